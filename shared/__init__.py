@@ -1,0 +1,1 @@
+"""What the api and the worker both speak: settings, wire types, Redis keys, the Celery application, errors, logs."""

@@ -1,0 +1,147 @@
+"""Every error that the product raises on purpose, as one tree.
+
+KobertError                     the base; has a machine-readable `code`
+├── SettingsError               a setting has a value that cannot work
+├── StartupError                a process cannot start: port in use, no disk, no store
+├── ModelError                  anything about a model source or bundle
+│   ├── ModelNotFoundError      the source named by MODEL is not there
+│   ├── BundleInvalidError      a bundle is incomplete, altered or of an unknown format
+│   └── ModelSourceError        a checkpoint, pickle or repository that cannot become a bundle
+├── TextRejectedError           one text of a request is not classifiable; names the item
+├── RequestError                a request as a whole is refused
+│   ├── MalformedRequestError   not JSON, wrong fields
+│   ├── UnsupportedMediaError   a content type that the route does not take
+│   ├── TooLargeError           more bytes, texts or rows than a limit allows
+│   └── OverloadedError         more in flight than a limit allows; come back later
+├── UnavailableError            the service cannot answer now
+│   ├── StoreUnavailableError   Redis does not answer
+│   └── NoWorkerError           no live worker
+├── DeadlineExceededError       accepted, but not answered in time
+└── PredictionFailedError       the model raised on this one text
+"""
+
+
+class KobertError(Exception):
+    """Base of the tree; `code` is what a client can switch on."""
+
+    code = "internal_error"
+
+    @property
+    def message(self) -> str:
+        """The sentence for the reader."""
+        return str(self)
+
+
+class SettingsError(KobertError):
+    """Raised when a setting has a value that cannot work."""
+
+    code = "invalid_setting"
+
+
+class StartupError(KobertError):
+    """Raised when a process cannot start; the message is the one sentence that its user sees."""
+
+    code = "cannot_start"
+
+
+class ModelError(KobertError):
+    """Base of everything about a model source or a bundle."""
+
+    code = "model_error"
+
+
+class ModelNotFoundError(ModelError):
+    """Raised when the source that MODEL names is not there."""
+
+    code = "model_not_found"
+
+
+class BundleInvalidError(ModelError):
+    """Raised when a bundle is incomplete, altered or of an unknown format."""
+
+    code = "bundle_invalid"
+
+
+class ModelSourceError(ModelError):
+    """Raised when a checkpoint, a pickle or a repository cannot be turned into a bundle."""
+
+    code = "model_source_invalid"
+
+
+class TextRejectedError(KobertError):
+    """Raised when one text of a request cannot be classified.
+
+    `param` names the item (`text`, `texts[3]`); `code` says why (`empty_text`, `not_a_string`, …).
+    """
+
+    def __init__(self, message: str, *, code: str, param: str) -> None:
+        super().__init__(message)
+        self.code = code
+        self.param = param
+
+
+class RequestError(KobertError):
+    """Base of what refuses a request as a whole; `param` names the field at fault where there is one."""
+
+    code = "invalid_request"
+
+    def __init__(self, message: str, *, param: str | None = None) -> None:
+        super().__init__(message)
+        self.param = param
+
+
+class MalformedRequestError(RequestError):
+    """Raised when a body is not JSON or lacks a field."""
+
+
+class UnsupportedMediaError(RequestError):
+    """Raised when a route does not take this content type."""
+
+    code = "unsupported_media_type"
+
+
+class TooLargeError(RequestError):
+    """Raised when a request has more bytes, texts or rows than a limit allows."""
+
+    code = "too_large"
+
+
+class OverloadedError(RequestError):
+    """Raised when more is in flight than a limit allows."""
+
+    code = "overloaded"
+
+    def __init__(self, message: str, *, retry_after_s: int = 1) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
+
+
+class UnavailableError(KobertError):
+    """Base of what makes the service unable to answer now."""
+
+    code = "unavailable"
+    retry_after_s = 2
+
+
+class StoreUnavailableError(UnavailableError):
+    """Raised when Redis does not answer."""
+
+    code = "store_unavailable"
+
+
+class NoWorkerError(UnavailableError):
+    """Raised when no live worker has announced itself."""
+
+    code = "no_worker"
+
+
+class DeadlineExceededError(KobertError):
+    """Raised when an accepted text was not answered before its deadline."""
+
+    code = "deadline_exceeded"
+
+
+class PredictionFailedError(KobertError):
+    """Raised when the model fails on one text, and on that one alone."""
+
+    code = "prediction_failed"

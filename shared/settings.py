@@ -1,0 +1,98 @@
+"""Settings of every process, read from the environment once, by each process's composition root.
+
+One field a setting; its upper-case name is the environment variable. `docs/settings.md` is the table for readers, and a
+test holds the two together.
+"""
+
+import os
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field, ValidationError, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from shared.errors import SettingsError
+
+KIB = 1024
+
+
+def available_cpus() -> int:
+    """Processors that this process may use, which a container or `taskset` can make fewer than the machine has."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _blank_is_unset(value: Any) -> Any:  # noqa: ANN401  whatever the environment holds
+    return None if isinstance(value, str) and not value.strip() else value
+
+
+def _parse_thresholds(value: Any) -> Any:  # noqa: ANN401  whatever the environment holds
+    if not isinstance(value, str):
+        return value
+    pairs = (part.partition("=") for part in value.split(",") if part.strip())
+    return {label.strip(): threshold.strip() for label, _, threshold in pairs}
+
+
+OptionalText = Annotated[str | None, BeforeValidator(_blank_is_unset)]
+Thresholds = Annotated[dict[str, Annotated[float, Field(ge=0, le=1)]], NoDecode, BeforeValidator(_parse_thresholds)]
+
+
+class Settings(BaseSettings):
+    """All settings. Times end in `_s` (seconds), sizes in `_bytes`, `_chars` or `_tokens`."""
+
+    model_config = SettingsConfigDict(env_file=None, extra="ignore", frozen=True, env_ignore_empty=True)
+
+    # Where the service listens and keeps things
+    host: str = "127.0.0.1"
+    port: Annotated[int, Field(ge=1, le=65535)] = 8000
+    redis_url: OptionalText = None
+    data_dir: Path = Path(".kobert")
+    workers: Annotated[int, Field(ge=0, le=256)] = 1
+
+    # The model
+    model: OptionalText = None
+    thresholds: Thresholds = Field(default_factory=dict)
+    model_threads: Annotated[int, Field(ge=0, le=256)] = 0
+
+    # Limits of a request
+    max_text_chars: Annotated[int, Field(ge=1)] = 10_000
+    max_texts_per_request: Annotated[int, Field(ge=1)] = 1_000
+    max_body_bytes: Annotated[int, Field(ge=KIB)] = 8 * KIB * KIB
+    max_inflight_texts: Annotated[int, Field(ge=1)] = 2_000
+    predict_timeout_s: Annotated[float, Field(gt=0, le=600)] = 30.0
+
+    # The queue and the worker
+    max_message_texts: Annotated[int, Field(ge=1)] = 32
+    task_threads: Annotated[int, Field(ge=1, le=256)] = 8
+    max_batch_tokens: Annotated[int, Field(ge=16)] = 1_024
+    max_windows: Annotated[int, Field(ge=1)] = 64
+    visibility_timeout_s: Annotated[int, Field(ge=2)] = 10
+    heartbeat_interval_s: Annotated[float, Field(gt=0)] = 1.0
+    heartbeat_ttl_s: Annotated[float, Field(gt=0)] = 4.0
+    stall_timeout_s: Annotated[float, Field(gt=0)] = 30.0
+    shutdown_timeout_s: Annotated[float, Field(gt=0)] = 8.0
+
+    # Logs
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    log_format: Literal["auto", "json", "console"] = "auto"
+
+    @field_validator("log_level", "log_format", mode="before")
+    @classmethod
+    def _lower(cls, value: object) -> object:
+        return value.lower() if isinstance(value, str) else value
+
+    def inference_threads(self) -> int:
+        """Threads that one worker's engine may use: `MODEL_THREADS`, or an even share of the processors."""
+        return self.model_threads or max(1, available_cpus() // max(1, self.workers))
+
+
+def load_settings(**overrides: object) -> Settings:
+    """Read the environment.
+
+    Raises:
+        SettingsError: one sentence a setting that cannot work, each with its name as the user wrote it.
+    """
+    try:
+        return Settings(**overrides)  # type: ignore[arg-type]  # checked by pydantic, which is the point
+    except ValidationError as error:
+        faults = [f"{'.'.join(str(part) for part in fault['loc']).upper()}: {fault['msg']}" for fault in error.errors()]
+        raise SettingsError("; ".join(faults)) from error

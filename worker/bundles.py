@@ -1,0 +1,145 @@
+"""A model bundle: the folder that a worker loads. Reads it, and checks it against its manifest.
+
+The format is described in `docs/model-bundles.md`; `BundleConfig` is its `config.json`.
+"""
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, TypeVar
+
+import msgspec
+
+from shared.errors import BundleInvalidError
+
+FORMAT_VERSION = 1
+MODEL_FILE = "model.onnx"
+TOKENIZER_FILE = "tokenizer.json"
+CONFIG_FILE = "config.json"
+MANIFEST_FILE = "manifest.json"
+CARD_FILE = "README.md"
+_READ_BYTES = 1 << 20
+
+T = TypeVar("T")
+ProblemType = Literal["single_label_classification", "multi_label_classification"]
+
+
+class BundleConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """`config.json` of a bundle; `docs/model-bundles.md` explains each field."""
+
+    format_version: int
+    name: str
+    problem_type: ProblemType
+    labels: list[str]
+    max_length: int
+    pad_token_id: int
+    clean_label: str | None = None
+    thresholds: dict[str, float] = {}
+    sub_labels: dict[str, list[str]] = {}
+    normaliser: str | None = None
+
+
+class Manifest(msgspec.Struct, frozen=True, kw_only=True):
+    """`manifest.json`: the sha256 of every other file, by name."""
+
+    format_version: int
+    files: dict[str, str]
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """A bundle on disk whose config was read. `revision` is the first 12 hex digits of its manifest's sha256."""
+
+    path: Path
+    config: BundleConfig
+    revision: str
+
+    @property
+    def model_path(self) -> Path:
+        """The ONNX graph."""
+        return self.path / MODEL_FILE
+
+    @property
+    def tokenizer_path(self) -> Path:
+        """The `tokenizers` file."""
+        return self.path / TOKENIZER_FILE
+
+
+def sha256_of(path: Path) -> str:
+    """Hex digest of a file, read in pieces so that its size does not matter."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(_READ_BYTES):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def write_manifest(path: Path) -> Manifest:
+    """Hash every file of the bundle folder `path` and write `manifest.json` beside them."""
+    files = {file.name: sha256_of(file) for file in sorted(path.iterdir()) if file.name != MANIFEST_FILE}
+    manifest = Manifest(format_version=FORMAT_VERSION, files=files)
+    encoded = msgspec.json.format(msgspec.json.encode(manifest), indent=1)
+    (path / MANIFEST_FILE).write_bytes(encoded + b"\n")
+    return manifest
+
+
+def load_bundle(path: Path) -> Bundle:
+    """Read and verify the bundle in folder `path`.
+
+    Raises:
+        BundleInvalidError: a file is missing or differs from the manifest, or the config cannot be served.
+    """
+    manifest_path = path / MANIFEST_FILE
+    if not manifest_path.is_file():
+        raise BundleInvalidError(f"{path} is not a model bundle: it has no {MANIFEST_FILE}")
+    raw_manifest = manifest_path.read_bytes()
+    manifest = _decode(raw_manifest, Manifest, manifest_path)
+    faults = list(_manifest_faults(path, manifest))
+    if faults:
+        raise BundleInvalidError(f"the bundle in {path} does not match its manifest: {'; '.join(faults)}")
+    config = _decode((path / CONFIG_FILE).read_bytes(), BundleConfig, path / CONFIG_FILE)
+    _check_config(config, path)
+    return Bundle(path=path, config=config, revision=hashlib.sha256(raw_manifest).hexdigest()[:12])
+
+
+def _decode(raw: bytes, kind: type[T], path: Path) -> T:
+    try:
+        return msgspec.json.decode(raw, type=kind)
+    except msgspec.DecodeError as error:
+        raise BundleInvalidError(f"{path} cannot be read: {error}") from error
+
+
+def _manifest_faults(path: Path, manifest: Manifest) -> Iterator[str]:
+    for required in (MODEL_FILE, TOKENIZER_FILE, CONFIG_FILE):
+        if required not in manifest.files:
+            yield f"{required} is not listed"
+    for name, expected in manifest.files.items():
+        file = path / name
+        if Path(name).name != name:
+            yield f"{name!r} is not a plain file name"
+        elif not file.is_file():
+            yield f"{name} is missing"
+        elif sha256_of(file) != expected:
+            yield f"{name} was changed or cut short"
+
+
+def _check_config(config: BundleConfig, path: Path) -> None:
+    if config.format_version != FORMAT_VERSION:
+        raise BundleInvalidError(
+            f"{path / CONFIG_FILE} has format_version {config.format_version}; this version reads {FORMAT_VERSION}"
+        )
+    if not config.labels or len(set(config.labels)) != len(config.labels):
+        raise BundleInvalidError(f"{path / CONFIG_FILE}: labels must be distinct and at least one")
+    multi_label = config.problem_type == "multi_label_classification"
+    if multi_label and config.clean_label is None:
+        raise BundleInvalidError(f"{path / CONFIG_FILE}: a multi-label bundle needs clean_label")
+    known = set(config.labels)
+    for owner, names in (("thresholds", config.thresholds), ("sub_labels", _flatten(config.sub_labels))):
+        unknown = sorted(set(names) - known)
+        if unknown:
+            raise BundleInvalidError(f"{path / CONFIG_FILE}: {owner} names unknown labels: {', '.join(unknown)}")
+
+
+def _flatten(sub_labels: dict[str, list[str]]) -> list[str]:
+    return [*sub_labels, *(name for names in sub_labels.values() for name in names)]
