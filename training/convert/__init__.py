@@ -1,0 +1,1 @@
+"""Turning a checkpoint that a user already has into a model bundle."""

@@ -1,0 +1,143 @@
+"""A `tokenizer.json` that gives the ids of a SentencePiece model, the way KoBERT's users tokenised.
+
+Two ways are in use, and a checkpoint does not say which one it was trained with:
+
+- `kobert`: the text goes to SentencePiece as it is (`KoBERTTokenizer`, `AutoTokenizer` with `skt/kobert-base-v1`);
+- `gluonnlp`: `BERTSPTokenizer(..., lower=False)` of SKT's first tutorial. It removes control characters and accents, puts
+  spaces round every punctuation mark and Chinese character, and gives SentencePiece the words one by one.
+
+Special tokens are set by the post-processor alone and never matched in a text: a comment that contains "[SEP]" is read
+as those five characters, as SentencePiece reads it.
+"""
+
+import io
+import sys
+import unicodedata
+from collections.abc import Mapping
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Literal
+
+import sentencepiece
+from sentencepiece import sentencepiece_model_pb2 as spiece
+from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers, processors
+
+from shared.errors import ModelSourceError
+
+LegacyTokenizer = Literal["kobert", "gluonnlp"]
+
+KOBERT_SPECIALS = ("[UNK]", "[PAD]", "[CLS]", "[SEP]", "[MASK]")
+SENTENCEPIECE_SPECIALS = ("<unk>", "<s>", "</s>", "<pad>")
+SPACE_MARK = "▁"
+_NORMAL_PIECE = 1
+_NONCHARACTER = "\ufdd0"
+_FINAL_CLUSTERS = "ㄳㄵㄶㄺㄻㄼㄽㄾㄿㅀㅄ"
+_ASCII_PUNCTUATION = r"!-/:-@\[-`{-~"
+
+
+def build_tokenizer(model_path: Path, token_ids: Mapping[str, int], flavour: LegacyTokenizer) -> Tokenizer:
+    """Return the tokenizer of the SentencePiece model at `model_path` with the ids of `token_ids` (token to id).
+
+    Raises:
+        ModelSourceError: the model is not a unigram SentencePiece model, or a piece of it has no id.
+    """
+    proto = read_model(model_path)
+    tokenizer = Tokenizer(models.Unigram(_pieces_by_id(proto, token_ids, model_path), unk_id=token_ids["[UNK]"]))
+    tokenizer.normalizer = normalizers.Sequence(_steps(proto.normalizer_spec.precompiled_charsmap, flavour))
+    tokenizer.pre_tokenizer = pre_tokenizers.Metaspace(replacement=SPACE_MARK, prepend_scheme="always", split=True)
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single="[CLS] $A [SEP]",
+        special_tokens=[(token, token_ids[token]) for token in ("[CLS]", "[SEP]")],
+    )
+    return tokenizer
+
+
+def read_model(path: Path) -> spiece.ModelProto:
+    """Parse a SentencePiece model file."""
+    proto = spiece.ModelProto()
+    try:
+        proto.ParseFromString(path.read_bytes())
+    except Exception as error:  # protobuf's DecodeError has no stable import path between its implementations
+        raise ModelSourceError(f"{path.name} is not a SentencePiece model") from error
+    if not proto.pieces or proto.trainer_spec.model_type != spiece.TrainerSpec.UNIGRAM:
+        raise ModelSourceError(f"{path.name} is not a unigram SentencePiece model, which KoBERT's tokenizer is")
+    return proto
+
+
+def own_ids(model_path: Path) -> dict[str, int]:
+    """Ids that the SentencePiece model itself gives its pieces."""
+    return {piece.piece: index for index, piece in enumerate(read_model(model_path).pieces)}
+
+
+def _pieces_by_id(proto: spiece.ModelProto, token_ids: Mapping[str, int], path: Path) -> list[tuple[str, float]]:
+    scores = {piece.piece: piece.score for piece in proto.pieces if piece.type == _NORMAL_PIECE}
+    unknown = sorted(set(scores) - set(token_ids))
+    if unknown:
+        raise ModelSourceError(
+            f"the vocabulary has no id for {len(unknown)} pieces of {path.name}, such as {unknown[0]!r}: "
+            "the two do not belong together"
+        )
+    by_id = {index: token for token, index in token_ids.items()}
+    return [_scored(by_id.get(index), scores) for index in range(max(by_id) + 1)]
+
+
+def _scored(token: str | None, scores: Mapping[str, float]) -> tuple[str, float]:
+    """A piece with its score; what SentencePiece never matches gets a name with a space, which no text still has."""
+    if token in scores:
+        return str(token), scores[str(token)]
+    return f"{token or 'unused'} ", 0.0
+
+
+def _steps(charsmap: bytes, flavour: LegacyTokenizer) -> list[normalizers.Normalizer]:
+    first = _split_into_words() if flavour == "gluonnlp" else _keep_clusters_apart()
+    return [
+        *first,
+        normalizers.Precompiled(charsmap),
+        # SentencePiece's map joins loose jamo ("ㄱㅣ사" becomes "기사"), and the Rust port of it does not: NFC does.
+        normalizers.NFC(),
+        normalizers.Replace(_NONCHARACTER, ""),
+        normalizers.Replace(Regex(" {2,}"), " "),
+        normalizers.Strip(),
+    ]
+
+
+def _keep_clusters_apart() -> list[normalizers.Normalizer]:
+    """Keep NFC from joining a syllable and a loose cluster after it ("이ㅄ"), which SentencePiece leaves apart."""
+    return [
+        normalizers.Replace(Regex(f"(?<=[가-힣]){cluster}"), _NONCHARACTER + cluster) for cluster in _FINAL_CLUSTERS
+    ]
+
+
+def _split_into_words() -> list[normalizers.Normalizer]:
+    """The steps of gluonnlp 0.10's `BasicTokenizer(lower=False)`, in its order."""
+    return [
+        normalizers.Replace(Regex(r"[\t\n\r\p{Zs}]"), " "),
+        normalizers.Replace(Regex(r"[\uFFFD\p{Cc}\p{Cf}]"), ""),
+        normalizers.BertNormalizer(clean_text=False, handle_chinese_chars=True, strip_accents=False, lowercase=False),
+        normalizers.NFD(),
+        normalizers.Replace(Regex(r"\p{Mn}"), ""),
+        normalizers.Precompiled(_spaces_round_punctuation()),
+    ]
+
+
+def _spaces_round_punctuation() -> bytes:
+    """A map from every punctuation mark to itself between spaces, compiled by SentencePiece's own trainer."""
+    rules = "".join(f"{ord(mark):X}\t20 {ord(mark):X} 20\n" for mark in map(chr, range(sys.maxunicode)) if _splits(mark))
+    model = io.BytesIO()
+    with TemporaryDirectory() as folder:
+        rule_file = Path(folder) / "punctuation.tsv"
+        rule_file.write_text(rules, encoding="utf-8")
+        sentencepiece.SentencePieceTrainer.train(
+            sentence_iterator=iter(["가 나 다"]), model_writer=model, model_type="char", vocab_size=7,
+            normalization_rule_tsv=str(rule_file), minloglevel=2,
+        )  # fmt: skip
+    proto = spiece.ModelProto()
+    proto.ParseFromString(model.getvalue())
+    return bytes(proto.normalizer_spec.precompiled_charsmap)
+
+
+def _splits(mark: str) -> bool:
+    """Whether gluonnlp splits at `mark`: ASCII that is neither letter nor digit, or a Unicode punctuation category."""
+    code = ord(mark)
+    ascii_mark = 33 <= code <= 126 and not mark.isalnum()
+    return ascii_mark or unicodedata.category(mark).startswith("P")
