@@ -58,7 +58,7 @@ def configure_logging(settings: Settings, process: str) -> None:
 
 def _quieten_libraries(settings: Settings) -> None:
     # At INFO Celery prints one line a task with its arguments, which are users' texts: never below WARNING.
-    for name in ("celery", "kombu", "amqp", "uvicorn.access", "httpx"):
+    for name in ("celery", "kombu", "amqp", "uvicorn", "uvicorn.error", "httpx"):
         logging.getLogger(name).setLevel(max(logging.WARNING, logging.getLevelName(settings.log_level.upper())))
 
 

@@ -5,9 +5,11 @@ import socket
 import sys
 import time
 import uuid
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from celery.platforms import SecurityWarning
 from celery.signals import setup_logging
 from redis import Redis
 
@@ -91,6 +93,8 @@ def serve(worker: Worker) -> int:
     register_predict(app, worker.classifier, worker.replies)
     # Celery would configure logging its own way unless this signal has a receiver.
     setup_logging.connect(_keep_logging, weak=False)
+    # Celery warns root because of pickled messages; this one accepts JSON alone.
+    warnings.filterwarnings("ignore", category=SecurityWarning)
     _warm_up(worker.classifier)
     worker.watchdog.start(worker.settings.heartbeat_interval_s)
     model = worker.classifier.info
