@@ -6,7 +6,8 @@ KobertError                     the base; has a machine-readable `code`
 ├── ModelError                  anything about a model source or bundle
 │   ├── ModelNotFoundError      the source named by MODEL is not there
 │   ├── BundleInvalidError      a bundle is incomplete, altered or of an unknown format
-│   └── ModelSourceError        a checkpoint, pickle or repository that cannot become a bundle
+│   ├── ModelSourceError        a checkpoint, pickle or repository that cannot become a bundle
+│   └── HubUnreachableError     the Hugging Face Hub does not answer now
 ├── TextRejectedError           one text of a request is not classifiable; names the item
 ├── RequestError                a request as a whole is refused
 │   ├── MalformedRequestError   not JSON, wrong fields
@@ -66,6 +67,12 @@ class ModelSourceError(ModelError):
     """Raised when a checkpoint, a pickle or a repository cannot be turned into a bundle."""
 
     code = "model_source_invalid"
+
+
+class HubUnreachableError(ModelError):
+    """Raised when the Hugging Face Hub does not answer now; what was fetched before can still be served."""
+
+    code = "hub_unreachable"
 
 
 class TextRejectedError(KobertError):

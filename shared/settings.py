@@ -32,6 +32,11 @@ def _parse_thresholds(value: Any) -> Any:  # noqa: ANN401  whatever the environm
     return {label.strip(): threshold.strip() for label, _, threshold in pairs}
 
 
+def _split_names(value: Any) -> Any:  # noqa: ANN401  whatever the environment holds
+    return [name.strip() for name in value.split(",") if name.strip()] if isinstance(value, str) else value
+
+
+Names = Annotated[list[str], NoDecode, BeforeValidator(_split_names)]
 OptionalText = Annotated[str | None, BeforeValidator(_blank_is_unset)]
 Thresholds = Annotated[dict[str, Annotated[float, Field(ge=0, le=1)]], NoDecode, BeforeValidator(_parse_thresholds)]
 
@@ -51,6 +56,13 @@ class Settings(BaseSettings):
 
     # The model
     model: OptionalText = None
+    model_labels: Names = Field(default_factory=list)
+    clean_label: OptionalText = None
+    max_length: Annotated[int | None, Field(ge=3)] = None
+    vocab_specials: Literal["kobert", "file"] = "kobert"
+    legacy_tokenizer: Literal["kobert", "gluonnlp"] = "kobert"
+    cache_dir: Path | None = None
+    hub_timeout_s: Annotated[float, Field(gt=0, le=600)] = 10.0
     thresholds: Thresholds = Field(default_factory=dict)
     model_threads: Annotated[int, Field(ge=0, le=256)] = 0
 
@@ -76,7 +88,7 @@ class Settings(BaseSettings):
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_format: Literal["auto", "json", "console"] = "auto"
 
-    @field_validator("log_level", "log_format", mode="before")
+    @field_validator("log_level", "log_format", "vocab_specials", "legacy_tokenizer", mode="before")
     @classmethod
     def _lower(cls, value: object) -> object:
         return value.lower() if isinstance(value, str) else value

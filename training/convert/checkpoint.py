@@ -53,7 +53,8 @@ def refuse_foreign_globals(path: Path, names: set[str]) -> None:
             f'torch.save(model.state_dict(), "{path.name}")'
         )
     raise ModelSourceError(
-        f"{path.name} was refused: it asks for {', '.join(foreign[:5])}, which no state dict needs; nothing in it was run"
+        f"{path.name} was refused: it asks for {', '.join(foreign[:5])}, which no state dict needs; "
+        "nothing in it was run"
     )
 
 
@@ -74,7 +75,7 @@ def _is_zip(path: Path) -> bool:
         head = file.read(4)
     if head.startswith(b"version "[:4]):
         raise ModelSourceError(
-            f"{path.name} is a Git LFS pointer, not the model: fetch the file itself (git lfs pull, or the Hub's download)"
+            f"{path.name} is a Git LFS pointer, not the model: fetch the file itself with git lfs pull"
         )
     if head[:2] == b"PK":
         if not zipfile.is_zipfile(path):
@@ -130,9 +131,9 @@ def _globals_in_pickle(file: Any) -> Iterator[str]:  # noqa: ANN401  a zip membe
         elif opcode.name == "MEMOIZE":
             memo[len(memo)] = recent[-1] if recent else ""
         elif opcode.name in {"BINPUT", "LONG_BINPUT", "PUT"}:
-            memo[int(argument)] = recent[-1] if recent else ""
+            memo[int(argument or 0)] = recent[-1] if recent else ""
         elif opcode.name in {"BINGET", "LONG_BINGET", "GET"}:
-            recent = [*recent[-1:], memo.get(int(argument), "")]
+            recent = [*recent[-1:], memo.get(int(argument or 0), "")]
 
 
 def _unwrap(loaded: object, path: Path) -> dict[str, Any]:
@@ -145,7 +146,7 @@ def _unwrap(loaded: object, path: Path) -> dict[str, Any]:
             break
         loaded = inner[0]
     raise ModelSourceError(
-        f"{path.name} holds no state dict; save one with torch.save(model.state_dict(), \"{path.name}\")"
+        f'{path.name} holds no state dict; save one with torch.save(model.state_dict(), "{path.name}")'
     )
 
 
@@ -159,6 +160,6 @@ def _check_claimed_size(tensors: Mapping[str, Any], path: Path) -> None:
 
 def _unreadable(path: Path) -> ModelSourceError:
     return ModelSourceError(
-        f"{path.name} ({path.stat().st_size:,} bytes) is cut short or not a PyTorch checkpoint; download or copy it again"
+        f"{path.name} ({path.stat().st_size:,} bytes) is cut short or not a PyTorch checkpoint; "
+        "download or copy it again"
     )
-

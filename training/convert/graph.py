@@ -25,7 +25,7 @@ _GELU_NODES = {"gelu": "BiasGelu", "gelu_tanh": "FastGelu"}
 
 
 def write_graph(weights: BertWeights, path: Path, *, external_weights: bool = False) -> None:
-    """Write the model to `path`; with `external_weights`, the tensors go to a file beside it that is mapped, not read."""
+    """Write the model to `path`; with `external_weights`, its tensors go to a file beside it, which is mapped."""
     graph = GraphBuilder(weights, path.with_suffix(".weights") if external_weights else None)
     model = graph.build()
     path.write_bytes(model.SerializeToString())
@@ -123,9 +123,7 @@ class GraphBuilder:
             return self._node("Relu", [self._dense(name, linear, value)], f"{name}.activated")
         product = self._matmul(name, linear, value)
         bias = self._constant(f"{name}.bias", linear.bias)
-        return self._node(
-            _GELU_NODES[self._shape.activation], [product, bias], f"{name}.activated", domain=_MICROSOFT
-        )
+        return self._node(_GELU_NODES[self._shape.activation], [product, bias], f"{name}.activated", domain=_MICROSOFT)
 
     def _skip_norm(self, name: str, norm: Norm, value: str, skip: str) -> str:
         inputs = [value, skip, *self._norm(name, norm)]
@@ -150,8 +148,16 @@ class GraphBuilder:
             self._constant(f"{name}.weight_zero_point", zero_point),
         )
 
-    def _node(self, operator: str, inputs: list[str], output: str, *, domain: str = "", **attributes: object) -> str:
-        self._nodes.append(helper.make_node(operator, inputs, [output], output, domain=domain, **attributes))
+    def _node(
+        self,
+        operator: str,
+        inputs: list[str],
+        output: str,
+        *,
+        domain: str = "",
+        **attributes: float,
+    ) -> str:
+        self._nodes.append(helper.make_node(operator, inputs, [output], output, None, domain, **attributes))
         return output
 
     def _constant(self, name: str, value: NDArray[np.generic]) -> str:

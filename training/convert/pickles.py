@@ -1,8 +1,8 @@
 """Reads the plain data in a pickle without executing it: no function of a pickle is ever looked up or called.
 
-The opcodes are walked by a small machine that knows containers, numbers, text, and instances of the classes named to it,
-which it keeps as an `Instance`: a name and a state. Everything else is refused with its name. That is enough for
-`category.pkl` and gluonnlp's `vocab.pkl` in protocols 0 to 5, and too little for an attack.
+The opcodes are walked by a small machine that knows containers, numbers, text, and the classes named to it, whose
+instances it keeps as a name and a state. Everything else is refused with its name. That is enough for `category.pkl`
+and gluonnlp's `vocab.pkl` in protocols 0 to 5, and too little for an attack.
 """
 
 import pickletools

@@ -51,8 +51,15 @@ def _quantise_layer(layer: Layer) -> Layer:
 
 
 def _each_linear(layer: Layer, change: Callable[[Linear], Linear]) -> Layer:
-    parts = {name: value for name, value in vars(layer).items() if isinstance(value, Linear)}
-    return replace(layer, **{name: change(value) for name, value in parts.items()})
+    return replace(
+        layer,
+        query=change(layer.query),
+        key=change(layer.key),
+        value=change(layer.value),
+        attention_output=change(layer.attention_output),
+        intermediate=change(layer.intermediate),
+        output=change(layer.output),
+    )
 
 
 def _quantise_linear(linear: Linear) -> Linear:

@@ -3,8 +3,8 @@
 Two ways are in use, and a checkpoint does not say which one it was trained with:
 
 - `kobert`: the text goes to SentencePiece as it is (`KoBERTTokenizer`, `AutoTokenizer` with `skt/kobert-base-v1`);
-- `gluonnlp`: `BERTSPTokenizer(..., lower=False)` of SKT's first tutorial. It removes control characters and accents, puts
-  spaces round every punctuation mark and Chinese character, and gives SentencePiece the words one by one.
+- `gluonnlp`: `BERTSPTokenizer(..., lower=False)` of SKT's first tutorial. It removes control characters and accents,
+  puts spaces round every punctuation mark and Chinese character, and gives SentencePiece the words one by one.
 
 Special tokens are set by the post-processor alone and never matched in a text: a comment that contains "[SEP]" is read
 as those five characters, as SentencePiece reads it.
@@ -16,13 +16,16 @@ import unicodedata
 from collections.abc import Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Literal
+from typing import Any, Literal
 
 import sentencepiece
-from sentencepiece import sentencepiece_model_pb2 as spiece
+from sentencepiece import sentencepiece_model_pb2
 from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers, processors
 
 from shared.errors import ModelSourceError
+
+# The generated module has no types.
+spiece: Any = sentencepiece_model_pb2
 
 LegacyTokenizer = Literal["kobert", "gluonnlp"]
 
@@ -52,7 +55,7 @@ def build_tokenizer(model_path: Path, token_ids: Mapping[str, int], flavour: Leg
     return tokenizer
 
 
-def read_model(path: Path) -> spiece.ModelProto:
+def read_model(path: Path) -> Any:  # noqa: ANN401  the generated class has no types
     """Parse a SentencePiece model file."""
     proto = spiece.ModelProto()
     try:
@@ -69,7 +72,11 @@ def own_ids(model_path: Path) -> dict[str, int]:
     return {piece.piece: index for index, piece in enumerate(read_model(model_path).pieces)}
 
 
-def _pieces_by_id(proto: spiece.ModelProto, token_ids: Mapping[str, int], path: Path) -> list[tuple[str, float]]:
+def _pieces_by_id(
+    proto: Any,  # noqa: ANN401  as above
+    token_ids: Mapping[str, int],
+    path: Path,
+) -> list[tuple[str, float]]:
     scores = {piece.piece: piece.score for piece in proto.pieces if piece.type == _NORMAL_PIECE}
     unknown = sorted(set(scores) - set(token_ids))
     if unknown:
@@ -85,7 +92,12 @@ def _scored(token: str | None, scores: Mapping[str, float]) -> tuple[str, float]
     """A piece with its score; what SentencePiece never matches gets a name with a space, which no text still has."""
     if token in scores:
         return str(token), scores[str(token)]
-    return f"{token or 'unused'} ", 0.0
+    return unmatched(token or "unused"), 0.0
+
+
+def unmatched(token: str) -> str:
+    """The name under which a special token stands in the tokenizer's own list, where no text can match it."""
+    return f"{token} "
 
 
 def _steps(charsmap: bytes, flavour: LegacyTokenizer) -> list[normalizers.Normalizer]:
@@ -122,7 +134,9 @@ def _split_into_words() -> list[normalizers.Normalizer]:
 
 def _spaces_round_punctuation() -> bytes:
     """A map from every punctuation mark to itself between spaces, compiled by SentencePiece's own trainer."""
-    rules = "".join(f"{ord(mark):X}\t20 {ord(mark):X} 20\n" for mark in map(chr, range(sys.maxunicode)) if _splits(mark))
+    rules = "".join(
+        f"{ord(mark):X}\t20 {ord(mark):X} 20\n" for mark in map(chr, range(sys.maxunicode)) if _splits(mark)
+    )
     model = io.BytesIO()
     with TemporaryDirectory() as folder:
         rule_file = Path(folder) / "punctuation.tsv"

@@ -13,7 +13,16 @@ import numpy as np
 import torch
 
 from shared.errors import ModelSourceError
-from training.convert.bert import Activation, BertShape, BertWeights, Layer, Linear, Norm, QuantisedMatrix, expected_shapes
+from training.convert.bert import (
+    Activation,
+    BertShape,
+    BertWeights,
+    Layer,
+    Linear,
+    Norm,
+    QuantisedMatrix,
+    expected_shapes,
+)
 
 _WORDS = "bert.embeddings.word_embeddings.weight"
 _PACKED = "._packed_params._packed_params"

@@ -1,0 +1,17 @@
+"""The process that converts one source: `python -m training.convert`, a `ConversionRequest` on stdin."""
+
+import sys
+
+from training.convert.pipeline import Conversion
+from worker.conversion import ConversionRequest
+from worker.own_process import OnReport, answer_request
+
+
+def convert(request: ConversionRequest, on_report: OnReport) -> dict[str, str]:
+    """Convert; the bundle lies in the output folder that the request names."""
+    Conversion(request, on_report).run()
+    return {"bundle": request.output_dir}
+
+
+if __name__ == "__main__":
+    sys.exit(answer_request(ConversionRequest, convert))

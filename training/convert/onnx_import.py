@@ -1,0 +1,68 @@
+"""Takes an ONNX export of a text classifier: names its output `logits`, and rounds it to int8 if it is not yet."""
+
+from pathlib import Path
+
+import onnx
+from onnxruntime.quantization import QuantType, quantize_dynamic
+
+from shared.errors import ModelSourceError
+
+_INPUTS = {"input_ids", "attention_mask", "token_type_ids"}
+_INT8_OPERATORS = {"MatMulInteger", "QAttention", "DynamicQuantizeMatMul", "DequantizeLinear", "MatMulNBits"}
+
+
+def import_float_graph(source: Path, target: Path) -> bool:
+    """Write the graph at `source` to `target` in the shape that a bundle has; returns whether it is int8 already.
+
+    Raises:
+        ModelSourceError: it is damaged, or it is no text classifier.
+    """
+    try:
+        model = onnx.load(str(source))
+    except Exception as error:  # onnx and protobuf raise several kinds for a damaged file
+        raise ModelSourceError(f"{source.name} is cut short or not an ONNX model; download or copy it again") from error
+    _check_inputs(model, source.name)
+    _name_output(model, source.name)
+    onnx.save(model, str(target), save_as_external_data=True, location=f"{target.stem}.weights")
+    return any(node.op_type in _INT8_OPERATORS for node in model.graph.node)
+
+
+def write_int8(float_graph: Path, target: Path, *, is_int8: bool) -> None:
+    """Write the int8 graph, in one file."""
+    if is_int8:
+        onnx.save(onnx.load(str(float_graph)), str(target))
+    else:
+        quantize_dynamic(
+            str(float_graph),
+            str(target),
+            weight_type=QuantType.QInt8,
+            extra_options={"DefaultTensorType": onnx.TensorProto.FLOAT},
+        )
+
+
+def count_labels(graph: Path) -> int | None:
+    """How many labels the output says it has; None if it leaves that open."""
+    model = onnx.load(str(graph), load_external_data=False)
+    dimensions = model.graph.output[0].type.tensor_type.shape.dim
+    return dimensions[1].dim_value or None if len(dimensions) == 2 else None
+
+
+def _check_inputs(model: onnx.ModelProto, name: str) -> None:
+    initialised = {tensor.name for tensor in model.graph.initializer}
+    inputs = {value.name for value in model.graph.input} - initialised
+    if "input_ids" not in inputs or inputs - _INPUTS:
+        raise ModelSourceError(f"{name} is no text classifier: its inputs are {', '.join(sorted(inputs)) or 'none'}")
+
+
+def _name_output(model: onnx.ModelProto, name: str) -> None:
+    outputs = model.graph.output
+    chosen = next((output for output in outputs if output.name == "logits"), outputs[0] if len(outputs) == 1 else None)
+    if chosen is None or len(chosen.type.tensor_type.shape.dim) != 2:
+        raise ModelSourceError(f"{name} is no text classifier: it has no output [batch, labels] called logits")
+    if chosen.name != "logits":
+        model.graph.node.append(onnx.helper.make_node("Identity", [chosen.name], ["logits"]))
+    named = onnx.ValueInfoProto()
+    named.CopyFrom(chosen)
+    named.name = "logits"
+    del model.graph.output[:]
+    model.graph.output.append(named)

@@ -1,0 +1,69 @@
+"""A repository on the Hugging Face Hub as a source of models; what speaks to the Hub is `worker.hub_fetch`."""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+from worker.own_process import OnReport, run_process
+
+KOBERT_REPO = "skt/kobert-base-v1"
+_MODULE = "worker.hub_fetch"
+_NAME = re.compile(r"(?P<name>[A-Za-z0-9][\w.-]*/[\w.-]+)(?:@(?P<revision>[\w./-]+))?")
+_COMMIT = re.compile(r"[0-9a-f]{40}")
+
+
+class FetchRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """What to fetch: all that a conversion reads, or the SentencePiece model alone."""
+
+    name: str
+    revision: str | None
+    wanted: Literal["model", "sentencepiece"]
+    timeout_s: float
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """A repository's files at one commit, in the Hub library's own cache."""
+
+    folder: Path
+    commit: str
+
+
+@dataclass(frozen=True)
+class HubRepo:
+    """`owner/name`, at a branch, tag or commit, or at its default branch."""
+
+    name: str
+    revision: str | None = None
+
+    @classmethod
+    def parse(cls, source: str) -> "HubRepo | None":
+        """Read `owner/name[@revision]`; None if `source` is no such thing."""
+        found = _NAME.fullmatch(source)
+        return cls(found["name"], found["revision"]) if found else None
+
+    def __str__(self) -> str:
+        return f"{self.name}@{self.revision}" if self.revision else self.name
+
+    @property
+    def is_pinned(self) -> bool:
+        """Whether the revision is a full commit, which never changes."""
+        return self.revision is not None and _COMMIT.fullmatch(self.revision) is not None
+
+    def fetch(
+        self, timeout_s: float, on_report: OnReport, wanted: Literal["model", "sentencepiece"] = "model"
+    ) -> Snapshot:
+        """Download what is wanted, or find it already downloaded.
+
+        Raises:
+            HubUnreachableError: no network, no answer in time, or the Hub is in trouble.
+            ModelNotFoundError: there is no such repository or revision, or it is not ours to read.
+            ModelSourceError: it holds no model.
+            StartupError: the download cannot be written.
+        """
+        request = FetchRequest(name=self.name, revision=self.revision, wanted=wanted, timeout_s=timeout_s)
+        result = run_process(_MODULE, request, on_report)
+        return Snapshot(Path(result["folder"]), result["commit"])

@@ -1,0 +1,147 @@
+"""The process that downloads from the Hugging Face Hub: `python -m worker.hub_fetch`, a `FetchRequest` on stdin.
+
+It is a process of its own because the Hub's library costs a worker some 25 MB that it never gets back. `HF_TOKEN`,
+`HF_HOME`, `HF_ENDPOINT` and `HF_HUB_OFFLINE` are read by that library. Interrupted downloads go on where they stopped.
+"""
+
+import errno
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NoReturn, TypeVar
+
+import httpx
+from huggingface_hub import HfApi, constants, hf_hub_download, snapshot_download
+from huggingface_hub.errors import (
+    GatedRepoError,
+    HfHubHTTPError,
+    LocalEntryNotFoundError,
+    OfflineModeIsEnabled,
+    RepositoryNotFoundError,
+    RevisionNotFoundError,
+)
+
+from shared.errors import HubUnreachableError, ModelNotFoundError, ModelSourceError, StartupError
+from worker.hub import FetchRequest
+from worker.own_process import OnReport, Progress, answer_request
+from worker.source_files import choose_files, find_sentencepiece, read_architectures
+
+_UNAUTHORIZED, _FORBIDDEN, _NOT_FOUND, _TOO_MANY, _SERVER_ERROR = 401, 403, 404, 429, 500
+
+Result = TypeVar("Result")
+
+
+def fetch(request: FetchRequest, on_report: OnReport) -> dict[str, str]:
+    """Download what `request` wants; returns the folder and the commit."""
+    if constants.is_offline_mode():
+        return _from_local_cache(request)
+    on_report(Progress(f"asking the Hub for {request.name}", 0.0))
+    info = explained(
+        request.name,
+        lambda: HfApi().model_info(request.name, revision=request.revision, timeout=request.timeout_s),
+    )
+    commit = str(info.sha)
+    wanted = _wanted(request, commit, [sibling.rfilename for sibling in info.siblings or []], on_report)
+    paths = [_download(request, name, commit, on_report) for name in wanted]
+    folder = next(parent for parent in paths[0].parents if parent.name == commit)
+    return {"folder": str(folder), "commit": commit}
+
+
+def _download(request: FetchRequest, name: str, commit: str, on_report: OnReport) -> Path:
+    on_report(Progress(f"downloading {name} of {request.name}", 0.0))
+    return Path(
+        explained(
+            request.name,
+            lambda: hf_hub_download(request.name, name, revision=commit, etag_timeout=request.timeout_s),
+        )
+    )
+
+
+def _wanted(request: FetchRequest, commit: str, names: list[str], on_report: OnReport) -> list[str]:
+    """Names to download: the model's files, or KoBERT's SentencePiece model alone."""
+    if request.wanted == "sentencepiece":
+        pieces = find_sentencepiece(names)
+        if pieces is None:
+            raise ModelNotFoundError(f"{request.name} holds no SentencePiece model")
+        return [pieces]
+    visible = [name for name in names if not name.startswith(".")]
+    files = choose_files(visible, request.name)
+    if files.kind == "bundle":
+        return [name for name in visible if "/" not in name]
+    if files.config:
+        files = files.for_architectures(read_architectures(_download(request, files.config, commit, on_report)))
+    return list(files.by_role().values())
+
+
+def _from_local_cache(request: FetchRequest) -> dict[str, str]:
+    """With HF_HUB_OFFLINE: what an earlier download left."""
+    try:
+        folder = Path(snapshot_download(request.name, revision=request.revision, local_files_only=True))
+    except (LocalEntryNotFoundError, ValueError, OSError) as error:
+        raise HubUnreachableError(
+            f"HF_HUB_OFFLINE is set and {request.name} was never downloaded to {constants.HF_HUB_CACHE}"
+        ) from error
+    return {"folder": str(folder), "commit": folder.name}
+
+
+def explained(name: str, call: Callable[[], Result]) -> Result:
+    """Make the call, and turn what can go wrong with the Hub into one sentence."""
+    try:
+        return call()
+    except (RepositoryNotFoundError, RevisionNotFoundError, GatedRepoError, HfHubHTTPError) as error:
+        _explain_answer(name, error)
+    except (OfflineModeIsEnabled, LocalEntryNotFoundError, httpx.TransportError) as error:
+        _explain_silence(name, error)
+    except OSError as error:
+        _explain_disk(error)
+    except ValueError as error:
+        raise ModelNotFoundError(f"{name} is not the name of a repository on the Hub: {error}") from error
+
+
+def _explain_answer(name: str, error: Any) -> NoReturn:  # noqa: ANN401  the library's errors share no typed base
+    response = getattr(error, "response", None)
+    status = response.status_code if response is not None else _NOT_FOUND
+    if isinstance(error, GatedRepoError) or status == _FORBIDDEN:
+        raise ModelNotFoundError(
+            f"{name} is gated or not ours to read: accept its terms on {constants.ENDPOINT}/{name} and set HF_TOKEN"
+        ) from error
+    if isinstance(error, RevisionNotFoundError):
+        raise ModelNotFoundError(f"{name} has no such revision; look at its branches and commits on the Hub") from error
+    if status == _UNAUTHORIZED and os.environ.get("HF_TOKEN"):
+        raise ModelNotFoundError(
+            f"the Hub does not accept HF_TOKEN for {name} (401): the token is wrong or expired, or the repository "
+            "does not exist"
+        ) from error
+    if isinstance(error, RepositoryNotFoundError) or status in {_UNAUTHORIZED, _NOT_FOUND}:
+        raise ModelNotFoundError(
+            f"{name} is not on the Hub, or it is private ({status}): check the name, and set HF_TOKEN if it is private"
+        ) from error
+    if status == _TOO_MANY or status >= _SERVER_ERROR:
+        raise HubUnreachableError(f"the Hub is in trouble ({status}); try again later") from error
+    raise ModelSourceError(f"the Hub answered {status} for {name}") from error
+
+
+def _explain_silence(name: str, error: Exception) -> NoReturn:
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, HfHubHTTPError):
+            _explain_answer(name, cause)
+        if isinstance(cause, httpx.TimeoutException):
+            raise HubUnreachableError(f"{constants.ENDPOINT} did not answer in time (HUB_TIMEOUT_S)") from error
+        cause = cause.__cause__ or cause.__context__
+    raise HubUnreachableError(f"{constants.ENDPOINT} cannot be reached: no network, or it is down") from error
+
+
+def _explain_disk(error: OSError) -> NoReturn:
+    where = error.filename or constants.HF_HUB_CACHE
+    if error.errno == errno.ENOSPC:
+        raise StartupError(f"the disk is full while downloading to {where}; make room or set HF_HOME") from error
+    raise StartupError(
+        f"the Hub's downloads cannot be written to {where} ({error.strerror or error}); "
+        "set HF_HOME to a folder that this user may write"
+    ) from error
+
+
+if __name__ == "__main__":
+    sys.exit(answer_request(FetchRequest, fetch))
