@@ -4,15 +4,13 @@ It is a process of its own because the Hub's library costs a worker some 25 MB t
 `HF_HOME`, `HF_ENDPOINT` and `HF_HUB_OFFLINE` are read by that library. Interrupted downloads go on where they stopped.
 """
 
-import errno
-import os
+import importlib
 import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
-import httpx
-from huggingface_hub import HfApi, constants, hf_hub_download, snapshot_download
+from huggingface_hub import HfApi, constants, get_session, get_token, hf_hub_download, snapshot_download
 from huggingface_hub.errors import (
     GatedRepoError,
     HfHubHTTPError,
@@ -23,11 +21,15 @@ from huggingface_hub.errors import (
 )
 
 from shared.errors import HubUnreachableError, ModelNotFoundError, ModelSourceError, StartupError
+from worker.disk import disk_errors_explained
 from worker.hub import FetchRequest
 from worker.own_process import OnReport, Progress, answer_request
 from worker.source_files import choose_files, find_sentencepiece, read_architectures
 
 _UNAUTHORIZED, _FORBIDDEN, _NOT_FOUND, _TOO_MANY, _SERVER_ERROR = 401, 403, 404, 429, 500
+
+# The HTTP library under the Hub's: httpx, or in later versions its successor.
+_http: Any = importlib.import_module(type(get_session()).__module__.partition(".")[0])
 
 Result = TypeVar("Result")
 
@@ -87,14 +89,17 @@ def _from_local_cache(request: FetchRequest) -> dict[str, str]:
 
 def explained(name: str, call: Callable[[], Result]) -> Result:
     """Make the call, and turn what can go wrong with the Hub into one sentence."""
+    with disk_errors_explained("what the Hub sends", Path(constants.HF_HUB_CACHE), "HF_HOME"):
+        return _answered(name, call)
+
+
+def _answered(name: str, call: Callable[[], Result]) -> Result:
     try:
         return call()
     except (RepositoryNotFoundError, RevisionNotFoundError, GatedRepoError, HfHubHTTPError) as error:
         _explain_answer(name, error)
-    except (OfflineModeIsEnabled, LocalEntryNotFoundError, httpx.TransportError) as error:
+    except (OfflineModeIsEnabled, LocalEntryNotFoundError, _http.TransportError) as error:
         _explain_silence(name, error)
-    except OSError as error:
-        _explain_disk(error)
     except ValueError as error:
         raise ModelNotFoundError(f"{name} is not the name of a repository on the Hub: {error}") from error
 
@@ -108,7 +113,7 @@ def _explain_answer(name: str, error: Any) -> NoReturn:  # noqa: ANN401  the lib
         ) from error
     if isinstance(error, RevisionNotFoundError):
         raise ModelNotFoundError(f"{name} has no such revision; look at its branches and commits on the Hub") from error
-    if status == _UNAUTHORIZED and os.environ.get("HF_TOKEN"):
+    if status == _UNAUTHORIZED and get_token():
         raise ModelNotFoundError(
             f"the Hub does not accept HF_TOKEN for {name} (401): the token is wrong or expired, or the repository "
             "does not exist"
@@ -127,20 +132,10 @@ def _explain_silence(name: str, error: Exception) -> NoReturn:
     while cause is not None:
         if isinstance(cause, HfHubHTTPError):
             _explain_answer(name, cause)
-        if isinstance(cause, httpx.TimeoutException):
+        if isinstance(cause, _http.TimeoutException):
             raise HubUnreachableError(f"{constants.ENDPOINT} did not answer in time (HUB_TIMEOUT_S)") from error
         cause = cause.__cause__ or cause.__context__
     raise HubUnreachableError(f"{constants.ENDPOINT} cannot be reached: no network, or it is down") from error
-
-
-def _explain_disk(error: OSError) -> NoReturn:
-    where = error.filename or constants.HF_HUB_CACHE
-    if error.errno == errno.ENOSPC:
-        raise StartupError(f"the disk is full while downloading to {where}; make room or set HF_HOME") from error
-    raise StartupError(
-        f"the Hub's downloads cannot be written to {where} ({error.strerror or error}); "
-        "set HF_HOME to a folder that this user may write"
-    ) from error
 
 
 if __name__ == "__main__":

@@ -5,21 +5,21 @@ says which bundle a Hub repository gave last, for the day when the Hub is away. 
 bundle is made.
 """
 
-import errno
 import hashlib
 import os
 import re
 import shutil
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import filelock
 import msgspec
 
-from shared.errors import BundleInvalidError, StartupError
+from shared.errors import BundleInvalidError
 from worker.bundles import Bundle, load_bundle, sha256_of
 from worker.conversion import ConversionOptions
+from worker.disk import disk_errors_explained
 
 # Part of every key: a change of what a conversion makes of the same source must raise it.
 CONVERTER_VERSION = 1
@@ -52,12 +52,12 @@ class ModelCache:
         bundle = self._find(key)
         if bundle is not None:
             return bundle
-        with _explained(self._folder), self._locked(key, on_wait):
+        with self._explained(), self._locked(key, on_wait):
             return self._find(key) or self._make(key, make)
 
     def remember(self, slug: str, latest: Latest) -> None:
         """Note what the source `slug` gave last."""
-        with _explained(self._folder):
+        with self._explained():
             path = self._latest_path(slug)
             path.parent.mkdir(parents=True, exist_ok=True)
             partial = path.with_suffix(f".{os.getpid()}")
@@ -109,6 +109,9 @@ class ModelCache:
         finally:
             lock.release()
 
+    def _explained(self) -> AbstractContextManager[None]:
+        return disk_errors_explained("the converted model", self._folder, "CACHE_DIR")
+
     def _bundle_path(self, key: str) -> Path:
         return self._folder / "bundles" / key
 
@@ -135,24 +138,3 @@ def source_slug(source: str, options: ConversionOptions) -> str:
 
 def _digest(parts: list[object]) -> str:
     return hashlib.sha256(msgspec.json.encode(parts)).hexdigest()[:_KEY_DIGITS]
-
-
-@contextmanager
-def _explained(folder: Path) -> Iterator[None]:
-    """Say in one sentence what is wrong with the disk."""
-    try:
-        yield
-    except OSError as error:
-        if error.errno == errno.ENOSPC:
-            free_mb = shutil.disk_usage(_existing(folder)).free >> 20
-            raise StartupError(
-                f"the disk is full: converting needs about 600 MB in {folder}, {free_mb} MB are free; "
-                "make room or set CACHE_DIR to another disk"
-            ) from error
-        raise StartupError(
-            f"the model cache {folder} cannot be written ({error.strerror}); set CACHE_DIR to a folder of this user"
-        ) from error
-
-
-def _existing(folder: Path) -> Path:
-    return next(parent for parent in (folder, *folder.parents) if parent.exists())

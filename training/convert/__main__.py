@@ -1,15 +1,18 @@
 """The process that converts one source: `python -m training.convert`, a `ConversionRequest` on stdin."""
 
 import sys
+from pathlib import Path
 
 from training.convert.pipeline import Conversion
 from worker.conversion import ConversionRequest
+from worker.disk import disk_errors_explained
 from worker.own_process import OnReport, answer_request
 
 
 def convert(request: ConversionRequest, on_report: OnReport) -> dict[str, str]:
     """Convert; the bundle lies in the output folder that the request names."""
-    Conversion(request, on_report).run()
+    with disk_errors_explained("the converted model", Path(request.output_dir).parent.parent, "CACHE_DIR"):
+        Conversion(request, on_report).run()
     return {"bundle": request.output_dir}
 
 

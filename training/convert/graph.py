@@ -157,7 +157,9 @@ class GraphBuilder:
         domain: str = "",
         **attributes: float,
     ) -> str:
-        self._nodes.append(helper.make_node(operator, inputs, [output], output, None, domain, **attributes))
+        node = helper.make_node(operator, inputs, [output], output, None, domain)
+        node.attribute.extend(helper.make_attribute(key, value) for key, value in attributes.items())
+        self._nodes.append(node)
         return output
 
     def _constant(self, name: str, value: NDArray[np.generic]) -> str:
@@ -169,7 +171,7 @@ class GraphBuilder:
 
     def _store(self, name: str, value: NDArray[np.generic], path: Path) -> onnx.TensorProto:
         with path.open("ab" if self._stored_bytes else "wb") as file:
-            np.ascontiguousarray(value).tofile(file)
+            file.write(np.ascontiguousarray(value).data)
         tensor = TensorProto(name=name, dims=value.shape, data_type=helper.np_dtype_to_tensor_dtype(value.dtype))
         tensor.data_location = TensorProto.EXTERNAL
         for key, entry in (("location", path.name), ("offset", self._stored_bytes), ("length", value.nbytes)):

@@ -51,14 +51,14 @@ class Conversion:
         """
         output = Path(self.request.output_dir)
         config = read_json(self._path("config"))
-        with TemporaryDirectory(dir=output.parent, prefix=".partial-float-") as scratch:
+        with TemporaryDirectory(dir=output) as scratch:
             self._say("reading the checkpoint", 0.05)
             model = open_model(self._path("weights"), self._path("onnx"), config, self.request.source)
             labels = self._labels(model, config)
             self._say("building the tokenizer", 0.15)
             tokenizer, tokenizer_kind = choose_tokenizer(self._files(), self.request, self._warn)
             self._check_vocabulary(tokenizer, model)
-            tokenizer.save(str(output / TOKENIZER_FILE))
+            (output / TOKENIZER_FILE).write_text(tokenizer.to_str(), encoding="utf-8")
             bundle_config = self._bundle_config(model, config, labels, pad_token_id(tokenizer))
             self._say("writing the model in float", 0.2)
             float_graph = model.write_float(Path(scratch))

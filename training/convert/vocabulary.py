@@ -96,5 +96,6 @@ def _categories_by_index(value: Any) -> dict[Any, Any]:  # noqa: ANN401  whateve
     if not isinstance(value, dict):
         return {}
     if all(isinstance(key, str) and not isinstance(index, str) for key, index in value.items()):
-        return {index: name for name, index in value.items()}
+        by_index = {index: name for name, index in value.items()}
+        return by_index if len(by_index) == len(value) else {}
     return value

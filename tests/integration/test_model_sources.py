@@ -1,0 +1,328 @@
+"""MODEL as its users set it: files and folders become bundles, once, in a process of their own; or are refused."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytest.importorskip("torch", reason="the training extra is not installed")
+import numpy as np
+import torch
+import transformers
+
+from shared.errors import KobertError, ModelNotFoundError, ModelSourceError, StartupError
+from shared.settings import Settings
+from tests.support.checkpoints import LABELS, SENTENCES, VARIANTS, bert_classifier, save
+from tests.support.pickles import dumps, gluonnlp_vocabulary
+from tests.support.sources import write_legacy_folder, write_transformers_folder
+from training.convert.record import read_record
+from training.convert.sentencepiece_tokenizer import own_ids
+from worker.bundles import Bundle
+from worker.engines.onnx import OnnxEngine
+from worker.own_process import Notice, Progress
+from worker.sources import resolve
+from worker.tokenizer import BundleTokenizer
+
+pytestmark = [pytest.mark.integration, pytest.mark.training]
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+class Reports(list[Progress | Notice]):
+    """What a conversion reported."""
+
+    def __call__(self, report: Progress | Notice) -> None:
+        self.append(report)
+
+    @property
+    def notices(self) -> list[str]:
+        return [report.message for report in self if isinstance(report, Notice)]
+
+
+def settings_for(model: Path | str, cache: Path, **others: Any) -> Settings:
+    return Settings(model=str(model), cache_dir=cache, **others)
+
+
+def logits_of(bundle: Bundle) -> np.ndarray:
+    rows = [windows[0] for windows in BundleTokenizer(bundle, 8).encode(SENTENCES)]
+    return OnnxEngine(bundle, threads=1).run(rows)
+
+
+def logits_of_torch(model: Any, bundle: Bundle) -> np.ndarray:
+    rows = [windows[0] for windows in BundleTokenizer(bundle, 8).encode(SENTENCES)]
+    with torch.no_grad():
+        return np.concatenate([model(input_ids=torch.tensor([row])).logits.numpy() for row in rows])
+
+
+def refusal_of(settings: Settings) -> str:
+    """The one sentence that `kobert run` would end with."""
+    with pytest.raises(KobertError) as refusal:
+        resolve(settings, Reports())
+    return refusal.value.message
+
+
+@pytest.mark.parametrize("variant", ["a state dict", "from DataParallel", "dynamically quantised"])
+def test_a_legacy_folder_becomes_a_bundle_that_answers_as_its_model_did(tmp_path: Path, variant: str) -> None:
+    model = bert_classifier()
+    folder = write_legacy_folder(tmp_path / "legacy", VARIANTS[variant](model))
+    reports = Reports()
+
+    bundle = resolve(settings_for(folder, tmp_path / "cache"), reports)
+
+    assert bundle.config.labels == list(LABELS)
+    assert (bundle.config.clean_label, bundle.config.max_length, bundle.config.pad_token_id) == ("clean", 64, 1)
+    assert [report.fraction for report in reports if isinstance(report, Progress)][-1] == 1.0
+    expected = logits_of_torch(model, bundle)
+    assert (logits_of(bundle).argmax(axis=1) == expected.argmax(axis=1)).all()
+    np.testing.assert_allclose(logits_of(bundle), expected, rtol=0, atol=0.1)
+
+
+def test_a_checkpoint_by_its_path_takes_the_files_beside_it(tmp_path: Path) -> None:
+    folder = write_legacy_folder(tmp_path / "legacy")
+    (folder / "textClassifierModel.pt").rename(folder / "my_best.pt")
+    save({"other": 1}, folder / "older.pt")
+
+    bundle = resolve(settings_for(folder / "my_best.pt", tmp_path / "cache"), Reports())
+
+    assert bundle.config.name == "my_best"
+    assert bundle.config.labels == list(LABELS)
+
+
+@pytest.mark.parametrize("safetensors", [True, False])
+def test_a_transformers_folder_brings_its_labels_and_sizes(tmp_path: Path, safetensors: bool) -> None:
+    folder = write_transformers_folder(tmp_path / "checkpoint")
+    if not safetensors:
+        save(bert_classifier().state_dict(), folder / "pytorch_model.bin")
+        (folder / "model.safetensors").unlink()
+
+    bundle = resolve(settings_for(folder, tmp_path / "cache"), Reports())
+
+    assert bundle.config.labels == list(LABELS)
+    assert bundle.config.max_length == 512
+    np.testing.assert_allclose(logits_of(bundle), logits_of_torch(bert_classifier(), bundle), rtol=0, atol=0.1)
+
+
+def test_a_multi_label_checkpoint_becomes_a_multi_label_bundle(tmp_path: Path) -> None:
+    folder = write_transformers_folder(tmp_path / "checkpoint", problem_type="multi_label_classification")
+    bundle = resolve(settings_for(folder, tmp_path / "cache"), Reports())
+    assert bundle.config.problem_type == "multi_label_classification"
+
+
+# torch announces the end of the exporter that optimum still uses.
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_an_onnx_export_becomes_a_bundle(tmp_path: Path) -> None:
+    folder = write_transformers_folder(tmp_path / "export", architectures=["ElectraForSequenceClassification"])
+    model = bert_classifier()
+    example = {name: torch.ones(1, 8, dtype=torch.int64) for name in ("input_ids", "attention_mask")}
+    (folder / "onnx").mkdir()
+    torch.onnx.export(
+        _LogitsOnly(model), tuple(example.values()), str(folder / "onnx" / "model.onnx"), dynamo=False,
+        input_names=list(example), output_names=["output_0"],
+        dynamic_axes={name: {0: "batch", 1: "length"} for name in example} | {"output_0": {0: "batch"}},
+    )  # fmt: skip
+
+    bundle = resolve(settings_for(folder, tmp_path / "cache"), Reports())
+
+    assert bundle.config.labels == list(LABELS)
+    np.testing.assert_allclose(logits_of(bundle), logits_of_torch(model, bundle), rtol=0, atol=0.1)
+
+
+class _LogitsOnly(torch.nn.Module):
+    def __init__(self, model: Any) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> torch.Tensor:
+        logits: torch.Tensor = self.model(input_ids=input_ids, attention_mask=attention_mask).logits
+        return logits
+
+
+def test_the_settings_choose_labels_length_and_clean_label(tmp_path: Path) -> None:
+    folder = write_legacy_folder(tmp_path / "legacy")
+    chosen = {"model_labels": ["괜찮음", "욕설", "모욕"], "clean_label": "괜찮음", "max_length": 128}
+
+    bundle = resolve(settings_for(folder, tmp_path / "cache", **chosen), Reports())
+
+    assert bundle.config.labels == chosen["model_labels"]
+    assert (bundle.config.clean_label, bundle.config.max_length) == ("괜찮음", 128)
+
+
+@pytest.mark.parametrize(("order", "pad_token_id"), [("kobert", 1), ("file", 4)])
+def test_special_tokens_in_another_order_are_reported_and_a_setting_chooses(
+    tmp_path: Path, order: str, pad_token_id: int
+) -> None:
+    folder = write_legacy_folder(tmp_path / "legacy")
+    specials, pieces = ["[UNK]", "[CLS]", "[SEP]", "[MASK]", "[PAD]"], list(own_ids(folder / "spiece.model"))[5:]
+    (folder / "vocab.pkl").write_bytes(gluonnlp_vocabulary([*specials, *pieces], protocol=4))
+    reports = Reports()
+
+    bundle = resolve(settings_for(folder, tmp_path / "cache", vocab_specials=order), reports)
+
+    assert bundle.config.pad_token_id == pad_token_id
+    assert any("VOCAB_SPECIALS" in notice for notice in reports.notices)
+    record = read_record(bundle.path)
+    assert record is not None
+    assert record.notices == reports.notices
+
+
+def test_a_second_start_converts_nothing(tmp_path: Path) -> None:
+    settings = settings_for(write_legacy_folder(tmp_path / "legacy"), tmp_path / "cache")
+    first, again = resolve(settings, Reports()), Reports()
+
+    second = resolve(settings, again)
+
+    assert second == first
+    assert again == []
+
+
+def test_another_setting_makes_another_bundle(tmp_path: Path) -> None:
+    folder = write_legacy_folder(tmp_path / "legacy")
+    first = resolve(settings_for(folder, tmp_path / "cache"), Reports())
+    second = resolve(settings_for(folder, tmp_path / "cache", max_length=32), Reports())
+    assert first.path != second.path
+
+
+def test_two_workers_that_start_at_once_convert_once(tmp_path: Path) -> None:
+    settings = settings_for(write_legacy_folder(tmp_path / "legacy"), tmp_path / "cache")
+    reports = [Reports(), Reports()]
+    threads = [threading.Thread(target=resolve, args=(settings, report)) for report in reports]
+
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    conversions = [report for report in reports if any(entry.message == "done" for entry in report)]
+    assert len(conversions) == 1
+    assert len(list((tmp_path / "cache" / "bundles").iterdir())) == 1
+
+
+def test_a_kill_in_the_middle_leaves_no_half_bundle_and_the_next_start_makes_it_whole(tmp_path: Path) -> None:
+    folder = write_legacy_folder(tmp_path / "legacy")
+    cache = tmp_path / "cache"
+    environment = {**os.environ, "MODEL": str(folder), "CACHE_DIR": str(cache)}
+    code = "from shared.settings import load_settings; from worker.sources import resolve; resolve(load_settings())"
+    process = subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, env=environment, start_new_session=True)
+    while not list(cache.glob("bundles/.partial-*/tokenizer.json")):
+        assert process.poll() is None
+        time.sleep(0.01)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    assert not [path for path in (cache / "bundles").iterdir() if not path.name.startswith(".partial-")]
+
+    bundle = resolve(settings_for(folder, cache), Reports())
+
+    assert list((cache / "bundles").iterdir()) == [bundle.path]
+
+
+def test_a_damaged_bundle_in_the_cache_is_made_again(tmp_path: Path) -> None:
+    settings = settings_for(write_legacy_folder(tmp_path / "legacy"), tmp_path / "cache")
+    bundle = resolve(settings, Reports())
+    bundle.model_path.write_bytes(b"damaged")
+
+    assert resolve(settings, Reports()).model_path.stat().st_size > 1000
+
+
+def test_a_cache_that_cannot_be_written_is_explained(tmp_path: Path) -> None:
+    (tmp_path / "occupied").write_text("a file where the cache should be")
+    settings = settings_for(write_legacy_folder(tmp_path / "legacy"), tmp_path / "occupied")
+    with pytest.raises(StartupError, match=r"the converted model cannot be kept in .*occupied: .* set CACHE_DIR"):
+        resolve(settings, Reports())
+
+
+def test_a_full_disk_is_one_sentence(tmp_path: Path) -> None:
+    """A limit on the size of a file stands in for the disk: the same calls fail, with EFBIG instead of ENOSPC."""
+    folder = write_legacy_folder(tmp_path / "legacy")
+    code = (
+        "import resource, signal, sys; signal.signal(signal.SIGXFSZ, signal.SIG_IGN);"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (20000, 20000));"
+        "from cli.main import main; sys.argv = ['kobert', 'model', 'import', sys.argv[1]]; main()"
+    )
+    environment = {**os.environ, "CACHE_DIR": str(tmp_path / "cache")}
+    ended = subprocess.run(
+        [sys.executable, "-c", code, str(folder)],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ended.returncode == 1
+    assert "the disk is full" in ended.stderr
+    assert "Traceback" not in ended.stderr
+    assert not list((tmp_path / "cache" / "bundles").iterdir())
+
+
+def test_a_wrong_label_count_is_one_sentence(tmp_path: Path) -> None:
+    folder = write_legacy_folder(tmp_path / "legacy")
+    message = refusal_of(settings_for(folder, tmp_path / "cache", model_labels=["clean", "curse"]))
+    assert message == (
+        "MODEL_LABELS names 2 classes (clean, curse) and the model has 3; "
+        "set MODEL_LABELS to the names in the order of their indices"
+    )
+
+
+def test_a_model_without_named_classes_is_one_sentence(tmp_path: Path) -> None:
+    folder = write_legacy_folder(tmp_path / "legacy")
+    (folder / "category.pkl").unlink()
+    assert "does not name its 3 classes: set MODEL_LABELS" in refusal_of(settings_for(folder, tmp_path / "cache"))
+
+
+def test_a_hostile_category_file_is_one_sentence(tmp_path: Path) -> None:
+    folder = write_legacy_folder(tmp_path / "legacy")
+    (folder / "category.pkl").write_bytes(dumps(os.getcwd))
+    assert "category.pkl was refused: it asks for posix.getcwd" in refusal_of(settings_for(folder, tmp_path / "cache"))
+
+
+def test_a_gpt2_checkpoint_is_one_sentence(tmp_path: Path) -> None:
+    folder = write_transformers_folder(tmp_path / "gpt2")
+    config = transformers.GPT2Config(n_layer=1, n_embd=64, n_head=1, vocab_size=100)
+    transformers.GPT2ForSequenceClassification(config).save_pretrained(folder)
+    message = refusal_of(settings_for(folder, tmp_path / "cache"))
+    assert message.startswith(f"{folder} is a GPT2ForSequenceClassification, and only BertForSequenceClassification")
+
+
+def test_a_truncated_checkpoint_is_one_sentence(tmp_path: Path) -> None:
+    folder = write_legacy_folder(tmp_path / "legacy")
+    path = folder / "textClassifierModel.pt"
+    path.write_bytes(path.read_bytes()[:-500])
+    assert "textClassifierModel.pt (" in refusal_of(settings_for(folder, tmp_path / "cache"))
+
+
+def test_an_empty_folder_is_one_sentence(tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    assert "has no model: it is empty" in refusal_of(settings_for(tmp_path / "empty", tmp_path / "cache"))
+
+
+def test_several_checkpoints_in_one_folder_are_named(tmp_path: Path) -> None:
+    folder = write_legacy_folder(tmp_path / "legacy")
+    (folder / "textClassifierModel.pt").rename(folder / "a.pt")
+    (folder / "b.pt").write_bytes(b"")
+    assert "holds several checkpoints (a.pt, b.pt)" in refusal_of(settings_for(folder, tmp_path / "cache"))
+
+
+def test_a_source_that_does_not_exist_is_one_sentence(tmp_path: Path) -> None:
+    with pytest.raises(ModelNotFoundError, match="there is no such file or folder"):
+        resolve(settings_for(tmp_path / "nowhere.pt", tmp_path / "cache"), Reports())
+
+
+def test_a_tokenizer_of_another_model_is_refused(tmp_path: Path) -> None:
+    state = {name: tensor[:50] if "word_embeddings" in name else tensor
+             for name, tensor in bert_classifier().state_dict().items()}  # fmt: skip
+    folder = write_legacy_folder(tmp_path / "legacy", state)
+    with pytest.raises(ModelSourceError, match="do not belong together"):
+        resolve(settings_for(folder, tmp_path / "cache"), Reports())
+
+
+def test_what_a_bundle_says_of_itself_names_no_folder_of_the_machine(tmp_path: Path) -> None:
+    bundle = resolve(settings_for(write_legacy_folder(tmp_path / "legacy"), tmp_path / "cache"), Reports())
+    told = "".join((bundle.path / name).read_text() for name in ("README.md", "conversion.json", "config.json"))
+    assert str(tmp_path) not in told
+    assert json.loads((bundle.path / "conversion.json").read_text())["source"] == "legacy"
