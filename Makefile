@@ -48,5 +48,8 @@ coverage: $(VENV)/.dev  ## branch coverage of all tests, subprocesses included
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report
 
+bench-smoke: $(VENV)/.dev  ## every benchmark for a few seconds, to show that it runs
+	$(BIN)/python -m bench.predict --smoke
+
 clean:  ## remove what was set up and built, but not the data of a service
 	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .coverage*
