@@ -240,5 +240,10 @@ def normalise(text: str) -> str:
     return text
 
 
-NORMALISERS: dict[str, Callable[[str], str]] = {"kobert-1": normalise}
+def nfc(text: str) -> str:
+    """Compose Hangul and everything else that Unicode can compose, and leave the rest."""
+    return unicodedata.normalize("NFC", text)
+
+
+NORMALISERS: dict[str, Callable[[str], str]] = {"kobert-1": normalise, "nfc": nfc}
 """Versions of the normaliser by the name that a bundle's config gives."""

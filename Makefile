@@ -1,0 +1,52 @@
+# The two commands of this project: `make run` serves, `make test` tests. Both set up what they need.
+PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v python3.13 || command -v python3)
+VENV ?= .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+
+.DEFAULT_GOAL := help
+.PHONY: help run test lint typecheck fast-test slow-test coverage bench-smoke clean
+
+help:  ## what there is to make
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
+
+$(VENV)/.run: pyproject.toml constraints.txt
+	@echo "Setting up $(VENV) (once; about a minute) with $$($(PYTHON) --version)"
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || \
+	  { echo "Python 3.11, 3.12 or 3.13 is needed; name one with PYTHON=/path/to/python3.11" >&2; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(PIP) install --quiet --constraint constraints.txt --editable '.[run]'
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.run
+	@echo "Adding what the tests need (once)"
+	@$(PIP) install --quiet --constraint constraints.txt --editable '.[dev]'
+	@touch $@
+
+run: $(VENV)/.run  ## serve on http://127.0.0.1:8000 with the embedded model and store
+	@exec $(BIN)/kobert run
+
+test: lint typecheck fast-test slow-test  ## everything that CI runs
+
+lint: $(VENV)/.dev  ## style and architecture
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports
+
+typecheck: $(VENV)/.dev  ## types, strictly
+	$(BIN)/mypy
+
+fast-test: $(VENV)/.dev  ## unit tests: seconds
+	$(BIN)/pytest -m 'not integration and not e2e' tests
+
+slow-test: $(VENV)/.dev  ## real servers and processes: minutes
+	$(BIN)/pytest -m 'integration or e2e' tests
+
+coverage: $(VENV)/.dev  ## branch coverage of all tests, subprocesses included
+	$(BIN)/coverage erase
+	$(BIN)/coverage run -m pytest tests
+	$(BIN)/coverage combine --quiet
+	$(BIN)/coverage report
+
+clean:  ## remove what was set up and built, but not the data of a service
+	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .coverage*

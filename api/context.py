@@ -1,0 +1,29 @@
+"""What the routes share: the parts that `api.main` built, kept on the application."""
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import Depends, Request
+
+from api.dispatcher import Dispatcher
+from api.fleet import Fleet
+from shared.settings import Settings
+
+
+@dataclass(frozen=True)
+class Context:
+    """The parts of a running API process."""
+
+    settings: Settings
+    dispatcher: Dispatcher
+    fleet: Fleet
+    version: str
+    started_at: float
+
+
+def _context_of(request: Request) -> Context:
+    context: Context = request.app.state.context
+    return context
+
+
+ContextDep = Annotated[Context, Depends(_context_of)]

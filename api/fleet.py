@@ -1,0 +1,106 @@
+"""Which workers live, as their heartbeats in Redis tell; and whether Redis itself answers. One an API process."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from shared import keys
+from shared.errors import NoWorkerError, StoreUnavailableError
+from shared.log import get_logger
+from shared.messages import Heartbeat, decode
+
+log = get_logger(__name__)
+
+
+class Fleet:
+    """Refreshes its view every `interval_s`; `on_worker_lost` is called when a heartbeat ended without a goodbye."""
+
+    def __init__(self, redis: Redis, interval_s: float) -> None:
+        self._redis = redis
+        self._interval_s = interval_s
+        self._workers: dict[str, Heartbeat] = {}
+        self._store_answers = False
+        self._task: asyncio.Task[None] | None = None
+        self.on_worker_lost: Callable[[], None] = lambda: None
+
+    async def start(self) -> None:
+        """Look once, then keep looking."""
+        await self.refresh()
+        self._task = asyncio.create_task(self._refresh_forever(), name="fleet")
+
+    async def close(self) -> None:
+        """Stop looking."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+
+    @property
+    def store_answers(self) -> bool:
+        """Whether Redis answered last time."""
+        return self._store_answers
+
+    @property
+    def workers(self) -> list[Heartbeat]:
+        """Live workers, by id."""
+        return [self._workers[worker_id] for worker_id in sorted(self._workers)]
+
+    @property
+    def texts_per_s(self) -> float:
+        """How fast all live workers are together, while they compute."""
+        return sum(worker.throughput.texts_per_s for worker in self._workers.values())
+
+    def require_live_worker(self) -> None:
+        """Check that somebody could answer.
+
+        Raises:
+            StoreUnavailableError: Redis does not answer.
+            NoWorkerError: it does, but no worker lives.
+        """
+        if not self._store_answers:
+            raise StoreUnavailableError("Redis does not answer; try again shortly")
+        if not self._workers:
+            raise NoWorkerError("no worker is running; start one, or try again shortly")
+
+    def mark_store_lost(self) -> None:
+        """Somebody else found out that Redis is away."""
+        self._store_answers = False
+
+    async def refresh(self) -> None:
+        """Read all heartbeats now."""
+        try:
+            listed, heartbeats = await self._read()
+        except (RedisError, OSError) as error:
+            if self._store_answers:
+                log.warning("store_lost", error_type=type(error).__name__)
+            self._store_answers = False
+            return
+        if not self._store_answers:
+            log.info("store_answers", workers=len(heartbeats))
+        # A worker that said goodbye is no longer listed; one that died still is, without a heartbeat.
+        lost = [worker_id for worker_id in self._workers if worker_id in listed and worker_id not in heartbeats]
+        self._workers, self._store_answers = heartbeats, True
+        if lost:
+            log.warning("worker_lost", worker_ids=lost)
+            self.on_worker_lost()
+
+    async def _read(self) -> tuple[set[str], dict[str, Heartbeat]]:
+        members: Any = await self._redis.zrange(keys.WORKERS, 0, -1)
+        listed = [member.decode() for member in members]
+        bodies = await self._redis.mget([keys.worker(worker_id) for worker_id in listed]) if listed else []
+        heartbeats: dict[str, Heartbeat] = {}
+        for worker_id, body in zip(listed, bodies, strict=True):
+            if body is not None:
+                try:
+                    heartbeats[worker_id] = decode(body, Heartbeat)
+                except msgspec.DecodeError as error:
+                    log.warning("heartbeat_unreadable", worker_id=worker_id, reason=str(error))
+        return set(listed), heartbeats
+
+    async def _refresh_forever(self) -> None:
+        while True:
+            await asyncio.sleep(self._interval_s)
+            await self.refresh()

@@ -1,0 +1,73 @@
+"""Puts messages on the queue from a thread of its own, because Celery's client blocks."""
+
+import asyncio
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from celery import Celery
+from kombu.exceptions import OperationalError
+from redis.exceptions import RedisError
+
+from shared import keys
+from shared.celery_app import PREDICT_TASK
+from shared.errors import StoreUnavailableError
+from shared.messages import PredictMessage, encode
+
+# Celery would otherwise copy the texts into a message header, for its logs.
+HIDDEN_ARGUMENTS = "(texts)"
+
+
+class Publisher:
+    """One connection, one thread: messages leave in the order in which they were handed over."""
+
+    def __init__(self, app: Celery) -> None:
+        self._app = app
+        self._executor = ThreadPoolExecutor(1, thread_name_prefix="publisher")
+        self._producer: Any = None
+
+    async def publish(self, message: PredictMessage) -> None:
+        """Queue one message.
+
+        Raises:
+            StoreUnavailableError: Redis does not take it.
+        """
+        payload = encode(message).decode()
+        try:
+            await asyncio.get_running_loop().run_in_executor(self._executor, self._send, payload)
+        except (OperationalError, RedisError, OSError) as error:
+            raise StoreUnavailableError("the queue does not answer; try again shortly") from error
+
+    def close(self) -> None:
+        """Give the connection back. Blocks until the message in hand is out."""
+        self._executor.submit(self._disconnect)
+        self._executor.shutdown()
+
+    def _send(self, payload: str) -> None:
+        try:
+            self._send_once(payload)
+        except (OperationalError, RedisError, OSError):
+            # The connection may just be stale, from before a restart of Redis: one more try on a new one.
+            self._disconnect()
+            self._send_once(payload)
+
+    def _send_once(self, payload: str) -> None:
+        if self._producer is None:
+            self._producer = self._app.amqp.Producer(self._app.connection_for_write())
+        try:
+            self._app.send_task(
+                PREDICT_TASK,
+                args=(payload,),
+                queue=keys.INTERACTIVE_QUEUE,
+                producer=self._producer,
+                retry=False,
+                ignore_result=True,
+                argsrepr=HIDDEN_ARGUMENTS,
+            )
+        except Exception:
+            self._disconnect()
+            raise
+
+    def _disconnect(self) -> None:
+        producer, self._producer = self._producer, None
+        if producer is not None:
+            producer.connection.release()

@@ -1,0 +1,97 @@
+"""Reads this process's answers from its stream in Redis, and goes on reading after a lost connection.
+
+A stream rather than a list: an entry that was on its way when the connection broke can be read again.
+"""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import msgspec
+from redis.asyncio import Redis
+from redis.exceptions import RedisError, ResponseError
+
+from shared import keys
+from shared.log import get_logger
+from shared.messages import Failure, Prediction, Reply, decode
+
+log = get_logger(__name__)
+
+BLOCK_MS = 1_000
+READ_COUNT = 256
+RECONNECT_DELAY_S = 0.2
+START = "0-0"
+
+
+class ReplyReader:
+    """Calls `on_results` with each reply's results, in order, each at least once."""
+
+    def __init__(
+        self,
+        redis: Redis,
+        process_id: str,
+        on_results: Callable[[Sequence[Prediction | Failure]], None],
+        on_store_lost: Callable[[], None],
+    ) -> None:
+        self._redis = redis
+        self._stream = keys.replies(process_id)
+        self._on_results = on_results
+        self._on_store_lost = on_store_lost
+        self._last_id = START
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Start reading."""
+        self._task = asyncio.create_task(self._read_forever(), name="replies")
+
+    async def close(self) -> None:
+        """Stop reading and delete the stream."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+        try:
+            await self._redis.delete(self._stream)
+        except (RedisError, OSError):
+            log.debug("reply_stream_left_to_expire")
+
+    async def _read_forever(self) -> None:
+        while True:
+            try:
+                await self._read_until_lost()
+            except (RedisError, OSError) as error:
+                self._on_store_lost()
+                log.debug("reply_stream_lost", error_type=type(error).__name__)
+                await asyncio.sleep(RECONNECT_DELAY_S)
+
+    async def _read_until_lost(self) -> None:
+        await self._forget_place_if_store_is_new()
+        while True:
+            answer: Any = await self._redis.xread({self._stream: self._last_id}, count=READ_COUNT, block=BLOCK_MS)
+            for _, entries in answer or ():
+                self._take(entries)
+
+    def _take(self, entries: Sequence[tuple[bytes, dict[bytes, bytes]]]) -> None:
+        for entry_id, fields in entries:
+            self._last_id = entry_id.decode()
+            try:
+                reply = decode(fields[b"reply"], Reply)
+            except (msgspec.DecodeError, KeyError) as error:
+                log.warning("reply_unreadable", reason=str(error))
+            else:
+                self._on_results(reply.results)
+
+    async def _forget_place_if_store_is_new(self) -> None:
+        """A Redis that came back empty, with an earlier clock, numbers its entries below the last one read."""
+        try:
+            info = await self._redis.xinfo_stream(self._stream)
+        except ResponseError:
+            self._last_id = START
+            return
+        newest = info["last-generated-id"].decode()
+        if _as_numbers(newest) < _as_numbers(self._last_id):
+            self._last_id = START
+
+
+def _as_numbers(entry_id: str) -> tuple[int, int]:
+    milliseconds, _, sequence = entry_id.partition("-")
+    return int(milliseconds), int(sequence)

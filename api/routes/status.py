@@ -1,0 +1,72 @@
+"""What the service says of itself: `GET /`, `/health`, `/ready`, `/info`."""
+
+import time
+from typing import Any
+
+import msgspec
+from fastapi import APIRouter, Response
+
+from api import schemas
+from api.context import Context, ContextDep
+from shared.messages import Heartbeat
+
+router = APIRouter(tags=["status"])
+
+GREETING = "Text Classification API (KoBERT)"
+
+
+@router.get("/", summary="Greeting")
+async def root() -> schemas.Greeting:
+    """The same words as the service that this one replaces."""
+    return schemas.Greeting(message=GREETING)
+
+
+@router.get("/health", summary="Whether this process lives")
+async def health() -> dict[str, str]:
+    """200 as long as the process can answer at all; restart it when it cannot."""
+    return {"status": "ok"}
+
+
+@router.get("/ready", summary="Whether a text sent now would be answered", responses=schemas.error_replies(503))
+async def ready(context: ContextDep) -> dict[str, str | int]:
+    """200 when Redis answers and a worker lives; else 503, with the reason."""
+    context.fleet.require_live_worker()
+    return {"status": "ready", "workers": len(context.fleet.workers)}
+
+
+@router.get("/info", summary="Model, workers, limits")
+async def info(context: ContextDep) -> Response:
+    """The model that is served, each worker with its speed and mean batch size, and the limits of a request."""
+    return Response(msgspec.json.encode(_describe(context)), media_type="application/json")
+
+
+def _describe(context: Context) -> dict[str, Any]:
+    workers = context.fleet.workers
+    newest = max(workers, key=lambda worker: worker.started_at, default=None)
+    return {
+        "version": context.version,
+        "uptime_s": round(time.time() - context.started_at, 1),
+        "model": None if newest is None else newest.model,
+        "workers": [_describe_worker(worker) for worker in workers],
+        "inflight_texts": context.dispatcher.inflight_texts,
+        "store_answers": context.fleet.store_answers,
+        "limits": {
+            "max_text_chars": context.settings.max_text_chars,
+            "max_texts_per_request": context.settings.max_texts_per_request,
+            "max_body_bytes": context.settings.max_body_bytes,
+            "max_inflight_texts": context.settings.max_inflight_texts,
+            "predict_timeout_s": context.settings.predict_timeout_s,
+        },
+    }
+
+
+def _describe_worker(worker: Heartbeat) -> dict[str, Any]:
+    return {
+        "id": worker.worker_id,
+        "model": worker.model.name,
+        "revision": worker.model.revision,
+        "started_at": round(worker.started_at, 3),
+        "waiting_texts": worker.waiting_texts,
+        "rss_bytes": worker.rss_bytes,
+        **msgspec.structs.asdict(worker.throughput),
+    }

@@ -1,0 +1,93 @@
+"""The JSON of requests and replies, as OpenAPI shows it. Field order is the order on the wire."""
+
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
+
+EXAMPLE_TEXT = "이 영화 정말 재미있었어요!"
+EXAMPLE_PREDICTION: dict[str, JsonValue] = {
+    "text": EXAMPLE_TEXT,
+    "classification": "clean",
+    "confidence": 0.98,
+    "scores": {"clean": 0.98, "insult": 0.02, "hate": 0.01, "curse": 0.01},
+    "labels": ["clean"],
+    "windows": 1,
+}
+EXAMPLE_ERROR: dict[str, JsonValue] = {
+    "code": "empty_text",
+    "message": "text is empty or blank; there is nothing to classify",
+    "type": "invalid_request_error",
+    "param": "text",
+    "request_id": "3f1c9a0be5f44a51a2b1f0f6f8f7c0de",
+}
+
+
+class OneText(BaseModel):
+    """One text to classify."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"text": EXAMPLE_TEXT}]})
+
+    text: str
+
+
+class ManyTexts(BaseModel):
+    """Several texts; one bad item never fails the others."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"texts": [EXAMPLE_TEXT, "배송이 너무 늦어요."]}]})
+
+    texts: Annotated[list[str], Field(min_length=1)]
+
+
+class PredictionOut(BaseModel):
+    """The answer for one text. The first two fields are those of the service that this one replaces."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [EXAMPLE_PREDICTION]})
+
+    text: Annotated[str, Field(description="the text as it was sent, byte for byte")]
+    classification: Annotated[str, Field(description="the one word to act on")]
+    confidence: Annotated[float, Field(description="the score of that word, 0 to 1")]
+    scores: Annotated[dict[str, float], Field(description="every label's score, highest first")]
+    labels: Annotated[list[str], Field(description="every label that passes its threshold, highest score first")]
+    windows: Annotated[int, Field(description="pieces that the text was read in; above 1 for a long text")]
+
+
+class ErrorOut(BaseModel):
+    """What went wrong, with whom, and what to do."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [EXAMPLE_ERROR]})
+
+    code: Annotated[str, Field(description="for programs")]
+    message: Annotated[str, Field(description="for people")]
+    type: Annotated[str, Field(description="invalid_request_error, rate_limit_error or server_error")]
+    param: Annotated[str | None, Field(description="the field or item at fault")]
+    request_id: Annotated[str | None, Field(description="the id in the X-Request-ID header")] = None
+
+
+class ErrorReply(BaseModel):
+    """The one shape of every error."""
+
+    error: ErrorOut
+
+
+class FailedOut(BaseModel):
+    """An item that could not be classified, in its place among the results."""
+
+    text: Annotated[Any, Field(description="the item as it was sent; null if it is not valid Unicode")]
+    error: ErrorOut
+
+
+class ManyPredictions(BaseModel):
+    """Results in the order of the texts."""
+
+    results: list[PredictionOut | FailedOut]
+
+
+class Greeting(BaseModel):
+    """What the root says."""
+
+    message: str
+
+
+def error_replies(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """OpenAPI entries for the statuses that a route can answer besides its own."""
+    return {status: {"model": ErrorReply} for status in statuses}

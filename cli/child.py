@@ -1,0 +1,91 @@
+"""One child process: started, restarted when it dies, and ended."""
+
+import asyncio
+import ctypes
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable, Mapping
+
+import click
+
+from shared.errors import StartupError
+
+# sysexits.h EX_CONFIG: the child says that starting it again would not help.
+EXIT_CONFIG = 78
+FIRST_DELAY_S = 0.5
+LONGEST_DELAY_S = 30.0
+# A child that lived this long starts again without delay.
+SETTLED_S = 10.0
+_PR_SET_PDEATHSIG = 1
+
+
+class Child:
+    """Keeps one command running. `name` is what the user reads."""
+
+    def __init__(self, name: str, command: Callable[[], list[str]], environment: Mapping[str, str]) -> None:
+        self.name = name
+        self._command = command
+        self._environment = dict(environment)
+        self._process: asyncio.subprocess.Process | None = None
+        self._stopping = False
+
+    async def keep_running(self) -> None:
+        """Start the command again whenever it ends, with growing pauses while it dies young.
+
+        Raises:
+            StartupError: the child said that starting it again would not help.
+        """
+        delay_s = FIRST_DELAY_S
+        while not self._stopping:
+            started = time.monotonic()
+            code = await self._run_once()
+            if self._stopping:
+                return
+            if code == EXIT_CONFIG:
+                raise StartupError(f"the {self.name} cannot run; its own message above says why")
+            delay_s = FIRST_DELAY_S if time.monotonic() - started > SETTLED_S else min(delay_s * 2, LONGEST_DELAY_S)
+            click.echo(f"  {self.name} {_describe_exit(code)}; starting it again in {delay_s:.1f} s", err=True)
+            await asyncio.sleep(delay_s)
+
+    async def stop(self, timeout_s: float) -> None:
+        """SIGTERM, and SIGKILL if it is still there after `timeout_s`."""
+        self._stopping = True
+        process = self._process
+        if process is None or process.returncode is not None:
+            return
+        process.terminate()
+        try:
+            await asyncio.wait_for(process.wait(), timeout_s)
+        except TimeoutError:
+            click.echo(f"  {self.name} did not stop within {timeout_s:.0f} s; killing it", err=True)
+            process.kill()
+            await process.wait()
+
+    async def _run_once(self) -> int:
+        self._process = await asyncio.create_subprocess_exec(
+            *self._command(),
+            env=self._environment,
+            stdin=asyncio.subprocess.DEVNULL,
+            # Ctrl-C in a terminal reaches the whole foreground group; the order of stopping is ours to choose.
+            start_new_session=True,
+            preexec_fn=_die_with_parent if sys.platform == "linux" else None,
+        )
+        return await self._process.wait()
+
+
+def python_module(name: str) -> list[str]:
+    """The command line that runs one of our modules; -P keeps the working directory off its import path."""
+    return [sys.executable, "-P", "-m", name]
+
+
+def _die_with_parent() -> None:
+    """Ask Linux to send SIGTERM to this process when its parent dies, however that happens."""
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+    if os.getppid() == 1:
+        os._exit(1)
+
+
+def _describe_exit(code: int) -> str:
+    return f"was ended by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"

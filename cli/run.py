@@ -1,0 +1,79 @@
+"""`kobert run`: the whole service on one machine, from one command."""
+
+import asyncio
+import os
+import tempfile
+from contextlib import ExitStack
+from importlib.metadata import version
+from pathlib import Path
+
+import click
+
+from cli import preflight
+from cli.service import Service
+from cli.store import EmbeddedStore
+from shared import redis_url
+from shared.settings import Settings, load_settings
+from worker.bundles import Bundle
+from worker.sources import resolve
+
+_MIB = 1 << 20
+
+
+@click.command()
+@click.option("--host", help="Address to listen on (HOST, default 127.0.0.1; 0.0.0.0 for every network).")
+@click.option("--port", type=int, help="Port to listen on (PORT, default 8000).")
+@click.option("--workers", type=int, help="Worker processes (WORKERS, default 1).")
+@click.option("--model", help="What to serve (MODEL, default: the embedded model).")
+@click.option("--data-dir", type=click.Path(path_type=Path), help="Where the store keeps its data (DATA_DIR).")
+def run(**options: object) -> None:
+    """Start the store, the workers and the API, and keep them running until Ctrl-C.
+
+    Every option can also be set in the environment; docs/settings.md lists them all.
+    """
+    settings = load_settings(**{name: value for name, value in options.items() if value is not None})
+    click.echo(f"kobert {version('kobert-classifier')}: starting")
+    with ExitStack() as resources:
+        store = None if settings.redis_url else _embedded_store(settings, resources)
+        _check(settings, store)
+        environment = _child_environment(settings, store)
+        asyncio.run(_serve(settings, store, environment))
+
+
+async def _serve(settings: Settings, store: EmbeddedStore | None, environment: dict[str, str]) -> None:
+    await Service(settings, store, environment).run_until_stopped()
+
+
+def _embedded_store(settings: Settings, resources: ExitStack) -> EmbeddedStore:
+    resources.enter_context(preflight.exclusive_data_dir(settings.data_dir))
+    runtime_dir = resources.enter_context(tempfile.TemporaryDirectory(prefix="kobert-"))
+    return EmbeddedStore(settings, Path(runtime_dir))
+
+
+def _check(settings: Settings, store: EmbeddedStore | None) -> None:
+    preflight.require_free_port(settings.host, settings.port)
+    _announce_model(resolve(settings))
+    if store is None and settings.redis_url is not None:
+        preflight.require_redis(settings.redis_url)
+        click.echo(f"  store    {redis_url.redact(settings.redis_url)}")
+    elif store is not None:
+        click.echo(f"  store    embedded Valkey, data in {store.data_dir}")
+
+
+def _announce_model(bundle: Bundle) -> None:
+    size_mib = bundle.model_path.stat().st_size / _MIB
+    labels = ", ".join(bundle.config.labels)
+    click.echo(f"  model    {bundle.config.name} {bundle.revision} ({size_mib:.1f} MB): {labels}")
+
+
+def _child_environment(settings: Settings, store: EmbeddedStore | None) -> dict[str, str]:
+    """What the children read: our own environment, with the options given and the store's address on top."""
+    chosen = {
+        "HOST": settings.host,
+        "PORT": str(settings.port),
+        "WORKERS": str(settings.workers),
+        "DATA_DIR": str(settings.data_dir.absolute()),
+        "REDIS_URL": settings.redis_url or (store.url if store is not None else ""),
+        "MODEL": settings.model or "",
+    }
+    return {**os.environ, **chosen}

@@ -1,0 +1,146 @@
+"""The service as a set of child processes: started in order, watched, and stopped in the reverse order."""
+
+import asyncio
+import signal
+import urllib.error
+import urllib.request
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import click
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from cli.child import Child, python_module
+from cli.store import EmbeddedStore
+from shared.settings import Settings
+
+STORE_START_S = 30
+POLL_S = 0.1
+PROBE_S = 2
+# Shares of SHUTDOWN_TIMEOUT_S: first the API answers what it has, then the workers finish, then the store writes.
+API_SHARE, WORKER_SHARE, STORE_SHARE = 0.4, 0.4, 0.2
+SAMPLE = "이 영화 정말 재미있었어요!"
+
+
+class Service:
+    """Store, workers and API of one machine."""
+
+    def __init__(self, settings: Settings, store: EmbeddedStore | None, environment: Mapping[str, str]) -> None:
+        self._settings = settings
+        self._store_url = environment["REDIS_URL"]
+        self._store = [Child("store", store.command, environment)] if store is not None else []
+        self._workers = [
+            Child(f"worker {number}", lambda: python_module("worker.main"), environment)
+            for number in range(1, settings.workers + 1)
+        ]
+        self._api = [Child("api", lambda: python_module("api.main"), environment)]
+        self._tasks: list[asyncio.Task[None]] = []
+        self._gave_up: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    async def run_until_stopped(self) -> None:
+        """Start everything, say when it answers, and return after SIGINT or SIGTERM.
+
+        Raises:
+            StartupError: a part cannot run. Everything started has ended by then.
+        """
+        loop = asyncio.get_running_loop()
+        told_to_stop = asyncio.Event()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, told_to_stop.set)
+        stop = asyncio.create_task(told_to_stop.wait())
+        start = asyncio.create_task(self._start())
+        try:
+            await self._first_of(start, stop)
+            await self._first_of(stop)
+        finally:
+            start.cancel()
+            stop.cancel()
+            await self._stop()
+
+    async def _first_of(self, *tasks: "asyncio.Task[Any]") -> None:
+        """Wait until one of `tasks` ends, or a child gives up, which raises."""
+        watched = {*tasks, self._gave_up}
+        done, _ = await asyncio.wait(watched, return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            task.result()
+
+    async def _start(self) -> None:
+        self._keep(self._store)
+        if self._store:
+            await self._wait_for_store()
+        click.echo(f"  worker   loading the model in {_count(self._settings.workers, 'process', 'processes')}")
+        self._keep(self._workers)
+        self._keep(self._api)
+        await self._wait_until_ready()
+        click.echo(self._ready_message())
+
+    def _keep(self, children: Iterable[Child]) -> None:
+        for child in children:
+            task = asyncio.create_task(child.keep_running(), name=child.name)
+            task.add_done_callback(self._note_end)
+            self._tasks.append(task)
+
+    def _note_end(self, task: "asyncio.Task[None]") -> None:
+        """A child's task ends only when it is stopped, or when it gives up with an error."""
+        if task.cancelled() or self._gave_up.done():
+            return
+        error = task.exception()
+        if error is not None:
+            self._gave_up.set_exception(error)
+
+    async def _wait_for_store(self) -> None:
+        async with asyncio.timeout(STORE_START_S), Redis.from_url(self._store_url) as redis:
+            while not await _answers(redis):  # noqa: ASYNC110  another process has no event to wait for
+                await asyncio.sleep(POLL_S)
+
+    async def _wait_until_ready(self) -> None:
+        # With WORKERS=0 the workers are somebody else's, and may come later.
+        path = "/ready" if self._workers else "/health"
+        while not await asyncio.to_thread(_is_ok, self._local_url() + path):  # noqa: ASYNC110  another process
+            await asyncio.sleep(POLL_S)
+
+    async def _stop(self) -> None:
+        click.echo("stopping")
+        budget_s = self._settings.shutdown_timeout_s
+        for children, share in ((self._api, API_SHARE), (self._workers, WORKER_SHARE), (self._store, STORE_SHARE)):
+            await _stop_together(children, budget_s * share)
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        click.echo("stopped")
+
+    def _local_url(self) -> str:
+        host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(self._settings.host, self._settings.host)  # noqa: S104  compared, not bound
+        return f"http://{host}:{self._settings.port}"
+
+    def _ready_message(self) -> str:
+        url = self._local_url()
+        body = f'{{"text": "{SAMPLE}"}}'
+        return (
+            f"Ready: {url} (docs: {url}/docs). Ctrl-C stops it. Try:\n"
+            f"  curl -X POST {url}/predict -H 'Content-Type: application/json' -d '{body}'"
+        )
+
+
+async def _stop_together(children: Sequence[Child], timeout_s: float) -> None:
+    await asyncio.gather(*(child.stop(timeout_s) for child in children))
+
+
+async def _answers(redis: Redis) -> bool:
+    try:
+        return bool(await redis.ping())
+    except (RedisError, OSError):
+        return False
+
+
+def _is_ok(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(url, timeout=PROBE_S) as response:  # noqa: S310  our own address
+            return bool(response.status == 200)
+    except (urllib.error.URLError, OSError):
+        return False
+
+
+def _count(number: int, one: str, many: str) -> str:
+    return f"{number} {one if number == 1 else many}"

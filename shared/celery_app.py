@@ -1,0 +1,68 @@
+"""The Celery application, the same for the process that sends and the one that works.
+
+Why each option is as it is: `docs/decisions/0002-celery-on-redis.md`.
+"""
+
+from typing import Any
+
+from celery import Celery
+from kombu import Exchange, Queue
+
+from shared import keys, redis_url
+from shared.settings import Settings
+
+PREDICT_TASK = "kobert.predict"
+
+# How long a dead worker can hold the lock under which abandoned messages are restored; kombu's own default is 300.
+RESTORE_LOCK_S = 5
+
+
+def make_celery(settings: Settings, *, socket_timeout_s: float | None = None) -> Celery:
+    """Build the application for `settings.redis_url`.
+
+    `socket_timeout_s` bounds every broker command. A publisher sets it, so that a Redis that hangs is noticed; a worker
+    does not, because it waits for messages on purpose.
+    """
+    if settings.redis_url is None:
+        raise ValueError("REDIS_URL must be known before the queue is built")
+    app = Celery("kobert", broker=redis_url.for_celery(settings.redis_url), set_as_current=False)
+    app.conf.update(
+        accept_content=["json"],
+        broker_connection_max_retries=None,
+        broker_connection_retry_on_startup=True,
+        broker_connection_timeout=2,
+        broker_transport_options=_transport_options(settings, socket_timeout_s),
+        task_acks_late=True,
+        task_acks_on_failure_or_timeout=True,
+        task_create_missing_queues=False,
+        task_default_queue=keys.INTERACTIVE_QUEUE,
+        task_ignore_result=True,
+        task_queues=[Queue(name, Exchange(name), routing_key=name) for name in (keys.INTERACTIVE_QUEUE,)],
+        task_reject_on_worker_lost=True,
+        task_serializer="json",
+        worker_cancel_long_running_tasks_on_connection_loss=False,
+        worker_concurrency=settings.task_threads,
+        worker_enable_remote_control=False,
+        worker_enable_prefetch_count_reduction=False,
+        worker_hijack_root_logger=False,
+        worker_pool="threads",
+        worker_prefetch_multiplier=1,
+        worker_send_task_events=False,
+    )
+    return app
+
+
+def _transport_options(settings: Settings, socket_timeout_s: float | None) -> dict[str, Any]:
+    options: dict[str, Any] = {
+        "global_keyprefix": keys.CELERY_PREFIX,
+        "health_check_interval": 5,
+        "socket_connect_timeout": 2,
+        "socket_keepalive": True,
+        "unacked_mutex_expire": RESTORE_LOCK_S,
+        "unacked_restore_interval": 1,
+        "unacked_restore_throttle": 1,
+        "visibility_timeout": settings.visibility_timeout_s,
+    }
+    if socket_timeout_s is not None:
+        options["socket_timeout"] = socket_timeout_s
+    return options

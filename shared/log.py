@@ -1,0 +1,68 @@
+"""Logs of every process: one event a line, JSON for machines or aligned text on a terminal. Never a user's text."""
+
+import logging
+import sys
+from typing import TYPE_CHECKING
+
+import structlog
+
+from shared.settings import Settings
+
+if TYPE_CHECKING:
+    from structlog.typing import Processor
+
+# Local variables hold users' texts, so no traceback shows them.
+_JSON_TRACEBACK = structlog.processors.ExceptionRenderer(
+    structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
+)
+
+
+def configure_logging(settings: Settings, process: str) -> None:
+    """Send the product's events and those of the libraries to stderr in one format.
+
+    `process` ("api", "worker", "run") is bound to every line.
+    """
+    as_json = settings.log_format == "json" or (settings.log_format == "auto" and not sys.stderr.isatty())
+    shared_steps: list[Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.stdlib.ExtraAdder(),
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+    ]
+    structlog.configure(
+        processors=[*shared_steps, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[settings.log_level.upper()]),
+        cache_logger_on_first_use=True,
+    )
+    renderer: list[Processor] = (
+        [_JSON_TRACEBACK, structlog.processors.JSONRenderer(ensure_ascii=False)]
+        if as_json
+        else [
+            structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback)
+        ]
+    )
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=shared_steps,
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *renderer],
+        )
+    )
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(settings.log_level.upper())
+    structlog.contextvars.bind_contextvars(process=process)
+    _quieten_libraries(settings)
+
+
+def _quieten_libraries(settings: Settings) -> None:
+    # At INFO Celery prints one line a task with its arguments, which are users' texts: never below WARNING.
+    for name in ("celery", "kombu", "amqp", "uvicorn", "uvicorn.error", "httpx"):
+        logging.getLogger(name).setLevel(max(logging.WARNING, logging.getLevelName(settings.log_level.upper())))
+
+
+def get_logger(name: str) -> structlog.stdlib.BoundLogger:
+    """A logger whose keyword arguments become the fields of the event."""
+    logger: structlog.stdlib.BoundLogger = structlog.stdlib.get_logger(name)
+    return logger

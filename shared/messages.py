@@ -1,0 +1,116 @@
+"""What crosses the queue: frozen, typed, versioned JSON.
+
+A `PredictMessage` goes from an API process through Celery to a worker; `Reply` objects come back on the stream named by
+`reply_to`; a `Heartbeat` is what a worker says of itself. Times are Unix seconds, durations seconds.
+"""
+
+from typing import TypeVar
+
+import msgspec
+
+WIRE_VERSION = 1
+
+
+class TextItem(msgspec.Struct, frozen=True):
+    """One text; `id` is unique within the API process that sent it."""
+
+    id: int
+    text: str
+
+
+class PredictMessage(msgspec.Struct, frozen=True, kw_only=True):
+    """Many texts for one worker. After `deadline` nobody waits for the answer any more."""
+
+    reply_to: str
+    deadline: float
+    items: list[TextItem]
+    version: int = WIRE_VERSION
+
+
+class Prediction(msgspec.Struct, frozen=True, kw_only=True, tag="prediction"):
+    """The answer for one text. `scores` has every label, `windows` is how many pieces a long text was read in."""
+
+    id: int
+    classification: str
+    confidence: float
+    labels: list[str]
+    scores: dict[str, float]
+    windows: int
+    revision: str
+    tokenization_s: float
+    inference_s: float
+
+
+class Failure(msgspec.Struct, frozen=True, kw_only=True, tag="failure"):
+    """A named error for one text; `code` is one of `shared.errors`."""
+
+    id: int
+    code: str
+    message: str
+
+
+class Reply(msgspec.Struct, frozen=True, kw_only=True):
+    """Some of the answers to one message; a message may be answered in several replies."""
+
+    worker_id: str
+    results: list[Prediction | Failure]
+    version: int = WIRE_VERSION
+
+
+class ModelInfo(msgspec.Struct, frozen=True, kw_only=True):
+    """What a worker serves."""
+
+    name: str
+    revision: str
+    problem_type: str
+    labels: list[str]
+    clean_label: str | None
+    thresholds: dict[str, float]
+    max_length: int
+
+
+class Throughput(msgspec.Struct, frozen=True, kw_only=True):
+    """Counters since the worker's start, and the speed of its recent batches (while computing, not while idle)."""
+
+    texts: int = 0
+    batches: int = 0
+    failed_texts: int = 0
+    tokens: int = 0
+    padding_tokens: int = 0
+    mean_batch_size: float = 0.0
+    texts_per_s: float = 0.0
+
+
+class Heartbeat(msgspec.Struct, frozen=True, kw_only=True):
+    """One worker's sign of life, written only while its model thread lives."""
+
+    worker_id: str
+    host: str
+    pid: int
+    started_at: float
+    beat_at: float
+    model: ModelInfo
+    throughput: Throughput
+    waiting_texts: int
+    rss_bytes: int
+    version: int = WIRE_VERSION
+
+
+Message = TypeVar("Message", PredictMessage, Reply, Heartbeat)
+
+
+def encode(message: PredictMessage | Reply | Heartbeat) -> bytes:
+    """UTF-8 JSON of one message."""
+    return msgspec.json.encode(message)
+
+
+def decode(raw: bytes | str, kind: type[Message]) -> Message:
+    """Read one message.
+
+    Raises:
+        msgspec.DecodeError: it is not such a message, or of a version that this process does not speak.
+    """
+    message = msgspec.json.decode(raw, type=kind)
+    if message.version != WIRE_VERSION:
+        raise msgspec.ValidationError(f"wire version {message.version}, this process speaks {WIRE_VERSION}")
+    return message

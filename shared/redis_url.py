@@ -1,0 +1,40 @@
+"""The one setting `REDIS_URL` in the spellings that its readers want, and without its password for logs.
+
+redis-py says `unix:///path?db=0` for a socket where kombu says `redis+socket:///path?virtual_host=0`.
+"""
+
+from urllib.parse import parse_qs, urlsplit, urlunsplit
+
+from shared.errors import SettingsError
+
+SCHEMES = ("redis", "rediss", "unix")
+
+
+def check(url: str) -> str:
+    """Return `url` if it is one that this service can use.
+
+    Raises:
+        SettingsError: another scheme, or no host or path.
+    """
+    parts = urlsplit(url)
+    if parts.scheme not in SCHEMES or not (parts.hostname or parts.path.strip("/")):
+        raise SettingsError(
+            f"REDIS_URL: {redact(url)!r} is not a Redis address; "
+            "write redis://host:6379/0, rediss://host:6379/0 or unix:///path/to.sock"
+        )
+    return url
+
+
+def for_celery(url: str) -> str:
+    """The broker address in kombu's spelling."""
+    parts = urlsplit(check(url))
+    if parts.scheme != "unix":
+        return url
+    database = parse_qs(parts.query).get("db", ["0"])[0]
+    return f"redis+socket://{parts.path}?virtual_host={database}"
+
+
+def redact(url: str) -> str:
+    """The address without user and password."""
+    parts = urlsplit(url)
+    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))

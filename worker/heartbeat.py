@@ -1,0 +1,68 @@
+"""The worker's sign of life in Redis. It says that the model thread lives, not merely that the process does."""
+
+import os
+import socket
+import time
+from pathlib import Path
+
+from redis import Redis
+
+from shared import keys
+from shared.messages import Heartbeat, encode
+from worker.classifier import Classifier
+
+_KIB = 1024
+
+
+class HeartbeatWriter:
+    """Announces one worker for `ttl_s` at a time.
+
+    Raises, from `write` and `withdraw`: `redis.RedisError` when Redis does not answer.
+    """
+
+    def __init__(self, redis: Redis, worker_id: str, classifier: Classifier, ttl_s: float) -> None:
+        self._redis = redis
+        self._worker_id = worker_id
+        self._classifier = classifier
+        self._ttl_ms = int(ttl_s * 1000)
+        self._started_at = time.time()
+
+    def write(self) -> None:
+        """Write the heartbeat; it expires by itself."""
+        body = encode(self._compose())
+        with self._redis.pipeline(transaction=True) as pipeline:
+            pipeline.set(keys.worker(self._worker_id), body, px=self._ttl_ms)
+            pipeline.zadd(keys.WORKERS, {self._worker_id: time.time()})
+            # The index is kept a while longer than its entries: readers drop ids whose heartbeat is gone.
+            pipeline.pexpire(keys.WORKERS, self._ttl_ms * 10)
+            pipeline.execute()
+
+    def withdraw(self) -> None:
+        """Say goodbye, so that nobody counts on this worker for the rest of the heartbeat's life."""
+        with self._redis.pipeline(transaction=True) as pipeline:
+            pipeline.delete(keys.worker(self._worker_id))
+            pipeline.zrem(keys.WORKERS, self._worker_id)
+            pipeline.execute()
+
+    def _compose(self) -> Heartbeat:
+        batcher = self._classifier.batcher
+        return Heartbeat(
+            worker_id=self._worker_id,
+            host=socket.gethostname(),
+            pid=os.getpid(),
+            started_at=self._started_at,
+            beat_at=time.time(),
+            model=self._classifier.info,
+            throughput=batcher.stats.snapshot(),
+            waiting_texts=batcher.waiting_rows,
+            rss_bytes=resident_bytes(),
+        )
+
+
+def resident_bytes() -> int:
+    """Resident memory of this process; 0 where the system does not say."""
+    status = Path("/proc/self/status")
+    if not status.exists():
+        return 0
+    fields = dict(line.split(":", 1) for line in status.read_text().splitlines() if ":" in line)
+    return int(fields.get("VmRSS", "0 kB").split()[0]) * _KIB

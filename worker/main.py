@@ -1,0 +1,134 @@
+"""The worker's composition root: builds every part from the settings, and runs them until told to stop."""
+
+import os
+import socket
+import sys
+import time
+import uuid
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from celery.exceptions import CPendingDeprecationWarning, SecurityWarning
+from celery.signals import setup_logging
+from redis import Redis
+
+from shared.celery_app import make_celery
+from shared.errors import KobertError, SettingsError
+from shared.log import configure_logging, get_logger
+from shared.settings import Settings, load_settings
+from worker.batcher import MicroBatcher, Priority
+from worker.bundles import Bundle
+from worker.classifier import Classifier
+from worker.engines.onnx import OnnxEngine
+from worker.engines.protocol import Engine
+from worker.heartbeat import HeartbeatWriter
+from worker.replies import ReplyWriter
+from worker.sources import resolve
+from worker.tasks import register_predict
+from worker.tokenizer import BundleTokenizer
+from worker.verdict import Judge
+from worker.watchdog import Watchdog
+
+log = get_logger(__name__)
+
+# As sysexits.h has it: starting again would not help.
+EXIT_CONFIG = 78
+REDIS_TIMEOUT_S = 5
+WARM_UP_TIMEOUT_S = 60
+WARM_UP_TEXTS = ("안녕하세요.", "오늘 방송 정말 재미있게 잘 봤습니다, 다음에도 꼭 볼게요!")
+
+EngineFactory = Callable[[Bundle, int], Engine]
+
+
+@dataclass(frozen=True)
+class Worker:
+    """The parts of a running worker process."""
+
+    settings: Settings
+    classifier: Classifier
+    watchdog: Watchdog
+    replies: ReplyWriter
+
+
+def build_classifier(settings: Settings, engine_factory: EngineFactory = OnnxEngine) -> Classifier:
+    """Load the model that `settings` names and start its model thread.
+
+    Raises:
+        ModelError: the model cannot be served.
+        SettingsError: a threshold for a label that the model does not have.
+    """
+    bundle = resolve(settings)
+    judge = Judge(bundle.config, settings.thresholds)
+    tokenizer = BundleTokenizer(bundle, settings.max_windows)
+    engine = engine_factory(bundle, settings.inference_threads())
+    batcher = MicroBatcher(engine, max_batch_tokens=settings.max_batch_tokens)
+    batcher.start()
+    return Classifier(bundle, tokenizer, batcher, judge)
+
+
+def build_worker(settings: Settings, engine_factory: EngineFactory = OnnxEngine) -> Worker:
+    """Build all parts; nothing is announced yet.
+
+    Raises:
+        ModelError, SettingsError: as `build_classifier`.
+    """
+    if settings.redis_url is None:
+        raise SettingsError(
+            "REDIS_URL is not set; a worker needs the Redis that its api uses. `kobert run` starts both"
+        )
+    classifier = build_classifier(settings, engine_factory)
+    redis: Redis = Redis.from_url(
+        settings.redis_url, socket_timeout=REDIS_TIMEOUT_S, socket_connect_timeout=REDIS_TIMEOUT_S
+    )
+    worker_id = f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:6]}"
+    heartbeat = HeartbeatWriter(redis, worker_id, classifier, settings.heartbeat_ttl_s)
+    watchdog = Watchdog(classifier.batcher, heartbeat, redis, stall_timeout_s=settings.stall_timeout_s)
+    return Worker(settings, classifier, watchdog, ReplyWriter(redis, worker_id))
+
+
+def serve(worker: Worker) -> int:
+    """Take messages until SIGTERM or SIGINT; finishes what it holds. Returns the exit code."""
+    app = make_celery(worker.settings)
+    app.conf.worker_consumer = "worker.consumer:PromptConsumer"
+    register_predict(app, worker.classifier, worker.replies)
+    # Celery would configure logging its own way unless this signal has a receiver.
+    setup_logging.connect(_keep_logging, weak=False)
+    # Celery warns root because of pickled messages; this one accepts JSON alone.
+    warnings.filterwarnings("ignore", category=SecurityWarning)
+    _warm_up(worker.classifier)
+    worker.watchdog.start(worker.settings.heartbeat_interval_s)
+    model = worker.classifier.info
+    log.info("worker_ready", model=model.name, revision=model.revision, labels=model.labels)
+    consumer = app.Worker(without_gossip=True, without_mingle=True, without_heartbeat=True, quiet=True)
+    # It announces a new default for `worker_cancel_long_running_tasks_on_connection_loss`, which is set on purpose.
+    warnings.filterwarnings("ignore", category=CPendingDeprecationWarning)
+    consumer.start()
+    worker.watchdog.stop()
+    worker.classifier.batcher.close()
+    log.info("worker_stopped")
+    return int(consumer.exitcode or 0)
+
+
+def _keep_logging(**_: object) -> None:
+    """Receives Celery's `setup_logging` signal."""
+
+
+def _warm_up(classifier: Classifier) -> None:
+    """Run the model once before any user waits for it: it proves that it works, and gives a first figure of speed."""
+    list(classifier.classify(WARM_UP_TEXTS, Priority.INTERACTIVE, deadline=time.time() + WARM_UP_TIMEOUT_S))
+
+
+def main(engine_factory: EngineFactory = OnnxEngine) -> int:
+    """Run a worker with the settings of the environment; returns the exit code."""
+    try:
+        settings = load_settings()
+        configure_logging(settings, "worker")
+        return serve(build_worker(settings, engine_factory))
+    except KobertError as error:
+        sys.stderr.write(f"kobert worker: {error.message}\n")
+        return EXIT_CONFIG
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,47 @@
+"""Writes answers to the stream of the API process that asked. A dropped connection is retried until nobody waits."""
+
+import time
+
+from redis import Redis
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import TimeoutError as RedisTimeoutError
+
+from shared import keys
+from shared.log import get_logger
+from shared.messages import Failure, Prediction, Reply, encode
+
+log = get_logger(__name__)
+
+# A stream outlives the last answer by this much, long enough for its reader to reconnect.
+STREAM_TTL_S = 300
+# About what one API process can have in flight; older entries were read long ago.
+STREAM_MAX_ENTRIES = 4_096
+RETRY_DELAY_S = 0.2
+
+
+class ReplyWriter:
+    """Thread-safe: each call takes its own connection from the client's pool."""
+
+    def __init__(self, redis: Redis, worker_id: str) -> None:
+        self._redis = redis
+        self._worker_id = worker_id
+
+    def send(self, reply_to: str, results: list[Prediction | Failure], deadline: float) -> None:
+        """Append `results` to the stream of process `reply_to`; give up, with a log line, at Unix time `deadline`."""
+        body = encode(Reply(worker_id=self._worker_id, results=results))
+        while True:
+            try:
+                self._append(keys.replies(reply_to), body)
+            except (RedisConnectionError, RedisTimeoutError):
+                if time.time() >= deadline:
+                    log.warning("reply_undeliverable", results=len(results))
+                    return
+                time.sleep(RETRY_DELAY_S)
+            else:
+                return
+
+    def _append(self, stream: str, body: bytes) -> None:
+        with self._redis.pipeline(transaction=False) as pipeline:
+            pipeline.xadd(stream, {"reply": body}, maxlen=STREAM_MAX_ENTRIES, approximate=True)
+            pipeline.expire(stream, STREAM_TTL_S)
+            pipeline.execute()

@@ -1,0 +1,88 @@
+"""Ends the worker process when it lives but does not work, so that whoever supervises it starts a fresh one.
+
+Three ways to be alive and useless are known: the model thread died; it hangs in one pass; Celery's consumer went
+silent after a lost connection (celery#8030, #8091, #8384, #9054, #10205) while messages wait.
+"""
+
+import os
+import threading
+import time
+from collections.abc import Callable
+
+from redis import Redis
+from redis.exceptions import RedisError
+
+from shared import keys
+from shared.log import get_logger
+from worker.batcher import MicroBatcher
+from worker.heartbeat import HeartbeatWriter
+
+log = get_logger(__name__)
+
+EXIT_STALLED = 70
+
+
+class Watchdog:
+    """Writes the heartbeat while the model thread lives and exits the process when it does not."""
+
+    def __init__(
+        self, batcher: MicroBatcher, heartbeat: HeartbeatWriter, redis: Redis, *, stall_timeout_s: float
+    ) -> None:
+        self._batcher = batcher
+        self._heartbeat = heartbeat
+        self._redis = redis
+        self._stall_timeout_s = stall_timeout_s
+        self._stopping = threading.Event()
+        self._waiting_since: float | None = None
+        self._texts_seen = 0
+        self._thread = threading.Thread(target=self._run, name="watchdog", daemon=True)
+        self._interval_s = 1.0
+
+    def start(self, interval_s: float) -> None:
+        """Check and announce every `interval_s`."""
+        self._interval_s = interval_s
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Stop watching and withdraw the heartbeat."""
+        self._stopping.set()
+        self._thread.join()
+        self._tolerate_store_loss(self._heartbeat.withdraw)
+
+    def _run(self) -> None:
+        while not self._stopping.is_set():
+            reason = self._fault()
+            if reason is not None:
+                log.error("worker_stalled", reason=reason)
+                # Not sys.exit: the main thread may be the one that hangs.
+                os._exit(EXIT_STALLED)
+            self._tolerate_store_loss(self._heartbeat.write)
+            self._stopping.wait(self._interval_s)
+
+    def _fault(self) -> str | None:
+        if not self._batcher.is_alive:
+            return "the model thread died"
+        if time.monotonic() - self._batcher.beat_at > self._stall_timeout_s:
+            return "the model thread hangs"
+        if self._consumer_is_silent():
+            return "messages wait and none is taken"
+        return None
+
+    def _consumer_is_silent(self) -> bool:
+        texts = self._batcher.stats.snapshot().texts
+        waiting = self._tolerate_store_loss(lambda: self._redis.llen(keys.queue(keys.INTERACTIVE_QUEUE))) or 0
+        idle = texts == self._texts_seen and self._batcher.waiting_rows == 0
+        self._texts_seen = texts
+        if not (waiting and idle):
+            self._waiting_since = None
+            return False
+        self._waiting_since = self._waiting_since or time.monotonic()
+        return time.monotonic() - self._waiting_since > self._stall_timeout_s
+
+    def _tolerate_store_loss(self, action: Callable[[], int | None]) -> int | None:
+        """Run `action`; while Redis is away there is nobody to tell, and the worker waits for it to return."""
+        try:
+            return action()
+        except RedisError as error:
+            log.debug("heartbeat_not_written", error_type=type(error).__name__)
+            return None
