@@ -19,8 +19,8 @@ $(VENV)/.run: pyproject.toml constraints.txt
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/.run
-	@echo "Adding what the tests need (once)"
-	@$(PIP) install --quiet --constraint constraints.txt --editable '.[dev]'
+	@echo "Adding what the tests and the training need (once; a minute or two)"
+	@$(PIP) install --quiet --constraint constraints.txt --editable '.[dev,training]'
 	@touch $@
 
 run: $(VENV)/.run  ## serve on http://127.0.0.1:8000 with the embedded model and store
