@@ -20,9 +20,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-import httpx
-
-from bench.load import predict_all
+from bench.load import Connection, predict_all
 from shared.settings import Settings, load_settings
 from tests.support.stack import Stack
 from worker.engines.onnx import OnnxEngine
@@ -70,18 +68,18 @@ def per_second(count: int, action: Callable[[], object]) -> float:
     return count / (time.perf_counter() - started)
 
 
-def lone(url: str, engine: EngineAlone, batch: Sequence[str]) -> tuple[float, float]:
+async def lone(url: str, engine: EngineAlone, batch: Sequence[str]) -> tuple[float, float]:
     """p50 in seconds of a lone request, and of the engine alone, on the same texts."""
     served, alone = [], []
-    with httpx.Client(base_url=url, timeout=60) as client:
+    async with Connection(url) as connection:
         for text in batch:
             started = time.perf_counter()
-            client.post("/predict", json={"text": text}).raise_for_status()
+            await connection.post("/predict", {"text": text})
             served.append(time.perf_counter() - started)
             started = time.perf_counter()
             engine.run([text])
             alone.append(time.perf_counter() - started)
-            time.sleep(LONE_PAUSE_S)
+            await asyncio.sleep(LONE_PAUSE_S)
     return statistics.median(served), statistics.median(alone)
 
 
@@ -99,7 +97,7 @@ def measure(stack: Stack, engine: EngineAlone, rounds: int, count: int) -> None:
         single.append(per_second(count, lambda ones=ones: asyncio.run(predict_all(stack.url, ones, 64))))
         groups = [batch[i : i + 64] for i in range(0, count, 64)]
         many.append(per_second(count, lambda groups=groups: asyncio.run(predict_all(stack.url, groups, 4))))
-        lone_s = lone(stack.url, engine, batch[:50])
+        lone_s = asyncio.run(lone(stack.url, engine, batch[:50]))
         served_s.append(lone_s[0])
         engine_s.append(lone_s[1])
     ratios = [served / offline for served, offline in zip(many, alone, strict=True)]
