@@ -4,6 +4,7 @@ import sys
 
 import click
 
+from cli.model import model
 from cli.run import run
 from shared.errors import KobertError
 
@@ -16,6 +17,7 @@ def kobert() -> None:
     """Classify Korean text on your own machine."""
 
 
+kobert.add_command(model)
 kobert.add_command(run)
 
 

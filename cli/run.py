@@ -10,6 +10,7 @@ from pathlib import Path
 import click
 
 from cli import preflight
+from cli.progress import TerminalProgress
 from cli.service import Service
 from cli.store import EmbeddedStore
 from shared import redis_url
@@ -52,7 +53,9 @@ def _embedded_store(settings: Settings, resources: ExitStack) -> EmbeddedStore:
 
 def _check(settings: Settings, store: EmbeddedStore | None) -> None:
     preflight.require_free_port(settings.host, settings.port)
-    _announce_model(resolve(settings))
+    with TerminalProgress() as progress:
+        bundle = resolve(settings, progress)
+    _announce_model(bundle)
     if store is None and settings.redis_url is not None:
         preflight.require_redis(settings.redis_url)
         click.echo(f"  store    {redis_url.redact(settings.redis_url)}")

@@ -10,9 +10,18 @@ import msgspec
 from worker.own_process import OnReport, run_process
 
 KOBERT_REPO = "skt/kobert-base-v1"
-_MODULE = "worker.hub_fetch"
+_FETCH_MODULE = "worker.hub_fetch"
+_PUSH_MODULE = "worker.hub_push"
 _NAME = re.compile(r"(?P<name>[A-Za-z0-9][\w.-]*/[\w.-]+)(?:@(?P<revision>[\w./-]+))?")
 _COMMIT = re.compile(r"[0-9a-f]{40}")
+
+
+class PushRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """A folder to upload as it is."""
+
+    name: str
+    folder: str
+    private: bool
 
 
 class FetchRequest(msgspec.Struct, frozen=True, kw_only=True):
@@ -65,5 +74,14 @@ class HubRepo:
             StartupError: the download cannot be written.
         """
         request = FetchRequest(name=self.name, revision=self.revision, wanted=wanted, timeout_s=timeout_s)
-        result = run_process(_MODULE, request, on_report)
+        result = run_process(_FETCH_MODULE, request, on_report)
         return Snapshot(Path(result["folder"]), result["commit"])
+
+    def upload(self, folder: Path, on_report: OnReport, *, private: bool) -> str:
+        """Commit every file of `folder`, in a repository that is made if it is not there; returns the commit.
+
+        Raises:
+            HubUnreachableError, ModelNotFoundError, ModelSourceError: as `fetch`.
+        """
+        request = PushRequest(name=self.name, folder=str(folder), private=private)
+        return run_process(_PUSH_MODULE, request, on_report)["commit"]

@@ -10,17 +10,19 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
-from huggingface_hub import HfApi, constants, get_session, get_token, hf_hub_download, snapshot_download
+from huggingface_hub import HfApi, constants, get_session, get_token, snapshot_download
 from huggingface_hub.errors import (
     GatedRepoError,
     HfHubHTTPError,
+    HFValidationError,
+    IncompleteSnapshotError,
     LocalEntryNotFoundError,
     OfflineModeIsEnabled,
     RepositoryNotFoundError,
     RevisionNotFoundError,
 )
 
-from shared.errors import HubUnreachableError, ModelNotFoundError, ModelSourceError, StartupError
+from shared.errors import HubUnreachableError, ModelNotFoundError, ModelSourceError
 from worker.disk import disk_errors_explained
 from worker.hub import FetchRequest
 from worker.own_process import OnReport, Progress, answer_request
@@ -43,24 +45,28 @@ def fetch(request: FetchRequest, on_report: OnReport) -> dict[str, str]:
         request.name,
         lambda: HfApi().model_info(request.name, revision=request.revision, timeout=request.timeout_s),
     )
-    commit = str(info.sha)
-    wanted = _wanted(request, commit, [sibling.rfilename for sibling in info.siblings or []], on_report)
-    paths = [_download(request, name, commit, on_report) for name in wanted]
-    folder = next(parent for parent in paths[0].parents if parent.name == commit)
-    return {"folder": str(folder), "commit": commit}
+    wanted = _wanted(request, [sibling.rfilename for sibling in info.siblings or []])
+    on_report(Progress(f"downloading {len(wanted)} files of {request.name}", 0.0))
+    return _result(_download(request, wanted))
 
 
-def _download(request: FetchRequest, name: str, commit: str, on_report: OnReport) -> Path:
-    on_report(Progress(f"downloading {name} of {request.name}", 0.0))
+def _download(request: FetchRequest, names: list[str]) -> Path:
+    """The folder of the repository's snapshot with these files in it, downloaded where they are not here yet."""
     return Path(
         explained(
             request.name,
-            lambda: hf_hub_download(request.name, name, revision=commit, etag_timeout=request.timeout_s),
+            lambda: snapshot_download(
+                request.name, revision=request.revision, allow_patterns=names, etag_timeout=request.timeout_s
+            ),
         )
     )
 
 
-def _wanted(request: FetchRequest, commit: str, names: list[str], on_report: OnReport) -> list[str]:
+def _result(folder: Path) -> dict[str, str]:
+    return {"folder": str(folder), "commit": folder.name}
+
+
+def _wanted(request: FetchRequest, names: list[str]) -> list[str]:
     """Names to download: the model's files, or KoBERT's SentencePiece model alone."""
     if request.wanted == "sentencepiece":
         pieces = find_sentencepiece(names)
@@ -72,7 +78,8 @@ def _wanted(request: FetchRequest, commit: str, names: list[str], on_report: OnR
     if files.kind == "bundle":
         return [name for name in visible if "/" not in name]
     if files.config:
-        files = files.for_architectures(read_architectures(_download(request, files.config, commit, on_report)))
+        config = _download(request, [files.config]) / files.config
+        files = files.for_architectures(read_architectures(config))
     return list(files.by_role().values())
 
 
@@ -80,11 +87,11 @@ def _from_local_cache(request: FetchRequest) -> dict[str, str]:
     """With HF_HUB_OFFLINE: what an earlier download left."""
     try:
         folder = Path(snapshot_download(request.name, revision=request.revision, local_files_only=True))
-    except (LocalEntryNotFoundError, ValueError, OSError) as error:
+    except (LocalEntryNotFoundError, IncompleteSnapshotError, OSError) as error:
         raise HubUnreachableError(
             f"HF_HUB_OFFLINE is set and {request.name} was never downloaded to {constants.HF_HUB_CACHE}"
         ) from error
-    return {"folder": str(folder), "commit": folder.name}
+    return _result(folder)
 
 
 def explained(name: str, call: Callable[[], Result]) -> Result:
@@ -100,7 +107,7 @@ def _answered(name: str, call: Callable[[], Result]) -> Result:
         _explain_answer(name, error)
     except (OfflineModeIsEnabled, LocalEntryNotFoundError, _http.TransportError) as error:
         _explain_silence(name, error)
-    except ValueError as error:
+    except HFValidationError as error:
         raise ModelNotFoundError(f"{name} is not the name of a repository on the Hub: {error}") from error
 
 

@@ -115,8 +115,8 @@ def test_a_multi_label_checkpoint_becomes_a_multi_label_bundle(tmp_path: Path) -
     assert bundle.config.problem_type == "multi_label_classification"
 
 
-# torch announces the end of the exporter that optimum still uses.
-@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+# torch announces the end of the exporter that optimum still uses, and warns of what it traces.
+@pytest.mark.filterwarnings("ignore")
 def test_an_onnx_export_becomes_a_bundle(tmp_path: Path) -> None:
     folder = write_transformers_folder(tmp_path / "export", architectures=["ElectraForSequenceClassification"])
     model = bert_classifier()

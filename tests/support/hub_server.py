@@ -112,6 +112,8 @@ class _Handler(BaseHTTPRequestHandler):
             repo_id = f"{name.get('organization') or 'me'}/{name['name']}"
             self.server.repos.setdefault(repo_id, Repo()).commit({})
             self._json({"url": f"{self.server.url}/{repo_id}"})
+        elif path == "/api/validate-yaml":
+            self._json({"errors": [], "warnings": []})
         elif _PREUPLOAD.fullmatch(path):
             self._json({"files": [self._upload_mode(file) for file in json.loads(body)["files"]]})
         elif _LFS_BATCH.fullmatch(path):

@@ -18,11 +18,10 @@ COMMENTS = KOBERT.parent / "data" / "unlabelled_comments.jsonl"
 needs_kobert = pytest.mark.skipif(not KOBERT.is_dir(), reason="../shared/kobert is not here")
 
 AWKWARD_TEXTS = (
-    "", " ", "  앞뒤   공백  ", "탭\t줄\n바꿈", "ㄱㅣ사 쓸게 없구나", "이ㅄ아", "ㅋㅋㅋㅋ ㅠㅠ", "[SEP] [CLS] [MASK] [UNK]",
-   
-    "▁한국▁어", "１２３ＡＢＣ",
-    "①②㈜", "漢字와 한글", "😀😀👍🏻", "e\u0301 é", "가\u200b나", "\x00제어\x07문자",
-    unicodedata.normalize("NFD", "한국어 모델을 공유합니다."), "http://a.kr/?q=한국", "“따옴표” ‘작은’ …말줄임",
+    "", " ", "  앞뒤   공백  ", "탭\t줄\n바꿈", "ㄱㅣ사 쓸게 없구나", "이ㅄ아", "ㅋㅋㅋㅋ ㅠㅠ",
+    "[SEP] [CLS] [MASK] [UNK]", "▁한국▁어", "１２３ＡＢＣ", "①②㈜", "漢字와 한글", "😀😀👍🏻",
+    "e\u0301 é", "가\u200b나", "\x00제어\x07문자", unicodedata.normalize("NFD", "한국어 모델을 공유합니다."),
+    "http://a.kr/?q=한국", "“따옴표” ‘작은’ …말줄임",
 )  # fmt: skip
 
 

@@ -1,0 +1,142 @@
+"""`kobert model`: turn a checkpoint into a bundle, look into one, check it, and publish it."""
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import click
+
+from cli.progress import TerminalProgress
+from shared.errors import ModelSourceError, StartupError
+from shared.settings import Settings, load_settings
+from training.convert.record import ConversionRecord, read_record
+from worker.bundles import Bundle, load_bundle
+from worker.hub import HubRepo
+from worker.sources import resolve
+
+_MIB = 1 << 20
+
+Command = Callable[..., None]
+
+
+@click.group()
+def model() -> None:
+    """Import, inspect, verify and publish models."""
+
+
+def conversion_options(command: Command) -> Command:
+    """The settings of a conversion as options of a command."""
+    options = (
+        click.option("--labels", "model_labels", help="Names of the classes by index: clean,curse (MODEL_LABELS)."),
+        click.option("--clean-label", help="The label that means that nothing is wrong (CLEAN_LABEL)."),
+        click.option("--max-length", type=int, help="Tokens in one window of a text (MAX_LENGTH)."),
+        click.option(
+            "--legacy-tokenizer",
+            type=click.Choice(["kobert", "gluonnlp"]),
+            help="How the texts were tokenised when a .pt was trained (LEGACY_TOKENIZER).",
+        ),
+        click.option(
+            "--vocab-specials",
+            type=click.Choice(["kobert", "file"]),
+            help="Whose order of special tokens holds where vocab.pkl has another (VOCAB_SPECIALS).",
+        ),
+    )
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+@model.command("import")
+@click.argument("source")
+@click.option("--output", type=click.Path(path_type=Path), help="Folder to write the bundle to; default: the cache.")
+@conversion_options
+def import_model(source: str, output: Path | None, **options: str | int | None) -> None:
+    """Make a bundle of SOURCE: a folder, a .pt file or owner/name[@revision] on the Hub."""
+    bundle = _resolve(_settings(source, options))
+    if output is not None:
+        bundle = _copy(bundle, output)
+    _describe(bundle)
+    click.echo(f"\nServe it with: MODEL={bundle.path} kobert run")
+
+
+@model.command()
+@click.argument("source", required=False)
+@conversion_options
+def inspect(source: str | None, **options: str | int | None) -> None:
+    """Show the labels, sizes, revision and int8 drift of SOURCE. Default: MODEL, or the embedded model."""
+    _describe(_resolve(_settings(source, options)))
+
+
+@model.command()
+@click.argument("source", required=False)
+def verify(source: str | None) -> None:
+    """Check every file of a bundle against its manifest. Default: MODEL, or the embedded model."""
+    bundle = _resolve(_settings(source, {}))
+    click.echo(f"{bundle.config.name} {bundle.revision}: every file is as its manifest says ({bundle.path})")
+
+
+@model.command()
+@click.argument("repo")
+@click.option("--from", "source", help="The bundle to publish, or what to make it of; default: MODEL.")
+@click.option("--private", is_flag=True, help="Make the repository private if it is new.")
+@conversion_options
+def push(repo: str, source: str | None, *, private: bool, **options: str | int | None) -> None:
+    """Upload a bundle with its card to REPO (owner/name) on the Hub; HF_TOKEN must be able to write there."""
+    target = HubRepo.parse(repo)
+    if target is None or target.revision is not None:
+        raise ModelSourceError(f"{repo} is not the name of a repository; write owner/name")
+    bundle = _resolve(_settings(source, options))
+    with TerminalProgress() as progress:
+        commit = target.upload(bundle.path, progress, private=private)
+    click.echo(f"{bundle.config.name} {bundle.revision} is now {target} at {commit}")
+    click.echo(f"Serve it with: MODEL={target}@{commit} kobert run")
+
+
+def _settings(source: str | None, options: dict[str, str | int | None]) -> Settings:
+    given = {name: value for name, value in options.items() if value is not None}
+    return load_settings(**({"model": source} if source else {}), **given)
+
+
+def _resolve(settings: Settings) -> Bundle:
+    with TerminalProgress() as progress:
+        return resolve(settings, progress)
+
+
+def _copy(bundle: Bundle, output: Path) -> Bundle:
+    if output.exists() and any(output.iterdir()):
+        raise StartupError(f"{output} is not empty; name a new folder")
+    try:
+        shutil.copytree(bundle.path, output, dirs_exist_ok=True)
+    except OSError as error:
+        raise StartupError(f"{output} cannot be written: {error.strerror or error}") from error
+    return load_bundle(output)
+
+
+def _describe(bundle: Bundle) -> None:
+    config = bundle.config
+    rows = {
+        "name": config.name,
+        "revision": bundle.revision,
+        "folder": str(bundle.path),
+        "labels": ", ".join(config.labels),
+        "clean label": config.clean_label or "none",
+        "kind": config.problem_type.replace("_", " "),
+        "max length": f"{config.max_length} tokens in one window; longer texts are read in several",
+        "size": f"{bundle.model_path.stat().st_size / _MIB:.1f} MB",
+        **_conversion_rows(read_record(bundle.path)),
+    }
+    for name, value in rows.items():
+        click.echo(f"{name:<12} {value}")
+
+
+def _conversion_rows(record: ConversionRecord | None) -> dict[str, str]:
+    if record is None:
+        return {}
+    rows = {
+        "made from": f"{record.source} at {record.source_revision}",
+        "model": record.model,
+        "weights": record.weights,
+        "tokenizer": record.tokenizer,
+        "int8 drift": record.drift.describe(),
+    }
+    return rows | {"note": "; ".join(record.notices)} if record.notices else rows

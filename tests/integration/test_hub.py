@@ -1,0 +1,265 @@
+"""MODEL=owner/name, against a Hub of our own over HTTP."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+pytest.importorskip("torch", reason="the training extra is not installed")
+
+from tests.support.checkpoints import bert_classifier
+from tests.support.hub_server import HubServer, running_hub
+from tests.support.sources import write_legacy_folder, write_transformers_folder
+
+pytestmark = [pytest.mark.integration, pytest.mark.training]
+
+ROOT = Path(__file__).resolve().parents[2]
+REPO = "hiddenFront/TextClassifier"
+NOWHERE = "http://127.0.0.1:1"
+
+
+@pytest.fixture
+def hub() -> Iterator[HubServer]:
+    with running_hub() as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def legacy_files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
+    folder = write_legacy_folder(tmp_path_factory.mktemp("legacy"))
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+class Kobert:
+    """The command `kobert model`, with a cache and a Hub of its own."""
+
+    def __init__(self, folder: Path, hub: HubServer) -> None:
+        names = {"HF_TOKEN", "HF_HOME", "HF_HUB_OFFLINE", "MODEL", "CACHE_DIR"}
+        self.environment = {name: value for name, value in os.environ.items() if name not in names}
+        self.environment |= {
+            "HF_ENDPOINT": hub.url,
+            "HF_HOME": str(folder / "hf"),
+            "HF_HUB_DISABLE_XET": "1",
+            "CACHE_DIR": str(folder / "cache"),
+            "HUB_TIMEOUT_S": "5",
+        }
+
+    def __call__(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "cli.main", "model", *arguments]
+        merged = {**self.environment, **environment}
+        return subprocess.run(command, cwd=ROOT, env=merged, capture_output=True, text=True, check=False)
+
+    def refusal(self, *arguments: str, **environment: str) -> str:
+        """The one sentence that a refused command ends with."""
+        ended = self(*arguments, **environment)
+        assert ended.returncode == 1, ended
+        assert "Traceback" not in ended.stderr
+        last = ended.stderr.strip().splitlines()[-1]
+        assert last.startswith("kobert: ")
+        return last.removeprefix("kobert: ")
+
+
+@pytest.fixture
+def kobert(tmp_path: Path, hub: HubServer) -> Kobert:
+    return Kobert(tmp_path, hub)
+
+
+def test_a_legacy_repository_is_fetched_and_converted_once(
+    kobert: Kobert, hub: HubServer, legacy_files: dict[str, bytes]
+) -> None:
+    commit = hub.add(REPO, {**legacy_files, "app.py": b"print()", ".gitattributes": b""})
+
+    first = kobert("import", REPO)
+    downloads = [request for request in hub.requests if request.startswith("GET") and "/resolve/" in request]
+    hub.requests.clear()
+    second = kobert("inspect", REPO)
+
+    assert first.returncode == 0, first.stderr
+    assert f"made from    {REPO} at {commit}" in first.stdout
+    assert sorted(request.rpartition("/")[2] for request in downloads) == sorted(legacy_files)
+    assert "labels       clean, curse, insult" in second.stdout
+    assert not [request for request in hub.requests if "/resolve/" in request]
+
+
+def test_a_repository_without_a_tokenizer_gets_koberts(
+    kobert: Kobert, hub: HubServer, legacy_files: dict[str, bytes]
+) -> None:
+    hub.add(REPO, {name: content for name, content in legacy_files.items() if name != "spiece.model"})
+    hub.add("skt/kobert-base-v1", {"spiece.model": legacy_files["spiece.model"], "pytorch_model.bin": b"large"})
+
+    ended = kobert("import", REPO)
+
+    assert "tokenizer    spiece.model, read as kobert does" in ended.stdout, ended.stderr
+    assert not [request for request in hub.requests if request.startswith("GET") and "pytorch_model" in request]
+
+
+def test_without_a_tokenizer_and_without_koberts_the_user_is_told_what_to_add(
+    kobert: Kobert, hub: HubServer, tmp_path: Path
+) -> None:
+    folder = write_legacy_folder(tmp_path / "legacy")
+    (folder / "spiece.model").unlink()
+    sentence = kobert.refusal("import", str(folder), HF_ENDPOINT=NOWHERE)
+    assert "has no tokenizer, and KoBERT's could not be fetched" in sentence
+    assert "put spiece.model of skt/kobert-base-v1 beside the checkpoint" in sentence
+
+
+def test_a_transformers_repository_is_converted(kobert: Kobert, hub: HubServer, tmp_path: Path) -> None:
+    folder = write_transformers_folder(tmp_path / "checkpoint")
+    files = {path.name: path.read_bytes() for path in folder.iterdir()}
+    hub.add("me/kobert", {**files, "onnx/model.onnx": b"not needed"})
+
+    ended = kobert("import", "me/kobert")
+
+    assert "labels       clean, curse, insult" in ended.stdout, ended.stderr
+    assert not [request for request in hub.requests if "onnx" in request]
+
+
+def test_another_revision_is_another_model(kobert: Kobert, hub: HubServer, legacy_files: dict[str, bytes]) -> None:
+    old = hub.add(REPO, {**legacy_files, "config.json": b'{"id2label": {"0": "a", "1": "b", "2": "c"}}'})
+    new = hub.add(REPO, legacy_files)
+
+    assert f"at {new}" in kobert("import", REPO).stdout
+    assert f"at {old}" in kobert("import", f"{REPO}@{old}").stdout
+
+
+def test_a_pinned_commit_needs_no_hub_once_it_is_here(
+    kobert: Kobert, hub: HubServer, legacy_files: dict[str, bytes]
+) -> None:
+    source = f"{REPO}@{hub.add(REPO, legacy_files)}"
+    assert kobert("import", source).returncode == 0
+    hub.requests.clear()
+
+    ended = kobert("inspect", source)
+
+    assert ended.returncode == 0
+    assert hub.requests == []
+    assert "note:" not in ended.stderr
+
+
+@pytest.mark.parametrize(
+    ("trouble", "said"),
+    [
+        ({"HF_ENDPOINT": NOWHERE}, "cannot be reached: no network, or it is down"),
+        ({"HF_HUB_OFFLINE": "1", "HF_HOME": "elsewhere"}, "HF_HUB_OFFLINE is set"),
+    ],
+)
+def test_while_the_hub_is_away_the_last_good_bundle_is_served(
+    kobert: Kobert, hub: HubServer, legacy_files: dict[str, bytes], trouble: dict[str, str], said: str
+) -> None:
+    hub.add(REPO, legacy_files)
+    before = kobert("import", REPO)
+
+    ended = kobert("inspect", REPO, **trouble)
+
+    assert ended.returncode == 0, ended.stderr
+    assert said in ended.stderr
+    assert "what hiddenFront/TextClassifier gave last" in ended.stderr
+    assert ended.stdout.splitlines() == before.stdout.splitlines()[: len(ended.stdout.splitlines())]
+
+
+def test_offline_an_earlier_download_is_used(kobert: Kobert, hub: HubServer, legacy_files: dict[str, bytes]) -> None:
+    hub.add(REPO, legacy_files)
+    assert kobert("import", REPO).returncode == 0
+    hub.requests.clear()
+
+    ended = kobert("inspect", REPO, HF_HUB_OFFLINE="1", CACHE_DIR=kobert.environment["CACHE_DIR"] + "-new")
+
+    assert ended.returncode == 0, ended.stderr
+    assert hub.requests == []
+
+
+def test_an_interrupted_download_goes_on_where_it_stopped(kobert: Kobert, hub: HubServer, tmp_path: Path) -> None:
+    """The Hub's library keeps what it has in pieces of 10 MB, so the file is larger than one."""
+    folder = write_legacy_folder(tmp_path / "legacy", bert_classifier(vocabulary=80_000).state_dict())
+    hub.add(REPO, {path.name: path.read_bytes() for path in folder.iterdir()})
+    hub.cut_after_bytes = 15_000_000
+
+    first = kobert("import", REPO)
+    again = first if first.returncode == 0 else kobert("import", REPO)
+
+    assert again.returncode == 0, again.stderr
+    ranges = [request for request in hub.requests if "bytes=" in request]
+    assert len(ranges) == 1
+    assert "textClassifierModel.pt" in ranges[0]
+
+
+def test_a_private_repository_opens_with_the_token_and_only_with_it(
+    kobert: Kobert, hub: HubServer, legacy_files: dict[str, bytes]
+) -> None:
+    hub.add(REPO, legacy_files, private=True)
+
+    assert kobert.refusal("import", REPO) == (
+        f"{REPO} is not on the Hub, or it is private (401): check the name, and set HF_TOKEN if it is private"
+    )
+    assert "the Hub does not accept HF_TOKEN" in kobert.refusal("import", REPO, HF_TOKEN="hf_wrong")
+    opened = kobert("import", REPO, HF_TOKEN=hub.token)
+    assert opened.returncode == 0
+    assert hub.token not in opened.stdout + opened.stderr
+
+
+@pytest.mark.parametrize(
+    ("source", "sentence"),
+    [
+        ("me/nothing", "me/nothing is not on the Hub, or it is private"),
+        (f"{REPO}@no-such-branch", "has no such revision"),
+        ("me/empty", "me/empty has no model: it is empty"),
+        ("me/words", "me/words has no model: it holds README.md"),
+    ],
+)
+def test_a_source_that_is_not_there_is_one_sentence(
+    kobert: Kobert, hub: HubServer, legacy_files: dict[str, bytes], source: str, sentence: str
+) -> None:
+    hub.add(REPO, legacy_files)
+    hub.add("me/empty", {".gitattributes": b""})
+    hub.add("me/words", {"README.md": b"# nothing"})
+    assert sentence in kobert.refusal("import", source)
+
+
+@pytest.mark.parametrize("status", [429, 500, 503])
+def test_a_hub_in_trouble_is_one_sentence(kobert: Kobert, hub: HubServer, status: int) -> None:
+    hub.status = status
+    assert kobert.refusal("import", REPO) == f"the Hub is in trouble ({status}); try again later"
+
+
+def test_a_hub_home_that_cannot_be_written_is_explained(
+    kobert: Kobert, hub: HubServer, legacy_files: dict[str, bytes], tmp_path: Path
+) -> None:
+    hub.add(REPO, legacy_files)
+    (tmp_path / "file").write_text("a file where a folder should be")
+    sentence = kobert.refusal("import", REPO, HF_HOME=str(tmp_path / "file"))
+    assert "what the Hub sends cannot be kept in" in sentence
+    assert "set HF_HOME to a folder that this user may write" in sentence
+
+
+def test_a_bundle_is_pushed_with_its_card_and_served_from_there(
+    kobert: Kobert, hub: HubServer, legacy_files: dict[str, bytes], tmp_path: Path
+) -> None:
+    hub.add(REPO, legacy_files)
+    pushed = kobert("push", "me/bundle", "--from", REPO, HF_TOKEN=hub.token)
+    assert pushed.returncode == 0, pushed.stderr
+    files = hub.repos["me/bundle"].commits[hub.repos["me/bundle"].head]
+    assert {"model.onnx", "tokenizer.json", "config.json", "manifest.json", "README.md"} <= set(files)
+    assert b"MODEL=" in files["README.md"]
+
+    revision = next(line for line in kobert("inspect", REPO).stdout.splitlines() if line.startswith("revision"))
+    fetched = kobert("verify", "me/bundle")
+
+    assert revision.split()[1] in fetched.stdout
+    assert "every file is as its manifest says" in fetched.stdout
+
+
+def test_pushing_without_a_token_is_one_sentence(kobert: Kobert, hub: HubServer, tmp_path: Path) -> None:
+    folder = write_legacy_folder(tmp_path / "legacy")
+    assert "HF_TOKEN is not set" in kobert.refusal("push", "me/bundle", "--from", str(folder))
+
+
+def test_the_small_hub_is_asked_as_the_real_one_is(hub: HubServer) -> None:
+    """The server's own promise: a range, an entity tag and the commit, as the Hub's library needs them."""
+    commit = hub.add("me/one", {"a.bin": b"0123456789"})
+    url = f"{hub.url}/me/one/resolve/main/a.bin"
+    assert httpx.get(url, headers={"Range": "bytes=4-"}).content == b"456789"
+    assert httpx.head(url).headers["X-Repo-Commit"] == commit
