@@ -56,8 +56,8 @@ def convert(request: ConversionRequest, on_report: OnReport) -> None:
     missing = [name for name in _NEEDED if find_spec(name) is None]
     if missing:
         raise StartupError(
-            f"{request.source} must be converted once, which needs the training extra ({', '.join(missing)} missing): "
-            "pip install 'kobert-classifier[training]', or convert it elsewhere with `kobert model import` and set "
+            f"{request.source} must be converted once, which needs {', '.join(missing)}: "
+            "pip install 'kobert-classifier[convert]', or convert it elsewhere with `kobert model import` and set "
             "MODEL to the folder that it writes"
         )
     run_process(_MODULE, request, on_report)

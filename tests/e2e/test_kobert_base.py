@@ -1,0 +1,60 @@
+"""The original service's own file, at its real size, from the Hub to an answer: MODEL=owner/name kobert run."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("torch", reason="the training extra is not installed")
+
+from tests.e2e.test_run import Run
+from tests.support.checkpoints import BERTClassifier, bert_classifier, quantised, save, write_sentencepiece
+from tests.support.hub_server import HubServer, running_hub
+from tests.support.pickles import dumps
+
+pytestmark = [pytest.mark.e2e, pytest.mark.training, pytest.mark.timeout(300)]
+
+REPO = "hiddenFront/TextClassifier"
+LABELS = ("clean", "curse", "conflictOfGeneration", "insult", "caricature")
+WORKER_PEAK_MIB = 300
+MIB = 1 << 20
+
+
+@pytest.fixture
+def hub(tmp_path: Path) -> Iterator[HubServer]:
+    """A Hub with the original's `textClassifierModel.pt` (112 MB) and `category.pkl`, and KoBERT's own repository."""
+    model = bert_classifier(len(LABELS), layers=12, hidden=768, vocabulary=8002)
+    checkpoint = save(quantised(BERTClassifier(model)).state_dict(), tmp_path / "textClassifierModel.pt")
+    assert checkpoint.stat().st_size > 112_000_000
+    spiece = write_sentencepiece(tmp_path / "spiece.model").read_bytes()
+    with running_hub() as server:
+        categories = dumps({label: index for index, label in enumerate(LABELS)})
+        server.add(REPO, {checkpoint.name: checkpoint.read_bytes(), "category.pkl": categories})
+        server.add("skt/kobert-base-v1", {"spiece.model": spiece})
+        yield server
+
+
+def peak_rss_mib(pid: int) -> float:
+    """The most memory that a process ever had, its start included."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    return int(next(line for line in status.splitlines() if line.startswith("VmHWM")).split()[1]) / 1024
+
+
+def test_the_originals_model_is_served_in_300_mb_and_without_the_hub_the_second_time(
+    hub: HubServer, short_tmp: Path
+) -> None:
+    settings = {"model": REPO, "hf_endpoint": hub.url, "hf_home": short_tmp / "hf", "hf_hub_disable_xet": 1}
+
+    first = Run(short_tmp, **settings).wait_ready()
+    answer = first.predict("이 영화 정말 재미있었어요!")
+    peak_mib = peak_rss_mib(first.child("worker.main").pid)
+    first.end()
+    hub.server_close()
+    second = Run(short_tmp, **settings).wait_ready()
+    again = second.predict("이 영화 정말 재미있었어요!")
+    second.end()
+
+    assert sorted(answer["scores"]) == sorted(LABELS)
+    assert answer["scores"] == again["scores"]
+    assert "cannot be reached" in second.text()
+    assert peak_mib <= WORKER_PEAK_MIB

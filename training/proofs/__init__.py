@@ -1,0 +1,1 @@
+"""Proofs that need too much for the test suite: `make gluonnlp-proof`."""
