@@ -23,7 +23,15 @@ $(VENV)/.dev: $(VENV)/.run
 	@$(PIP) install --quiet --constraint constraints.txt --editable '.[dev,training]'
 	@touch $@
 
-run: $(VENV)/.run  ## serve on http://127.0.0.1:8000 with the embedded model and store
+$(VENV)/.convert: $(VENV)/.run
+	@echo "Adding what converts a model of your own (once; a minute)"
+	@$(PIP) install --quiet --constraint constraints.txt --editable '.[convert]'
+	@touch $@
+
+# A MODEL that is neither embedded nor a bundle's folder may have to be converted first.
+NEEDS_CONVERT := $(if $(MODEL),$(if $(wildcard models/$(MODEL) $(MODEL)/manifest.json),,$(VENV)/.convert))
+
+run: $(VENV)/.run $(NEEDS_CONVERT)  ## serve on http://127.0.0.1:8000 with the embedded model and store
 	@exec $(BIN)/kobert run
 
 test: lint typecheck fast-test slow-test  ## everything that CI runs
@@ -54,3 +62,5 @@ bench-smoke: $(VENV)/.dev  ## every benchmark for a few seconds, to show that it
 
 clean:  ## remove what was set up and built, but not the data of a service
 	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .coverage*
+
+include training/legacy.mk

@@ -30,7 +30,7 @@ def documents() -> list[Path]:
 
 def shown_default(name: str) -> str:
     default = Settings.model_fields[name].get_default(call_default_factory=True)
-    return "" if default is None or default == {} else str(default)
+    return "" if default in (None, {}, []) else str(default)
 
 
 def test_the_table_of_settings_is_complete_and_its_defaults_are_true() -> None:

@@ -13,7 +13,7 @@ import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import psutil
@@ -46,7 +46,7 @@ class PeakMemory:
     peak_mib: float = 0.0
     stopped: bool = False
 
-    def __enter__(self) -> "PeakMemory":
+    def __enter__(self) -> Self:
         self.thread = threading.Thread(target=self._watch)
         self.thread.start()
         return self
