@@ -203,6 +203,15 @@ def test_sigterm_finishes_the_work_in_hand_and_exits_with_0(own_stack: Stack) ->
     assert_own_answer("손에 든 일", answers["손에 든 일"])
 
 
+def test_the_api_exits_with_0_when_told_to_stop_and_leaves_no_stream(own_stack: Stack) -> None:
+    assert_own_answer("마지막", httpx.post(f"{own_stack.url}/predict", json={"text": "마지막"}))
+
+    assert own_stack.api.kill(signal.SIGTERM) == 0
+
+    with own_stack.redis() as redis:
+        assert not list(redis.scan_iter("kobert:replies:*"))
+
+
 def test_a_worker_whose_model_hangs_exits_and_its_texts_go_to_the_next(short_tmp: Path, echo_bundle: Path) -> None:
     with running_stack(short_tmp, echo_bundle, echo_hang=HANG, stall_timeout_s=2, predict_timeout_s=6) as stack:
         answer = httpx.post(f"{stack.url}/predict", json={"text": HANG}, timeout=60)
