@@ -171,6 +171,7 @@ def test_without_a_worker_the_answer_is_503_at_once(own_stack: Stack) -> None:
 
 def test_a_store_away_for_10_s_means_503_then_answers_with_no_restart_of_api_or_worker(own_stack: Stack) -> None:
     pids = (own_stack.api.pid, own_stack.workers[0].pid)
+    assert_own_answer("떠나기 전", httpx.post(f"{own_stack.url}/predict", json={"text": "떠나기 전"}))
     own_stack.store.kill()
     down_at = time.monotonic()
 
