@@ -1,5 +1,6 @@
 """The API's composition root: builds every part from the settings, and the application around them."""
 
+import sys
 import time
 import uuid
 from collections.abc import AsyncIterator, Callable
@@ -19,7 +20,7 @@ from api.reply_reader import BLOCK_MS, ReplyReader
 from api.request_id import RequestIdMiddleware
 from api.routes import predict, status
 from shared.celery_app import make_celery
-from shared.errors import SettingsError
+from shared.errors import EXIT_CONFIG, KobertError, SettingsError
 from shared.log import configure_logging, get_logger
 from shared.settings import Settings, load_settings
 
@@ -107,12 +108,17 @@ def serve(settings: Settings) -> None:
     )
 
 
-def main() -> None:
-    """Run the API with the settings of the environment."""
-    settings = load_settings()
-    configure_logging(settings, "api")
-    serve(settings)
+def main() -> int:
+    """Run the API with the settings of the environment; returns the exit code."""
+    try:
+        settings = load_settings()
+        configure_logging(settings, "api")
+        serve(settings)
+    except KobertError as error:
+        sys.stderr.write(f"kobert api: {error.message}\n")
+        return EXIT_CONFIG
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from shared import redis_url
 from shared.errors import SettingsError
 
 KIB = 1024
@@ -64,7 +65,7 @@ class Settings(BaseSettings):
     # The queue and the worker
     max_message_texts: Annotated[int, Field(ge=1)] = 32
     task_threads: Annotated[int, Field(ge=1, le=256)] = 8
-    max_batch_tokens: Annotated[int, Field(ge=16)] = 1_024
+    max_batch_tokens: Annotated[int, Field(ge=16)] = 256
     max_windows: Annotated[int, Field(ge=1)] = 64
     visibility_timeout_s: Annotated[int, Field(ge=2)] = 10
     heartbeat_interval_s: Annotated[float, Field(gt=0)] = 1.0
@@ -80,6 +81,14 @@ class Settings(BaseSettings):
     @classmethod
     def _lower(cls, value: object) -> object:
         return value.lower() if isinstance(value, str) else value
+
+    @field_validator("redis_url")
+    @classmethod
+    def _is_redis_address(cls, value: str | None) -> str | None:
+        try:
+            return value if value is None else redis_url.check(value)
+        except SettingsError as error:
+            raise ValueError(error.message) from None
 
     def inference_threads(self) -> int:
         """Threads that one worker's engine may use: `MODEL_THREADS`, or an even share of the processors."""

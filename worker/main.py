@@ -14,7 +14,7 @@ from celery.signals import setup_logging
 from redis import Redis
 
 from shared.celery_app import make_celery
-from shared.errors import KobertError, SettingsError
+from shared.errors import EXIT_CONFIG, KobertError, SettingsError
 from shared.log import configure_logging, get_logger
 from shared.settings import Settings, load_settings
 from worker.batcher import MicroBatcher, Priority
@@ -32,8 +32,6 @@ from worker.watchdog import Watchdog
 
 log = get_logger(__name__)
 
-# As sysexits.h has it: starting again would not help.
-EXIT_CONFIG = 78
 REDIS_TIMEOUT_S = 5
 WARM_UP_TIMEOUT_S = 60
 WARM_UP_TEXTS = ("안녕하세요.", "오늘 방송 정말 재미있게 잘 봤습니다, 다음에도 꼭 볼게요!")

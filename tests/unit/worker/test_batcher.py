@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.errors import PredictionFailedError, UnavailableError
-from worker.batcher import MicroBatcher, Priority, _Row, close_batch
+from worker.batcher import MAX_PADDING_SHARE, MicroBatcher, Priority, _Row, close_batch
 from worker.engines.protocol import Logits
 
 WAIT_S = 10
@@ -90,7 +90,7 @@ def test_a_failing_pass_is_repeated_row_by_row_and_only_the_row_at_fault_fails(
     batcher: MicroBatcher, engine: GatedEngine
 ) -> None:
     hold_the_model(batcher, engine)
-    first, broken, last = batcher.submit([[1], [2, POISON], [3]], Priority.INTERACTIVE)
+    first, broken, last = batcher.submit([[1, 1], [2, POISON], [3, 3]], Priority.INTERACTIVE)
     engine.gate.set()
 
     assert results([first, last]) == [1, 3]
@@ -126,12 +126,12 @@ def test_closing_ends_every_row_that_waits_with_a_named_error(batcher: MicroBatc
 
 def test_the_counters_tell_tokens_from_padding(batcher: MicroBatcher, engine: GatedEngine) -> None:
     hold_the_model(batcher, engine)
-    futures = batcher.submit([[1], [2, 2, 2]], Priority.INTERACTIVE)
+    futures = batcher.submit([[1] * 9, [2] * 10], Priority.INTERACTIVE)
     engine.gate.set()
     results(futures)
 
     snapshot = batcher.stats.snapshot()
-    assert (snapshot.texts, snapshot.batches, snapshot.tokens, snapshot.padding_tokens) == (3, 2, 5, 2)
+    assert (snapshot.texts, snapshot.batches, snapshot.tokens, snapshot.padding_tokens) == (3, 2, 20, 1)
     assert snapshot.mean_batch_size == 1.5
 
 
@@ -159,9 +159,16 @@ def test_a_batch_starts_with_the_oldest_row_and_adds_those_nearest_in_length() -
 
 
 def test_the_budget_counts_padding() -> None:
-    waiting = rows_of([10, 1, 1, 1])
+    waiting = rows_of([10, 9, 9, 9])
 
-    assert lengths_of(close_batch(waiting, max_batch_tokens=30)) == [10, 1, 1]
+    assert lengths_of(close_batch(waiting, max_batch_tokens=30)) == [10, 9, 9]
+
+
+def test_rows_of_other_lengths_wait_for_a_pass_of_their_own() -> None:
+    waiting = rows_of([10, 5, 10, 9])
+
+    assert lengths_of(close_batch(waiting, max_batch_tokens=100)) == [10, 10, 9]
+    assert lengths_of(waiting) == [5]
 
 
 def test_a_row_over_the_budget_is_run_alone() -> None:
@@ -179,6 +186,8 @@ def test_closing_batches_loses_and_doubles_no_row_and_keeps_to_the_budget(length
         oldest = waiting[0]
         batch = close_batch(waiting, budget)
         assert batch[0] is oldest
-        assert len(batch) == 1 or max(lengths_of(batch)) * len(batch) <= budget
+        padded = max(lengths_of(batch)) * len(batch)
+        assert len(batch) == 1 or padded <= budget
+        assert padded - sum(lengths_of(batch)) <= MAX_PADDING_SHARE * padded
         taken.extend(batch)
     assert sorted(map(id, taken)) == sorted(map(id, rows))
