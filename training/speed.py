@@ -27,7 +27,11 @@ class Speed:
 def measure_speed(runner: GraphRunner, texts: Sequence[str], *, threads: int, runs: int = _RUNS) -> Speed:
     """Run all `texts` through the graph `runs` times; tokenising is not timed."""
     encoded = runner.tokenizer.encode_batch_fast([normalise(text) for text in texts])
-    ids = [cut(item.ids, runner.max_length) for item in encoded]
+    return measure_ids(runner, [cut(item.ids, runner.max_length) for item in encoded], threads=threads, runs=runs)
+
+
+def measure_ids(runner: GraphRunner, ids: Sequence[Sequence[int]], *, threads: int, runs: int = _RUNS) -> Speed:
+    """The same on token ids; a first pass warms up and does not count."""
     runner.logits_of_ids(ids[:64])
     rates = []
     for _ in range(runs):
