@@ -32,8 +32,8 @@ MAX_LENGTH = 128
 HEAD = """# Size against speed
 
 Written by `python bench/model_frontier.py`: int8, random weights, {texts:,} texts of {tokens:.0f} tokens on
-average, sorted by length, {threads} threads; texts a second, min / median / max of 5 runs. The share of the machine that
-other work took is in the spread.
+average, sorted by length, {threads} threads; texts a second, min / median / max of 5 runs. The share of the
+machine that other work took is in the spread.
 
 | layers | hidden | graph, MB | texts a second |
 |---|---|---|---|
