@@ -44,7 +44,10 @@ _DISGUISED = (
     *range(0x1D400, 0x1D800),  # mathematical Latin
 )
 _PLAIN = {code: plain for code in _DISGUISED if (plain := _plain_form(code))} | _CONTROL
-_HAS_DISGUISED = re.compile("[" + "".join(re.escape(chr(code)) for code in sorted(_PLAIN) if code != 32) + "]")
+_HAS_DISGUISED = re.compile(
+    "[\\x00-\\x1f\\x7f-\\x9f\u1100-\u11ff\u2028\u2029\u24b6-\u24e9\u3200-\u321e\u3260-\u327e\uff01-\uffdc"
+    "\U0001d400-\U0001d7ff]"
+)
 
 # Spellings of curses whose syllables few encoders know: without this they all read as <unk>.
 _RARE_SPELLINGS = str.maketrans(
@@ -57,6 +60,7 @@ _RARE_SPELLINGS = str.maketrans(
     )
     | {"ㅄ": "ㅂㅅ"}
 )
+_HAS_RARE = re.compile("[" + "".join(map(chr, _RARE_SPELLINGS)) + "]")
 
 # Repetition. Digits are left alone: 1000000 is a number.
 _REPEATED_SYLLABLE = re.compile(f"([{_HANGUL}])\\1{{2,}}")
@@ -238,9 +242,10 @@ def _once(text: str) -> str:
         text = unicodedata.normalize("NFC", text)
     if not text.isascii():
         text = _INVISIBLE.sub("", text)
-        text = _HAS_DISGUISED.sub(lambda match: _PLAIN[ord(match[0])], text)
+        text = _HAS_DISGUISED.sub(lambda match: _PLAIN.get(ord(match[0]), match[0]), text)
         text = _join_jamo(text) if _HAS_JAMO.search(text) else text
-        text = _close_up(text).translate(_RARE_SPELLINGS)
+        text = _close_up(text)
+        text = text.translate(_RARE_SPELLINGS) if _HAS_RARE.search(text) else text
     text = _squeeze(_rewrite(text))
     return _SPACES.sub(" ", text).strip()
 
