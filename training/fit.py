@@ -46,8 +46,16 @@ def masked_loss(logits: Tensor, targets: Tensor) -> Tensor:
     return (losses * known).sum() / max(len(targets), 1)
 
 
+def class_loss(logits: Tensor, targets: Tensor) -> Tensor:
+    """Cross-entropy of one class a row, targets one-hot or soft, averaged over rows."""
+    return -(targets * nn.functional.log_softmax(logits, dim=1)).sum() / max(len(targets), 1)
+
+
 class Fit:
-    """One training run in a folder; `run` starts it, or goes on where an interrupted one stopped."""
+    """One training run in a folder; `run` starts it, or goes on where an interrupted one stopped.
+
+    `loss` and `after_epoch` (which says whether to stop) may be set before `run`.
+    """
 
     def __init__(self, network: CommentNetwork, plan: FitPlan, folder: Path, *, pad_id: int) -> None:
         self.network = network.to(plan.device)
@@ -55,7 +63,9 @@ class Fit:
         self.pad_id = pad_id
         self.checkpoint = folder / CHECKPOINT_FILE
         self.optimiser = torch.optim.AdamW(_parameter_groups(network, plan))
-        self.step = 0
+        self.epochs_run = 0
+        self.loss: Callable[[Tensor, Tensor], Tensor] = masked_loss
+        self.after_epoch: Callable[[int], bool] = lambda _epoch: False
         self._saved_at = time.monotonic()
         folder.mkdir(parents=True, exist_ok=True)
 
@@ -68,6 +78,9 @@ class Fit:
             batches = list(self._batches(epoch, epoch_data))
             self._train_epoch(epoch, batches[skip:], skip, progress)
             skip = 0
+            self.epochs_run = epoch + 1
+            if self.after_epoch(epoch):
+                break
         return self.network.eval()
 
     def _batches(self, epoch: int, epoch_data: EpochData) -> Iterator[Batch]:
@@ -94,12 +107,11 @@ class Fit:
         device = self.plan.device
         with torch.autocast(device, dtype=torch.bfloat16):
             logits = self.network(batch.input_ids.to(device), batch.attention_mask.to(device))
-        loss = masked_loss(logits.float(), batch.targets.to(device))
+        loss = self.loss(logits.float(), batch.targets.to(device))
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]  # torch does not type it
         nn.utils.clip_grad_norm_(self.network.parameters(), self.plan.clip_norm)
         self.optimiser.step()
-        self.step += 1
         return float(loss.detach())
 
     def _set_rate(self, share: float) -> None:

@@ -13,6 +13,7 @@ import torch
 from training.batches import Floats
 from training.network import CommentNetwork
 from training.signals import SIGNAL_INDEX, SIGNALS
+from worker.bundles import BundleConfig
 
 
 @dataclass(frozen=True)
@@ -58,6 +59,12 @@ SENTIMENT = Taxonomy(
     )
 )
 TAXONOMIES = {"default": TOXICITY, "sentiment": SENTIMENT}
+
+
+def taxonomy_of(config: BundleConfig) -> Taxonomy:
+    """The taxonomy of a finished bundle: its labels and thresholds, without what they were read from."""
+    labels = tuple(ServedLabel(name, (), threshold=config.thresholds.get(name, 0.5)) for name in config.labels)
+    return Taxonomy(labels, config.clean_label, config.sub_labels)
 
 
 def mixing_matrix(taxonomy: Taxonomy) -> tuple[Floats, Floats]:

@@ -4,6 +4,7 @@ import json
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -77,6 +78,7 @@ def check_no_dev_text(train: Iterable[str], rows: Iterable[Row]) -> None:
         raise ModelSourceError(f"{leaked} training texts are dev texts; the scores would mean nothing")
 
 
+@cache  # every text is asked about more than once, and normalising a quarter of a million takes half a minute
 def _keys(text: str) -> tuple[str, str]:
     return squashed(text), squashed(normalise(text))
 

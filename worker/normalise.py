@@ -44,7 +44,10 @@ _DISGUISED = (
     *range(0x1D400, 0x1D800),  # mathematical Latin
 )
 _PLAIN = {code: plain for code in _DISGUISED if (plain := _plain_form(code))} | _CONTROL
-_HAS_DISGUISED = re.compile("[" + "".join(re.escape(chr(code)) for code in sorted(_PLAIN) if code != 32) + "]")
+_HAS_DISGUISED = re.compile(
+    "[\\x00-\\x1f\\x7f-\\x9f\u1100-\u11ff\u2028\u2029\u24b6-\u24e9\u3200-\u321e\u3260-\u327e\uff01-\uffdc"
+    "\U0001d400-\U0001d7ff]"
+)
 
 # Spellings of curses whose syllables few encoders know: without this they all read as <unk>.
 _RARE_SPELLINGS = str.maketrans(
@@ -57,6 +60,7 @@ _RARE_SPELLINGS = str.maketrans(
     )
     | {"ㅄ": "ㅂㅅ"}
 )
+_HAS_RARE = re.compile("[" + "".join(map(chr, _RARE_SPELLINGS)) + "]")
 
 # Repetition. Digits are left alone: 1000000 is a number.
 _REPEATED_SYLLABLE = re.compile(f"([{_HANGUL}])\\1{{2,}}")
@@ -65,6 +69,7 @@ _STRETCHED = re.compile(f"([{_HANGUL}])([아애야어에여오우유으이])\\2+
 _STRETCHED_CURSE = re.compile("([시씨])[이잇히]+([바발팔벌빨])")
 
 # Jamo loose among syllables.
+_HAS_JAMO = re.compile("[ㄱ-ㅎㅏ-ㅣ]")
 _JAMO_RUN = re.compile("[ㄱ-ㅎㅏ-ㅣ]{2,}")
 _SPELT_OUT = re.compile("(?:[ㄱ-ㅎ][ㅏ-ㅣ]{1,2}[ㄱ-ㅎ]{0,2}?)+[ㄱ-ㅎ]?")
 _DOUBLED_JAMO = re.compile("(.)\\1")
@@ -76,6 +81,13 @@ _TAIL_VOWEL = re.compile(f"([{_HANGUL}])([ㅏ-ㅣ])\\2*(?=[{_HANGUL}])")
 _DRAWN_VOWELS = {"1": "ㅣ", "l": "ㅣ", "|": "ㅣ", "!": "ㅣ", "i": "ㅣ", "I": "ㅣ", "r": "ㅏ", "H": "ㅐ", "h": "ㅐ"}
 _DRAWN_SYLLABLE = re.compile(f"([ㄱ-ㅎ])([1l|!iIrHh])(?=[{_HANGUL}ㄱ-ㅎ]|$)")
 _WORD_START = f"(?<![0-9A-Za-z{_HANGUL}])"
+_HAS_LATIN = re.compile(r"[0-9A-Za-z^]")
+_STRETCHED_CURSES: tuple[tuple[re.Pattern[str], str], ...] = (
+    (re.compile(r"([시씨])바+알"), r"\1발"),
+    (re.compile(r"조+오*온나"), "존나"),
+    (re.compile(r"지이+랄"), "지랄"),
+    (re.compile(r"병시+이*인(?=[아들같이!.\s]|$)"), "병신"),
+)
 _REWRITES: tuple[tuple[re.Pattern[str], str], ...] = tuple(
     (re.compile(pattern), plain)
     for pattern, plain in (
@@ -91,10 +103,6 @@ _REWRITES: tuple[tuple[re.Pattern[str], str], ...] = tuple(
         (r"(?i)([시씨])(?:b+a+l+|v+a+l+)(?![a-z])", r"\1발"),
         (r"(?i)(?<![a-z./@])s+h?h?i+b+a+l+(?![a-z-])", "씨발"),
         (r"(?<![A-Za-z0-9])[sS]발(?=[\s!.~ㅋ놈년]|$)", "씨발"),
-        (r"([시씨])바+알", r"\1발"),
-        (r"조+오*온나", "존나"),
-        (r"지이+랄", "지랄"),
-        (r"병시+이*인(?=[아들같이!.\s]|$)", "병신"),
         (r"(?i)(?<![a-z])by[eu]*o?ng[\s-]?sh?in(?![a-z])", "병신"),
         (r"(?i)(?<![a-z])gae?[\s-]?sae?k+i(?![a-z])", "개새끼"),
         (r"(?i)(?<![a-z])jiral(?![a-z])", "지랄"),
@@ -107,12 +115,15 @@ _SIGN = "[^\\s\\w()\\[\\]<>{}]|[_0-9xXlㅡ]"
 _SPLIT_LIST = """
 시발 씨발 시팔 씨팔 쉬발 씨벌 시벌 씨빨 시바 씨바 슈발 병신 븅신 빙신 등신 새끼 새키 개새 지랄 존나
 졸라 좆같 족같 미친 느금 엠창 닥쳐 꺼져 썅년 쌍년 씹새 씹할 호로 또라 걸레 창녀 창놈 애미 애비 니미
-니애 앰창 한남 김치 맘충 틀딱 급식 홍어 꼴페 짱깨 쪽바 개독 개지 뒤져 쉬펄
+니애 앰창 한남 김치 맘충 틀딱 급식 홍어 꼴페 짱깨 쪽바 개독 뒤져 쉬펄
 """
 _SPLIT_WORDS = _SPLIT_LIST.split()
-_AFTER_FOOT = "(?![표견전생행명송급달굴상언목효걸음코레품매간사포화자바톱등로])"  # 다시, 발표는 ...
+_AFTER_FOOT = "(?![표견전생행명송급달굴상언목효걸음코레품매간사포화자바톱등로람닥다쁘라뀌])"  # 다시, 발표는 ...
 _SIGNS_BETWEEN = re.compile("|".join(f"(?:{word[0]}(?:{_SIGN}){{1,3}}{word[1]})" for word in _SPLIT_WORDS))
-_SIGN_RUN = re.compile(f"(?:{_SIGN})+")
+_HAS_SIGN_INSIDE = re.compile(f"[{_HANGUL}](?:{_SIGN}){{1,3}}[{_HANGUL}]")
+_HAS_LONE = re.compile(f"(?<![{_HANGUL}])[{_HANGUL}][ \u3000]")
+_PUNCTUATION = frozenset(",./·:;?!~-…")  # what also stands between words: 취미,친구
+_CURSE_PREFIXES = frozenset("개씹존썅야")
 _INNOCENT_AFTER = re.compile(_AFTER_FOOT)
 _SIGNED_JAMO = re.compile("(?<![ㄱ-ㅎ])(ㅅ|ㅆ|ㅂ|ㅈ|ㅁ|ㄱ|ㅄ)[^\\s\\wㄱ-ㅎ^ㅡ]{1,2}(ㅂ|ㅅ|ㄹ|ㄴ|ㅊ|ㄲ)(?![ㄱ-ㅎ])")
 _ALONE = f"(?<![{_HANGUL}0-9A-Za-z])[{_HANGUL}](?![{_HANGUL}])"
@@ -127,6 +138,7 @@ _SPACED_PAIR = re.compile(
 _HOUR = re.compile("[몇한두세네열] +시 ")  # 몇 시 발 비행기
 _SIGNED_OUT = re.compile(f"{_ALONE}(?:[.,·ㆍ*_~/\\-|+=^@#!]{{1,2}}[{_HANGUL}](?![{_HANGUL}])){{2,}}")
 _SPACE = re.compile("[ \u3000]+")
+_LETTER = re.compile(f"[{_HANGUL}]")
 _NOT_HANGUL = re.compile(f"[^{_HANGUL}]+")
 
 # Hangul typed with the keyboard on English.
@@ -187,9 +199,12 @@ def _attach_final(match: re.Match[str]) -> str:
 
 
 def _close_up(text: str) -> str:
-    text = _SIGNED_OUT.sub(lambda match: _NOT_HANGUL.sub("", match[0]), text)
-    text = _SIGNS_BETWEEN.sub(_drop_signs, text)
+    if _HAS_SIGN_INSIDE.search(text):
+        text = _SIGNED_OUT.sub(lambda match: _NOT_HANGUL.sub("", match[0]), text)
+        text = _SIGNS_BETWEEN.sub(_drop_signs, text)
     text = _SIGNED_JAMO.sub(r"\1\2", text)
+    if not _HAS_LONE.search(text):
+        return text
     text = _SPACED_OUT.sub(_drop_spaces, text)
     return _SPACED_PAIR.sub(lambda match: _SPACE.sub("", match[0]), text)
 
@@ -199,18 +214,21 @@ def _drop_spaces(match: re.Match[str]) -> str:
 
 
 def _drop_signs(match: re.Match[str]) -> str:
-    foot = match[0][-1] in "발바" and not _INNOCENT_AFTER.match(match.string, match.end())
-    return match[0] if foot else match[0][0] + match[0][-1]
+    first, signs, last = match[0][0], match[0][1:-1], match[0][-1]
+    before = match.string[match.start() - 1 : match.start()]
+    ends_a_word = _PUNCTUATION.issuperset(signs) and _LETTER.match(before) and before not in _CURSE_PREFIXES
+    foot = last in "발바" and not _INNOCENT_AFTER.match(match.string, match.end())
+    return match[0] if foot or ends_a_word else first + last
 
 
 def _rewrite(text: str) -> str:
-    for pattern, plain in _REWRITES:
+    for pattern, plain in _STRETCHED_CURSES:
         text = pattern.sub(plain, text)
+    if _HAS_LATIN.search(text):
+        for pattern, plain in _REWRITES:
+            text = pattern.sub(plain, text)
+        text = _LATIN_WORD.sub(_retype_word, text)
     return text
-
-
-def _retype(text: str) -> str:
-    return _LATIN_WORD.sub(_retype_word, text)
 
 
 def _retype_word(match: re.Match[str]) -> str:
@@ -224,9 +242,11 @@ def _once(text: str) -> str:
         text = unicodedata.normalize("NFC", text)
     if not text.isascii():
         text = _INVISIBLE.sub("", text)
-        text = _HAS_DISGUISED.sub(lambda match: _PLAIN[ord(match[0])], text)
-        text = _close_up(_join_jamo(text)).translate(_RARE_SPELLINGS)
-    text = _squeeze(_rewrite(_retype(text)))
+        text = _HAS_DISGUISED.sub(lambda match: _PLAIN.get(ord(match[0]), match[0]), text)
+        text = _join_jamo(text) if _HAS_JAMO.search(text) else text
+        text = _close_up(text)
+        text = text.translate(_RARE_SPELLINGS) if _HAS_RARE.search(text) else text
+    text = _squeeze(_rewrite(text))
     return _SPACES.sub(" ", text).strip()
 
 

@@ -1,0 +1,32 @@
+"""The shipped bundle on disguised curses and on innocent look-alikes: `tests/data/`."""
+
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("torch", reason="the training extra is not installed")
+
+from training.bundle import GraphRunner
+from training.robustness import INNOCENT, OBFUSCATED, measure_robustness, read_table
+from training.serving import taxonomy_of
+from worker.bundles import load_bundle
+
+EMBEDDED = Path(__file__).resolve().parents[3] / "models" / "default"
+FEWEST = 300
+
+pytestmark = pytest.mark.integration
+
+
+def test_each_set_has_three_hundred_different_lines() -> None:
+    assert len({row["obfuscated"] for row in read_table(OBFUSCATED)}) >= FEWEST
+    assert len({row["text"] for row in read_table(INNOCENT)}) >= FEWEST
+
+
+def test_disguise_costs_at_most_five_points_of_recall_and_innocence_is_believed() -> None:
+    bundle = load_bundle(EMBEDDED)
+
+    found = measure_robustness(GraphRunner.of_bundle(bundle), taxonomy_of(bundle.config))
+
+    assert found.plain_recall >= 0.9
+    assert found.recall_drop <= 5.0, found.missed
+    assert found.false_positive_rate <= 0.02, found.wrongly_flagged

@@ -1,0 +1,60 @@
+"""`python -m training`: the pipeline from the command line; `make model` and its kin are wrapped around it."""
+
+import argparse
+import logging
+import os
+import sys
+from pathlib import Path
+
+from shared.errors import KobertError
+from training.pipeline import Output, run_pipeline, teacher_bundle
+from training.plan import PLANS
+from training.workspace import Workspace
+
+ROOT = Path(__file__).resolve().parents[1]
+EMBEDDED = ROOT / "models" / "default"
+
+
+def main() -> int:
+    """Parse, run, and say in one sentence what went wrong. Returns the exit status."""
+    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(message)s", stream=sys.stderr)
+    options = _parser().parse_args()
+    space = Workspace(PLANS[options.plan], options.base or _default_base(options.plan), options.work, _data(options))
+    try:
+        if options.teacher:
+            teacher_bundle(space, options.models / "teacher")
+        else:
+            run_pipeline(space, Output(options.models, options.docs))
+    except KobertError as error:
+        logging.getLogger(__name__).error("%s", error.message)  # noqa: TRY400  a sentence, not a trace
+        return 1
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m training", description=__doc__)
+    parser.add_argument("--plan", choices=sorted(PLANS), default="full", help="how much to train")
+    parser.add_argument(
+        "--data", type=Path, help="folder of the labelled files (default: $KOBERT_DATA, ../shared/data)"
+    )
+    parser.add_argument("--base", type=Path, help="folder of the encoder to start from")
+    parser.add_argument("--work", type=Path, default=ROOT / "build" / "model", help="where checkpoints are kept")
+    parser.add_argument("--models", type=Path, default=ROOT / "models", help="where bundles are written")
+    parser.add_argument("--docs", type=Path, default=ROOT / "docs", help="where the report is written")
+    parser.add_argument("--teacher", action="store_true", help="make the teacher's bundle, and nothing else")
+    return parser
+
+
+def _data(options: argparse.Namespace) -> Path | None:
+    if options.data or options.plan == "smoke":
+        return options.data or None
+    named = os.environ.get("KOBERT_DATA")
+    return Path(named) if named else ROOT.parent / "shared" / "data"
+
+
+def _default_base(plan: str) -> Path:
+    return EMBEDDED if plan == "smoke" else ROOT.parent / "shared" / "models" / "e5-small-ko"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,151 @@
+"""From a trained network to a calibrated bundle on disk, and to its scores as they are served."""
+
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from training.batches import Floats
+from training.bundle import GraphRunner, config_of, write_bundle
+from training.calibrate import Dev, calibrate, truth_signals
+from training.evaluate import score_labels, score_questions
+from training.export import export_float, quantise
+from training.findings import BundleFindings, Curve
+from training.metrics import Confusion, calibration_curve, calibration_error, sigmoid
+from training.network import CommentNetwork
+from training.robustness import INNOCENT, OBFUSCATED, Robustness, measure_robustness
+from training.serving import TAXONOMIES, Taxonomy, served_logits, served_network
+from training.sources import Row
+from training.speed import measure_speed
+from training.stages import graph_runner
+from training.workspace import Workspace
+from worker.bundles import Bundle
+
+_CURVE_BINS = 10
+_SPEED_TEXTS = 2_000
+_SPEED_THREADS = 2
+_DRIFT_TEXTS = 300
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A network with the taxonomy that it is to serve, under the name of the folder it was trained in."""
+
+    trained_as: str
+    bundle_name: str
+    network: CommentNetwork
+    teacher: CommentNetwork
+
+
+def dev_logits(space: Workspace, name: str, network: CommentNetwork, *, int8: bool) -> tuple[Dev, Dev]:
+    """Signal logits of the dev rows and of the harmless ones, by the graph."""
+    runner = graph_runner(space, name, network, int8=int8)
+    return tuple(Dev(rows, runner.logits([row.text for row in rows])) for rows in (space.dev, space.harmless))  # type: ignore[return-value]  # two in, two out
+
+
+def calibrated(space: Workspace, name: str, network: CommentNetwork, bundle_name: str) -> Taxonomy:
+    """The taxonomy calibrated on what the int8 graph says, because that is what is served."""
+    dev, harmless = dev_logits(space, name, network, int8=True)
+    return calibrate(TAXONOMIES[bundle_name], dev, harmless)
+
+
+def make_bundle(space: Workspace, candidate: Candidate, taxonomy: Taxonomy, folder: Path) -> Bundle:
+    """Export, quantise and write the bundle, with a card that says only where the scores will be."""
+    network = served_network(candidate.network, taxonomy)
+    float_path, int8_path = (space.work / f"{candidate.bundle_name}.{kind}.onnx" for kind in ("float", "int8"))
+    export_float(network, float_path, max_length=space.plan.max_length)
+    quantise(float_path, int8_path)
+    config = config_of(taxonomy, f"kobert-{candidate.bundle_name}", space.plan.max_length, space.pad_id)
+    return write_bundle(folder, config, int8_path, space.tokenizer, f"# {config.name}\n")
+
+
+def assess(space: Workspace, candidate: Candidate, taxonomy: Taxonomy, bundle: Bundle) -> BundleFindings:
+    """Every figure of the report for one bundle, measured on the bundle itself where it can be."""
+    runner = GraphRunner.of_bundle(bundle)
+    served = runner.logits([row.text for row in space.dev])
+    dev = Dev(space.dev, served)
+    config = candidate.network.encoder.config
+    return BundleFindings(
+        name=candidate.bundle_name,
+        layers=config.num_hidden_layers,
+        width=config.hidden_size,
+        bytes_total=sum(file.stat().st_size for file in bundle.path.iterdir()),
+        revision=bundle.revision,
+        int8=score_questions(taxonomy, served, dev),
+        float32=_float_scores(space, candidate, taxonomy),
+        teacher=_teacher_scores(space, candidate),
+        labels=score_labels(taxonomy, served, dev) if taxonomy.clean_label else [],
+        curves=_curves(taxonomy, served, dev),
+        calibration_error=_answer_calibration_error(taxonomy, served, dev),
+        batch_drift=_batch_drift(runner, space.dev),
+        speed=measure_speed(runner, _speed_texts(space), threads=_SPEED_THREADS),
+        robustness=_robustness(runner, taxonomy),
+    )
+
+
+def _float_scores(space: Workspace, candidate: Candidate, taxonomy: Taxonomy) -> dict[str, Confusion]:
+    dev, _ = dev_logits(space, candidate.trained_as, candidate.network, int8=False)
+    return score_questions(taxonomy, served_logits(dev.logits, taxonomy), dev)
+
+
+def _teacher_scores(space: Workspace, candidate: Candidate) -> dict[str, Confusion]:
+    dev, harmless = dev_logits(space, "teacher", candidate.teacher, int8=False)
+    taxonomy = calibrate(TAXONOMIES[candidate.bundle_name], dev, harmless)
+    return score_questions(taxonomy, served_logits(dev.logits, taxonomy), dev)
+
+
+def _truth(label: str, dev: Dev) -> tuple[Floats, Floats]:
+    signals = ("nsmc/positive",) if label in ("positive", "negative") else truth_signals(label)
+    known, truth = dev.truth(*signals)
+    return known, (~truth & known if label == "negative" else truth)  # type: ignore[return-value]  # masks
+
+
+def _probabilities(taxonomy: Taxonomy, served: Floats) -> Floats:
+    if taxonomy.clean_label is not None:
+        return sigmoid(served)
+    return sigmoid(2 * (served - served.mean(axis=1, keepdims=True)))  # softmax over two
+
+
+def _curves(taxonomy: Taxonomy, served: Floats, dev: Dev) -> dict[str, Curve]:
+    probabilities = _probabilities(taxonomy, served)
+    curves: dict[str, Curve] = {}
+    for index, name in enumerate(taxonomy.names):
+        if "/" not in name:
+            known, truth = _truth(name, dev)
+            curves[name] = calibration_curve(probabilities[known, index], truth[known], _CURVE_BINS)
+    return curves
+
+
+def _answer_calibration_error(taxonomy: Taxonomy, served: Floats, dev: Dev) -> float:
+    """Over all labels together: every score of a label whose truth is known, against that truth."""
+    probabilities = _probabilities(taxonomy, served)
+    scores, truths = [], []
+    for index, name in enumerate(taxonomy.names):
+        known, truth = _truth(name, dev)
+        scores.append(probabilities[known, index])
+        truths.append(truth[known])
+    return calibration_error(np.concatenate(scores), np.concatenate(truths))
+
+
+def _batch_drift(runner: GraphRunner, rows: list[Row]) -> float:
+    """The most that a score moves when a text is read alone instead of among others (activations share a scale)."""
+    texts = [row.text for row in rows[:_DRIFT_TEXTS]]
+    alone = runner.logits(texts, tokens_per_batch=1)
+    together = runner.logits(texts)
+    return float(np.abs(sigmoid(alone) - sigmoid(together)).max())
+
+
+def _speed_texts(space: Workspace) -> list[str]:
+    comments = [row.text for row in space.rows if row.source == "unlabelled_comments"]
+    return comments[:_SPEED_TEXTS]
+
+
+def _robustness(runner: GraphRunner, taxonomy: Taxonomy) -> Robustness | None:
+    served_here = taxonomy.clean_label is not None and OBFUSCATED.is_file() and INNOCENT.is_file()
+    return measure_robustness(runner, taxonomy) if served_here else None
+
+
+def rows_by_source(rows: list[Row]) -> dict[str, int]:
+    """How many rows each source gave."""
+    return dict(sorted(Counter(row.source for row in rows).items()))

@@ -1,0 +1,65 @@
+"""What one run of the pipeline does: sizes, epochs, mixtures. `FULL` is shipped, `SMOKE` proves that it runs."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from training.fit import FitPlan
+from training.prepare import Mixture
+
+EMPTY: Mapping[str, int] = {}
+
+
+@dataclass(frozen=True)
+class TinyEncoder:
+    """A randomly initialised encoder to stand in for a pre-trained one, where only the machinery is tried."""
+
+    layers: int = 2
+    width: int = 64
+    heads: int = 4
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Everything that decides what a run of the pipeline trains."""
+
+    teacher: FitPlan
+    teacher_mixture: Mixture
+    student: FitPlan
+    student_pool: Mixture  # what the teacher labels, once; the student then reads all of it each epoch
+    student_layers: int
+    sentiment: FitPlan
+    sentiment_mixture: Mixture
+    max_length: int = 128
+    noise_share: float = 0.3
+    seed: int = 20
+    tiny: TinyEncoder | None = None
+    bundles: tuple[str, ...] = field(default=("default", "sentiment"))
+
+
+_NO_COMMENTS = {"unlabelled_comments": 0}
+FULL = Plan(
+    teacher=FitPlan(epochs=2, learning_rate=8e-5),
+    teacher_mixture=Mixture(
+        {"nsmc": 6_000, "everyday_sentences": 2_000, "hatescore": 2_500, "synthetic": 1_600, **_NO_COMMENTS}
+    ),
+    student=FitPlan(epochs=3, learning_rate=1.5e-4),
+    student_pool=Mixture({"nsmc": 12_000, "everyday_sentences": 4_000, "hatescore": 4_000}),
+    student_layers=4,
+    sentiment=FitPlan(epochs=1, learning_rate=1e-4),
+    sentiment_mixture=Mixture({}, noise_share=0.05),
+)
+_FEW = dict.fromkeys(
+    ("beep", "curse_detection", "everyday_sentences", "hatescore", "kmhas", "malicious_comments", "nsmc", "synthetic"),
+    160,
+)
+SMOKE = Plan(
+    teacher=FitPlan(epochs=2, learning_rate=1e-3),
+    teacher_mixture=Mixture(_FEW | _NO_COMMENTS),
+    student=FitPlan(epochs=2, learning_rate=1e-3),
+    student_pool=Mixture(_FEW | {"unlabelled_comments": 100}),
+    student_layers=1,
+    sentiment=FitPlan(epochs=1, learning_rate=1e-3),
+    sentiment_mixture=Mixture({"nsmc": 200}),
+    tiny=TinyEncoder(),
+)
+PLANS = {"full": FULL, "smoke": SMOKE}

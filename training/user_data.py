@@ -1,0 +1,182 @@
+"""Trains a bundle on a user's own table: their labels, their texts, one label a text."""
+
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from tokenizers import Tokenizer
+from transformers import BertModel
+
+from training.batches import Floats, TrainingSet, encode
+from training.bundle import GraphRunner, write_bundle
+from training.embedded import encoder_of_bundle
+from training.export import export_float, quantise
+from training.fit import Fit, FitPlan, class_loss
+from training.metrics import Confusion, confusion
+from training.network import CommentNetwork, load_encoder
+from training.noise import Generator
+from training.predict import logits_of_ids
+from training.user_table import UserTable, read_user_table
+from training.vocabulary import tokenizer_of
+from worker.bundles import FORMAT_VERSION, MANIFEST_FILE, Bundle, BundleConfig, load_bundle
+from worker.normalise import normalise
+
+EMBEDDED = Path(__file__).resolve().parents[1] / "models" / "default"
+_TEMPERATURES = np.geomspace(0.25, 8.0, 41)
+Progress = Callable[[int, int, float], None]
+
+
+@dataclass(frozen=True)
+class UserTraining:
+    """What a user can choose. `base`: an encoder's folder, or a bundle of this project; None: the embedded bundle."""
+
+    text_column: str = "text"
+    label_column: str = "label"
+    base: Path | None = None
+    epochs: int = 4
+    patience: int = 1
+    learning_rate: float = 1e-4
+    max_length: int = 128
+    seed: int = 20
+
+
+@dataclass(frozen=True)
+class UserResult:
+    """The finished bundle with its dev scores, measured on the int8 graph."""
+
+    bundle: Bundle
+    accuracy: float
+    macro_f1: float
+    by_label: dict[str, Confusion]
+    dev_rows: int
+    epochs_run: int
+
+
+def train(table_path: Path, output: Path, choices: UserTraining, progress: Progress | None = None) -> UserResult:
+    """Train on the table and write the bundle into folder `output`. `progress(step, steps, loss)` is called a step.
+
+    Raises:
+        ModelSourceError: the table or the base cannot be used; the message says what to do.
+    """
+    table = read_user_table(table_path, choices.text_column, choices.label_column)
+    encoder, tokenizer = _base(choices.base or EMBEDDED)
+    torch.manual_seed(choices.seed)
+    with tempfile.TemporaryDirectory(prefix="kobert-training-") as work:
+        run = _Run(table, CommentNetwork(encoder, len(table.labels)), tokenizer, choices, Path(work))
+        epochs_run = run.fit(progress)
+        return run.finish(output, epochs_run)
+
+
+def _base(folder: Path) -> tuple[BertModel, Tokenizer]:
+    if (folder / MANIFEST_FILE).is_file():
+        return encoder_of_bundle(load_bundle(folder)), tokenizer_of(folder)
+    return load_encoder(folder), tokenizer_of(folder)
+
+
+class _Run:
+    """One training run: the network, its data, and the best state so far."""
+
+    def __init__(
+        self, table: UserTable, network: CommentNetwork, tokenizer: Tokenizer, choices: UserTraining, work: Path
+    ) -> None:
+        self.table = table
+        self.network = network
+        self.tokenizer = tokenizer
+        self.choices = choices
+        self.work = work
+        self.pad_id = int(network.encoder.config.pad_token_id or 0)
+        self.max_length = min(choices.max_length, network.encoder.config.max_position_embeddings)
+        self.train_set = self._encoded(table.train)
+        self.dev_set = self._encoded(table.dev)
+        self.best: tuple[float, dict[str, torch.Tensor]] | None = None
+        self.since_best = 0
+
+    def _encoded(self, pairs: Sequence[tuple[str, int]]) -> TrainingSet:
+        ids = encode(self.tokenizer, [normalise(text) for text, _ in pairs], self.max_length)
+        targets = np.eye(len(self.table.labels), dtype=np.float32)[[label for _, label in pairs]]
+        return TrainingSet(ids, targets)
+
+    def fit(self, progress: Progress | None) -> int:
+        """Train with early stopping; the best epoch's weights are in force afterwards. Returns the epochs run."""
+        plan = FitPlan(epochs=self.choices.epochs, learning_rate=self.choices.learning_rate, seed=self.choices.seed)
+        fit = Fit(self.network, plan, self.work, pad_id=self.pad_id)
+        fit.loss = class_loss
+        fit.after_epoch = self._stop_after
+        fit.run(self._epoch, progress)
+        if self.best:
+            self.network.load_state_dict(self.best[1])
+        return fit.epochs_run
+
+    def _epoch(self, _epoch: int, _generator: Generator) -> TrainingSet:
+        return self.train_set
+
+    def _stop_after(self, _epoch: int) -> bool:
+        score = _accuracy(self._dev_logits(), self.dev_set.targets)
+        if self.best is None or score > self.best[0]:
+            self.best = (score, {name: value.clone() for name, value in self.network.state_dict().items()})
+            self.since_best = 0
+            return False
+        self.since_best += 1
+        return self.since_best > self.choices.patience
+
+    def _dev_logits(self) -> Floats:
+        return logits_of_ids(self.network, self.dev_set.ids, self.pad_id)
+
+    def finish(self, output: Path, epochs_run: int) -> UserResult:
+        """Calibrate by a temperature, export, quantise, write, and score what was written."""
+        temperature = best_temperature(self._dev_logits(), self.dev_set.targets)
+        with torch.no_grad():
+            self.network.head.weight.div_(temperature)
+            self.network.head.bias.div_(temperature)
+        export_float(self.network, self.work / "float.onnx", max_length=self.max_length)
+        quantise(self.work / "float.onnx", self.work / "int8.onnx")
+        config = self._config(output.name)
+        bundle = write_bundle(output, config, self.work / "int8.onnx", self.tokenizer, self._card(config))
+        return self._score(bundle, epochs_run)
+
+    def _config(self, name: str) -> BundleConfig:
+        return BundleConfig(
+            format_version=FORMAT_VERSION,
+            name=name,
+            problem_type="single_label_classification",
+            labels=self.table.labels,
+            max_length=self.max_length,
+            pad_token_id=self.pad_id,
+            clean_label="clean" if "clean" in self.table.labels else None,
+            normaliser="kobert-1",
+        )
+
+    def _card(self, config: BundleConfig) -> str:
+        rows = len(self.table.train)
+        return f"# {config.name}\n\nTrained by `kobert model train` on {rows:,} texts: {', '.join(config.labels)}.\n"
+
+    def _score(self, bundle: Bundle, epochs_run: int) -> UserResult:
+        logits = GraphRunner.of_bundle(bundle).logits_of_ids(self.dev_set.ids)
+        chosen, truth = logits.argmax(axis=1), self.dev_set.targets.argmax(axis=1)
+        by_label = {name: confusion(chosen == index, truth == index) for index, name in enumerate(self.table.labels)}
+        return UserResult(
+            bundle=bundle,
+            accuracy=_accuracy(logits, self.dev_set.targets),
+            macro_f1=float(np.mean([counts.f1 for counts in by_label.values()])),
+            by_label=by_label,
+            dev_rows=len(truth),
+            epochs_run=epochs_run,
+        )
+
+
+def best_temperature(logits: Floats, targets: Floats) -> float:
+    """The temperature that makes the softmax scores of `logits` most likely (Guo et al., 2017), by search."""
+
+    def loss(temperature: float) -> float:
+        scaled = logits / temperature
+        scaled = scaled - scaled.max(axis=1, keepdims=True)
+        return -float((targets * (scaled - np.log(np.exp(scaled).sum(axis=1, keepdims=True)))).sum())
+
+    return float(min(_TEMPERATURES, key=loss))
+
+
+def _accuracy(logits: Floats, targets: Floats) -> float:
+    return float((logits.argmax(axis=1) == targets.argmax(axis=1)).mean())

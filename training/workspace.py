@@ -1,0 +1,83 @@
+"""Where a run of the pipeline keeps what it makes, and the rows, encoder and tokenizer that it starts from."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import torch
+from tokenizers import Tokenizer
+from transformers import BertConfig, BertModel
+
+from shared.errors import ModelSourceError
+from training.made_up import made_up_rows
+from training.network import load_encoder, new_encoder
+from training.plan import Plan
+from training.prepare import training_rows
+from training.sources import HARMLESS, Row, file_hashes, read_folder
+from training.vocabulary import tokenizer_of
+
+_CALIBRATION_ROWS = 400
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """`data`: folder of the labelled files, None for made-up rows. `base`: folder of the encoder. `work`: ours."""
+
+    plan: Plan
+    base: Path
+    work: Path
+    data: Path | None
+
+    @cached_property
+    def rows(self) -> list[Row]:
+        """Every row there is, dev rows and held-out ones included."""
+        return read_folder(self.data) if self.data else made_up_rows(self.plan.seed)
+
+    @cached_property
+    def train(self) -> list[Row]:
+        """The rows to learn from."""
+        return training_rows(self.rows)
+
+    @cached_property
+    def dev(self) -> list[Row]:
+        """The rows to choose thresholds on and to report."""
+        return [row for row in self.rows if row.split == "dev"]
+
+    @cached_property
+    def harmless(self) -> list[Row]:
+        """Everyday sentences held out of training, for calibration."""
+        held_out = [row for row in self.rows if row.source == HARMLESS and row.split == "held out"]
+        return held_out[:_CALIBRATION_ROWS]
+
+    @cached_property
+    def tokenizer(self) -> Tokenizer:
+        """The encoder's tokenizer."""
+        return tokenizer_of(self.base)
+
+    @cached_property
+    def pad_id(self) -> int:
+        """The id that fills shorter rows."""
+        pad_id = self.tokenizer.token_to_id("<pad>")
+        if pad_id is None:
+            raise ModelSourceError(f"the tokenizer in {self.base} has no <pad>")
+        return int(pad_id)
+
+    def encoder(self) -> BertModel:
+        """The encoder that the teacher starts from."""
+        tiny = self.plan.tiny
+        if tiny is None:
+            return load_encoder(self.base)
+        torch.manual_seed(self.plan.seed)
+        config = BertConfig(
+            vocab_size=self.tokenizer.get_vocab_size(),
+            hidden_size=tiny.width,
+            num_hidden_layers=tiny.layers,
+            num_attention_heads=tiny.heads,
+            intermediate_size=4 * tiny.width,
+            pad_token_id=self.pad_id,
+        )
+        return new_encoder(config)
+
+    def hashes(self) -> dict[str, str]:
+        """sha256 of each file that is trained on."""
+        return file_hashes(self.data) if self.data else {}
