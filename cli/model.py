@@ -1,4 +1,4 @@
-"""`kobert model`: turn a checkpoint into a bundle, look into one, check it, and publish it."""
+"""`kobert model`: turn a checkpoint into a bundle, look into one, check it, publish it, or train one."""
 
 import shutil
 from collections.abc import Callable
@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from cli.progress import TerminalProgress
+from cli.train import train
 from shared.errors import ModelSourceError, StartupError
 from shared.settings import Settings, load_settings
 from training.convert.record import ConversionRecord, read_record
@@ -22,6 +23,9 @@ Command = Callable[..., None]
 @click.group()
 def model() -> None:
     """Import, inspect, verify and publish models."""
+
+
+model.add_command(train)
 
 
 def conversion_options(command: Command) -> Command:

@@ -115,13 +115,18 @@ def open_model(weights: Path | None, onnx: Path | None, config: Mapping[str, Any
     """
     if weights is not None:
         _refuse_other_architectures(config, source)
-        return BertClassifier(to_weights(_read_weights(weights), weights.name, _architecture(config, source)))
+        return BertClassifier(to_weights(read_weights(weights), weights.name, _architecture(config, source)))
     if onnx is not None:
         return OnnxClassifier(onnx, config)
     raise ModelSourceError(f"{source} has no model")
 
 
-def _read_weights(path: Path) -> dict[str, Any]:
+def read_weights(path: Path) -> dict[str, Any]:
+    """The tensors of a checkpoint, whichever of PyTorch's formats it is in.
+
+    Raises:
+        ModelSourceError: it is damaged, or it asks to run something.
+    """
     if path.suffix != ".safetensors":
         return read_tensors(path)
     try:

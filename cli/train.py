@@ -1,0 +1,90 @@
+"""`kobert model train`: a bundle of the user's own labels, from a table of texts."""
+
+from importlib import import_module
+from importlib.util import find_spec
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
+
+import click
+
+from cli.progress import TerminalProgress
+from shared.errors import ModelNotFoundError, StartupError
+from shared.settings import Settings, load_settings
+from worker.bundles import MANIFEST_FILE
+from worker.hub import KOBERT_REPO, HubRepo
+from worker.source_files import choose_files, names_in
+
+if TYPE_CHECKING:
+    from training.user_data import UserResult, UserTraining
+
+_NEEDED = ("torch", "transformers", "onnx", "safetensors", "sentencepiece", "tqdm")
+_ENCODER_FILES = ("model.safetensors", "config.json")
+
+
+@click.command()
+@click.argument("table", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--output", required=True, type=click.Path(path_type=Path), help="Folder to write the bundle to.")
+@click.option(
+    "--base",
+    help=f"Encoder to start from: a folder, a bundle, owner/name on the Hub, or kobert ({KOBERT_REPO}). "
+    "Default: the embedded model's.",
+)
+@click.option("--text-column", default="text", show_default=True)
+@click.option("--label-column", default="label", show_default=True)
+@click.option("--epochs", type=click.IntRange(1, 100), default=4, show_default=True, help="At most so many.")
+@click.option("--patience", type=click.IntRange(0, 100), default=1, show_default=True,
+              help="Epochs without a better dev score before it stops.")  # fmt: skip
+@click.option("--max-length", type=click.IntRange(8, 512), default=128, show_default=True, help="Tokens of a text.")
+def train(table: Path, output: Path, base: str | None, **choices: str | int) -> None:
+    """Train on TABLE (CSV or TSV with a text and a label column) and write a bundle with its dev scores."""
+    missing = [name for name in _NEEDED if find_spec(name) is None]
+    if missing:
+        raise StartupError(f"training needs {', '.join(missing)}: pip install 'kobert-classifier[training]'")
+    if output.exists() and any(output.iterdir()):
+        raise StartupError(f"{output} is not empty; name a new folder")
+    user_data = import_module("training.user_data")  # torch, only where it is used
+
+    with TemporaryDirectory(prefix="kobert-encoder-") as scratch:
+        chosen = user_data.UserTraining(base=_base_folder(base, Path(scratch)), **choices)
+        result = user_data.train(table, output, chosen)
+    _show(result, chosen)
+
+
+def _base_folder(base: str | None, scratch: Path) -> Path | None:
+    """The folder of the encoder to start from; None for the embedded one."""
+    if base is None:
+        return None
+    folder = Path(base).expanduser()
+    if folder.is_dir() and _is_ready(folder):
+        return folder
+    name = KOBERT_REPO if base == "kobert" else base
+    source = folder if folder.is_dir() else _fetched(name, load_settings())
+    encoder = import_module("training.convert.encoder")  # torch, only where it is used
+
+    encoder.write_encoder(source, choose_files(names_in(source), name), name, scratch / "encoder")
+    return scratch / "encoder"
+
+
+def _is_ready(folder: Path) -> bool:
+    """Whether it is a bundle, or a bare encoder with a tokenizer that the training reads as it is."""
+    bare = all((folder / name).is_file() for name in (*_ENCODER_FILES, "sentencepiece.model"))
+    return bare or (folder / MANIFEST_FILE).is_file()
+
+
+def _fetched(name: str, settings: Settings) -> Path:
+    repo = HubRepo.parse(name)
+    if repo is None:
+        raise ModelNotFoundError(f"--base {name}: there is no such folder, and it is not owner/name on the Hub")
+    with TerminalProgress() as progress:
+        return repo.fetch(settings.hub_timeout_s, progress).folder
+
+
+def _show(result: "UserResult", chosen: "UserTraining") -> None:
+    click.echo(
+        f"\n{result.dev_rows} texts were kept apart to score it, after {result.epochs_run} of {chosen.epochs} epochs:"
+    )
+    click.echo(f"  accuracy {result.accuracy:.3f}, macro F1 {result.macro_f1:.3f}")
+    for label, counts in result.by_label.items():
+        click.echo(f"  {label:<16} precision {counts.precision:.3f}  recall {counts.recall:.3f}  F1 {counts.f1:.3f}")
+    click.echo(f"\nServe it with: MODEL={result.bundle.path} kobert run")

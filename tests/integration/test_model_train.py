@@ -1,0 +1,83 @@
+"""`kobert model train`: from a user's own table to a bundle that a worker serves."""
+
+import csv
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("torch", reason="the training extra is not installed")
+
+from tests.integration.test_hub import Kobert
+from tests.support.hub_server import HubServer, running_hub
+from tests.support.sources import write_transformers_folder
+from worker.bundles import load_bundle
+from worker.engines.onnx import OnnxEngine
+from worker.tokenizer import BundleTokenizer
+
+pytestmark = [pytest.mark.integration, pytest.mark.training]
+
+POSITIVE = ("배송이 빠르고 좋습니다", "정말 재미있게 봤습니다", "포장도 꼼꼼해서 마음에 듭니다")
+NEGATIVE = ("길이 많이 막히네요", "결말이 너무 허무해서 별로", "댓글 다는 사람들 반성하세요")
+
+
+@pytest.fixture
+def hub() -> Iterator[HubServer]:
+    with running_hub() as server:
+        yield server
+
+
+@pytest.fixture
+def kobert(tmp_path: Path, hub: HubServer) -> Kobert:
+    return Kobert(tmp_path, hub)
+
+
+@pytest.fixture
+def table(tmp_path: Path) -> Path:
+    path = tmp_path / "mine.csv"
+    with path.open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["text", "label"])
+        for index in range(30):
+            writer.writerow([f"{POSITIVE[index % 3]} {index}", "긍정"])
+            writer.writerow([f"{NEGATIVE[index % 3]} {index}", "부정"])
+    return path
+
+
+def test_a_table_becomes_a_bundle_on_a_base_from_the_hub(
+    kobert: Kobert, hub: HubServer, table: Path, tmp_path: Path
+) -> None:
+    base = write_transformers_folder(tmp_path / "base", architectures=["BertModel"])
+    hub.add("skt/kobert-base-v1", {path.name: path.read_bytes() for path in base.iterdir()})
+    output = tmp_path / "mine"
+
+    ended = kobert(
+        "train", str(table), "--output", str(output), "--base", "kobert", "--epochs", "2", "--max-length", "32"
+    )
+
+    assert ended.returncode == 0, ended.stderr
+    assert "epoch 1/2" in ended.stderr
+    assert "6 texts were kept apart to score it" in ended.stdout
+    assert "accuracy" in ended.stdout
+    bundle = load_bundle(output)
+    assert bundle.config.labels == ["긍정", "부정"]
+    windows = BundleTokenizer(bundle, 8).encode(["정말 좋습니다"])[0]
+    assert OnnxEngine(bundle, threads=1).run(windows).shape == (1, 2)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["--text-column", "comment"], "comment"),
+        (["--base", "me/nothing"], "me/nothing is not on the Hub, or it is private"),
+        (["--base", "./nowhere/at/all"], "--base ./nowhere/at/all: there is no such folder"),
+    ],
+)
+def test_what_cannot_be_trained_is_one_sentence(
+    kobert: Kobert, table: Path, tmp_path: Path, arguments: list[str], sentence: str
+) -> None:
+    assert sentence in kobert.refusal("train", str(table), "--output", str(tmp_path / "mine"), *arguments)
+
+
+def test_a_folder_with_something_in_it_is_not_written_over(kobert: Kobert, table: Path, tmp_path: Path) -> None:
+    assert "is not empty" in kobert.refusal("train", str(table), "--output", str(tmp_path))
