@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
+import msgspec
 from huggingface_hub import HfApi, constants, get_session, get_token, snapshot_download
 from huggingface_hub.errors import (
     GatedRepoError,
@@ -21,8 +22,10 @@ from huggingface_hub.errors import (
     RepositoryNotFoundError,
     RevisionNotFoundError,
 )
+from huggingface_hub.utils.tqdm import disable_progress_bars
 
 from shared.errors import HubUnreachableError, ModelNotFoundError, ModelSourceError
+from worker.bundles import MANIFEST_FILE, Manifest
 from worker.disk import disk_errors_explained
 from worker.hub import FetchRequest
 from worker.own_process import OnReport, Progress, answer_request
@@ -46,7 +49,7 @@ def fetch(request: FetchRequest, on_report: OnReport) -> dict[str, str]:
         lambda: HfApi().model_info(request.name, revision=request.revision, timeout=request.timeout_s),
     )
     wanted = _wanted(request, [sibling.rfilename for sibling in info.siblings or []])
-    on_report(Progress(f"downloading {len(wanted)} files of {request.name}", 0.0))
+    on_report(Progress(f"fetching {len(wanted)} files of {request.name}", 0.0))
     return _result(_download(request, wanted))
 
 
@@ -76,11 +79,20 @@ def _wanted(request: FetchRequest, names: list[str]) -> list[str]:
     visible = [name for name in names if not name.startswith(".")]
     files = choose_files(visible, request.name)
     if files.kind == "bundle":
-        return [name for name in visible if "/" not in name]
+        return _bundle_files(request)
     if files.config:
         config = _download(request, [files.config]) / files.config
         files = files.for_architectures(read_architectures(config))
     return list(files.by_role().values())
+
+
+def _bundle_files(request: FetchRequest) -> list[str]:
+    """The files that the manifest of a bundle lists; a repository may hold others beside them."""
+    path = _download(request, [MANIFEST_FILE]) / MANIFEST_FILE
+    try:
+        return [MANIFEST_FILE, *msgspec.json.decode(path.read_bytes(), type=Manifest).files]
+    except msgspec.DecodeError as error:
+        raise ModelSourceError(f"{MANIFEST_FILE} of {request.name} cannot be read: {error}") from error
 
 
 def _from_local_cache(request: FetchRequest) -> dict[str, str]:
@@ -146,4 +158,6 @@ def _explain_silence(name: str, error: Exception) -> NoReturn:
 
 
 if __name__ == "__main__":
+    if not sys.stderr.isatty():
+        disable_progress_bars()
     sys.exit(answer_request(FetchRequest, fetch))

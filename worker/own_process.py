@@ -25,6 +25,7 @@ _ERRORS: dict[str, type[KobertError]] = {
     for error in (BundleInvalidError, HubUnreachableError, ModelNotFoundError, ModelSourceError, StartupError)
 }
 _EXIT_FAILED = 1
+_EXIT_ABANDONED = 130
 
 Request = TypeVar("Request", bound=msgspec.Struct)
 
@@ -97,11 +98,16 @@ def answer_request(kind: type[Request], work: Callable[[Request, OnReport], dict
     sys.stdout = sys.stderr
 
     def report(what: Report) -> None:
-        output.write(msgspec.json.encode(what) + b"\n")
-        output.flush()
+        try:
+            output.write(msgspec.json.encode(what) + b"\n")
+            output.flush()
+        except BrokenPipeError:
+            sys.exit(_EXIT_ABANDONED)  # whoever asked has gone
 
     try:
         result = work(msgspec.json.decode(sys.stdin.buffer.read(), type=kind), report)
+    except KeyboardInterrupt:
+        return _EXIT_ABANDONED
     except KobertError as error:
         report(Failed(error.code, error.message))
         return _EXIT_FAILED

@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Mapping
-from typing import Any
 
 from shared.errors import ModelSourceError
 
@@ -11,7 +10,7 @@ _CLEAN_NAMES = ("clean", "정상")
 
 
 def choose_labels(
-    set_by_user: list[str], categories: list[str] | None, config: Mapping[str, Any], count: int, source: str
+    set_by_user: list[str], categories: list[str] | None, id2label: Mapping[str, str] | None, count: int, source: str
 ) -> list[str]:
     """The first of the three that names anything, if it names as many classes as the model has.
 
@@ -21,7 +20,7 @@ def choose_labels(
     named = {
         "MODEL_LABELS": set_by_user,
         "category.pkl": categories or [],
-        "id2label of config.json": _id2label(config),
+        "id2label of config.json": _in_order(id2label or {}),
     }
     origin, labels = next(((origin, labels) for origin, labels in named.items() if labels), ("", []))
     if not labels:
@@ -56,11 +55,8 @@ def choose_clean_label(set_by_user: str | None, labels: list[str], *, multi_labe
     return found or ("clean" if multi_label else None)
 
 
-def _id2label(config: Mapping[str, Any]) -> list[str]:
-    names = config.get("id2label")
-    if not isinstance(names, Mapping):
-        return []
-    by_index = {int(index): str(name) for index, name in names.items() if str(index).isdigit()}
-    if sorted(by_index) != list(range(len(names))):
+def _in_order(id2label: Mapping[str, str]) -> list[str]:
+    by_index = {int(index): name for index, name in id2label.items() if index.isdecimal()}
+    if sorted(by_index) != list(range(len(id2label))):
         raise ModelSourceError("id2label of config.json does not number its labels 0, 1, 2, …; set MODEL_LABELS")
     return [by_index[index] for index in range(len(by_index))]

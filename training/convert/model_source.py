@@ -1,6 +1,5 @@
 """The model of a source, whichever kind it is: it can be written in float and in int8."""
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -11,6 +10,7 @@ from shared.errors import ModelSourceError
 from training.convert.bert import Activation, BertWeights
 from training.convert.checkpoint import read_tensors
 from training.convert.graph import write_graph
+from training.convert.model_config import ModelConfig
 from training.convert.onnx_import import count_labels, import_float_graph, write_int8
 from training.convert.quantise import dequantise, quantise
 from training.convert.state_dict import Architecture, to_weights
@@ -18,6 +18,7 @@ from worker.source_files import BERT_CLASSIFIER
 
 _FLOAT_FILE = "float.onnx"
 _DEFAULT_POSITIONS = 512
+_UNKNOWN_VOCABULARY = 1 << 31
 # These start counting positions after their padding id.
 _OFFSET_POSITIONS = {"roberta": 2, "xlm-roberta": 2, "camembert": 2}
 _ACTIVATIONS: dict[str, Activation] = {
@@ -79,14 +80,14 @@ class BertClassifier:
 class OnnxClassifier:
     """A text classifier that somebody exported to ONNX."""
 
-    def __init__(self, path: Path, config: Mapping[str, Any]) -> None:
+    def __init__(self, path: Path, config: ModelConfig) -> None:
         self._path = path
         self._is_int8 = False
         self._float_graph = path
-        self.labels = count_labels(path) or len(config.get("id2label") or ())
-        self.vocabulary = int(config.get("vocab_size", 1 << 31))
-        offset = _OFFSET_POSITIONS.get(str(config.get("model_type")), 0)
-        self.positions = int(config.get("max_position_embeddings", _DEFAULT_POSITIONS + offset)) - offset
+        self.labels = count_labels(path) or len(config.id2label or ())
+        self.vocabulary = config.vocab_size or _UNKNOWN_VOCABULARY
+        offset = _OFFSET_POSITIONS.get(config.model_type, 0)
+        self.positions = (config.max_position_embeddings or _DEFAULT_POSITIONS + offset) - offset
 
     def write_float(self, folder: Path) -> Path:
         """Write it as it came, with its output named."""
@@ -107,7 +108,7 @@ class OnnxClassifier:
         return "int8 as exported" if self._is_int8 else "rounded to int8"
 
 
-def open_model(weights: Path | None, onnx: Path | None, config: Mapping[str, Any], source: str) -> TextClassifier:
+def open_model(weights: Path | None, onnx: Path | None, config: ModelConfig, source: str) -> TextClassifier:
     """Read the model of a source.
 
     Raises:
@@ -137,8 +138,8 @@ def read_weights(path: Path) -> dict[str, Any]:
         ) from error
 
 
-def _refuse_other_architectures(config: Mapping[str, Any], source: str) -> None:
-    architectures = config.get("architectures") or [BERT_CLASSIFIER]
+def _refuse_other_architectures(config: ModelConfig, source: str) -> None:
+    architectures = config.architectures or [BERT_CLASSIFIER]
     if BERT_CLASSIFIER not in architectures:
         raise ModelSourceError(
             f"{source} is a {architectures[0]}, and only {BERT_CLASSIFIER} is read from PyTorch files; "
@@ -146,14 +147,14 @@ def _refuse_other_architectures(config: Mapping[str, Any], source: str) -> None:
         )
 
 
-def _architecture(config: Mapping[str, Any], source: str) -> Architecture:
-    name = str(config.get("hidden_act", "gelu"))
+def _architecture(config: ModelConfig, source: str) -> Architecture:
+    name = config.hidden_act
     if name not in _ACTIVATIONS:
         raise ModelSourceError(f"{source} uses the activation {name}, which is not one of {', '.join(_ACTIVATIONS)}")
-    if config.get("position_embedding_type", "absolute") != "absolute":
-        raise ModelSourceError(f"{source} uses {config['position_embedding_type']} positions; only absolute is read")
+    if config.position_embedding_type not in {None, "absolute"}:
+        raise ModelSourceError(f"{source} uses {config.position_embedding_type} positions; only absolute is read")
     return Architecture(
-        heads=config.get("num_attention_heads"),
+        heads=config.num_attention_heads,
         activation=_ACTIVATIONS[name],
-        norm_epsilon=float(config.get("layer_norm_eps", 1e-12)),
+        norm_epsilon=config.layer_norm_eps,
     )

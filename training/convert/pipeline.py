@@ -1,10 +1,8 @@
 """The conversion, step by step: load, check, write in float, round to int8, verify, write the bundle."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 
 import msgspec
 from tokenizers import Tokenizer
@@ -12,6 +10,7 @@ from tokenizers import Tokenizer
 from shared.errors import ModelSourceError
 from training.convert.card import write_card
 from training.convert.labels import are_placeholders, choose_clean_label, choose_labels
+from training.convert.model_config import ModelConfig, read_model_config
 from training.convert.model_source import TextClassifier, open_model
 from training.convert.record import ConversionRecord, Drift, write_record
 from training.convert.tokenizer import choose_tokenizer, pad_token_id, read_json
@@ -50,7 +49,7 @@ class Conversion:
             ModelSourceError: the source cannot become a bundle; the sentence says why.
         """
         output = Path(self.request.output_dir)
-        config = read_json(self._path("config"))
+        config = read_model_config(self._path("config"))
         with TemporaryDirectory(dir=output) as scratch:
             self._say("reading the checkpoint", 0.05)
             model = open_model(self._path("weights"), self._path("onnx"), config, self.request.source)
@@ -72,18 +71,20 @@ class Conversion:
         write_manifest(output)
         self._say("done", 1.0)
 
-    def _labels(self, model: TextClassifier, config: Mapping[str, Any]) -> list[str]:
+    def _labels(self, model: TextClassifier, config: ModelConfig) -> list[str]:
         categories_path = self._path("categories")
         categories = read_categories(categories_path) if categories_path else None
-        labels = choose_labels(self.request.options.labels, categories, config, model.labels, self.request.source)
+        labels = choose_labels(
+            self.request.options.labels, categories, config.id2label, model.labels, self.request.source
+        )
         if are_placeholders(labels):
             self._warn(f"the labels are placeholders ({', '.join(labels)}); set MODEL_LABELS to their names")
         return labels
 
     def _bundle_config(
-        self, model: TextClassifier, config: Mapping[str, Any], labels: list[str], pad_id: int
+        self, model: TextClassifier, config: ModelConfig, labels: list[str], pad_id: int
     ) -> BundleConfig:
-        multi_label = config.get("problem_type") == _MULTI_LABEL
+        multi_label = config.problem_type == _MULTI_LABEL
         problem_type: ProblemType = "multi_label_classification" if multi_label else "single_label_classification"
         return BundleConfig(
             format_version=FORMAT_VERSION,

@@ -97,11 +97,14 @@ def _infer_shape(tensors: Tensors, source: str, architecture: Architecture) -> t
     hidden = words[1]
     if architecture.heads is None and hidden % _HEAD_WIDTH:
         raise ModelSourceError(f"{source}: width {hidden} is no multiple of {_HEAD_WIDTH}; add its config.json")
+    heads = architecture.heads or hidden // _HEAD_WIDTH
+    if hidden % heads:
+        raise ModelSourceError(f"{source}: width {hidden} cannot be split among the {heads} heads of its config.json")
     shape = BertShape(
         hidden=hidden,
         feed_forward=size.get("bert.encoder.layer.0.intermediate.dense.weight", (0,))[0],
         layers=max(layers, default=-1) + 1,
-        heads=architecture.heads or hidden // _HEAD_WIDTH,
+        heads=heads,
         vocabulary=words[0],
         positions=size.get("bert.embeddings.position_embeddings.weight", (0,))[0],
         labels=classifier[0],

@@ -5,13 +5,13 @@ import pytest
 from shared.errors import ModelSourceError
 from training.convert.labels import are_placeholders, choose_clean_label, choose_labels
 
-CONFIG = {"id2label": {"0": "긍정", "1": "부정"}}
+ID2LABEL = {"0": "긍정", "1": "부정"}
 
 
 def test_the_setting_comes_before_the_categories_and_those_before_the_config() -> None:
-    assert choose_labels(["x", "y"], ["clean", "curse"], CONFIG, 2, "model.pt") == ["x", "y"]
-    assert choose_labels([], ["clean", "curse"], CONFIG, 2, "model.pt") == ["clean", "curse"]
-    assert choose_labels([], None, CONFIG, 2, "model.pt") == ["긍정", "부정"]
+    assert choose_labels(["x", "y"], ["clean", "curse"], ID2LABEL, 2, "model.pt") == ["x", "y"]
+    assert choose_labels([], ["clean", "curse"], ID2LABEL, 2, "model.pt") == ["clean", "curse"]
+    assert choose_labels([], None, ID2LABEL, 2, "model.pt") == ["긍정", "부정"]
 
 
 def test_a_model_whose_classes_nobody_names_is_refused() -> None:
@@ -26,7 +26,7 @@ def test_a_wrong_number_of_labels_is_refused() -> None:
 
 def test_labels_that_are_not_numbered_from_zero_are_refused() -> None:
     with pytest.raises(ModelSourceError, match="does not number its labels"):
-        choose_labels([], None, {"id2label": {"1": "a", "2": "b"}}, 2, "model.pt")
+        choose_labels([], None, {"1": "a", "2": "b"}, 2, "model.pt")
 
 
 def test_placeholders_of_transformers_are_recognised() -> None:

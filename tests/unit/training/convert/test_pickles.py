@@ -1,8 +1,11 @@
 """A pickle is data to be read, never a program to be run."""
 
+import contextlib
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from shared.errors import ModelSourceError
 from tests.support.pickles import PROTOCOLS, HidesBehindCopyreg, RunsACommand, dumps
@@ -65,6 +68,14 @@ def test_other_ways_to_make_objects_are_refused_by_name(raw: bytes, named: str) 
 def test_damage_is_told_from_an_attack(raw: bytes) -> None:
     with pytest.raises(ModelSourceError, match="damaged or not a pickle"):
         read_pickle(raw, "category.pkl")
+
+
+@given(st.binary(max_size=200), st.integers(0, 5))
+def test_whatever_bytes_come_they_are_read_or_refused(raw: bytes, protocol: int) -> None:
+    genuine = dumps({"clean": 0, "curse": [1, (2, 3)]}, protocol)
+    for damaged in (raw, genuine[: len(raw)] + raw, raw[:3] + genuine):
+        with contextlib.suppress(ModelSourceError):
+            read_pickle(damaged, "category.pkl", ["gluonnlp.vocab.bert.BERTVocab"])
 
 
 def test_a_file_of_absurd_size_is_not_even_walked() -> None:
