@@ -1,6 +1,6 @@
 """Every variant of a checkpoint at KoBERT's size, converted, against torch on 200 texts: `make legacy-full`.
 
-    python -m tests.full_size.legacy_matrix SPIECE COMMENTS.jsonl FOLDER
+    python -m tests.full_size.legacy_matrix SPIECE COMMENTS.jsonl FOLDER [VARIANT ...]
 
 Prints one line a variant. "float" is how far the graph in float is from torch. "exact" is a quantised checkpoint's own
 int8 weights with activations in float: what both torch (activations in 7 bits) and the bundle (8 bits) round from.
@@ -70,13 +70,13 @@ def _high_water_mib(pid: int) -> float:
     return next((int(line.split()[1]) / 1024 for line in lines if line.startswith("VmHWM")), 0.0)
 
 
-def main(spiece: Path, comments: Path, folder: Path) -> int:
+def main(spiece: Path, comments: Path, folder: Path, chosen: list[str]) -> int:
     """Run the matrix; returns the exit code."""
     texts = [json.loads(line)["text"] for line in comments.read_text(encoding="utf-8").splitlines()[:TEXTS]]
     model = bert_classifier(len(LABELS), layers=12, hidden=768, vocabulary=8002)
     print("variant | file MB | float, largest difference | int8: same label, largest score change | s | peak MiB")
     references = References(model)
-    return max(_try(variant, references, spiece, texts, folder / "full_size") for variant in VARIANTS)
+    return max(_try(variant, references, spiece, texts, folder / "full_size") for variant in chosen or VARIANTS)
 
 
 class References:
@@ -170,4 +170,5 @@ def _silent(_: Progress | Notice) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main(*(Path(argument).resolve() for argument in sys.argv[1:4])))
+    paths = [Path(argument).resolve() for argument in sys.argv[1:4]]
+    sys.exit(main(paths[0], paths[1], paths[2], sys.argv[4:]))

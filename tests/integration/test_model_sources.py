@@ -123,7 +123,7 @@ def test_an_onnx_export_becomes_a_bundle(tmp_path: Path) -> None:
     example = {name: torch.ones(1, 8, dtype=torch.int64) for name in ("input_ids", "attention_mask")}
     (folder / "onnx").mkdir()
     torch.onnx.export(
-        _LogitsOnly(model), tuple(example.values()), str(folder / "onnx" / "model.onnx"), dynamo=False,
+        _LogitsOnly(model).eval(), tuple(example.values()), str(folder / "onnx" / "model.onnx"), dynamo=False,
         input_names=list(example), output_names=["output_0"],
         dynamic_axes={name: {0: "batch", 1: "length"} for name in example} | {"output_0": {0: "batch"}},
     )  # fmt: skip

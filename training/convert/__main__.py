@@ -1,5 +1,6 @@
 """The process that converts one source: `python -m training.convert`, a `ConversionRequest` on stdin."""
 
+import logging
 import sys
 from pathlib import Path
 
@@ -17,4 +18,5 @@ def convert(request: ConversionRequest, on_report: OnReport) -> dict[str, str]:
 
 
 if __name__ == "__main__":
+    logging.disable(logging.WARNING)  # advice of the libraries to whoever calls them
     sys.exit(answer_request(ConversionRequest, convert))

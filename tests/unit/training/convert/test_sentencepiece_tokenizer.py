@@ -85,7 +85,7 @@ def test_special_tokens_in_a_text_are_text(small_model: Path) -> None:
 
 
 def test_a_vocabulary_of_another_model_is_refused(small_model: Path) -> None:
-    fewer = {token: index for token, index in list(own_ids(small_model).items())[:-10]}
+    fewer = dict(list(own_ids(small_model).items())[:-10])
     with pytest.raises(ModelSourceError, match=r"no id for \d+ pieces of spiece\.model.*do not belong together"):
         build_tokenizer(small_model, fewer, "kobert")
 
