@@ -69,7 +69,7 @@ def run_process(module: str, request: msgspec.Struct, on_report: OnReport) -> di
         KobertError: the error that the process ended with, or that it was killed.
     """
     # stderr stays ours: a traceback of the process is the developer's, and belongs in the log.
-    command = [sys.executable, "-m", module]
+    command = [sys.executable, "-P", "-m", module]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:  # noqa: S603  our own
         if process.stdin is None or process.stdout is None:
             raise StartupError(f"{module} could not be started")

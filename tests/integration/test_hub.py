@@ -11,9 +11,10 @@ import pytest
 
 pytest.importorskip("torch", reason="the training extra is not installed")
 
-from tests.support.checkpoints import bert_classifier
+from tests.support.echo import write_echo_bundle
 from tests.support.hub_server import HubServer, running_hub
 from tests.support.sources import write_legacy_folder, write_transformers_folder
+from worker.bundles import write_manifest
 
 pytestmark = [pytest.mark.integration, pytest.mark.training]
 
@@ -31,6 +32,13 @@ def hub() -> Iterator[HubServer]:
 @pytest.fixture(scope="module")
 def legacy_files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
     folder = write_legacy_folder(tmp_path_factory.mktemp("legacy"))
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+@pytest.fixture(scope="module")
+def bundle_files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
+    """A repository that needs no conversion, for what is about the Hub alone."""
+    folder = write_echo_bundle(tmp_path_factory.mktemp("bundles") / "echo")
     return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
@@ -127,9 +135,9 @@ def test_another_revision_is_another_model(kobert: Kobert, hub: HubServer, legac
 
 
 def test_a_pinned_commit_needs_no_hub_once_it_is_here(
-    kobert: Kobert, hub: HubServer, legacy_files: dict[str, bytes]
+    kobert: Kobert, hub: HubServer, bundle_files: dict[str, bytes]
 ) -> None:
-    source = f"{REPO}@{hub.add(REPO, legacy_files)}"
+    source = f"{REPO}@{hub.add(REPO, bundle_files)}"
     assert kobert("import", source).returncode == 0
     hub.requests.clear()
 
@@ -148,9 +156,9 @@ def test_a_pinned_commit_needs_no_hub_once_it_is_here(
     ],
 )
 def test_while_the_hub_is_away_the_last_good_bundle_is_served(
-    kobert: Kobert, hub: HubServer, legacy_files: dict[str, bytes], trouble: dict[str, str], said: str
+    kobert: Kobert, hub: HubServer, bundle_files: dict[str, bytes], trouble: dict[str, str], said: str
 ) -> None:
-    hub.add(REPO, legacy_files)
+    hub.add(REPO, bundle_files)
     before = kobert("import", REPO)
 
     ended = kobert("inspect", REPO, **trouble)
@@ -161,8 +169,8 @@ def test_while_the_hub_is_away_the_last_good_bundle_is_served(
     assert ended.stdout.splitlines() == before.stdout.splitlines()[: len(ended.stdout.splitlines())]
 
 
-def test_offline_an_earlier_download_is_used(kobert: Kobert, hub: HubServer, legacy_files: dict[str, bytes]) -> None:
-    hub.add(REPO, legacy_files)
+def test_offline_an_earlier_download_is_used(kobert: Kobert, hub: HubServer, bundle_files: dict[str, bytes]) -> None:
+    hub.add(REPO, bundle_files)
     assert kobert("import", REPO).returncode == 0
     hub.requests.clear()
 
@@ -174,7 +182,10 @@ def test_offline_an_earlier_download_is_used(kobert: Kobert, hub: HubServer, leg
 
 def test_an_interrupted_download_goes_on_where_it_stopped(kobert: Kobert, hub: HubServer, tmp_path: Path) -> None:
     """The Hub's library keeps what it has in pieces of 10 MB, so the file is larger than one."""
-    folder = write_legacy_folder(tmp_path / "legacy", bert_classifier(vocabulary=80_000).state_dict())
+    folder = tmp_path / "large"
+    write_echo_bundle(folder)
+    (folder / "model.onnx").write_bytes(bytes(20_000_000))
+    write_manifest(folder)
     hub.add(REPO, {path.name: path.read_bytes() for path in folder.iterdir()})
     hub.cut_after_bytes = 15_000_000
 
@@ -184,13 +195,24 @@ def test_an_interrupted_download_goes_on_where_it_stopped(kobert: Kobert, hub: H
     assert again.returncode == 0, again.stderr
     ranges = [request for request in hub.requests if "bytes=" in request]
     assert len(ranges) == 1
-    assert "textClassifierModel.pt" in ranges[0]
+    assert "model.onnx" in ranges[0]
+
+
+def test_only_the_files_of_a_bundle_are_fetched_and_they_are_checked(
+    kobert: Kobert, hub: HubServer, bundle_files: dict[str, bytes]
+) -> None:
+    hub.add(REPO, {**bundle_files, "old-model.pt": b"large", ".gitattributes": b""})
+    assert kobert("verify", REPO).returncode == 0
+    assert not [request for request in hub.requests if "old-model" in request]
+
+    hub.add("me/altered", {**bundle_files, "model.onnx": b"something else"})
+    assert "model.onnx was changed or cut short" in kobert.refusal("verify", "me/altered")
 
 
 def test_a_private_repository_opens_with_the_token_and_only_with_it(
-    kobert: Kobert, hub: HubServer, legacy_files: dict[str, bytes]
+    kobert: Kobert, hub: HubServer, bundle_files: dict[str, bytes]
 ) -> None:
-    hub.add(REPO, legacy_files, private=True)
+    hub.add(REPO, bundle_files, private=True)
 
     assert kobert.refusal("import", REPO) == (
         f"{REPO} is not on the Hub, or it is private (401): check the name, and set HF_TOKEN if it is private"
@@ -211,9 +233,9 @@ def test_a_private_repository_opens_with_the_token_and_only_with_it(
     ],
 )
 def test_a_source_that_is_not_there_is_one_sentence(
-    kobert: Kobert, hub: HubServer, legacy_files: dict[str, bytes], source: str, sentence: str
+    kobert: Kobert, hub: HubServer, bundle_files: dict[str, bytes], source: str, sentence: str
 ) -> None:
-    hub.add(REPO, legacy_files)
+    hub.add(REPO, bundle_files)
     hub.add("me/empty", {".gitattributes": b""})
     hub.add("me/words", {"README.md": b"# nothing"})
     assert sentence in kobert.refusal("import", source)
@@ -226,9 +248,9 @@ def test_a_hub_in_trouble_is_one_sentence(kobert: Kobert, hub: HubServer, status
 
 
 def test_a_hub_home_that_cannot_be_written_is_explained(
-    kobert: Kobert, hub: HubServer, legacy_files: dict[str, bytes], tmp_path: Path
+    kobert: Kobert, hub: HubServer, bundle_files: dict[str, bytes], tmp_path: Path
 ) -> None:
-    hub.add(REPO, legacy_files)
+    hub.add(REPO, bundle_files)
     (tmp_path / "file").write_text("a file where a folder should be")
     sentence = kobert.refusal("import", REPO, HF_HOME=str(tmp_path / "file"))
     assert "what the Hub sends cannot be kept in" in sentence
