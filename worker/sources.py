@@ -98,8 +98,7 @@ class SourceResolver:
 
     def _convert_local(self, folder: Path, name: str, files: SourceFiles) -> Bundle:
         try:
-            if files.config:
-                files = files.for_architectures(read_architectures(folder / files.config))
+            files = _for_its_architecture(folder, files)
             key = content_key(paths_by_role(folder, files.by_role()), self.options)
         except OSError as error:
             raise StartupError(f"{error.filename} cannot be read: {error.strerror}") from error
@@ -123,7 +122,7 @@ class SourceResolver:
 
     def _fetch_and_convert(self, repo: HubRepo, slug: str) -> Bundle:
         snapshot = repo.fetch(self.settings.hub_timeout_s, self.on_report)
-        files = choose_files(names_in(snapshot.folder), str(repo))
+        files = _for_its_architecture(snapshot.folder, choose_files(names_in(snapshot.folder), str(repo)))
         if files.kind == "bundle":
             bundle = load_bundle(snapshot.folder)
         else:
@@ -160,6 +159,13 @@ class SourceResolver:
         if name is None:
             raise ModelNotFoundError(f"{KOBERT_REPO} no longer holds spiece.model; put it beside the checkpoint")
         return snapshot.folder / name
+
+
+def _for_its_architecture(folder: Path, files: SourceFiles) -> SourceFiles:
+    """Either the weights or the ONNX export, whichever can be read."""
+    if files.kind == "bundle" or files.config is None:
+        return files
+    return files.for_architectures(read_architectures(folder / files.config))
 
 
 @dataclass(frozen=True)
