@@ -257,6 +257,19 @@ def test_a_hub_home_that_cannot_be_written_is_explained(
     assert "set HF_HOME to a folder that this user may write" in sentence
 
 
+def test_an_imported_bundle_can_be_written_to_a_folder_of_its_own(
+    kobert: Kobert, hub: HubServer, bundle_files: dict[str, bytes], tmp_path: Path
+) -> None:
+    hub.add(REPO, bundle_files)
+    output = tmp_path / "out"
+
+    imported = kobert("import", REPO, "--output", str(output))
+
+    assert f"MODEL={output} kobert run" in imported.stdout
+    assert {path.name for path in output.iterdir()} == set(bundle_files)
+    assert "is not empty; name a new folder" in kobert.refusal("import", REPO, "--output", str(output))
+
+
 def test_a_bundle_is_pushed_with_its_card_and_served_from_there(
     kobert: Kobert, hub: HubServer, legacy_files: dict[str, bytes], tmp_path: Path
 ) -> None:
