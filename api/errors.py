@@ -18,6 +18,9 @@ log = get_logger(__name__)
 STATUS: Mapping[type[errors.KobertError], int] = {
     errors.KobertError: 500,
     errors.RequestError: 422,
+    errors.UnauthorisedError: 401,
+    errors.NotFoundError: 404,
+    errors.ConflictError: 409,
     errors.UnsupportedMediaError: 415,
     errors.TooLargeError: 413,
     errors.OverloadedError: 429,

@@ -51,11 +51,15 @@ class _Row:
 class MicroBatcher:
     """Owns the model thread. `submit` may be called from any thread; the engine is called from one only."""
 
-    def __init__(self, engine: Engine, *, max_batch_tokens: int) -> None:
+    def __init__(self, engine: Engine, *, max_batch_tokens: int, max_bulk_batch_tokens: int | None = None) -> None:
         self.stats = BatchStats()
         self.beat_at = time.monotonic()
         self._engine = engine
-        self._max_batch_tokens = max_batch_tokens
+        # A bulk pass is what an interactive text may have to wait for, so it may be made shorter.
+        self._max_batch_tokens = {
+            Priority.INTERACTIVE: max_batch_tokens,
+            Priority.BULK: max_bulk_batch_tokens or max_batch_tokens,
+        }
         self._waiting: dict[Priority, deque[_Row]] = {priority: deque() for priority in Priority}
         self._changed = threading.Condition()
         self._closed = False
@@ -116,7 +120,7 @@ class MicroBatcher:
                 self._changed.wait(IDLE_BEAT_S)
             for priority in Priority:
                 if self._waiting[priority]:
-                    return close_batch(self._waiting[priority], self._max_batch_tokens)
+                    return close_batch(self._waiting[priority], self._max_batch_tokens[priority])
         return []
 
     def _infer(self, batch: list[_Row]) -> None:

@@ -15,9 +15,11 @@ from redis import Redis
 
 from shared.celery_app import make_celery
 from shared.errors import KobertError, SettingsError
+from shared.jobs.ledger import Ledger
 from shared.log import configure_logging, get_logger
 from shared.settings import Settings, load_settings
 from worker.batcher import MicroBatcher, Priority
+from worker.bulk import BulkRunner
 from worker.bundles import Bundle
 from worker.classifier import Classifier
 from worker.engines.onnx import OnnxEngine
@@ -25,7 +27,7 @@ from worker.engines.protocol import Engine
 from worker.heartbeat import HeartbeatWriter
 from worker.replies import ReplyWriter
 from worker.sources import resolve
-from worker.tasks import register_predict
+from worker.tasks import register_jobs, register_predict
 from worker.tokenizer import BundleTokenizer
 from worker.verdict import Judge
 from worker.watchdog import Watchdog
@@ -36,6 +38,8 @@ log = get_logger(__name__)
 EXIT_CONFIG = 78
 REDIS_TIMEOUT_S = 5
 WARM_UP_TIMEOUT_S = 60
+# The service gives a worker two fifths of SHUTDOWN_TIMEOUT_S; interactive texts finish first.
+BULK_SHUTDOWN_SHARE = 0.2
 WARM_UP_TEXTS = ("안녕하세요.", "오늘 방송 정말 재미있게 잘 봤습니다, 다음에도 꼭 볼게요!")
 
 EngineFactory = Callable[[Bundle, int], Engine]
@@ -49,6 +53,7 @@ class Worker:
     classifier: Classifier
     watchdog: Watchdog
     replies: ReplyWriter
+    bulk: BulkRunner
 
 
 def build_classifier(settings: Settings, engine_factory: EngineFactory = OnnxEngine) -> Classifier:
@@ -62,7 +67,11 @@ def build_classifier(settings: Settings, engine_factory: EngineFactory = OnnxEng
     judge = Judge(bundle.config, settings.thresholds)
     tokenizer = BundleTokenizer(bundle, settings.max_windows)
     engine = engine_factory(bundle, settings.inference_threads())
-    batcher = MicroBatcher(engine, max_batch_tokens=settings.max_batch_tokens)
+    batcher = MicroBatcher(
+        engine,
+        max_batch_tokens=settings.max_batch_tokens,
+        max_bulk_batch_tokens=min(settings.max_batch_tokens, settings.max_bulk_batch_tokens),
+    )
     batcher.start()
     return Classifier(bundle, tokenizer, batcher, judge)
 
@@ -84,13 +93,15 @@ def build_worker(settings: Settings, engine_factory: EngineFactory = OnnxEngine)
     worker_id = f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:6]}"
     heartbeat = HeartbeatWriter(redis, worker_id, classifier, settings.heartbeat_ttl_s)
     watchdog = Watchdog(classifier.batcher, heartbeat, redis, stall_timeout_s=settings.stall_timeout_s)
-    return Worker(settings, classifier, watchdog, ReplyWriter(redis, worker_id))
+    bulk = BulkRunner(Ledger(redis, settings), classifier, settings, worker_id)
+    return Worker(settings, classifier, watchdog, ReplyWriter(redis, worker_id), bulk)
 
 
 def serve(worker: Worker) -> int:
     """Take messages until SIGTERM or SIGINT; finishes what it holds. Returns the exit code."""
     app = make_celery(worker.settings)
     register_predict(app, worker.classifier, worker.replies)
+    register_jobs(app, worker.bulk)
     # Celery would configure logging its own way unless this signal has a receiver.
     setup_logging.connect(_keep_logging, weak=False)
     # Celery warns root because of pickled messages; this one accepts JSON alone.
@@ -100,7 +111,9 @@ def serve(worker: Worker) -> int:
     model = worker.classifier.info
     log.info("worker_ready", model=model.name, revision=model.revision, labels=model.labels)
     consumer = app.Worker(without_gossip=True, without_mingle=True, without_heartbeat=True, quiet=True)
+    worker.bulk.start()
     consumer.start()
+    worker.bulk.stop(worker.settings.shutdown_timeout_s * BULK_SHUTDOWN_SHARE)
     worker.watchdog.stop()
     worker.classifier.batcher.close()
     log.info("worker_stopped")
