@@ -19,8 +19,8 @@ $(VENV)/.run: pyproject.toml constraints.txt
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/.run
-	@echo "Adding what the tests need (once)"
-	@$(PIP) install --quiet --constraint constraints.txt --editable '.[dev]'
+	@echo "Adding what the tests and the training need (once; a minute or two)"
+	@$(PIP) install --quiet --constraint constraints.txt --editable '.[dev,training]'
 	@touch $@
 
 run: $(VENV)/.run  ## serve on http://127.0.0.1:8000 with the embedded model and store
@@ -47,6 +47,9 @@ coverage: $(VENV)/.dev  ## branch coverage of all tests, subprocesses included
 	$(BIN)/coverage run -m pytest tests
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report
+
+bench-smoke: $(VENV)/.dev  ## every benchmark for a few seconds, to show that it runs
+	$(BIN)/python -m bench.predict --smoke
 
 clean:  ## remove what was set up and built, but not the data of a service
 	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .coverage*

@@ -8,7 +8,6 @@ from importlib.metadata import version
 
 import uvicorn
 from fastapi import Depends, FastAPI
-from redis import Redis as BlockingRedis
 from redis.asyncio import Redis
 
 from api import errors
@@ -16,16 +15,13 @@ from api.auth import owner_of_key, require_owner
 from api.context import Context
 from api.dispatcher import Dispatcher
 from api.fleet import Fleet
-from api.jobs.desk import JobDesk
-from api.jobs.webhooks import WebhookSender
+from api.jobs.running import running_jobs
 from api.publisher import Publisher
 from api.reply_reader import BLOCK_MS, ReplyReader
 from api.request_id import RequestIdMiddleware
 from api.routes import jobs, predict, status
 from shared.celery_app import make_celery
 from shared.errors import SettingsError
-from shared.jobs.catalogue import Catalogue
-from shared.jobs.ledger import Ledger
 from shared.log import configure_logging, get_logger
 from shared.settings import Settings, load_settings
 
@@ -38,8 +34,6 @@ Classifies Korean text on small CPU machines. Errors on every route have one sha
 carries an `X-Request-ID`.
 """
 REDIS_TIMEOUT_S = 2
-# Nobody waits for these in milliseconds, and a large delete may take its time.
-JOB_REDIS_TIMEOUT_S = 10
 
 
 def create_app(settings: Settings) -> FastAPI:
@@ -81,34 +75,24 @@ def _lifespan(settings: Settings, redis_url: str) -> Callable[[FastAPI], Abstrac
         dispatcher = Dispatcher(settings, process_id, publisher, fleet)
         reader = ReplyReader(reply_redis, process_id, dispatcher.resolve, fleet.mark_store_lost)
         fleet.on_worker_lost = dispatcher.resend_pending
-        # The ledger's client blocks, and is used in threads alone.
-        job_redis = BlockingRedis.from_url(
-            redis_url, socket_timeout=JOB_REDIS_TIMEOUT_S, socket_connect_timeout=REDIS_TIMEOUT_S
-        )
-        desk = JobDesk(settings, Catalogue(job_redis, settings), Ledger(job_redis, settings), publisher)
-        webhooks = WebhookSender(settings, desk)
         owners = frozenset(map(owner_of_key, settings.api_keys))
         if not owners:
             log.warning("api_is_open", advice="set API_KEYS, or let nobody reach this port whom you do not trust")
-        app.state.context = Context(settings, dispatcher, fleet, desk, owners, app.version, time.time())
         await fleet.start()
         reader.start()
         dispatcher.start()
-        desk.start()
-        webhooks.start()
-        log.info("api_ready", process_id=process_id, workers=len(fleet.workers))
         try:
-            yield
+            async with running_jobs(settings, redis_url, publisher) as desk:
+                app.state.context = Context(settings, dispatcher, fleet, desk, owners, app.version, time.time())
+                log.info("api_ready", process_id=process_id, workers=len(fleet.workers))
+                yield
         finally:
-            await webhooks.close()
-            await desk.close()
             await dispatcher.close()
             await reader.close()
             await fleet.close()
             publisher.close()
             await reply_redis.aclose()
             await redis.aclose()
-            job_redis.close()
 
     return lifespan
 

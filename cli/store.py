@@ -20,6 +20,7 @@ maxmemory {maxmemory}
 maxmemory-policy noeviction
 daemonize no
 loglevel warning
+logfile {log}
 """
 
 
@@ -47,7 +48,12 @@ class EmbeddedStore:
         """The command line that starts the server; writes its configuration first."""
         self.data_dir.mkdir(parents=True, exist_ok=True)
         self._config.write_text(
-            CONFIG.format(socket=self._socket, data_dir=_quote(self.data_dir), maxmemory=self._max_memory_bytes)
+            CONFIG.format(
+                socket=self._socket,
+                data_dir=_quote(self.data_dir),
+                maxmemory=self._max_memory_bytes,
+                log=_quote(self.data_dir / "store.log"),
+            )
         )
         return [str(self._binary), str(self._config)]
 

@@ -76,7 +76,7 @@ class Settings(BaseSettings):
     # The queue and the worker
     max_message_texts: Annotated[int, Field(ge=1)] = 32
     task_threads: Annotated[int, Field(ge=1, le=256)] = 8
-    max_batch_tokens: Annotated[int, Field(ge=16)] = 1_024
+    max_batch_tokens: Annotated[int, Field(ge=16)] = 256
     max_windows: Annotated[int, Field(ge=1)] = 64
     visibility_timeout_s: Annotated[int, Field(ge=2)] = 10
     heartbeat_interval_s: Annotated[float, Field(gt=0)] = 1.0
@@ -101,7 +101,7 @@ class Settings(BaseSettings):
     job_attempts: Annotated[int, Field(ge=1)] = 3
     job_poll_s: Annotated[float, Field(gt=0)] = 2.0
     bulk_threads: Annotated[int, Field(ge=0, le=16)] = 2
-    max_bulk_batch_tokens: Annotated[int, Field(ge=16)] = 512
+    max_bulk_batch_tokens: Annotated[int, Field(ge=16)] = 256
 
     # Webhooks at a job's end
     webhook_secret: OptionalText = None

@@ -24,6 +24,9 @@ log = get_logger(__name__)
 IDLE_BEAT_S = 0.5
 # How many waiting rows are looked at for ones of like length: bounds the cost of closing a batch.
 LENGTH_SCAN_ROWS = 512
+# Padding costs what text costs, and a pass of its own about as much as four tokens (`bench/passes.py`), so rows of
+# other lengths are better run by themselves.
+MAX_PADDING_SHARE = 0.1
 
 
 class Priority(IntEnum):
@@ -159,18 +162,21 @@ class MicroBatcher:
 
 
 def close_batch(waiting: deque[_Row], max_batch_tokens: int) -> list[_Row]:
-    """Take the oldest row and those nearest to it in length, until padding included the budget is full.
+    """Take the oldest row and those nearest to it in length, until the budget, padding included, is full.
 
-    The oldest row is always taken, even when it alone is over the budget. The others keep their order.
+    No more than `MAX_PADDING_SHARE` of the batch is padding. The oldest row is always taken, even when it alone is over
+    the budget. The others keep their order.
     """
     oldest = waiting[0]
     target = len(oldest.token_ids)
     rivals = list(itertools.islice(waiting, 1, LENGTH_SCAN_ROWS))
     rivals.sort(key=lambda row: abs(len(row.token_ids) - target))
-    batch, longest = [oldest], target
+    batch, longest, tokens = [oldest], target, target
     for row in rivals:
         longest = max(longest, len(row.token_ids))
-        if longest * (len(batch) + 1) > max_batch_tokens:
+        tokens += len(row.token_ids)
+        padded = longest * (len(batch) + 1)
+        if padded > max_batch_tokens or padded - tokens > MAX_PADDING_SHARE * padded:
             break
         batch.append(row)
     taken = set(map(id, batch))

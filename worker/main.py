@@ -9,7 +9,7 @@ import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from celery.platforms import SecurityWarning
+from celery.exceptions import CPendingDeprecationWarning, SecurityWarning
 from celery.signals import setup_logging
 from redis import Redis
 
@@ -100,6 +100,7 @@ def build_worker(settings: Settings, engine_factory: EngineFactory = OnnxEngine)
 def serve(worker: Worker) -> int:
     """Take messages until SIGTERM or SIGINT; finishes what it holds. Returns the exit code."""
     app = make_celery(worker.settings)
+    app.conf.worker_consumer = "worker.consumer:PromptConsumer"
     register_predict(app, worker.classifier, worker.replies)
     register_jobs(app, worker.bulk)
     # Celery would configure logging its own way unless this signal has a receiver.
@@ -111,6 +112,8 @@ def serve(worker: Worker) -> int:
     model = worker.classifier.info
     log.info("worker_ready", model=model.name, revision=model.revision, labels=model.labels)
     consumer = app.Worker(without_gossip=True, without_mingle=True, without_heartbeat=True, quiet=True)
+    # It announces a new default for `worker_cancel_long_running_tasks_on_connection_loss`, which is set on purpose.
+    warnings.filterwarnings("ignore", category=CPendingDeprecationWarning)
     worker.bulk.start()
     consumer.start()
     worker.bulk.stop(worker.settings.shutdown_timeout_s * BULK_SHUTDOWN_SHARE)

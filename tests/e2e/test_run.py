@@ -1,0 +1,210 @@
+"""`kobert run` as a user starts it: the embedded model, the embedded store, real signals."""
+
+import contextlib
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import psutil
+import pytest
+
+from tests.support.stack import CLEAN_ENVIRONMENT, Stack, free_port, wait_until
+
+pytestmark = pytest.mark.e2e
+
+KOBERT = Path(sys.executable).parent / "kobert"
+END_S = 10
+
+
+class Run:
+    """One `kobert run` and the processes it started."""
+
+    def __init__(self, folder: Path, **settings: object) -> None:
+        self.port = int(settings.pop("port", free_port()))
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.output = folder / f"output-{self.port}.txt"
+        self.family: list[psutil.Process] = []
+        environment = {
+            **CLEAN_ENVIRONMENT,
+            "PORT": str(self.port),
+            "DATA_DIR": str(folder / "data"),
+            **{name.upper(): str(value) for name, value in settings.items()},
+        }
+        with self.output.open("wb") as output:
+            self.process = subprocess.Popen(
+                [KOBERT, "run"], env=environment, cwd=folder, stdout=output, stderr=subprocess.STDOUT
+            )
+
+    def wait_ready(self) -> "Run":
+        wait_until(lambda: "Ready: " in self.text() or self.process.poll() is not None, "the line that says Ready")
+        assert self.process.poll() is None, self.text()
+        self.family = [psutil.Process(self.process.pid), *self.children()]
+        return self
+
+    def children(self) -> list[psutil.Process]:
+        return psutil.Process(self.process.pid).children(recursive=True)
+
+    def child(self, module: str) -> psutil.Process:
+        return next(child for child in self.children() if module in child.cmdline())
+
+    def text(self) -> str:
+        return self.output.read_text()
+
+    def predict(self, text: str) -> dict:
+        answer = httpx.post(f"{self.url}/predict", json={"text": text}, timeout=60)
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
+    def end(self) -> None:
+        if self.process.poll() is None:
+            self.process.terminate()
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self.process.wait(END_S)
+        for process in self.family:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.kill()
+
+    def assert_nothing_is_left(self) -> None:
+        gone, alive = psutil.wait_procs(self.family, timeout=END_S)
+        assert not alive
+        assert len(gone) >= 4  # the command itself, store, worker, api
+        with socket.socket() as probe:
+            assert probe.connect_ex(("127.0.0.1", self.port)) != 0
+
+
+@pytest.fixture
+def run(short_tmp: Path) -> Iterator[Run]:
+    running = Run(short_tmp)
+    yield running.wait_ready()
+    running.end()
+
+
+def test_the_sample_of_the_readme_is_clean_and_an_outright_curse_is_a_curse(run: Run) -> None:
+    assert run.predict("이 영화 정말 재미있었어요!")["classification"] == "clean"
+    assert run.predict("야 이 씨발 새끼야 꺼져")["classification"] == "curse"
+    assert httpx.get(run.url).json() == {"message": "Text Classification API (KoBERT)"}
+    output = run.text()
+    assert f"Ready: {run.url}" in output
+    assert f"curl -X POST {run.url}/predict" in output
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_every_process_and_leaves_no_port(run: Run, number: signal.Signals) -> None:
+    run.process.send_signal(number)
+
+    assert run.process.wait(END_S) == 0
+    run.assert_nothing_is_left()
+
+
+def test_even_a_killed_command_leaves_no_process_behind(run: Run) -> None:
+    run.process.kill()
+    run.process.wait(END_S)
+
+    run.assert_nothing_is_left()
+
+
+def test_a_worker_that_dies_is_started_again_and_answers(run: Run) -> None:
+    first = run.child("worker.main")
+    first.kill()
+
+    wait_until(lambda: "worker 1 was ended by SIGKILL; starting it again" in run.text(), "the notice of the restart")
+    assert run.predict("다시 살아났나요?")["classification"] == "clean"
+    assert run.child("worker.main").pid != first.pid
+    run.family += run.children()
+
+
+def test_a_store_that_dies_is_started_again_with_its_data(run: Run) -> None:
+    next(child for child in run.children() if child.name() == "valkey-server").kill()
+
+    wait_until(lambda: "store was ended by SIGKILL; starting it again" in run.text(), "the notice of the restart")
+
+    def answers() -> bool:
+        return httpx.post(f"{run.url}/predict", json={"text": "돌아왔나요?"}, timeout=60).status_code == 200
+
+    wait_until(answers, "an answer after the store's return")
+    run.family += run.children()
+
+
+def refused(folder: Path, **settings: object) -> str:
+    """The output of a start that must fail."""
+    run = Run(folder, **settings)
+    try:
+        assert run.process.wait(60) != 0
+        return run.text()
+    finally:
+        run.end()
+
+
+def test_a_port_in_use_is_one_clear_sentence(short_tmp: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+
+        output = refused(short_tmp, port=port)
+
+    assert f"cannot listen on 127.0.0.1 port {port}" in output
+    assert f"PORT={port + 1}" in output
+    assert "Traceback" not in output
+
+
+def test_a_missing_model_is_one_clear_sentence(short_tmp: Path) -> None:
+    output = refused(short_tmp, model="./no-such-model")
+    assert "./no-such-model" in output
+    assert "Traceback" not in output
+
+
+def test_a_data_directory_that_cannot_be_written_is_one_clear_sentence(short_tmp: Path) -> None:
+    (short_tmp / "file").write_text("in the way")
+    output = refused(short_tmp, data_dir=short_tmp / "file")
+    assert "cannot write to the data directory" in output
+    assert "Traceback" not in output
+
+
+def test_a_setting_that_cannot_work_is_named(short_tmp: Path) -> None:
+    output = refused(short_tmp, workers="many")
+    assert "WORKERS" in output
+    assert "Traceback" not in output
+
+
+def test_a_redis_that_does_not_answer_is_named_without_its_password(short_tmp: Path) -> None:
+    output = refused(short_tmp, redis_url=f"redis://:secret@127.0.0.1:{free_port()}/0")
+    assert "does not answer" in output
+    assert "secret" not in output
+    assert "Traceback" not in output
+
+
+def test_a_second_start_on_the_same_data_is_refused(run: Run) -> None:
+    output = refused(run.output.parent)
+    assert "another kobert uses the data directory" in output
+
+
+def test_with_redis_url_set_that_server_is_used_and_none_is_started(short_tmp: Path) -> None:
+    server = Stack(short_tmp, "default")
+    server.start_store()
+    try:
+        run = Run(short_tmp, redis_url=server.redis_url).wait_ready()
+        try:
+            assert run.predict("남의 서버에서도 되나요?")["classification"] == "clean"
+            assert not [child for child in run.children() if child.name() == "valkey-server"]
+            with server.redis() as redis:
+                assert redis.zcard("kobert:workers") == 1
+        finally:
+            run.end()
+    finally:
+        server.stop()
+
+
+def test_a_start_from_a_folder_with_modules_of_our_names_still_runs_ours(short_tmp: Path) -> None:
+    for name in ("api", "worker", "shared"):
+        (short_tmp / f"{name}.py").write_text("raise RuntimeError('the wrong module')")
+    run = Run(short_tmp)
+    try:
+        run.wait_ready()
+        assert "the wrong module" not in run.text()
+    finally:
+        run.end()

@@ -1,0 +1,55 @@
+"""The rules of the house that no linter knows."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+PACKAGES = ("api", "cli", "models", "shared", "training", "worker")
+MACHINE_LEARNING = ("torch", "transformers", "onnxruntime", "numpy", "tokenizers", "onnx")
+LONGEST_FILE_LINES = 320
+
+
+def modules_after(statement: str) -> set[str]:
+    """Top-level modules that a fresh interpreter has loaded after `statement`."""
+    code = f"{statement}\nimport sys\nprint(*{{name.partition('.')[0] for name in sys.modules}})"
+    return set(
+        subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True, capture_output=True).stdout.decode().split()
+    )
+
+
+def test_the_api_loads_no_machine_learning() -> None:
+    assert not modules_after("import api.main") & set(MACHINE_LEARNING)
+
+
+def test_the_worker_loads_no_torch_and_no_web_framework() -> None:
+    loaded = modules_after("import worker.main")
+
+    assert "onnxruntime" in loaded
+    assert not loaded & {"torch", "transformers", "onnx", "fastapi", "starlette", "uvicorn"}
+
+
+def test_the_command_starts_without_machine_learning() -> None:
+    assert not modules_after("import cli.main") & set(MACHINE_LEARNING)
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_a_file_stays_one_noun(package: str) -> None:
+    long = {
+        str(path.relative_to(ROOT)): lines
+        for path in (ROOT / package).rglob("*.py")
+        if (lines := len(path.read_text().splitlines())) > LONGEST_FILE_LINES
+    }
+    assert not long
+
+
+def test_only_the_composition_roots_read_the_environment() -> None:
+    readers = {
+        str(path.relative_to(ROOT))
+        for package in ("api", "shared", "worker")
+        for path in (ROOT / package).rglob("*.py")
+        if "load_settings(" in (text := path.read_text()) or "os.environ" in text
+    }
+    assert readers == {"api/main.py", "shared/settings.py", "worker/main.py"}

@@ -1,0 +1,37 @@
+import pytest
+
+from shared.errors import SettingsError
+from shared.settings import Settings, load_settings
+
+
+def test_a_value_that_cannot_work_is_named_as_the_user_wrote_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PORT", "99999")
+    monkeypatch.setenv("LOG_LEVEL", "loud")
+    with pytest.raises(SettingsError, match=r"PORT: .*65535.*LOG_LEVEL: "):
+        load_settings()
+
+
+def test_an_empty_variable_means_the_default(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PORT", "")
+    monkeypatch.setenv("MODEL", " ")
+    settings = load_settings()
+    assert (settings.port, settings.model) == (8000, None)
+
+
+def test_thresholds_are_written_as_pairs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("THRESHOLDS", "curse=0.4, hate/gender = 0.7")
+    assert load_settings().thresholds == {"curse": 0.4, "hate/gender": 0.7}
+
+
+@pytest.mark.parametrize("value", ["curse", "curse=high", "curse=2"])
+def test_a_threshold_that_is_no_share_is_refused(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
+    monkeypatch.setenv("THRESHOLDS", value)
+    with pytest.raises(SettingsError, match="THRESHOLDS"):
+        load_settings()
+
+
+def test_workers_share_the_processors_evenly(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("shared.settings.available_cpus", lambda: 8)
+    assert Settings(workers=2).inference_threads() == 4
+    assert Settings(workers=16).inference_threads() == 1
+    assert Settings(workers=2, model_threads=3).inference_threads() == 3

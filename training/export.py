@@ -1,0 +1,95 @@
+"""From a network to the graph that is served: ONNX, fused for BERT, quantised to int8, embeddings included."""
+
+import logging
+import tempfile
+import warnings
+from pathlib import Path
+
+import onnx
+import torch
+from onnxruntime.quantization import QuantType, quantize_dynamic
+from onnxruntime.transformers import optimizer
+from transformers import BertConfig, BertModel
+
+from training.network import CommentNetwork, new_encoder
+
+OPSET = 17
+_FLOAT = onnx.TensorProto.FLOAT
+
+
+def export_float(network: CommentNetwork, path: Path, *, max_length: int) -> None:
+    """Write the fused float32 graph: inputs `input_ids`, `attention_mask` `[batch, length]`, output `logits`."""
+    network = with_positions(network, max_length).eval()
+    with tempfile.TemporaryDirectory() as folder:
+        raw = Path(folder) / "raw.onnx"
+        _export_raw(network, raw)
+        config = network.encoder.config
+        fused = optimizer.optimize_model(
+            str(raw), model_type="bert", num_heads=config.num_attention_heads, hidden_size=config.hidden_size
+        )
+        fused.save_model_to_file(str(path))
+
+
+def _export_raw(network: CommentNetwork, path: Path) -> None:
+    ids = torch.randint(5, 100, (2, 16))
+    axes = {0: "batch", 1: "length"}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the exporter by tracing is deprecated, and is the one that BERT fusion knows
+        torch.onnx.export(
+            network,
+            (ids, torch.ones_like(ids)),
+            str(path),
+            dynamo=False,
+            opset_version=OPSET,
+            input_names=["input_ids", "attention_mask"],
+            output_names=["logits"],
+            dynamic_axes={"input_ids": axes, "attention_mask": axes, "logits": {0: "batch"}},
+        )
+
+
+def with_positions(network: CommentNetwork, max_length: int) -> CommentNetwork:
+    """The network with no more position embeddings than a window has tokens: the rest is dead weight in the file."""
+    config = network.encoder.config
+    if config.max_position_embeddings <= max_length:
+        return network
+    shorter = new_encoder(BertConfig(**{**config.to_dict(), "max_position_embeddings": max_length}))
+    state = dict(network.encoder.state_dict())
+    state.pop("embeddings.position_ids", None)
+    name = "embeddings.position_embeddings.weight"
+    state[name] = state[name][:max_length]
+    shorter.load_state_dict(state, strict=False)
+    return _rehead(shorter, network)
+
+
+def _rehead(encoder: BertModel, network: CommentNetwork) -> CommentNetwork:
+    copy = CommentNetwork(encoder, network.head.out_features)
+    copy.head.load_state_dict(network.head.state_dict())
+    return copy
+
+
+def quantise(float_path: Path, path: Path) -> None:
+    """Write the int8 graph: weights and embeddings int8 per tensor, activations as they come.
+
+    The classifier itself stays float: it is a few kilobytes, and calibration lives in it.
+    """
+    logging.getLogger().addFilter(_not_advice)
+    try:
+        quantize_dynamic(
+            str(float_path),
+            str(path),
+            weight_type=QuantType.QInt8,
+            per_channel=False,
+            nodes_to_exclude=_head_nodes(float_path),
+            extra_options={"DefaultTensorType": _FLOAT},
+        )
+    finally:
+        logging.getLogger().removeFilter(_not_advice)
+
+
+def _not_advice(record: logging.LogRecord) -> bool:
+    return "pre-processing before quantization" not in record.getMessage()
+
+
+def _head_nodes(path: Path) -> list[str]:
+    graph = onnx.load(str(path), load_external_data=False).graph
+    return [node.name for node in graph.node if "logits" in node.output]

@@ -1,0 +1,108 @@
+"""From the files to what a network is trained on: rows merged, dev texts out, shares chosen, noise put in."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from tokenizers import Tokenizer
+
+from training.batches import Floats, TrainingSet, encode
+from training.lexicon import CERTAIN_CURSES, INNOCENT_LINES, INNOCENT_WORDS, PLAIN_CURSE_LINES
+from training.noise import Generator, disguise_text
+from training.signals import SIGNAL_INDEX, SIGNALS, TOXIC_SIGNALS, Targets
+from training.sources import Row, squashed
+from worker.normalise import normalise
+
+SYNTHETIC = "synthetic"
+_CURSE_TARGETS: Targets = {"curse": 1.0, "kmhas/any": 1.0, "kmhas/curse": 1.0, "curse_detection/curse": 1.0}
+_OFFENCE_TARGETS: Targets = {"beep/offensive": 1.0, "malicious/malicious": 1.0}
+
+
+@dataclass(frozen=True)
+class Mixture:
+    """What one epoch is made of: rows taken a source (all where not named), and the share of disguised texts."""
+
+    rows: Mapping[str, int]
+    noise_share: float = 0.2
+    max_length: int = 64
+
+
+def merge(rows: Iterable[Row]) -> list[Row]:
+    """One row a text, white space aside: sources that share a text each add what they say. The first keeps its name."""
+    merged: dict[str, Row] = {}
+    for row in rows:
+        key = squashed(row.text)
+        first = merged.get(key)
+        merged[key] = row if first is None else Row(first.text, first.source, first.split, row.targets | first.targets)
+    return list(merged.values())
+
+
+def innocent_rows() -> list[Row]:
+    """Made-up sentences whose words carry a curse's letters and mean no harm."""
+    clean = dict.fromkeys(TOXIC_SIGNALS, 0.0)
+    return [
+        Row(line.format(word=word), SYNTHETIC, "train", clean) for word in INNOCENT_WORDS for line in INNOCENT_LINES
+    ]
+
+
+def curse_rows() -> list[Row]:
+    """Made-up lines around outright curses."""
+    targets = _CURSE_TARGETS | _OFFENCE_TARGETS
+    return [
+        Row(line.format(curse=curse), SYNTHETIC, "train", targets)
+        for curse in CERTAIN_CURSES
+        for line in PLAIN_CURSE_LINES
+    ]
+
+
+def training_rows(rows: Iterable[Row]) -> list[Row]:
+    """The rows to learn from: training splits of the files, merged, and the made-up ones."""
+    rows = list(rows)
+    dev = {squashed(row.text) for row in rows if row.split == "dev"}
+    made_up = [row for row in (*innocent_rows(), *curse_rows()) if squashed(row.text) not in dev]
+    return merge([*(row for row in rows if row.split == "train"), *made_up])
+
+
+def targets_of(rows: Sequence[Row]) -> Floats:
+    """Targets `[rows, signals]`, NaN where a row's source is silent."""
+    targets = np.full((len(rows), len(SIGNALS)), np.nan, dtype=np.float32)
+    for index, row in enumerate(rows):
+        for name, value in row.targets.items():
+            targets[index, SIGNAL_INDEX[name]] = value
+    return targets
+
+
+def choose(rows: Sequence[Row], mixture: Mixture, generator: Generator) -> list[int]:
+    """Indices of one epoch's rows: a fresh draw without repetition from each source that is limited."""
+    by_source: dict[str, list[int]] = {}
+    for index, row in enumerate(rows):
+        by_source.setdefault(row.source, []).append(index)
+    chosen: list[int] = []
+    for source, indices in by_source.items():
+        limit = mixture.rows.get(source, len(indices))
+        kept = generator.permutation(len(indices))[:limit]
+        chosen.extend(indices[position] for position in kept)
+    return chosen
+
+
+def noised(text: str, share: float, generator: Generator) -> str:
+    """`text`, disguised in `share` of the cases, as the model will read it."""
+    if generator.random() < share:
+        text = disguise_text(text, generator)
+    return normalise(text)
+
+
+@dataclass(frozen=True)
+class EpochMaker:
+    """Draws, disguises and tokenises an epoch's rows; `targets` go by row: labels, or soft ones."""
+
+    rows: Sequence[Row]
+    targets: Floats
+    tokenizer: Tokenizer
+    mixture: Mixture
+
+    def __call__(self, _epoch: int, generator: Generator) -> TrainingSet:
+        """The training set of one epoch; the generator decides everything that is random."""
+        chosen = choose(self.rows, self.mixture, generator)
+        texts = [noised(self.rows[index].text, self.mixture.noise_share, generator) for index in chosen]
+        return TrainingSet(encode(self.tokenizer, texts, self.mixture.max_length), self.targets[chosen])
