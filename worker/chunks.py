@@ -23,8 +23,6 @@ LAST_TRIES = 2
 # Rows that are tokenised and queued at a time: bounds memory, whatever the length of the texts.
 SLICE_CHARS = 32_768
 STORE_RETRY_S = 0.5
-# Interactive texts go first, so a chunk may wait long; its lease is renewed as long as the model thread lives.
-NO_DEADLINE_S = 7 * 24 * 3600.0
 
 
 class ChunkWorker:
@@ -85,11 +83,12 @@ class ChunkWorker:
         outcomes: list[Outcome | None] = [_refusal(row) for row in rows]
         wanted = [index for index, outcome in enumerate(outcomes) if outcome is None]
         for indices in _slices(wanted, rows):
-            if self._is_stopping():
-                return None
             texts = [rows[index].text or "" for index in indices]
             for index, outcome in zip(indices, self._outcomes(texts), strict=True):
                 outcomes[index] = outcome
+            if self._is_stopping():
+                # The model may be gone already, and what it did not answer is no failure of the text.
+                return None
         return outcomes  # type: ignore[return-value]  # each index was either refused or wanted
 
     def _outcomes(self, texts: Sequence[str]) -> list[Outcome]:
@@ -104,10 +103,7 @@ class ChunkWorker:
 
     def _outcomes_together(self, texts: Sequence[str]) -> list[Outcome]:
         labels = self._classifier.info.labels
-        outcomes: dict[int, Outcome] = {}
-        for group in self._classifier.classify(texts, Priority.BULK, time.time() + NO_DEADLINE_S):
-            outcomes.update((done.index, _outcome(done.outcome, labels)) for done in group)
-        return [outcomes[index] for index in range(len(texts))]
+        return [_outcome(outcome, labels) for outcome in self._classifier.classify_all(texts, Priority.BULK)]
 
 
 def _refusal(row: Row) -> RowFailure | None:

@@ -9,29 +9,9 @@ from shared.errors import MalformedRequestError, TextRejectedError
 from shared.jobs.records import Row, RowError
 
 # A file whose text column has one of these names need not say so.
-TEXT_NAMES = frozenset(
-    [
-        "text",
-        "comment",
-        "comments",
-        "content",
-        "contents",
-        "message",
-        "body",
-        "review",
-        "sentence",
-        "document",
-        "텍스트",
-        "댓글",
-        "내용",
-        "본문",
-        "문장",
-        "리뷰",
-        "후기",
-        "메시지",
-        "글",
-    ]
-)
+_ENGLISH = ("text", "comment", "comments", "content", "contents", "message", "body", "review", "sentence", "document")
+_KOREAN = ("텍스트", "댓글", "내용", "본문", "문장", "리뷰", "후기", "메시지", "글")
+TEXT_NAMES = frozenset(_ENGLISH + _KOREAN)
 _MAX_RAW_CHARS = 1_000
 _encode = msgspec.json.Encoder().encode
 

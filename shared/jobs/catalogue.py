@@ -37,7 +37,7 @@ class Catalogue:
         """Reserve an id for an upload."""
         job_id = f"job_{secrets.token_hex(12)}"
         with self._redis.pipeline(transaction=True) as pipeline:
-            fields = {"status": "validating", "owner": owner, "created_at": int(time.time())}
+            fields: dict[Any, Any] = {"status": "validating", "owner": owner, "created_at": int(time.time())}
             pipeline.hset(keys.job_part(job_id, ""), mapping=fields)
             pipeline.expire(keys.job_part(job_id, ""), UPLOAD_TTL_S)
             pipeline.execute()
