@@ -318,7 +318,8 @@ def test_a_nearly_full_store_takes_no_more_uploads_but_work_goes_on() -> None:
         catalogue, ledger = Catalogue(redis, SETTINGS), Ledger(redis, SETTINGS)
         redis.set(keys.worker("w"), "alive")
         job_id = add_job(catalogue, chunks=2)
-        redis.set("filler", b"x" * (7_300_000 - redis.info("memory")["used_memory"]))
+        while redis.info("memory")["used_memory"] < 0.9 * (8 << 20):
+            redis.rpush("filler", b"x" * 10_000)
         with pytest.raises(OverloadedError, match="nearly full") as refusal:
             catalogue.require_memory(0)
         assert refusal.value.retry_after_s > 0
