@@ -75,7 +75,7 @@ def _lifespan(settings: Settings, redis_url: str) -> Callable[[FastAPI], Abstrac
         dispatcher = Dispatcher(settings, process_id, publisher, fleet)
         reader = ReplyReader(reply_redis, process_id, dispatcher.resolve, fleet.mark_store_lost)
         fleet.on_worker_lost = dispatcher.resend_pending
-        owners = frozenset(map(owner_of_key, settings.api_keys))
+        owners = frozenset(map(owner_of_key, settings.api_keys or ()))
         if not owners:
             log.warning("api_is_open", advice="set API_KEYS, or let nobody reach this port whom you do not trust")
         await fleet.start()

@@ -59,7 +59,7 @@ class Settings(BaseSettings):
     workers: Annotated[int, Field(ge=0, le=256)] = 1
 
     # Who may ask; unset: everybody
-    api_keys: TextList = ()
+    api_keys: TextList | None = None
 
     # The model
     model: OptionalText = None

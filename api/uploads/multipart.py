@@ -94,14 +94,14 @@ class Form:
 
     def _on_headers_finished(self) -> None:
         disposition = parse_options_header(self._headers.get(b"content-disposition"))[1]
-        name = disposition.get(b"name", b"").decode("utf-8", "replace")
+        name = _as_text(disposition.get(b"name", b""))
         if name != FILE_FIELD:
             self._field, self._field_data = name, b""
             return
         if self._has_file:
             raise MalformedRequestError("the form has two files; send one a job", param=FILE_FIELD)
         self._has_file, self._field = True, None
-        self.file_name = disposition.get(b"filename", b"").decode("utf-8", "replace") or None
+        self.file_name = _as_text(disposition.get(b"filename", b"")) or None
 
     def _on_part_data(self, data: bytes, start: int, end: int) -> None:
         if self._field is None:
@@ -118,3 +118,12 @@ class Form:
 
     def _on_end(self) -> None:
         self._is_complete = True
+
+
+def _as_text(value: bytes) -> str:
+    """A parameter of a header. The library takes headers for Latin-1; browsers and curl send UTF-8."""
+    text = value.decode("utf-8", "replace")
+    try:
+        return text.encode("latin-1").decode()
+    except UnicodeError:
+        return text
