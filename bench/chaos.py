@@ -84,7 +84,8 @@ def run(kind: str, trials: int, rows: int, seed: int) -> bool:
     times.sort()
     sys.stdout.write(
         f"{kind} killed: {complete} of {trials} jobs of {rows:,} rows complete, {lost_rows} rows lost, "
-        f"{wrong_rows} doubled or wrong; from the kill to the end {times[0]:.1f} / {times[len(times) // 2]:.1f} / {times[-1]:.1f} s\n"
+        f"{wrong_rows} doubled or wrong; from the kill to the end "
+        f"{times[0]:.1f} / {times[len(times) // 2]:.1f} / {times[-1]:.1f} s\n"
     )
     return complete == trials
 

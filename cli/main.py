@@ -4,6 +4,7 @@ import sys
 
 import click
 
+from cli.jobs import jobs
 from cli.run import run
 from shared.errors import KobertError
 
@@ -17,6 +18,7 @@ def kobert() -> None:
 
 
 kobert.add_command(run)
+kobert.add_command(jobs)
 
 
 def main() -> None:

@@ -109,14 +109,15 @@ class Table:
 
     def lines(self, rows: Iterable[Numbered]) -> bytes:
         """One line a row, or more where a cell holds line feeds."""
-        return self._write([*self._theirs(row), *self._verdict(outcome)] for _, row, outcome in rows)
+        return self._write([*self.cells(row), *self._verdict(outcome)] for _, row, outcome in rows)
 
     def _write(self, rows: Iterable[Sequence[Any]]) -> bytes:
         text = io.StringIO(newline="")
         csv.writer(text, delimiter=self._separator).writerows(rows)
         return text.getvalue().encode()
 
-    def _theirs(self, row: Row) -> list[str]:
+    def cells(self, row: Row) -> list[str]:
+        """The user's columns of a row, as text."""
         fields = _FIELDS.decode(row.fields)
         if isinstance(fields, list):
             cells = [_cell(value) for value in fields]

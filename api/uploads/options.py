@@ -22,6 +22,7 @@ class UploadOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
 
     format: str | None = None
     encoding: str | None = None
+    file_name: str | None = None
     text_column: str | None = None
     id_column: str | None = None
     header: bool = True

@@ -50,6 +50,7 @@ class ParquetReader:
         except Exception as error:
             raise MalformedRequestError(f"the file is no parquet: {error}") from error
         self.columns: list[str] = list(self._file.schema_arrow.names)
+        self.column_types: list[str] = [str(field.type) for field in self._file.schema_arrow]
         self.text_at = self._find_text(options)
         wanted = options.id_column
         self.id_column = None if wanted is None else self.columns[find_name(self.columns, wanted, "id_column")]

@@ -88,8 +88,9 @@ class Reception:
         if request.media_type == JSON and "format" not in request.query:
             return self._open_json(request, body)
         options = parse_options(request.query)
-        file_format = choose_format(options, None, request.media_type)
-        return _Opened(open_file(iter(body), file_format, options, self._settings), file_format, None, request.query)
+        name = options.file_name
+        file_format = choose_format(options, name, request.media_type)
+        return _Opened(open_file(iter(body), file_format, options, self._settings), file_format, name, request.query)
 
     def _open_form(self, request: UploadRequest, body: BodyPull) -> _Opened:
         form = Form(iter(body), request.content_type)

@@ -87,7 +87,7 @@ def open_items(items: list[msgspec.Raw], options: UploadOptions, settings: Setti
 
 def _open_parquet(pieces: Iterator[bytes], options: UploadOptions, settings: Settings) -> Source:
     table = ParquetReader(pieces, options, settings.max_text_chars)
-    return Source(iter(table), lambda: _columns(table))
+    return Source(iter(table), lambda: {**_columns(table), "column_types": table.column_types})
 
 
 def _plain_lines(lines: Iterator[str], max_text_chars: int) -> Iterator[Row]:

@@ -72,14 +72,15 @@ class Lease(msgspec.Struct, frozen=True):
 class JobSpec(msgspec.Struct, frozen=True, kw_only=True):
     """What does not change from the moment when a job is accepted.
 
-    `columns` are the names of a table's columns in their order, and `text_at` the place of the text among them; of an
-    object, `text_column` names the field.
+    `columns` are the names of a table's columns in their order (`column_types` their Arrow types, of parquet), and
+    `text_at` the place of the text among them; of an object, `text_column` names the field.
     """
 
     format: str
     encoding: str | None = None
     file_name: str | None = None
     columns: list[str] | None = None
+    column_types: list[str] | None = None
     text_at: int = 0
     text_column: str | None = None
     id_column: str | None = None

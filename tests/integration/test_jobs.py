@@ -4,6 +4,8 @@ import csv
 import gzip
 import io
 import json
+import subprocess
+import sys
 import tempfile
 import threading
 import time
@@ -15,7 +17,7 @@ import pytest
 
 from shared import keys
 from tests.support.jobs import assert_own_verdicts, finish, job_of, result_lines, results, submit, submit_texts
-from tests.support.stack import Stack, memory_bytes, running_stack, wait_until
+from tests.support.stack import ROOT, Stack, memory_bytes, running_stack, wait_until
 
 pytestmark = pytest.mark.integration
 
@@ -322,3 +324,60 @@ def test_no_key_is_left_without_an_expiry_and_no_text_is_in_a_log(stack: Stack) 
         forever = [key.decode() for key in redis.scan_iter() if redis.ttl(key) == -1]
     assert all(key.startswith("kobert:celery:_kombu.binding") for key in forever), forever
     assert secret not in stack.logs()
+
+
+def run_kobert(stack: Stack, *words: str | Path) -> subprocess.CompletedProcess[bytes]:
+    command = [sys.executable, "-m", "cli.main", "jobs", "--url", stack.url, *map(str, words)]
+    return subprocess.run(command, capture_output=True, timeout=90, check=False, cwd=ROOT)
+
+
+def test_the_command_sends_a_file_and_brings_the_verdicts_back(stack: Stack, tmp_path: Path) -> None:
+    source, target = tmp_path / "댓글.csv", tmp_path / "판정.csv"
+    source.write_bytes("번호,댓글\n1,안녕하세요\n2,반갑습니다\n".encode("cp949"))
+
+    sent = run_kobert(stack, "submit", source, "-o", target)
+
+    assert sent.returncode == 0, sent.stderr.decode()
+    job_id = sent.stdout.decode().strip()
+    assert [row[:2] for row in table_of(target.read_bytes())] == [
+        ["번호", "댓글"],
+        ["1", "안녕하세요"],
+        ["2", "반갑습니다"],
+    ]
+    assert "2 of 2 rows" in run_kobert(stack, "status", job_id).stdout.decode()
+    lines = run_kobert(stack, "results", job_id, "--format", "jsonl").stdout.decode().splitlines()
+    assert [json.loads(line)["댓글"] for line in lines] == ["안녕하세요", "반갑습니다"]
+    assert job_id in run_kobert(stack, "list").stdout.decode()
+    refused = run_kobert(stack, "cancel", job_id)
+    assert (refused.returncode, refused.stderr.decode().count("\n")) == (1, 1)
+    assert run_kobert(stack, "delete", job_id).returncode == 0
+    gone = run_kobert(stack, "status", job_id)
+    assert (gone.returncode, "there is no job" in gone.stderr.decode()) == (1, True)
+
+
+def test_parquet_comes_back_with_its_columns_in_their_types(stack: Stack) -> None:
+    arrow, parquet = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
+    columns = {
+        "no": arrow.array(range(300), arrow.int64()),
+        "댓글": [f"글 {number}" for number in range(299)] + [None],
+        "at": arrow.array([1_700_000_000_000_000] * 300, arrow.timestamp("us")),
+        "price": [1.5, None] * 150,
+        "text_2": ["", "x"] * 150,
+    }
+    source = io.BytesIO()
+    parquet.write_table(arrow.table(columns), source)
+
+    answer = httpx.post(f"{stack.url}/jobs", files={"file": ("a.parquet", source.getvalue())})
+    job = finish(stack, answer.json())
+    back = parquet.read_table(io.BytesIO(results(stack, job).content))
+
+    assert job["request_counts"] == {"total": 300, "completed": 299, "failed": 1}
+    for name in ("no", "at", "price", "text_2"):
+        assert back.column(name).to_pylist() == arrow.table(columns).column(name).to_pylist(), name
+        assert back.schema.field(name).type == arrow.table(columns).schema.field(name).type
+    assert set(back.column("classification").to_pylist()) <= {"clean", "curse", "insult", "hate", None}
+    assert back.column("error").to_pylist()[-1].startswith("not_a_string")
+    partly = httpx.get(
+        f"{stack.url}/jobs/{job['id']}/results", params={"format": "parquet"}, headers={"Range": "bytes=0-3"}
+    )
+    assert (partly.status_code, partly.content) == (206, b"PAR1")
