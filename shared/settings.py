@@ -102,7 +102,7 @@ class Settings(BaseSettings):
     job_attempts: Annotated[int, Field(ge=1)] = 3
     job_poll_s: Annotated[float, Field(gt=0)] = 2.0
     bulk_threads: Annotated[int, Field(ge=0, le=16)] = 2
-    max_bulk_batch_tokens: Annotated[int, Field(ge=16)] = 256
+    max_bulk_batch_tokens: Annotated[int, Field(ge=16)] = 128
 
     # Webhooks at a job's end
     webhook_secret: OptionalText = None

@@ -57,6 +57,7 @@ class MicroBatcher:
     def __init__(self, engine: Engine, *, max_batch_tokens: int, max_bulk_batch_tokens: int | None = None) -> None:
         self.stats = BatchStats()
         self.beat_at = time.monotonic()
+        self.interactive_rows = 0
         self._engine = engine
         # A bulk pass is what an interactive text may have to wait for, so it may be made shorter.
         self._max_batch_tokens = {
@@ -91,6 +92,11 @@ class MicroBatcher:
         return self._thread.is_alive()
 
     @property
+    def waiting_interactive_rows(self) -> int:
+        """Interactive rows that no pass has taken yet."""
+        return len(self._waiting[Priority.INTERACTIVE])
+
+    @property
     def waiting_rows(self) -> int:
         """Rows that no pass has taken yet."""
         return sum(len(rows) for rows in self._waiting.values())
@@ -106,6 +112,8 @@ class MicroBatcher:
             if self._closed:
                 raise UnavailableError("the worker is stopping")
             self._waiting[priority].extend(entries)
+            if priority is Priority.INTERACTIVE:
+                self.interactive_rows += len(entries)
             self._changed.notify()
         return [entry.future for entry in entries]
 

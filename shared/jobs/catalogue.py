@@ -11,6 +11,7 @@ from typing import Any
 
 import msgspec
 from redis import Redis
+from redis.exceptions import ResponseError
 
 from shared import keys
 from shared.errors import ConflictError, NotFoundError, OverloadedError, StoreUnavailableError
@@ -20,6 +21,8 @@ from shared.jobs.scripts import Scripts
 from shared.settings import Settings
 
 UPLOAD_TTL_S = 600
+# `appendfsync everysec` may take two when the disk is busy.
+FSYNC_WAIT_MS = 2_000
 _KEYS = [keys.JOB_TURNS, keys.JOBS_OPEN, keys.JOB_WEBHOOKS]
 _TIMES = ("created_at", "in_progress_at", "finalizing_at", "completed_at", "failed_at", "expired_at", "cancelling_at",
           "cancelled_at", "expires_at")  # fmt: skip
@@ -67,7 +70,10 @@ class Catalogue:
         limits = [self._settings.max_open_jobs, self._settings.max_job_age_s, life_s]
         all_keys = [*_KEYS, keys.JOB_TURN_COUNTER, keys.jobs_of(owner), idempotency]
         arguments = [keys.JOB, job_id, msgspec.json.encode(fields), *limits]
-        answer = [part.decode() for part in self._scripts.run("commit", all_keys, arguments)]
+        # One connection for both: WAITAOF waits for what was written over its own.
+        with self._redis.client() as connection:
+            answer = [part.decode() for part in Scripts(connection).run("commit", all_keys, arguments)]
+            _wait_until_on_disk(connection)
         if answer[0] == "full":
             raise self._too_many_jobs()
         if answer[0] == "gone":
@@ -221,6 +227,17 @@ class Catalogue:
         return OverloadedError(
             f"{self._settings.max_open_jobs} jobs are open (MAX_OPEN_JOBS); wait for one to end", retry_after_s=30
         )
+
+
+def _wait_until_on_disk(connection: Redis) -> None:
+    """Wait for the append-only file to be synced, a second at most by its own schedule.
+
+    A store without one, or one that is older than the command, keeps what its owner lets it keep.
+    """
+    try:
+        connection.waitaof(num_local=1, num_replicas=0, timeout=FSYNC_WAIT_MS)
+    except ResponseError:
+        return
 
 
 def _job(job_id: str, fields: dict[str, str], errors: Sequence[bytes], pace: Sequence[bytes]) -> Job:
