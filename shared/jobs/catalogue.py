@@ -71,7 +71,7 @@ class Catalogue:
         all_keys = [*_KEYS, keys.JOB_TURN_COUNTER, keys.jobs_of(owner), idempotency]
         arguments = [keys.JOB, job_id, msgspec.json.encode(fields), *limits]
         # One connection for both: WAITAOF waits for what was written over its own.
-        with self._redis.client() as connection:
+        with self._redis.client() as connection:  # type: ignore[no-untyped-call]  # redis-py does not say what it returns
             answer = [part.decode() for part in Scripts(connection).run("commit", all_keys, arguments)]
             _wait_until_on_disk(connection)
         if answer[0] == "full":
