@@ -3,6 +3,7 @@
     python -m bench.million_rows                      1,000,000 rows, the embedded model
     python -m bench.million_rows --rows 100000
     python -m bench.million_rows --echo               an engine that costs nothing: what the service itself needs
+    python -m bench.million_rows --comments FILE      other texts, one a line or {"text"} a line: few of them pack too well
     python -m bench.million_rows --smoke              a few seconds, to show that it runs
 
 Real comments repeated with their number, among other columns, some with quotes and line feeds. The file is made while
@@ -30,6 +31,11 @@ COMMENTS = Path(__file__).with_name("comments.txt").read_text().splitlines()
 HEADER = ["번호", "게시판", "댓글", "메모"]
 MIB = 1 << 20
 WRITE_ROWS = 500
+
+
+def read_comments(path: Path) -> list[str]:
+    lines = path.read_text().splitlines()
+    return [json.loads(line)["text"] for line in lines] if path.suffix == ".jsonl" else lines
 
 
 def row(number: int) -> list[str]:
@@ -132,8 +138,11 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=1_000_000)
     parser.add_argument("--model", default="default")
     parser.add_argument("--echo", action="store_true")
+    parser.add_argument("--comments", type=Path)
     parser.add_argument("--smoke", action="store_true")
     options = parser.parse_args()
+    if options.comments is not None:
+        COMMENTS[:] = read_comments(options.comments)
     rows = 2_000 if options.smoke else options.rows
     with tempfile.TemporaryDirectory(prefix="kt-") as folder:
         model = write_echo_bundle(Path(folder) / "echo") if options.echo else options.model
