@@ -36,7 +36,7 @@ Classifies Korean text on small CPU machines. Errors on every route have one sha
 carries an `X-Request-ID`.
 """
 REDIS_TIMEOUT_S = 2
-# A thread that parses an upload may keep the interpreter from the event loop for so long; by default it is 5 ms, each time.
+# A thread that parses an upload may keep the interpreter from the event loop for so long, each time; by default, 5 ms.
 SWITCH_INTERVAL_S = 0.0005
 
 

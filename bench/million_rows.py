@@ -3,7 +3,7 @@
     python -m bench.million_rows                      1,000,000 rows, the embedded model
     python -m bench.million_rows --rows 100000
     python -m bench.million_rows --echo               an engine that costs nothing: what the service itself needs
-    python -m bench.million_rows --comments FILE      other texts, one a line or {"text"} a line: few of them pack too well
+    python -m bench.million_rows --comments FILE      other texts, lines or jsonl: the few that come along pack too well
     python -m bench.million_rows --smoke              a few seconds, to show that it runs
 
 Real comments repeated with their number, among other columns, some with quotes and line feeds. The file is made while
