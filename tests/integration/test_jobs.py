@@ -198,6 +198,13 @@ def test_an_unknown_job_is_404_on_every_route(stack: Stack) -> None:
     assert {error_of(answer) for answer in answers} == {(404, "not_found")}
 
 
+@pytest.mark.parametrize("query", ["limit=0", "limit=many", "limit=101"])
+def test_a_parameter_that_cannot_be_has_the_one_error_shape(stack: Stack, query: str) -> None:
+    answer = httpx.get(f"{stack.url}/jobs?{query}")
+    assert error_of(answer) == (422, "invalid_request")
+    assert answer.json()["error"]["param"] == "limit"
+
+
 def test_results_before_the_end_are_409_or_partial_when_asked(slow_stack: Stack) -> None:
     texts = [f"아직 도는 중 {number}" for number in range(2_000)]
     job = submit_texts(slow_stack, texts)
