@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 from redis.exceptions import RedisError
 
+from api.uploads.compression import unpacked
 from api.uploads.intake import Intake
 from api.uploads.multipart import Form
 from api.uploads.options import READING_OPTIONS, UploadOptions, parse_options
@@ -103,7 +104,8 @@ class Reception:
         return _Opened(source, file_format, form.file_name, _Together(request.query, form.fields))
 
     def _open_json(self, request: UploadRequest, body: BodyPull) -> _Opened:
-        fields = _decode_object(_read_all(body, self._settings.max_body_bytes))
+        max_bytes = self._settings.max_body_bytes
+        fields = _decode_object(_read_all(unpacked(iter(body), max_bytes), max_bytes))
         items = fields.pop("texts", None) or fields.pop("items", None)
         values = {**request.query, **{name: msgspec.json.decode(value) for name, value in fields.items()}}
         options = parse_options(values)

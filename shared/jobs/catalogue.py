@@ -16,13 +16,14 @@ from redis.exceptions import ResponseError
 from shared import keys
 from shared.errors import ConflictError, NotFoundError, OverloadedError, StoreUnavailableError
 from shared.jobs.ledger import LABEL_FIELD
-from shared.jobs.records import Job, JobSpec
+from shared.jobs.records import ENDED, Job, JobSpec
 from shared.jobs.scripts import Scripts
 from shared.settings import Settings
 
 UPLOAD_TTL_S = 600
 # `appendfsync everysec` may take two when the disk is busy.
 FSYNC_WAIT_MS = 2_000
+SILENT_CHUNKS = 5
 _KEYS = [keys.JOB_TURNS, keys.JOBS_OPEN, keys.JOB_WEBHOOKS]
 _TIMES = ("created_at", "in_progress_at", "finalizing_at", "completed_at", "failed_at", "expired_at", "cancelling_at",
           "cancelled_at", "expires_at")  # fmt: skip
@@ -257,14 +258,29 @@ def _job(job_id: str, fields: dict[str, str], errors: Sequence[bytes], pace: Seq
         label_names=msgspec.json.decode(fields.get("label_names", "[]")),
         times={name: int(fields[name]) for name in _TIMES if name in fields},
         errors=[msgspec.json.decode(error) for error in errors],
-        rows_per_s=_pace(pace),
+        rows_per_s=_speed(fields, pace, time.time()),
     )
 
 
-def _pace(entries: Sequence[bytes]) -> float | None:
-    """Rows a second over the last chunks, newest first; those of the oldest were done before its own time."""
-    done = [tuple(map(int, entry.split(b":"))) for entry in entries]
-    if len(done) < 2:
+def _speed(fields: dict[str, str], pace: Sequence[bytes], now_s: float) -> float | None:
+    """Rows a second: of the whole job once it has ended, else over its last chunks."""
+    started = int(fields["in_progress_at"])
+    ended = next((int(fields[f"{status}_at"]) for status in ENDED if f"{status}_at" in fields), None)
+    if ended is not None:
+        done = int(fields.get("completed", 0)) + int(fields.get("failed", 0))
+        return round(done / max(1, ended - started), 1)
+    return recent_speed([tuple(map(int, entry.split(b":"))) for entry in pace], int(now_s * 1000))
+
+
+def recent_speed(pace: Sequence[tuple[int, ...]], now_ms: int) -> float | None:
+    """Rows a second from (ms, rows) of the last chunks, newest first; the oldest one's rows were done before its time.
+
+    A silence that is longer than a few chunks take counts too, or a job that stands still would seem to be on its way.
+    """
+    if len(pace) < 2:
         return None
-    elapsed_ms = max(1, done[0][0] - done[-1][0])
-    return round(1000 * sum(rows for _, rows in done[:-1]) / elapsed_ms, 1)
+    worked_ms = pace[0][0] - pace[-1][0]
+    silence_ms = now_ms - pace[0][0]
+    if silence_ms > SILENT_CHUNKS * worked_ms / (len(pace) - 1):
+        worked_ms += silence_ms
+    return round(1000 * sum(rows for _, rows in pace[:-1]) / max(1, worked_ms), 1)

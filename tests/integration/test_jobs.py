@@ -64,6 +64,13 @@ def test_texts_come_back_in_order_each_with_its_own_verdict(stack: Stack) -> Non
     assert_own_verdicts(result_lines(stack, job), texts)
 
 
+def test_json_may_be_packed(stack: Stack) -> None:
+    body = gzip.compress(json.dumps({"texts": ["꾸러미"]}).encode())
+    headers = {"Content-Type": "application/json", "Content-Encoding": "gzip"}
+    job = finish(stack, httpx.post(f"{stack.url}/jobs", content=body, headers=headers).json())
+    assert_own_verdicts(result_lines(stack, job), ["꾸러미"])
+
+
 def test_items_keep_their_ids_and_other_fields(stack: Stack) -> None:
     items = [{"id": 2**60 + number, "text": f"글 {number}", "user": {"name": "아무개"}} for number in range(3)]
     job = finish(stack, httpx.post(f"{stack.url}/jobs", json={"items": items}).json())

@@ -7,7 +7,7 @@ from redis import Redis
 
 from shared import keys
 from shared.errors import ConflictError, NotFoundError, OverloadedError
-from shared.jobs.catalogue import Catalogue
+from shared.jobs.catalogue import Catalogue, recent_speed
 from shared.jobs.ledger import Ledger
 from shared.jobs.packing import pack_rows, unpack_result, unpack_rows
 from shared.jobs.records import JobSpec, Lease, Row, RowFailure, RowVerdict, Verdicts
@@ -346,3 +346,11 @@ def test_rows_that_are_yet_to_be_answered_count_as_memory_that_is_taken(redis: R
 def test_a_packed_row_keeps_the_users_numbers_as_they_were_written() -> None:
     row = Row(1, "글", msgspec.Raw(b'{"price":1.10,"id":123456789012345678901234567890}'))
     assert bytes(memoryview(unpack_rows(pack_rows([row]))[0].fields)) == bytes(memoryview(row.fields))
+
+
+def test_the_speed_is_that_of_the_last_chunks_and_falls_while_nothing_comes() -> None:
+    pace = [(3_000, 100), (2_000, 100), (1_000, 500)]
+    assert recent_speed(pace, 3_000) == 100
+    assert recent_speed(pace, 6_000) == 100
+    assert recent_speed(pace, 21_000) == 10
+    assert recent_speed(pace[:1], 3_000) is None
