@@ -1,4 +1,4 @@
-"""Does a bulk job slow `/predict` down? p50 and p99 of lone requests, idle and while a large job runs, in one run.
+"""Does a large job slow `/predict` or small jobs down? Lone requests idle and beside it, in one run; ten small jobs.
 
     python -m bench.bulk_and_predict                    200,000 rows, 400 requests a round
     python -m bench.bulk_and_predict --model FOLDER     another bundle
@@ -60,6 +60,21 @@ def bulk_pass_ms(stack: Stack) -> tuple[float, float, float]:
     return rows, 1000 * rows / max(1.0, after["texts_per_s"]), texts / elapsed_s
 
 
+def small_jobs(stack: Stack, count: int = 10, rows: int = 10) -> list[float]:
+    """Seconds from sending each of `count` small jobs, all sent at once, to its end."""
+    sent = [
+        (time.monotonic(), submit_texts(stack, [f"{comment} {number}" for comment in COMMENTS[:rows]]))
+        for number in range(count)
+    ]
+    seconds = []
+    for started, job in sent:
+        ended = httpx.get(f"{stack.url}/jobs/{job['id']}", params={"wait": 60}, timeout=90).json()
+        if ended["status"] != "completed":
+            raise RuntimeError(f"a small job is {ended['status']} after {time.monotonic() - started:.0f} s")
+        seconds.append(time.monotonic() - started)
+    return seconds
+
+
 def measure(stack: Stack, rows: int, requests: int, rounds: int) -> None:
     asyncio.run(lone_requests(stack.url, 20))
     idle = [second for _ in range(rounds) for second in asyncio.run(lone_requests(stack.url, requests))]
@@ -67,6 +82,7 @@ def measure(stack: Stack, rows: int, requests: int, rounds: int) -> None:
     wait_until(lambda: done_rows(stack, job) > 0, "the job's first rows")
     pass_rows, pass_ms, rows_per_s = bulk_pass_ms(stack)
     loaded = [second for _ in range(rounds) for second in asyncio.run(lone_requests(stack.url, requests))]
+    small = small_jobs(stack)
     if done_rows(stack, job) >= rows:
         raise RuntimeError("the job ended before the requests did; give it more rows")
     idle_p99 = figures("/predict, idle", idle)
@@ -75,6 +91,10 @@ def measure(stack: Stack, rows: int, requests: int, rounds: int) -> None:
     sys.stdout.write(
         f"bulk micro-batch             {pass_rows:.1f} rows, {pass_ms:.1f} ms; bulk alone {rows_per_s:,.0f} rows/s\n"
         f"allowed p99                  {allowed:.1f} ms: {'kept' if loaded_p99 <= allowed else 'NOT kept'}\n"
+    )
+    sys.stdout.write(
+        f"ten jobs of ten rows meanwhile, each from its sending to its end: "
+        f"{min(small):.1f} / {statistics.median(small):.1f} / {max(small):.1f} s\n"
     )
     httpx.delete(f"{stack.url}/jobs/{job['id']}")
 

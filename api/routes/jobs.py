@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Annotated
 
 import msgspec
 from fastapi import APIRouter, Query, Request, Response
@@ -16,6 +16,7 @@ from api.jobs.names import content_disposition
 from api.jobs.parquet_file import parquet_response
 from api.jobs.rendering import JsonLines, Renderer, Table
 from api.jobs.results import ResultStream, Selection
+from api.jobs.schemas import EVENTS_REPLY, FILE_REPLY, JobDeleted, JobOut, JobPage
 from api.jobs.view import is_partial, show_job
 from api.uploads.intake import RESULT_BYTES_PER_ROW
 from api.uploads.pull import BodyPull
@@ -38,6 +39,7 @@ Wait = Annotated[float, Query(ge=0, le=MAX_WAIT_S, description="seconds to wait 
     "/jobs",
     status_code=202,
     summary="Classify a file or many texts",
+    response_model=JobOut,
     responses=schemas.error_replies(401, 413, 415, 422, 429, 503),
     openapi_extra=schemas.JOB_BODY,
 )
@@ -59,7 +61,9 @@ async def create_job(request: Request, owner: OwnerDep, context: ContextDep) -> 
     return _respond(job, context, 202, {"Location": f"/jobs/{job.id}"})
 
 
-@router.get("/jobs", summary="Your jobs, newest first", responses=schemas.error_replies(401, 404, 503))
+@router.get(
+    "/jobs", summary="Your jobs, newest first", response_model=JobPage, responses=schemas.error_replies(401, 404, 503)
+)
 async def list_jobs(
     owner: OwnerDep,
     context: ContextDep,
@@ -78,14 +82,20 @@ async def list_jobs(
     return Response(msgspec.json.encode(page), media_type="application/json")
 
 
-@router.get("/jobs/{job_id}", summary="How a job stands", responses=schemas.error_replies(401, 404, 503))
+@router.get(
+    "/jobs/{job_id}", summary="How a job stands", response_model=JobOut, responses=schemas.error_replies(401, 404, 503)
+)
 async def get_job(job_id: str, owner: OwnerDep, context: ContextDep, wait: Wait = 0.0) -> Response:
     """The job object; with `?wait=30` at its end, or as it is after 30 seconds."""
     job = await context.jobs.run(context.jobs.catalogue.get, job_id, owner)
     return _respond(await wait_for_end(context, job, wait), context)
 
 
-@router.get("/jobs/{job_id}/events", summary="A job's progress as it goes", responses=schemas.error_replies(401, 404))
+@router.get(
+    "/jobs/{job_id}/events",
+    summary="A job's progress as it goes",
+    responses={**schemas.error_replies(401, 404), 200: EVENTS_REPLY},
+)
 async def job_events(job_id: str, owner: OwnerDep, context: ContextDep) -> StreamingResponse:
     """Server-sent events: `progress` with the job object each time it has changed, then one named for its end."""
     job = await context.jobs.run(context.jobs.catalogue.get, job_id, owner)
@@ -93,21 +103,30 @@ async def job_events(job_id: str, owner: OwnerDep, context: ContextDep) -> Strea
     return StreamingResponse(progress_events(context, job), media_type="text/event-stream", headers=headers)
 
 
-@router.post("/jobs/{job_id}/cancel", summary="Stop a job", responses=schemas.error_replies(401, 404, 409, 503))
+@router.post(
+    "/jobs/{job_id}/cancel",
+    summary="Stop a job",
+    response_model=JobOut,
+    responses=schemas.error_replies(401, 404, 409, 503),
+)
 async def cancel_job(job_id: str, owner: OwnerDep, context: ContextDep) -> Response:
     """What is done is kept; chunks in hand are finished first, so the state may be `cancelling` for a moment."""
     return _respond(await context.jobs.run(context.jobs.catalogue.cancel, job_id, owner), context)
 
 
 @router.delete("/jobs/{job_id}", summary="Delete a job for good", responses=schemas.error_replies(401, 404, 503))
-async def delete_job(job_id: str, owner: OwnerDep, context: ContextDep) -> dict[str, Any]:
+async def delete_job(job_id: str, owner: OwnerDep, context: ContextDep) -> JobDeleted:
     """Input, results and all; also while it runs."""
     await context.jobs.run(context.jobs.catalogue.get, job_id, owner)
     await context.jobs.run(context.jobs.catalogue.delete, job_id, owner)
-    return {"id": job_id, "object": "job", "deleted": True}
+    return JobDeleted(id=job_id, object="job", deleted=True)
 
 
-@router.get("/jobs/{job_id}/results", summary="The results", responses=schemas.error_replies(401, 404, 409, 415, 503))
+@router.get(
+    "/jobs/{job_id}/results",
+    summary="The results",
+    responses={**schemas.error_replies(401, 404, 409, 415, 503), 200: FILE_REPLY},
+)
 async def job_results(job_id: str, request: Request, owner: OwnerDep, context: ContextDep) -> Response:
     """Every row once, in input order, with your own columns: `?format=jsonl|csv|tsv|parquet`.
 
@@ -120,7 +139,9 @@ async def job_results(job_id: str, request: Request, owner: OwnerDep, context: C
 
 
 @router.get(
-    "/jobs/{job_id}/errors", summary="The rows without a verdict", responses=schemas.error_replies(401, 404, 409)
+    "/jobs/{job_id}/errors",
+    summary="The rows without a verdict",
+    responses={**schemas.error_replies(401, 404, 409), 200: FILE_REPLY},
 )
 async def job_errors(job_id: str, request: Request, owner: OwnerDep, context: ContextDep) -> Response:
     """As the results with `only=errors`: each with its line and its reason."""
