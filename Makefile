@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint typecheck fast-test slow-test coverage bench-smoke clean
+.PHONY: help run test lint typecheck fast-test slow-test coverage bench-smoke chaos clean
 
 help:  ## what there is to make
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -58,6 +58,12 @@ coverage: $(VENV)/.dev  ## branch coverage of all tests, subprocesses included
 
 bench-smoke: $(VENV)/.dev  ## every benchmark for a few seconds, to show that it runs
 	$(BIN)/python -m bench.predict --smoke
+	$(BIN)/python -m bench.bulk_and_predict --smoke
+	$(BIN)/python -m bench.million_rows --smoke
+	$(BIN)/python -m bench.chaos --smoke
+
+chaos: $(VENV)/.dev  ## 60 jobs with a worker, the store or the API killed in the middle: many minutes
+	$(BIN)/python -m bench.chaos
 	$(BIN)/python -m bench.passes --smoke
 
 clean:  ## remove what was set up and built, but not the data of a service

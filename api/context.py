@@ -7,6 +7,7 @@ from fastapi import Depends, Request
 
 from api.dispatcher import Dispatcher
 from api.fleet import Fleet
+from api.jobs.desk import JobDesk
 from shared.settings import Settings
 
 
@@ -17,6 +18,8 @@ class Context:
     settings: Settings
     dispatcher: Dispatcher
     fleet: Fleet
+    jobs: JobDesk
+    owners: frozenset[str]
     version: str
     started_at: float
 

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 
 import msgspec
 from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
 from starlette.exceptions import HTTPException
 
@@ -18,6 +19,9 @@ log = get_logger(__name__)
 STATUS: Mapping[type[errors.KobertError], int] = {
     errors.KobertError: 500,
     errors.RequestError: 422,
+    errors.UnauthorisedError: 401,
+    errors.NotFoundError: 404,
+    errors.ConflictError: 409,
     errors.UnsupportedMediaError: 415,
     errors.TooLargeError: 413,
     errors.OverloadedError: 429,
@@ -72,6 +76,7 @@ def install(app: FastAPI) -> None:
     """Make every error of `app` leave in the one shape."""
     app.add_exception_handler(errors.KobertError, _answer_known)
     app.add_exception_handler(HTTPException, _answer_http)
+    app.add_exception_handler(RequestValidationError, _answer_invalid_parameter)
     app.add_exception_handler(Exception, _answer_unknown)
 
 
@@ -95,6 +100,14 @@ async def _answer_http(_: Request, error: Exception) -> Response:
     phrase = http.HTTPStatus(error.status_code).phrase
     body = ErrorBody(phrase.lower().replace(" ", "_"), error.detail or phrase, type_of(error.status_code), None)
     return respond(body, error.status_code, error.headers)
+
+
+async def _answer_invalid_parameter(_: Request, error: Exception) -> Response:
+    if not isinstance(error, RequestValidationError):
+        raise error
+    fault = error.errors()[0]
+    name = str(fault["loc"][-1])
+    return respond(body_of(errors.RequestError(f"{name}: {fault['msg']}", param=name)), 422)
 
 
 async def _answer_unknown(_: Request, error: Exception) -> Response:

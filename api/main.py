@@ -9,17 +9,19 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from importlib.metadata import version
 
 import uvicorn
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 from redis.asyncio import Redis
 
 from api import errors
+from api.auth import owner_of_key, require_owner
 from api.context import Context
 from api.dispatcher import Dispatcher
 from api.fleet import Fleet
+from api.jobs.running import running_jobs
 from api.publisher import Publisher
 from api.reply_reader import BLOCK_MS, ReplyReader
 from api.request_id import RequestIdMiddleware
-from api.routes import predict, status
+from api.routes import jobs, predict, status
 from shared.celery_app import make_celery
 from shared.errors import EXIT_CONFIG, KobertError, SettingsError
 from shared.log import configure_logging, get_logger
@@ -34,6 +36,8 @@ Classifies Korean text on small CPU machines. Errors on every route have one sha
 carries an `X-Request-ID`.
 """
 REDIS_TIMEOUT_S = 2
+# A thread that parses an upload may keep the interpreter from the event loop for so long, each time; by default, 5 ms.
+SWITCH_INTERVAL_S = 0.0005
 
 
 def create_app(settings: Settings) -> FastAPI:
@@ -56,7 +60,8 @@ def create_app(settings: Settings) -> FastAPI:
     app.add_middleware(RequestIdMiddleware)
     errors.install(app)
     app.include_router(status.router)
-    app.include_router(predict.router)
+    app.include_router(predict.router, dependencies=[Depends(require_owner)])
+    app.include_router(jobs.router)
     return app
 
 
@@ -74,13 +79,17 @@ def _lifespan(settings: Settings, redis_url: str) -> Callable[[FastAPI], Abstrac
         dispatcher = Dispatcher(settings, process_id, publisher, fleet)
         reader = ReplyReader(reply_redis, process_id, dispatcher.resolve, fleet.mark_store_lost)
         fleet.on_worker_lost = dispatcher.resend_pending
-        app.state.context = Context(settings, dispatcher, fleet, app.version, time.time())
+        owners = frozenset(map(owner_of_key, settings.api_keys or ()))
+        if not owners:
+            log.warning("api_is_open", advice="set API_KEYS, or let nobody reach this port whom you do not trust")
         await fleet.start()
         reader.start()
         dispatcher.start()
-        log.info("api_ready", process_id=process_id, workers=len(fleet.workers))
         try:
-            yield
+            async with running_jobs(settings, redis_url, publisher) as desk:
+                app.state.context = Context(settings, dispatcher, fleet, desk, owners, app.version, time.time())
+                log.info("api_ready", process_id=process_id, workers=len(fleet.workers))
+                yield
         finally:
             await dispatcher.close()
             await reader.close()
@@ -101,6 +110,7 @@ def serve(settings: Settings) -> None:
     # Once it has shut down, uvicorn raises the signal that told it to again; being told to stop is no failure.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _exit_cleanly)
+    sys.setswitchinterval(SWITCH_INTERVAL_S)
     uvicorn.run(
         create_app(settings),
         host=settings.host,

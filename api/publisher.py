@@ -9,7 +9,7 @@ from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 
 from shared import keys
-from shared.celery_app import PREDICT_TASK
+from shared.celery_app import JOBS_TASK, PREDICT_TASK
 from shared.errors import StoreUnavailableError
 from shared.messages import PredictMessage, encode
 
@@ -26,14 +26,24 @@ class Publisher:
         self._producer: Any = None
 
     async def publish(self, message: PredictMessage) -> None:
-        """Queue one message.
+        """Queue one message of texts.
 
         Raises:
             StoreUnavailableError: Redis does not take it.
         """
-        payload = encode(message).decode()
+        await self._queue(PREDICT_TASK, keys.INTERACTIVE_QUEUE, encode(message).decode())
+
+    async def announce_job(self, job_id: str) -> None:
+        """Tell the workers that a job has work.
+
+        Raises:
+            StoreUnavailableError: Redis does not take it.
+        """
+        await self._queue(JOBS_TASK, keys.BULK_QUEUE, job_id)
+
+    async def _queue(self, task: str, queue: str, argument: str) -> None:
         try:
-            await asyncio.get_running_loop().run_in_executor(self._executor, self._send, payload)
+            await asyncio.get_running_loop().run_in_executor(self._executor, self._send, task, queue, argument)
         except (OperationalError, RedisError, OSError) as error:
             raise StoreUnavailableError("the queue does not answer; try again shortly") from error
 
@@ -42,22 +52,22 @@ class Publisher:
         self._executor.submit(self._disconnect)
         self._executor.shutdown()
 
-    def _send(self, payload: str) -> None:
+    def _send(self, task: str, queue: str, argument: str) -> None:
         try:
-            self._send_once(payload)
+            self._send_once(task, queue, argument)
         except (OperationalError, RedisError, OSError):
             # The connection may just be stale, from before a restart of Redis: one more try on a new one.
             self._disconnect()
-            self._send_once(payload)
+            self._send_once(task, queue, argument)
 
-    def _send_once(self, payload: str) -> None:
+    def _send_once(self, task: str, queue: str, argument: str) -> None:
         if self._producer is None:
             self._producer = self._app.amqp.Producer(self._app.connection_for_write())
         try:
             self._app.send_task(
-                PREDICT_TASK,
-                args=(payload,),
-                queue=keys.INTERACTIVE_QUEUE,
+                task,
+                args=(argument,),
+                queue=queue,
                 producer=self._producer,
                 retry=False,
                 ignore_result=True,

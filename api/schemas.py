@@ -21,6 +21,40 @@ EXAMPLE_ERROR: dict[str, JsonValue] = {
     "request_id": "3f1c9a0be5f44a51a2b1f0f6f8f7c0de",
 }
 
+JOB_BODY: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "multipart/form-data": {
+                "schema": {
+                    "type": "object",
+                    "required": ["file"],
+                    "properties": {
+                        "text_column": {"type": "string"},
+                        "id_column": {"type": "string"},
+                        "format": {"type": "string", "enum": ["csv", "tsv", "jsonl", "txt", "parquet"]},
+                        "encoding": {"type": "string"},
+                        "header": {"type": "boolean"},
+                        "webhook_url": {"type": "string"},
+                        "metadata": {"type": "string", "description": "a JSON object of strings"},
+                        "file": {"type": "string", "format": "binary"},
+                    },
+                }
+            },
+            "application/json": {
+                "schema": {"type": "object"},
+                "examples": {
+                    "texts": {"summary": "문장 여러 개", "value": {"texts": [EXAMPLE_TEXT, "배송이 너무 늦어요."]}},
+                    "items": {"summary": "id가 있는 문장", "value": {"items": [{"id": 1, "text": EXAMPLE_TEXT}]}},
+                },
+            },
+            "text/csv": {"schema": {"type": "string"}},
+            "application/jsonl": {"schema": {"type": "string"}},
+            "text/plain": {"schema": {"type": "string"}},
+        },
+    }
+}
+
 
 class OneText(BaseModel):
     """One text to classify."""

@@ -4,6 +4,7 @@ import sys
 
 import click
 
+from cli.jobs import jobs
 from cli.model import model
 from cli.run import run
 from shared.errors import KobertError
@@ -19,6 +20,7 @@ def kobert() -> None:
 
 kobert.add_command(model)
 kobert.add_command(run)
+kobert.add_command(jobs)
 
 
 def main() -> None:

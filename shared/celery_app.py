@@ -12,6 +12,9 @@ from shared import keys, redis_url
 from shared.settings import Settings
 
 PREDICT_TASK = "kobert.predict"
+JOBS_TASK = "kobert.jobs"
+
+QUEUES = (keys.INTERACTIVE_QUEUE, keys.BULK_QUEUE)
 
 # How long a dead worker can hold the lock under which abandoned messages are restored; kombu's own default is 300.
 RESTORE_LOCK_S = 5
@@ -37,7 +40,7 @@ def make_celery(settings: Settings, *, socket_timeout_s: float | None = None) ->
         task_create_missing_queues=False,
         task_default_queue=keys.INTERACTIVE_QUEUE,
         task_ignore_result=True,
-        task_queues=[Queue(name, Exchange(name), routing_key=name) for name in (keys.INTERACTIVE_QUEUE,)],
+        task_queues=[Queue(name, Exchange(name), routing_key=name) for name in QUEUES],
         task_reject_on_worker_lost=True,
         task_serializer="json",
         worker_cancel_long_running_tasks_on_connection_loss=False,

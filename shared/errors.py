@@ -12,6 +12,9 @@ KobertError                     the base; has a machine-readable `code`
 ├── RequestError                a request as a whole is refused
 │   ├── MalformedRequestError   not JSON, wrong fields
 │   ├── UnsupportedMediaError   a content type that the route does not take
+│   ├── UnauthorisedError       no API key, or an unknown one
+│   ├── NotFoundError           no such thing, or somebody else's
+│   ├── ConflictError           not in the state that the request needs
 │   ├── TooLargeError           more bytes, texts or rows than a limit allows
 │   └── OverloadedError         more in flight than a limit allows; come back later
 ├── UnavailableError            the service cannot answer now
@@ -108,6 +111,26 @@ class UnsupportedMediaError(RequestError):
     """Raised when a route does not take this content type."""
 
     code = "unsupported_media_type"
+
+
+class UnauthorisedError(RequestError):
+    """Raised when API keys are set and a request has none of them."""
+
+    code = "invalid_api_key"
+
+
+class NotFoundError(RequestError):
+    """Raised when there is no such thing, or it is somebody else's."""
+
+    code = "not_found"
+
+
+class ConflictError(RequestError):
+    """Raised when a thing is not in the state that the request needs; `code` says which."""
+
+    def __init__(self, message: str, *, code: str, param: str | None = None) -> None:
+        super().__init__(message, param=param)
+        self.code = code
 
 
 class TooLargeError(RequestError):

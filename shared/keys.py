@@ -10,6 +10,16 @@ BULK_QUEUE = "jobs"
 
 # A sorted set of worker ids, and one string a worker: its last heartbeat.
 WORKERS = PREFIX + "workers"
+WORKER = PREFIX + "worker:"
+
+# Bulk jobs. Each job is a hash of this name plus its id; its parts have a suffix after the id (`shared/jobs/lua`).
+JOB = PREFIX + "job:"
+# Sorted sets of job ids: by whose turn it is, by when they were accepted (not ended yet), by when a webhook is due.
+JOB_TURNS = PREFIX + "jobs:turns"
+JOB_TURN_COUNTER = PREFIX + "jobs:turn-counter"
+JOBS_OPEN = PREFIX + "jobs:open"
+JOB_WEBHOOKS = PREFIX + "jobs:webhooks"
+JOB_PARTS = ("", ":input", ":open", ":leases", ":attempts", ":results", ":pace", ":errors")
 
 
 def queue(name: str) -> str:
@@ -19,9 +29,24 @@ def queue(name: str) -> str:
 
 def worker(worker_id: str) -> str:
     """The heartbeat of one worker, as JSON; it expires when the worker goes silent."""
-    return f"{PREFIX}worker:{worker_id}"
+    return WORKER + worker_id
 
 
 def replies(process_id: str) -> str:
     """The stream from which one API process reads its answers."""
     return f"{PREFIX}replies:{process_id}"
+
+
+def job_part(job_id: str, part: str) -> str:
+    """One of a job's keys: `part` is one of `JOB_PARTS`."""
+    return JOB + job_id + part
+
+
+def jobs_of(owner: str) -> str:
+    """The sorted set of one owner's job ids by creation time."""
+    return f"{PREFIX}jobs:of:{owner}"
+
+
+def idempotency(owner: str, digest: str) -> str:
+    """The id of the job that an owner made under one Idempotency-Key, whose sha256 is `digest`."""
+    return f"{PREFIX}jobs:idempotency:{owner}:{digest}"

@@ -39,6 +39,15 @@ def _split_names(value: Any) -> Any:  # noqa: ANN401  whatever the environment h
 
 Names = Annotated[list[str], NoDecode, BeforeValidator(_split_names)]
 OptionalText = Annotated[str | None, BeforeValidator(_blank_is_unset)]
+
+
+def _parse_list(value: Any) -> Any:  # noqa: ANN401  whatever the environment holds
+    if not isinstance(value, str):
+        return value
+    return tuple(part.strip() for part in value.split(",") if part.strip())
+
+
+TextList = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_parse_list)]
 Thresholds = Annotated[dict[str, Annotated[float, Field(ge=0, le=1)]], NoDecode, BeforeValidator(_parse_thresholds)]
 
 
@@ -54,6 +63,9 @@ class Settings(BaseSettings):
     data_dir: Path = Path(".kobert")
     store_max_memory_bytes: Annotated[int, Field(ge=16 * KIB * KIB)] = 256 * KIB * KIB
     workers: Annotated[int, Field(ge=0, le=256)] = 1
+
+    # Who may ask; unset: everybody
+    api_keys: TextList | None = None
 
     # The model
     model: OptionalText = None
@@ -84,6 +96,31 @@ class Settings(BaseSettings):
     heartbeat_ttl_s: Annotated[float, Field(gt=0)] = 4.0
     stall_timeout_s: Annotated[float, Field(gt=0)] = 30.0
     shutdown_timeout_s: Annotated[float, Field(gt=0)] = 8.0
+
+    # Bulk jobs: what is accepted, and how long it is kept
+    max_job_bytes: Annotated[int, Field(ge=KIB)] = KIB * KIB * KIB
+    max_job_rows: Annotated[int, Field(ge=1)] = 2_000_000
+    max_open_jobs: Annotated[int, Field(ge=1)] = 100
+    max_store_fill: Annotated[float, Field(gt=0, le=1)] = 0.85
+    max_uploads: Annotated[int, Field(ge=1, le=64)] = 4
+    upload_stall_s: Annotated[float, Field(gt=0)] = 60.0
+    result_ttl_s: Annotated[int, Field(ge=1)] = 24 * 3600
+    max_job_age_s: Annotated[int, Field(ge=1)] = 7 * 24 * 3600
+
+    # Bulk jobs: how they are worked on
+    job_chunk_rows: Annotated[int, Field(ge=1, le=10_000)] = 256
+    job_chunk_chars: Annotated[int, Field(ge=1)] = 128 * KIB
+    job_lease_s: Annotated[float, Field(gt=0)] = 30.0
+    job_attempts: Annotated[int, Field(ge=1)] = 3
+    job_poll_s: Annotated[float, Field(gt=0)] = 2.0
+    bulk_threads: Annotated[int, Field(ge=0, le=16)] = 2
+    max_bulk_batch_tokens: Annotated[int, Field(ge=16)] = 128
+
+    # Webhooks at a job's end
+    webhook_secret: OptionalText = None
+    webhook_allow_private: bool = False
+    webhook_attempts: Annotated[int, Field(ge=1, le=20)] = 6
+    webhook_timeout_s: Annotated[float, Field(gt=0, le=60)] = 10.0
 
     # Logs
     log_level: Literal["debug", "info", "warning", "error"] = "info"

@@ -54,11 +54,16 @@ class _Row:
 class MicroBatcher:
     """Owns the model thread. `submit` may be called from any thread; the engine is called from one only."""
 
-    def __init__(self, engine: Engine, *, max_batch_tokens: int) -> None:
+    def __init__(self, engine: Engine, *, max_batch_tokens: int, max_bulk_batch_tokens: int | None = None) -> None:
         self.stats = BatchStats()
         self.beat_at = time.monotonic()
+        self.interactive_rows = 0
         self._engine = engine
-        self._max_batch_tokens = max_batch_tokens
+        # A bulk pass is what an interactive text may have to wait for, so it may be made shorter.
+        self._max_batch_tokens = {
+            Priority.INTERACTIVE: max_batch_tokens,
+            Priority.BULK: max_bulk_batch_tokens or max_batch_tokens,
+        }
         self._waiting: dict[Priority, deque[_Row]] = {priority: deque() for priority in Priority}
         self._changed = threading.Condition()
         self._closed = False
@@ -87,6 +92,11 @@ class MicroBatcher:
         return self._thread.is_alive()
 
     @property
+    def waiting_interactive_rows(self) -> int:
+        """Interactive rows that no pass has taken yet."""
+        return len(self._waiting[Priority.INTERACTIVE])
+
+    @property
     def waiting_rows(self) -> int:
         """Rows that no pass has taken yet."""
         return sum(len(rows) for rows in self._waiting.values())
@@ -102,6 +112,8 @@ class MicroBatcher:
             if self._closed:
                 raise UnavailableError("the worker is stopping")
             self._waiting[priority].extend(entries)
+            if priority is Priority.INTERACTIVE:
+                self.interactive_rows += len(entries)
             self._changed.notify()
         return [entry.future for entry in entries]
 
@@ -119,7 +131,7 @@ class MicroBatcher:
                 self._changed.wait(IDLE_BEAT_S)
             for priority in Priority:
                 if self._waiting[priority]:
-                    return close_batch(self._waiting[priority], self._max_batch_tokens)
+                    return close_batch(self._waiting[priority], self._max_batch_tokens[priority])
         return []
 
     def _infer(self, batch: list[_Row]) -> None:

@@ -15,9 +15,11 @@ from redis import Redis
 
 from shared.celery_app import make_celery
 from shared.errors import EXIT_CONFIG, KobertError, SettingsError
+from shared.jobs.ledger import Ledger
 from shared.log import configure_logging, get_logger
 from shared.settings import Settings, load_settings
 from worker.batcher import MicroBatcher, Priority
+from worker.bulk import BulkRunner
 from worker.bundles import Bundle
 from worker.classifier import Classifier
 from worker.engines.onnx import OnnxEngine
@@ -25,7 +27,7 @@ from worker.engines.protocol import Engine
 from worker.heartbeat import HeartbeatWriter
 from worker.replies import ReplyWriter
 from worker.sources import resolve
-from worker.tasks import register_predict
+from worker.tasks import register_jobs, register_predict
 from worker.tokenizer import BundleTokenizer
 from worker.verdict import Judge
 from worker.watchdog import Watchdog
@@ -34,6 +36,8 @@ log = get_logger(__name__)
 
 REDIS_TIMEOUT_S = 5
 WARM_UP_TIMEOUT_S = 60
+# The service gives a worker two fifths of SHUTDOWN_TIMEOUT_S; interactive texts finish first.
+BULK_SHUTDOWN_SHARE = 0.2
 # After each pass the model thread wants the interpreter back; by default a busy task thread may keep it for 5 ms, which
 # is longer than a pass of the embedded model takes.
 SWITCH_INTERVAL_S = 0.0005
@@ -50,6 +54,7 @@ class Worker:
     classifier: Classifier
     watchdog: Watchdog
     replies: ReplyWriter
+    bulk: BulkRunner
 
 
 def build_classifier(settings: Settings, engine_factory: EngineFactory = OnnxEngine) -> Classifier:
@@ -63,7 +68,11 @@ def build_classifier(settings: Settings, engine_factory: EngineFactory = OnnxEng
     judge = Judge(bundle.config, settings.thresholds)
     tokenizer = BundleTokenizer(bundle, settings.max_windows)
     engine = engine_factory(bundle, settings.inference_threads())
-    batcher = MicroBatcher(engine, max_batch_tokens=settings.max_batch_tokens)
+    batcher = MicroBatcher(
+        engine,
+        max_batch_tokens=settings.max_batch_tokens,
+        max_bulk_batch_tokens=min(settings.max_batch_tokens, settings.max_bulk_batch_tokens),
+    )
     batcher.start()
     return Classifier(bundle, tokenizer, batcher, judge)
 
@@ -85,7 +94,8 @@ def build_worker(settings: Settings, engine_factory: EngineFactory = OnnxEngine)
     worker_id = f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:6]}"
     heartbeat = HeartbeatWriter(redis, worker_id, classifier, settings.heartbeat_ttl_s)
     watchdog = Watchdog(classifier.batcher, heartbeat, redis, stall_timeout_s=settings.stall_timeout_s)
-    return Worker(settings, classifier, watchdog, ReplyWriter(redis, worker_id))
+    bulk = BulkRunner(Ledger(redis, settings), classifier, settings, worker_id)
+    return Worker(settings, classifier, watchdog, ReplyWriter(redis, worker_id), bulk)
 
 
 def serve(worker: Worker) -> int:
@@ -94,6 +104,7 @@ def serve(worker: Worker) -> int:
     app = make_celery(worker.settings)
     app.conf.worker_consumer = "worker.consumer:PromptConsumer"
     register_predict(app, worker.classifier, worker.replies)
+    register_jobs(app, worker.bulk)
     # Celery would configure logging its own way unless this signal has a receiver.
     setup_logging.connect(_keep_logging, weak=False)
     # Celery warns root because of pickled messages; this one accepts JSON alone.
@@ -105,7 +116,9 @@ def serve(worker: Worker) -> int:
     consumer = app.Worker(without_gossip=True, without_mingle=True, without_heartbeat=True, quiet=True)
     # It announces a new default for `worker_cancel_long_running_tasks_on_connection_loss`, which is set on purpose.
     warnings.filterwarnings("ignore", category=CPendingDeprecationWarning)
+    worker.bulk.start()
     consumer.start()
+    worker.bulk.stop(worker.settings.shutdown_timeout_s * BULK_SHUTDOWN_SHARE)
     worker.watchdog.stop()
     worker.classifier.batcher.close()
     log.info("worker_stopped")

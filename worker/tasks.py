@@ -1,15 +1,16 @@
-"""The Celery task of interactive texts: take a message, classify, answer the process that asked."""
+"""The Celery tasks: answer a message of interactive texts; poke the bulk runner when a job has work."""
 
 import time
 
 import msgspec
 from celery import Celery
 
-from shared.celery_app import PREDICT_TASK
+from shared.celery_app import JOBS_TASK, PREDICT_TASK
 from shared.errors import KobertError
 from shared.log import get_logger
 from shared.messages import Failure, Prediction, PredictMessage, decode
 from worker.batcher import Priority
+from worker.bulk import BulkRunner
 from worker.classifier import Classified, Classifier
 from worker.replies import ReplyWriter
 
@@ -22,6 +23,14 @@ def register_predict(app: Celery, classifier: Classifier, replies: ReplyWriter) 
     @app.task(name=PREDICT_TASK, ignore_result=True, acks_late=True)
     def predict(payload: str) -> None:
         answer(payload, classifier, replies)
+
+
+def register_jobs(app: Celery, runner: BulkRunner) -> None:
+    """Make `app` handle the messages that say that a job has work; the ledger, not the message, says which."""
+
+    @app.task(name=JOBS_TASK, ignore_result=True, acks_late=True)
+    def announce(_job_id: str) -> None:
+        runner.poke()
 
 
 def answer(payload: str, classifier: Classifier, replies: ReplyWriter) -> None:

@@ -34,7 +34,7 @@ class Watchdog:
         self._stall_timeout_s = stall_timeout_s
         self._stopping = threading.Event()
         self._waiting_since: float | None = None
-        self._texts_seen = 0
+        self._rows_seen = 0
         self._thread = threading.Thread(target=self._run, name="watchdog", daemon=True)
         self._interval_s = 1.0
 
@@ -69,10 +69,11 @@ class Watchdog:
         return None
 
     def _consumer_is_silent(self) -> bool:
-        texts = self._batcher.stats.snapshot().texts
+        # Bulk rows come from the ledger, whatever the consumer does, so they prove nothing.
+        rows = self._batcher.interactive_rows
         waiting = self._tolerate_store_loss(lambda: self._redis.llen(keys.queue(keys.INTERACTIVE_QUEUE))) or 0
-        idle = texts == self._texts_seen and self._batcher.waiting_rows == 0
-        self._texts_seen = texts
+        idle = rows == self._rows_seen and self._batcher.waiting_interactive_rows == 0
+        self._rows_seen = rows
         if not (waiting and idle):
             self._waiting_since = None
             return False

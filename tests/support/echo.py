@@ -5,12 +5,14 @@ scores whether it is that of its own text. Everything around the engine is the p
 
 Run as a module it is a whole worker: `python -m tests.support.echo`. What it does with its texts is set in the
 environment: ECHO_PASS_S (seconds a pass takes), ECHO_POISON (a text on which the engine raises), ECHO_HANG (a text on
-which it hangs).
+which it hangs), ECHO_KILL (a text on which the process is killed).
 """
 
+import functools
 import hashlib
 import json
 import os
+import signal
 import sys
 import time
 from collections.abc import Sequence
@@ -74,16 +76,20 @@ class EchoEngine:
         self._pass_s = float(os.environ.get("ECHO_PASS_S", "0"))
         self._poison = _tokens_of(tokenizer, "ECHO_POISON")
         self._hang = _tokens_of(tokenizer, "ECHO_HANG")
+        self._kill = _tokens_of(tokenizer, "ECHO_KILL")
 
     def run(self, rows: Sequence[Sequence[int]]) -> Logits:
         time.sleep(self._pass_s)
         if any(list(row[1:-1]) == self._hang for row in rows):
             time.sleep(3600)
+        if any(list(row[1:-1]) == self._kill for row in rows):
+            os.kill(os.getpid(), signal.SIGKILL)
         if any(list(row[1:-1]) == self._poison for row in rows):
             raise FloatingPointError("the poisoned text")
         return np.stack([echo_logits(row, self._labels) for row in rows])
 
 
+@functools.cache
 def _tokenizer() -> Tokenizer:
     alphabet = sorted(ByteLevel.alphabet())
     vocabulary = {**SPECIALS, **{symbol: index + len(SPECIALS) for index, symbol in enumerate(alphabet)}}

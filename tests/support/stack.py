@@ -23,7 +23,7 @@ ROOT = Path(__file__).resolve().parents[2]
 CLEAN_ENVIRONMENT = {
     name: value
     for name, value in os.environ.items()
-    if name not in {"REDIS_URL", "MODEL", "HOST", "PORT", "WORKERS", "THRESHOLDS", "DATA_DIR"}
+    if name not in {"REDIS_URL", "MODEL", "HOST", "PORT", "WORKERS", "THRESHOLDS", "DATA_DIR", "API_KEYS"}
 }
 
 
@@ -62,6 +62,10 @@ class Part:
     def pid(self) -> int:
         assert self.process is not None
         return self.process.pid
+
+    @property
+    def is_running(self) -> bool:
+        return self.process is not None and self.process.poll() is None
 
     def kill(self, number: signal.Signals = signal.SIGKILL) -> int:
         """Send a signal and wait for the end; returns the exit code."""
@@ -121,8 +125,8 @@ class Stack:
     def wait_ready(self, workers: int = 1) -> None:
         def ready() -> bool:
             with contextlib.suppress(httpx.TransportError):
-                answer = httpx.get(f"{self.url}/ready")
-                return answer.status_code == 200 and answer.json()["workers"] >= workers
+                answer = httpx.get(f"{self.url}/{'ready' if workers else 'health'}")
+                return answer.status_code == 200 and answer.json().get("workers", 0) >= workers
             return False
 
         wait_until(ready, f"readiness with {workers} workers")

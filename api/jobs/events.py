@@ -1,0 +1,54 @@
+"""Follows a job: server-sent events until its end, and the wait of a long poll."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+
+import msgspec
+
+from api.context import Context
+from api.jobs.view import show_job
+from shared.errors import KobertError, NotFoundError
+from shared.jobs.records import Job
+
+LOOK_S = 0.5
+# Proxies cut a connection on which nothing comes.
+KEEP_ALIVE_S = 15.0
+# What a client does with a stream that broke: asks again after so many milliseconds.
+RETRY_MS = 2_000
+
+
+async def wait_for_end(context: Context, job: Job, wait_s: float) -> Job:
+    """The job at its end, or as it is after `wait_s`."""
+    deadline = time.monotonic() + wait_s
+    while not job.has_ended and time.monotonic() < deadline:
+        await asyncio.sleep(min(LOOK_S, max(0.0, deadline - time.monotonic())))
+        job = await context.jobs.run(context.jobs.catalogue.get, job.id, job.owner)
+    return job
+
+
+async def progress_events(context: Context, job: Job) -> AsyncIterator[bytes]:
+    """The job object each time it has changed, as `progress`, and at its end under the name of its state."""
+    yield f"retry: {RETRY_MS}\n\n".encode()
+    shown = b""
+    sent_at = time.monotonic()
+    while True:
+        body = msgspec.json.encode(show_job(job, context.fleet.texts_per_s))
+        if body != shown:
+            name = job.status if job.has_ended else "progress"
+            yield b"event: " + name.encode() + b"\ndata: " + body + b"\n\n"
+            shown, sent_at = body, time.monotonic()
+        elif time.monotonic() - sent_at >= KEEP_ALIVE_S:
+            yield b": still here\n\n"
+            sent_at = time.monotonic()
+        if job.has_ended:
+            return
+        await asyncio.sleep(LOOK_S)
+        try:
+            job = await context.jobs.run(context.jobs.catalogue.get, job.id, job.owner)
+        except NotFoundError:
+            yield b"event: deleted\ndata: {}\n\n"
+            return
+        except KobertError:
+            # The store is away for a moment; the job is not.
+            continue

@@ -1,0 +1,152 @@
+"""From rows and verdicts to the lines of a result file: jsonl, or csv and tsv with the user's columns first."""
+
+import codecs
+import csv
+import io
+from collections.abc import Iterable, Sequence
+from typing import Any, Protocol
+
+import msgspec
+
+from api.jobs.names import prefix_for, unique
+from shared.jobs.records import Job, Outcome, Row, RowFailure
+
+Fields = list[msgspec.Raw] | dict[str, msgspec.Raw] | str | None
+Numbered = tuple[int, Row, Outcome]
+
+_FIELDS: msgspec.json.Decoder[Fields] = msgspec.json.Decoder(Fields)
+_encode = msgspec.json.Encoder().encode
+_OUR_NAMES = ("row", "id", "classification", "confidence", "labels", "scores", "error")
+LABEL_SEPARATOR = "|"
+
+
+class Renderer(Protocol):
+    """One result file: `head` once, then `lines` for each chunk."""
+
+    media_type: str
+
+    def head(self) -> bytes:
+        """What comes before the first row."""
+        ...
+
+    def lines(self, rows: Iterable[Numbered]) -> bytes:
+        """Some rows; each with its number from 1."""
+        ...
+
+
+class JsonLines:
+    """One object a row: the user's fields, then ours; ours with a prefix in rows where a name is taken."""
+
+    media_type = "application/jsonl; charset=utf-8"
+
+    def __init__(self, job: Job) -> None:
+        self._spec = job.spec
+        self._columns = unique(job.spec.columns or [])
+        self._label_names = job.label_names
+
+    def head(self) -> bytes:
+        """Nothing: every line says what it is."""
+        return b""
+
+    def lines(self, rows: Iterable[Numbered]) -> bytes:
+        """One line a row."""
+        return b"".join(_encode(self._show(*row)) + b"\n" for row in rows)
+
+    def _show(self, number: int, row: Row, outcome: Outcome) -> dict[str, Any]:
+        theirs = self._theirs(row)
+        ours = {"row": number, **self._id(theirs), **self._verdict(row, outcome)}
+        prefix = prefix_for(ours, theirs)
+        return {**theirs, **{prefix + name: value for name, value in ours.items()}}
+
+    def _theirs(self, row: Row) -> dict[str, Any]:
+        fields = _FIELDS.decode(row.fields)
+        if isinstance(fields, list):
+            cells: list[Any] = [*fields]
+            cells[self._spec.text_at] = row.text
+            return dict(zip(self._columns, cells, strict=True))
+        if isinstance(fields, dict):
+            return {**fields, str(self._spec.text_column): row.text}
+        if isinstance(fields, str):
+            return {"raw": fields}
+        return {"text": row.text}
+
+    def _id(self, theirs: dict[str, Any]) -> dict[str, Any]:
+        name = self._spec.id_column
+        return {"id": theirs[name]} if name is not None and name != "id" and name in theirs else {}
+
+    def _verdict(self, row: Row, outcome: Outcome) -> dict[str, Any]:
+        if isinstance(outcome, RowFailure):
+            return {"error": {"code": outcome.code, "message": outcome.message, "line": row.line}}
+        return {
+            "classification": outcome.classification,
+            "confidence": outcome.confidence,
+            "labels": outcome.labels,
+            "scores": dict(zip(self._label_names, outcome.scores, strict=False)),
+        }
+
+
+class Table:
+    """The user's columns in their order, then ours. A byte order mark tells Excel that it is UTF-8.
+
+    The user's cells come back as they were sent, also those that a spreadsheet would take for a formula; `is_safe` puts
+    an apostrophe before these (OWASP, "CSV Injection").
+    """
+
+    def __init__(self, job: Job, separator: str, *, is_safe: bool) -> None:
+        self.media_type = "text/csv; charset=utf-8" if separator == "," else "text/tab-separated-values; charset=utf-8"
+        self._spec = job.spec
+        self._columns = job.spec.columns or ["text"]
+        self._is_safe = is_safe
+        self._separator = separator
+        self._label_count = len(job.label_names)
+        ours = ["classification", "confidence", "labels", *(f"score_{name}" for name in job.label_names), "error"]
+        prefix = prefix_for(ours, self._columns)
+        self._header = [*self._columns, *(prefix + name for name in ours)]
+
+    def head(self) -> bytes:
+        """The mark, and the names of the columns."""
+        return codecs.BOM_UTF8 + self._write([self._header])
+
+    def lines(self, rows: Iterable[Numbered]) -> bytes:
+        """One line a row, or more where a cell holds line feeds."""
+        return self._write([*self.cells(row), *self._verdict(outcome)] for _, row, outcome in rows)
+
+    def _write(self, rows: Iterable[Sequence[Any]]) -> bytes:
+        text = io.StringIO(newline="")
+        csv.writer(text, delimiter=self._separator).writerows(rows)
+        return text.getvalue().encode()
+
+    def cells(self, row: Row) -> list[str]:
+        """The user's columns of a row, as text."""
+        fields = _FIELDS.decode(row.fields)
+        if isinstance(fields, list):
+            cells = [_cell(value) for value in fields]
+            cells[self._spec.text_at] = row.text or ""
+        elif isinstance(fields, dict):
+            cells = [_cell(fields[name]) if name in fields else "" for name in self._columns]
+            cells[self._columns.index(str(self._spec.text_column))] = row.text or ""
+        else:
+            cells = [""] * len(self._columns)
+            cells[self._text_place()] = row.text or fields or ""
+        return [_defused(cell) for cell in cells] if self._is_safe else cells
+
+    def _text_place(self) -> int:
+        name = self._spec.text_column
+        return self._columns.index(name) if name in self._columns else 0
+
+    def _verdict(self, outcome: Outcome) -> list[Any]:
+        if isinstance(outcome, RowFailure):
+            return [*[""] * (3 + self._label_count), f"{outcome.code}: {outcome.message}"]
+        labels = LABEL_SEPARATOR.join(outcome.labels)
+        return [outcome.classification, outcome.confidence, labels, *outcome.scores, ""]
+
+
+def _cell(value: msgspec.Raw) -> str:
+    raw = bytes(memoryview(value))
+    if raw.startswith(b'"'):
+        return str(msgspec.json.decode(raw))
+    return "" if raw == b"null" else raw.decode()
+
+
+def _defused(cell: str) -> str:
+    return "'" + cell if cell.startswith(("=", "+", "-", "@", "\t", "\r")) else cell

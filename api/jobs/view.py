@@ -1,0 +1,45 @@
+"""The job object that clients see: OpenAI's Batch object, with what moderators want to know besides."""
+
+from typing import Any
+
+from api.jobs.pacing import eta_seconds
+from shared.jobs.records import ENDED, Job
+
+_OPENAI_TIMES = (
+    "created_at", "in_progress_at", "finalizing_at", "completed_at", "failed_at", "expired_at", "cancelling_at",
+    "cancelled_at", "expires_at",
+)  # fmt: skip
+
+
+def show_job(job: Job, fleet_texts_per_s: float) -> dict[str, Any]:
+    """The object as JSON values; `fleet_texts_per_s` helps to guess the end before the job has a speed of its own."""
+    path = f"/jobs/{job.id}"
+    return {
+        "id": job.id,
+        "object": "job",
+        "status": job.status,
+        "request_counts": {"total": job.total, "completed": job.completed, "failed": job.failed},
+        "label_counts": job.label_counts,
+        "rows_per_s": job.rows_per_s,
+        "eta_seconds": eta_seconds(job, fleet_texts_per_s),
+        **{name: job.times.get(name) for name in _OPENAI_TIMES},
+        "errors": {"object": "list", "data": job.errors} if job.errors else None,
+        "results_partial": is_partial(job),
+        "format": job.spec.format,
+        "encoding": job.spec.encoding,
+        "file_name": job.spec.file_name,
+        "text_column": job.spec.text_column,
+        "metadata": job.spec.metadata,
+        "links": {
+            "self": path,
+            "results": f"{path}/results",
+            "errors": f"{path}/errors",
+            "events": f"{path}/events",
+            "cancel": f"{path}/cancel",
+        },
+    }
+
+
+def is_partial(job: Job) -> bool:
+    """Whether the results would lack rows, now."""
+    return job.remaining > 0 or job.status not in ENDED

@@ -1,0 +1,74 @@
+"""Where a webhook may go: an http(s) address on the public network, connected to at the very address that was checked.
+
+Guards against server-side request forgery (OWASP): every address of the name is checked, and the connection goes to one
+of them, so that a name which answers differently the second time (DNS rebinding) gains nothing.
+"""
+
+import ipaddress
+import socket
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from shared.errors import MalformedRequestError
+from shared.settings import Settings
+
+_PORTS = {"http": 80, "https": 443}
+
+
+@dataclass(frozen=True)
+class WebhookTarget:
+    """A checked address; `ip` is what to connect to, `host` what to ask for."""
+
+    scheme: str
+    host: str
+    port: int
+    path: str
+    ip: str
+
+
+def check_webhook_url(url: str, settings: Settings) -> None:
+    """Refuse early what could never be delivered.
+
+    Raises:
+        MalformedRequestError: no secret is set to sign with, or the address is not allowed. A name that cannot be
+            resolved now is accepted: it may be, when the job ends.
+    """
+    if settings.webhook_secret is None:
+        raise MalformedRequestError("webhooks are off here: WEBHOOK_SECRET is not set", param="webhook_url")
+    try:
+        resolve_webhook(url, allow_private=settings.webhook_allow_private)
+    except OSError:
+        return
+
+
+def resolve_webhook(url: str, *, allow_private: bool) -> WebhookTarget:
+    """Look the address up.
+
+    Raises:
+        MalformedRequestError: it is not allowed.
+        OSError: the name cannot be resolved.
+    """
+    try:
+        parts = urlsplit(url)
+        port = parts.port or _PORTS.get(parts.scheme, 0)
+    except ValueError as error:
+        raise MalformedRequestError(f"webhook_url is no address: {error}", param="webhook_url") from error
+    if not port or not parts.hostname or parts.username is not None:
+        raise MalformedRequestError(
+            "webhook_url must be https://host/path or http://host/path, without a password", param="webhook_url"
+        )
+    found = socket.getaddrinfo(parts.hostname, port, type=socket.SOCK_STREAM)
+    addresses = [str(entry[4][0]) for entry in found]
+    if not allow_private and not all(map(_is_public, addresses)):
+        raise MalformedRequestError(
+            f"webhook_url: {parts.hostname} is on a private network (WEBHOOK_ALLOW_PRIVATE=true allows that)",
+            param="webhook_url",
+        )
+    path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+    return WebhookTarget(parts.scheme, parts.hostname, port, path, addresses[0])
+
+
+def _is_public(address: str) -> bool:
+    ip = ipaddress.ip_address(address.partition("%")[0])
+    embedded = getattr(ip, "ipv4_mapped", None) or getattr(ip, "sixtofour", None)
+    return ip.is_global and not ip.is_multicast and (embedded is None or embedded.is_global)

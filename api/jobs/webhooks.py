@@ -1,0 +1,135 @@
+"""Tells a client's server that its job has ended: signed, retried with back-off, never by way of a redirect.
+
+The signature is that of Standard Webhooks (https://www.standardwebhooks.com), which OpenAI uses too, so stock libraries
+verify it: `webhook-id`, `webhook-timestamp`, `webhook-signature: v1,BASE64(HMAC-SHA256(id.timestamp.body))`.
+"""
+
+import asyncio
+import base64
+import binascii
+import hashlib
+import hmac
+import http.client
+import socket
+import ssl
+import time
+from collections.abc import Callable
+
+import msgspec
+
+from api.jobs.desk import JobDesk
+from api.jobs.view import show_job
+from api.jobs.webhook_target import WebhookTarget, resolve_webhook
+from shared.errors import KobertError, NotFoundError
+from shared.jobs.records import Job
+from shared.log import get_logger
+from shared.settings import Settings
+
+log = get_logger(__name__)
+
+POLL_S = 1.0
+FIRST_RETRY_S = 5
+RETRY_FACTOR = 4
+_SECRET_PREFIX = "whsec_"  # noqa: S105  what a Standard Webhooks secret begins with
+_OK = range(200, 300)
+
+
+class WebhookSender:
+    """Sends what is due, one at a time. Each API process has one; the store sees to it that no two take the same."""
+
+    def __init__(self, settings: Settings, desk: JobDesk) -> None:
+        self._settings = settings
+        self._desk = desk
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Start sending, if there is a secret to sign with."""
+        if self._settings.webhook_secret is not None:
+            self._task = asyncio.create_task(self._send_forever(), name="webhooks")
+
+    async def close(self) -> None:
+        """Stop; what is being sent will be sent again."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+
+    async def _send_forever(self) -> None:
+        while True:
+            try:
+                sent = await self._send_next()
+            except KobertError:
+                sent = False
+            if not sent:
+                await asyncio.sleep(POLL_S)
+
+    async def _send_next(self) -> bool:
+        """Send one that is due; False when none is."""
+        catalogue = self._desk.catalogue
+        job_id = await self._desk.run(catalogue.claim_webhook, int(self._settings.webhook_timeout_s * 3))
+        if job_id is None:
+            return False
+        try:
+            job, attempt = await self._desk.run(catalogue.get_for_webhook, job_id)
+        except NotFoundError:
+            await self._desk.run(catalogue.drop_webhook, job_id)
+            return True
+        is_over = await self._attempt(job) or attempt >= self._settings.webhook_attempts
+        if is_over:
+            await self._desk.run(catalogue.drop_webhook, job_id)
+        else:
+            await self._desk.run(catalogue.delay_webhook, job_id, FIRST_RETRY_S * RETRY_FACTOR ** (attempt - 1))
+        return True
+
+    async def _attempt(self, job: Job) -> bool:
+        """Whether the other side took it."""
+        body = msgspec.json.encode({"type": f"job.{job.status}", "data": show_job(job, 0.0)})
+        headers = signed_headers(self._settings.webhook_secret or "", job.id, body, int(time.time()))
+        deliver: Callable[[], int] = lambda: self._deliver(str(job.spec.webhook_url), body, headers)  # noqa: E731
+        try:
+            status = await asyncio.to_thread(deliver)
+        except (KobertError, OSError, http.client.HTTPException, ValueError) as error:
+            log.warning("webhook_failed", job_id=job.id, error_type=type(error).__name__)
+            return False
+        log.info("webhook_sent", job_id=job.id, status=status)
+        return status in _OK
+
+    def _deliver(self, url: str, body: bytes, headers: dict[str, str]) -> int:
+        target = resolve_webhook(url, allow_private=self._settings.webhook_allow_private)
+        connection = _connect(target, self._settings.webhook_timeout_s)
+        try:
+            connection.request("POST", target.path, body, headers)
+            return connection.getresponse().status
+        finally:
+            connection.close()
+
+
+def signed_headers(secret: str, message_id: str, body: bytes, timestamp: int) -> dict[str, str]:
+    """The headers of a delivery; the receiver recomputes the signature from them and from the body."""
+    signed = f"{message_id}.{timestamp}.".encode() + body
+    signature = base64.b64encode(hmac.digest(_key(secret), signed, hashlib.sha256)).decode()
+    return {
+        "Content-Type": "application/json",
+        "User-Agent": "kobert-classifier",
+        "webhook-id": message_id,
+        "webhook-timestamp": str(timestamp),
+        "webhook-signature": f"v1,{signature}",
+    }
+
+
+def _key(secret: str) -> bytes:
+    if secret.startswith(_SECRET_PREFIX):
+        try:
+            return base64.b64decode(secret.removeprefix(_SECRET_PREFIX), validate=True)
+        except binascii.Error:
+            return secret.encode()
+    return secret.encode()
+
+
+def _connect(target: WebhookTarget, timeout_s: float) -> http.client.HTTPConnection:
+    """A connection to the checked address, which verifies and asks for the name."""
+    connection = http.client.HTTPConnection(target.host, target.port, timeout=timeout_s)
+    sock: socket.socket = socket.create_connection((target.ip, target.port), timeout_s)
+    if target.scheme == "https":
+        sock = ssl.create_default_context().wrap_socket(sock, server_hostname=target.host)
+    connection.sock = sock
+    return connection

@@ -1,0 +1,227 @@
+"""`/jobs`: a file with any number of comments in, the same file with verdicts out."""
+
+import hashlib
+from collections.abc import Mapping
+from typing import Annotated
+
+import msgspec
+from fastapi import APIRouter, Query, Request, Response
+from fastapi.responses import StreamingResponse
+
+from api import schemas
+from api.auth import OwnerDep
+from api.context import Context, ContextDep
+from api.jobs.events import progress_events, wait_for_end
+from api.jobs.names import content_disposition
+from api.jobs.parquet_file import parquet_response
+from api.jobs.rendering import JsonLines, Renderer, Table
+from api.jobs.results import ResultStream, Selection
+from api.jobs.schemas import EVENTS_REPLY, FILE_REPLY, JobDeleted, JobOut, JobPage
+from api.jobs.view import is_partial, show_job
+from api.uploads.intake import RESULT_BYTES_PER_ROW
+from api.uploads.pull import BodyPull
+from api.uploads.reception import UploadRequest
+from shared.errors import ConflictError, MalformedRequestError, TooLargeError
+from shared.jobs.records import Job
+
+router = APIRouter(tags=["jobs"])
+
+MAX_WAIT_S = 60
+MAX_PAGE = 100
+MAX_KEY_CHARS = 255
+RESULT_FORMATS = ("jsonl", "csv", "tsv", "parquet")
+_TABLES = frozenset(("csv", "tsv", "parquet"))
+
+Wait = Annotated[float, Query(ge=0, le=MAX_WAIT_S, description="seconds to wait for the end")]
+
+
+@router.post(
+    "/jobs",
+    status_code=202,
+    summary="Classify a file or many texts",
+    response_model=JobOut,
+    responses=schemas.error_replies(401, 413, 415, 422, 429, 503),
+    openapi_extra=schemas.JOB_BODY,
+)
+async def create_job(request: Request, owner: OwnerDep, context: ContextDep) -> Response:
+    """Send a file (multipart `file=`, or as the body) or JSON `{"texts": […]}`; csv, tsv, jsonl, plain lines, parquet,
+    each also gzipped. Options go in the query or, before the file, in the form. 202 means that the job is stored.
+    """
+    digest = _idempotency_digest(request)
+    known = await _job_of_key(owner, digest, context)
+    if known is not None:
+        return _respond(known, context, 202, {"Location": f"/jobs/{known.id}", "Idempotent-Replayed": "true"})
+    _check_declared_size(request, context.settings.max_job_bytes)
+    await context.jobs.run(context.jobs.catalogue.require_room, RESULT_BYTES_PER_ROW)
+    upload = UploadRequest(owner, request.headers.get("content-type", ""), dict(request.query_params), digest)
+    settings = context.settings
+    body = BodyPull(request.stream(), max_bytes=settings.max_job_bytes, stall_s=settings.upload_stall_s)
+    job_id = await context.jobs.take_in(upload, body)
+    job = await context.jobs.run(context.jobs.catalogue.get, job_id, owner)
+    return _respond(job, context, 202, {"Location": f"/jobs/{job.id}"})
+
+
+@router.get(
+    "/jobs", summary="Your jobs, newest first", response_model=JobPage, responses=schemas.error_replies(401, 404, 503)
+)
+async def list_jobs(
+    owner: OwnerDep,
+    context: ContextDep,
+    limit: Annotated[int, Query(ge=1, le=MAX_PAGE)] = 20,
+    after: Annotated[str | None, Query(description="the last id of the page before")] = None,
+) -> Response:
+    """A page in OpenAI's form: `data`, `has_more`, `first_id`, `last_id`."""
+    jobs, has_more = await context.jobs.run(context.jobs.catalogue.list, owner, limit, after)
+    page = {
+        "object": "list",
+        "data": [show_job(job, context.fleet.texts_per_s) for job in jobs],
+        "first_id": jobs[0].id if jobs else None,
+        "last_id": jobs[-1].id if jobs else None,
+        "has_more": has_more,
+    }
+    return Response(msgspec.json.encode(page), media_type="application/json")
+
+
+@router.get(
+    "/jobs/{job_id}", summary="How a job stands", response_model=JobOut, responses=schemas.error_replies(401, 404, 503)
+)
+async def get_job(job_id: str, owner: OwnerDep, context: ContextDep, wait: Wait = 0.0) -> Response:
+    """The job object; with `?wait=30` at its end, or as it is after 30 seconds."""
+    job = await context.jobs.run(context.jobs.catalogue.get, job_id, owner)
+    return _respond(await wait_for_end(context, job, wait), context)
+
+
+@router.get(
+    "/jobs/{job_id}/events",
+    summary="A job's progress as it goes",
+    responses={**schemas.error_replies(401, 404), 200: EVENTS_REPLY},
+)
+async def job_events(job_id: str, owner: OwnerDep, context: ContextDep) -> StreamingResponse:
+    """Server-sent events: `progress` with the job object each time it has changed, then one named for its end."""
+    job = await context.jobs.run(context.jobs.catalogue.get, job_id, owner)
+    headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+    return StreamingResponse(progress_events(context, job), media_type="text/event-stream", headers=headers)
+
+
+@router.post(
+    "/jobs/{job_id}/cancel",
+    summary="Stop a job",
+    response_model=JobOut,
+    responses=schemas.error_replies(401, 404, 409, 503),
+)
+async def cancel_job(job_id: str, owner: OwnerDep, context: ContextDep) -> Response:
+    """What is done is kept; chunks in hand are finished first, so the state may be `cancelling` for a moment."""
+    return _respond(await context.jobs.run(context.jobs.catalogue.cancel, job_id, owner), context)
+
+
+@router.delete("/jobs/{job_id}", summary="Delete a job for good", responses=schemas.error_replies(401, 404, 503))
+async def delete_job(job_id: str, owner: OwnerDep, context: ContextDep) -> JobDeleted:
+    """Input, results and all; also while it runs."""
+    await context.jobs.run(context.jobs.catalogue.get, job_id, owner)
+    await context.jobs.run(context.jobs.catalogue.delete, job_id, owner)
+    return JobDeleted(id=job_id, object="job", deleted=True)
+
+
+@router.get(
+    "/jobs/{job_id}/results",
+    summary="The results",
+    responses={**schemas.error_replies(401, 404, 409, 415, 503), 200: FILE_REPLY},
+)
+async def job_results(job_id: str, request: Request, owner: OwnerDep, context: ContextDep) -> Response:
+    """Every row once, in input order, with your own columns: `?format=jsonl|csv|tsv|parquet`.
+
+    `cursor=N` goes on after row N, `limit=N` ends after N rows, `only=errors` selects rows without a verdict,
+    `partial=true` gives what is done of a job that still runs, `safe=true` defuses formulas in csv.
+    """
+    job = await context.jobs.run(context.jobs.catalogue.get, job_id, owner)
+    query = _results_query(request.query_params)
+    return await _results(job, query, context)
+
+
+@router.get(
+    "/jobs/{job_id}/errors",
+    summary="The rows without a verdict",
+    responses={**schemas.error_replies(401, 404, 409), 200: FILE_REPLY},
+)
+async def job_errors(job_id: str, request: Request, owner: OwnerDep, context: ContextDep) -> Response:
+    """As the results with `only=errors`: each with its line and its reason."""
+    job = await context.jobs.run(context.jobs.catalogue.get, job_id, owner)
+    query = _results_query({**request.query_params, "only": "errors"})
+    return await _results(job, query, context)
+
+
+class ResultsQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What a client may ask of a result file."""
+
+    format: str | None = None
+    cursor: Annotated[int, msgspec.Meta(ge=0)] = 0
+    limit: Annotated[int, msgspec.Meta(ge=1)] | None = None
+    only: str | None = None
+    partial: bool = False
+    safe: bool = False
+
+
+def _results_query(params: Mapping[str, str]) -> ResultsQuery:
+    try:
+        query = msgspec.convert(dict(params), ResultsQuery, strict=False)
+    except msgspec.ValidationError as error:
+        raise MalformedRequestError(f"the query is wrong: {error}") from error
+    if query.format not in {None, *RESULT_FORMATS} or query.only not in {None, "errors"}:
+        raise MalformedRequestError(f"use format={'|'.join(RESULT_FORMATS)} and only=errors", param="format")
+    return query
+
+
+async def _results(job: Job, query: ResultsQuery, context: Context) -> Response:
+    if not job.has_ended and not query.partial:
+        raise ConflictError(
+            f"the job is {job.status}: {job.completed + job.failed:,} of {job.total:,} rows are done; "
+            "wait for its end, or ask for what is there with partial=true",
+            code="results_not_ready",
+        )
+    file_format = query.format or (job.spec.format if job.spec.format in _TABLES else "jsonl")
+    what = "errors" if query.only else "results"
+    headers = {
+        "Content-Disposition": content_disposition(job, what, file_format),
+        "X-Results-Partial": "true" if is_partial(job) else "false",
+        "X-Total-Rows": str(job.total),
+        "Accept-Ranges": "none",
+    }
+    selection = Selection(query.cursor, query.limit, query.only is not None)
+    if file_format == "parquet":
+        return await parquet_response(context.jobs, job, selection, headers)
+    renderer = _renderer(job, file_format, is_safe=query.safe)
+    stream = ResultStream(context.jobs, job, renderer, selection)
+    return StreamingResponse(stream.pieces(), media_type=renderer.media_type, headers=headers)
+
+
+def _renderer(job: Job, file_format: str, *, is_safe: bool) -> Renderer:
+    if file_format == "jsonl":
+        return JsonLines(job)
+    return Table(job, "\t" if file_format == "tsv" else ",", is_safe=is_safe)
+
+
+def _respond(job: Job, context: Context, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
+    body = msgspec.json.encode(show_job(job, context.fleet.texts_per_s))
+    return Response(body, status, dict(headers or {}), "application/json")
+
+
+def _idempotency_digest(request: Request) -> str | None:
+    key = request.headers.get("idempotency-key")
+    if key is None:
+        return None
+    if not 1 <= len(key) <= MAX_KEY_CHARS:
+        raise MalformedRequestError(f"Idempotency-Key takes 1 to {MAX_KEY_CHARS} characters")
+    return hashlib.sha256(key.encode()).hexdigest()
+
+
+async def _job_of_key(owner: str, digest: str | None, context: Context) -> Job | None:
+    if digest is None:
+        return None
+    job_id = await context.jobs.run(context.jobs.catalogue.find_by_idempotency, owner, digest)
+    return None if job_id is None else await context.jobs.run(context.jobs.catalogue.get, job_id, owner)
+
+
+def _check_declared_size(request: Request, max_bytes: int) -> None:
+    declared = request.headers.get("content-length", "")
+    if declared.isdecimal() and int(declared) > max_bytes:
+        raise TooLargeError(f"the upload is larger than {max_bytes:,} bytes (MAX_JOB_BYTES); split it")

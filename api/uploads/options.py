@@ -1,0 +1,72 @@
+"""What a client may say about an upload, in the query, in a form or in a JSON body."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from shared.errors import MalformedRequestError
+
+FORMATS = ("csv", "tsv", "jsonl", "txt", "parquet")
+# OpenAI's limits.
+MAX_METADATA_KEYS = 16
+MAX_METADATA_KEY_CHARS = 64
+MAX_METADATA_VALUE_CHARS = 512
+MAX_NAME_CHARS = 200
+# What decides how a file is read; in a form it must come before the file.
+READING_OPTIONS = frozenset(("format", "encoding", "text_column", "id_column", "header"))
+
+
+class UploadOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """All options, each None where the client said nothing. A column is a name, or a number from 1."""
+
+    format: str | None = None
+    encoding: str | None = None
+    file_name: str | None = None
+    text_column: str | None = None
+    id_column: str | None = None
+    header: bool = True
+    webhook_url: str | None = None
+    metadata: dict[str, str] = {}
+
+
+def parse_options(fields: Mapping[str, Any]) -> UploadOptions:
+    """Options from strings (a query, a form) or JSON values.
+
+    Raises:
+        MalformedRequestError: an unknown option, or a value that it cannot have.
+    """
+    values = {name: value for name, value in fields.items() if value not in ("", None)}
+    if isinstance(values.get("metadata"), str):
+        values["metadata"] = _parse_metadata(values["metadata"])
+    try:
+        # Not strict: a form knows no booleans.
+        options = msgspec.convert(values, UploadOptions, strict=False)
+    except msgspec.ValidationError as error:
+        known = ", ".join(UploadOptions.__struct_fields__)
+        raise MalformedRequestError(f"an option is wrong: {error}; the options are {known}") from error
+    if options.format is not None and options.format not in FORMATS:
+        raise MalformedRequestError(f"format={options.format} is unknown; use {', '.join(FORMATS)}", param="format")
+    _check_metadata(options.metadata)
+    return options
+
+
+def _parse_metadata(text: str) -> object:
+    try:
+        return msgspec.json.decode(text)
+    except msgspec.DecodeError as error:
+        raise MalformedRequestError(f"metadata is not a JSON object: {error}", param="metadata") from error
+
+
+def _check_metadata(metadata: Mapping[str, str]) -> None:
+    too_long = [
+        key
+        for key, value in metadata.items()
+        if len(key) > MAX_METADATA_KEY_CHARS or len(value) > MAX_METADATA_VALUE_CHARS
+    ]
+    if len(metadata) > MAX_METADATA_KEYS or too_long:
+        raise MalformedRequestError(
+            f"metadata takes {MAX_METADATA_KEYS} keys of {MAX_METADATA_KEY_CHARS} characters with values of "
+            f"{MAX_METADATA_VALUE_CHARS}",
+            param="metadata",
+        )

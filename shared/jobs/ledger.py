@@ -1,0 +1,96 @@
+"""The ledger of chunks: what a worker may take, keep, hand in, cut in halves and give back.
+
+The ledger in Redis is the truth; a Celery message only says that there is work. A lease is proved by a token that
+grows with every lease of its job, so whoever lost a lease can change nothing (fencing, after Kleppmann, "How to do
+distributed locking", 2016). A result is stored under its chunk's first row, so doing a chunk twice changes nothing.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+from redis import Redis
+
+from shared import keys
+from shared.jobs.packing import pack_rows, pack_verdicts
+from shared.jobs.records import Lease, Row, RowFailure, Verdicts
+from shared.jobs.scripts import Scripts
+from shared.settings import Settings
+
+# What a job's object shows of its errors; the errors file has them all.
+ERRORS_SHOWN = 10
+LABEL_FIELD = "label:"
+_KEYS = [keys.JOB_TURNS, keys.JOBS_OPEN, keys.JOB_WEBHOOKS, keys.JOB_TURN_COUNTER]
+
+
+class Ledger:
+    """Thread-safe. Every method raises `redis.RedisError` when Redis does not answer."""
+
+    def __init__(self, redis: Redis, settings: Settings) -> None:
+        self._scripts = Scripts(redis)
+        self._lease_ms = int(settings.job_lease_s * 1000)
+        self._result_ttl_s = settings.result_ttl_s
+        # A dead worker's heartbeat may be around for this long, and a new one's not there yet.
+        self._heartbeat_grace_ms = int(1000 * (settings.heartbeat_ttl_s + settings.heartbeat_interval_s))
+
+    def lease(self, worker_id: str) -> Lease | None:
+        """Take the next chunk of the job whose turn it is; None when there is no work."""
+        reply = self._scripts.run("lease", _KEYS, [keys.JOB, worker_id, self._lease_ms])
+        if reply is None:
+            return None
+        job_id, first_row, attempt, token, packed_rows = reply
+        return Lease(job_id.decode(), int(first_row), attempt, token, packed_rows)
+
+    def renew(self, lease: Lease) -> bool:
+        """Keep a lease for as long again; False when it is lost, because the job is gone or another worker has it."""
+        return bool(self._scripts.run("renew", [], [*_proof(lease), self._lease_ms]))
+
+    def release(self, lease: Lease) -> bool:
+        """Give the chunk back as if it had never been taken."""
+        return bool(self._scripts.run("release", _KEYS, [*_proof(lease), self._result_ttl_s]))
+
+    def complete(self, lease: Lease, rows: Sequence[Row], verdicts: Verdicts) -> bool:
+        """Store the outcomes of the leased `rows`; False when the lease was lost, and nothing was changed."""
+        failures = _failures(lease.first_row, rows, verdicts)
+        arguments = [
+            *_proof(lease),
+            pack_verdicts(verdicts),
+            self._result_ttl_s,
+            msgspec.json.encode(_counts(verdicts)),
+            msgspec.json.encode(verdicts.label_names),
+            msgspec.json.encode(failures[:ERRORS_SHOWN]),
+            ERRORS_SHOWN,
+        ]
+        return bool(self._scripts.run("complete", _KEYS, arguments))
+
+    def split(self, lease: Lease, rows: Sequence[Row], attempts: int) -> bool:
+        """Put the two halves of the leased `rows` in their place, each as if taken `attempts` times before."""
+        middle = len(rows) // 2
+        halves = (pack_rows(list(rows[:middle])), lease.first_row + middle, pack_rows(list(rows[middle:])))
+        return bool(self._scripts.run("split", _KEYS, [*_proof(lease), *halves, attempts]))
+
+    def sweep(self) -> tuple[int, int]:
+        """Open again what dead workers held, end what is too old; returns (chunks opened again, jobs with work)."""
+        arguments = [keys.JOB, keys.WORKER, self._heartbeat_grace_ms, self._result_ttl_s]
+        opened, jobs = self._scripts.run("sweep", _KEYS, arguments)
+        return opened, jobs
+
+
+def _proof(lease: Lease) -> list[Any]:
+    return [keys.JOB, lease.job_id, lease.first_row, lease.token]
+
+
+def _counts(verdicts: Verdicts) -> dict[str, int]:
+    failed = sum(isinstance(outcome, RowFailure) for outcome in verdicts.outcomes)
+    labels = Counter(outcome.classification for outcome in verdicts.outcomes if not isinstance(outcome, RowFailure))
+    counts = {"completed": len(verdicts.outcomes) - failed, "failed": failed}
+    return {**counts, **{LABEL_FIELD + label: count for label, count in labels.items()}}
+
+
+def _failures(first_row: int, rows: Sequence[Row], verdicts: Verdicts) -> list[dict[str, Any]]:
+    return [
+        {"code": outcome.code, "message": outcome.message, "row": first_row + index + 1, "line": row.line}
+        for index, (row, outcome) in enumerate(zip(rows, verdicts.outcomes, strict=True))
+        if isinstance(outcome, RowFailure)
+    ]

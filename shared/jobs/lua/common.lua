@@ -1,0 +1,43 @@
+-- What several scripts do. It is put before each of them, after the line that lets them run in a full store.
+local function now_ms()
+  local time = redis.call('TIME')
+  return tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
+end
+
+local SUFFIXES = {'', ':input', ':open', ':leases', ':attempts', ':results', ':pace', ':errors'}
+
+local function expire_job_at(base, unix_s)
+  for _, suffix in ipairs(SUFFIXES) do
+    redis.call('EXPIREAT', base .. suffix, unix_s)
+  end
+end
+
+-- The round of turns is rebuilt by the sweeper should it ever vanish, so any long life will do.
+local ROUND_LIFE_S = 30 * 24 * 3600
+
+local function put_last(turns, counter, job)
+  redis.call('ZADD', turns, redis.call('INCR', counter), job)
+  redis.call('EXPIRE', turns, ROUND_LIFE_S)
+  redis.call('EXPIRE', counter, ROUND_LIFE_S)
+end
+
+-- A job without open chunks has no turn; one that has some again joins at the end of the round.
+local function give_turn(turns, counter, job)
+  if not redis.call('ZSCORE', turns, job) then
+    put_last(turns, counter, job)
+  end
+end
+
+-- keys: turns, open jobs, webhooks. Only results, pace and errors stay, for `ttl_s` more.
+local function finish(keys, base, job, status, ttl_s)
+  local now_s = math.floor(now_ms() / 1000)
+  redis.call('HSET', base, 'status', status, 'finalizing_at', now_s, status .. '_at', now_s, 'expires_at', now_s + ttl_s)
+  redis.call('ZREM', keys[1], job)
+  redis.call('ZREM', keys[2], job)
+  redis.call('UNLINK', base .. ':input', base .. ':open', base .. ':leases', base .. ':attempts')
+  expire_job_at(base, now_s + ttl_s)
+  if redis.call('HGET', base, 'webhook') then
+    redis.call('ZADD', keys[3], now_s, job)
+    redis.call('EXPIRE', keys[3], ROUND_LIFE_S)
+  end
+end

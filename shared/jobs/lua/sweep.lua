@@ -1,0 +1,72 @@
+-- Put right what died: leases that ran out or whose worker is gone, jobs without a turn, chunks that nobody has.
+-- KEYS: turns, open jobs, webhooks, turn counter
+-- ARGV: job prefix, worker prefix, age in ms from which a lease needs its worker's heartbeat, result's life in seconds
+-- Returns {chunks opened again, jobs that have work}.
+local now = now_ms()
+local opened = 0
+
+local function reopen(base, first_row)
+  redis.call('HDEL', base .. ':leases', first_row)
+  redis.call('LPUSH', base .. ':open', first_row)
+  opened = opened + 1
+end
+
+local function is_dead(lease)
+  if now >= lease.ends then
+    return true
+  end
+  return now - lease.taken >= tonumber(ARGV[3]) and redis.call('EXISTS', ARGV[2] .. lease.worker) == 0
+end
+
+local function sweep_leases(base, is_cancelling)
+  local leases = redis.call('HGETALL', base .. ':leases')
+  for index = 1, #leases, 2 do
+    if is_dead(cjson.decode(leases[index + 1])) then
+      if is_cancelling then
+        redis.call('HDEL', base .. ':leases', leases[index])
+      else
+        reopen(base, leases[index])
+      end
+    end
+  end
+end
+
+-- With nothing open and nothing leased, what still is input was lost by somebody: open it again.
+local function audit(base)
+  if redis.call('LLEN', base .. ':open') == 0 and redis.call('HLEN', base .. ':leases') == 0 then
+    for _, first_row in ipairs(redis.call('HKEYS', base .. ':input')) do
+      reopen(base, first_row)
+    end
+  end
+end
+
+local function sweep(job)
+  local base = ARGV[1] .. job
+  local status = redis.call('HGET', base, 'status')
+  if not status then
+    redis.call('ZREM', KEYS[1], job)
+    redis.call('ZREM', KEYS[2], job)
+    return
+  end
+  if now >= 1000 * tonumber(redis.call('HGET', base, 'deadline_at')) then
+    finish(KEYS, base, job, 'expired', ARGV[4])
+    return
+  end
+  sweep_leases(base, status == 'cancelling')
+  if status == 'cancelling' then
+    if redis.call('HLEN', base .. ':leases') == 0 then
+      finish(KEYS, base, job, 'cancelled', ARGV[4])
+    end
+    return
+  end
+  audit(base)
+  if redis.call('LLEN', base .. ':open') > 0 then
+    redis.call('EXPIREAT', base .. ':open', redis.call('EXPIRETIME', base))
+    give_turn(KEYS[1], KEYS[4], job)
+  end
+end
+
+for _, job in ipairs(redis.call('ZRANGE', KEYS[2], 0, -1)) do
+  sweep(job)
+end
+return {opened, redis.call('ZCARD', KEYS[1])}

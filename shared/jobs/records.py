@@ -1,0 +1,116 @@
+"""The records of a job: its rows, its chunks, the verdicts on them, and what is known of the job as a whole.
+
+Row numbers start at 0. A chunk is named by the number of its first row, so that its halves need no new order.
+"""
+
+from typing import Any, Literal
+
+import msgspec
+
+Status = Literal["validating", "in_progress", "finalizing", "completed", "failed", "expired", "cancelling", "cancelled"]
+ENDED: frozenset[Status] = frozenset(("completed", "failed", "expired", "cancelled"))
+
+
+class RowError(msgspec.Struct, frozen=True, array_like=True):
+    """Why one row has no verdict; `code` for programs, `message` for people."""
+
+    code: str
+    message: str
+
+
+class Row(msgspec.Struct, array_like=True):
+    """One row of a job's input.
+
+    `line` is its line in the file (from 1); `text` is None where it has none that can be read. `fields` is the user's
+    row as JSON, its text replaced by null: the cells of a table in the order of its columns, an object as it was sent,
+    or nothing but the text. The worker never reads it.
+    """
+
+    line: int
+    text: str | None
+    fields: msgspec.Raw = msgspec.Raw(b"null")
+    error: RowError | None = None
+
+
+class RowVerdict(msgspec.Struct, frozen=True, array_like=True, tag="v"):
+    """What the model says of one row; `scores` are in the order of the chunk's `label_names`."""
+
+    classification: str
+    confidence: float
+    labels: list[str]
+    scores: list[float]
+
+
+class RowFailure(msgspec.Struct, frozen=True, array_like=True, tag="e"):
+    """Why one row has no verdict."""
+
+    code: str
+    message: str
+
+
+Outcome = RowVerdict | RowFailure
+
+
+class Verdicts(msgspec.Struct, frozen=True):
+    """The outcomes of a chunk's rows, in their order, and which model spoke."""
+
+    label_names: list[str]
+    revision: str
+    outcomes: list[Outcome]
+
+
+class Lease(msgspec.Struct, frozen=True):
+    """A chunk in hand: `token` proves it, `attempt` counts from 1, `packed_rows` is its input."""
+
+    job_id: str
+    first_row: int
+    attempt: int
+    token: int
+    packed_rows: bytes
+
+
+class JobSpec(msgspec.Struct, frozen=True, kw_only=True):
+    """What does not change from the moment when a job is accepted.
+
+    `columns` are the names of a table's columns in their order (`column_types` their Arrow types, of parquet), and
+    `text_at` the place of the text among them; of an object, `text_column` names the field.
+    """
+
+    format: str
+    encoding: str | None = None
+    file_name: str | None = None
+    columns: list[str] | None = None
+    column_types: list[str] | None = None
+    text_at: int = 0
+    text_column: str | None = None
+    id_column: str | None = None
+    metadata: dict[str, str] = {}
+    webhook_url: str | None = None
+    bytes: int = 0
+
+
+class Job(msgspec.Struct, frozen=True, kw_only=True):
+    """A job as the ledger has it. Times are Unix seconds; `rows_per_s` is None until two chunks are done."""
+
+    id: str
+    owner: str
+    status: Status
+    spec: JobSpec
+    total: int
+    completed: int
+    failed: int
+    label_counts: dict[str, int]
+    label_names: list[str]
+    times: dict[str, int]
+    errors: list[dict[str, Any]]
+    rows_per_s: float | None
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether nothing will change any more."""
+        return self.status in ENDED
+
+    @property
+    def remaining(self) -> int:
+        """Rows without an outcome."""
+        return self.total - self.completed - self.failed

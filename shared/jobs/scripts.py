@@ -1,0 +1,40 @@
+"""The Lua scripts of the ledger, each of which Redis runs as one step."""
+
+import hashlib
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+from redis import Redis
+from redis.exceptions import NoScriptError
+
+# A script that frees memory, or needs none to speak of, must also run when the store is full.
+ALLOW_FULL = "#!lua flags=allow-oom\n"
+_FOLDER = files("shared.jobs") / "lua"
+
+
+@cache
+def _source(name: str) -> str:
+    common = (_FOLDER / "common.lua").read_text("utf-8")
+    return ALLOW_FULL + common + (_FOLDER / f"{name}.lua").read_text("utf-8")
+
+
+@cache
+def _digest(name: str) -> str:
+    # Not for security: Redis names scripts so.
+    return hashlib.sha1(_source(name).encode(), usedforsecurity=False).hexdigest()
+
+
+class Scripts:
+    """Runs the scripts by name over one client."""
+
+    def __init__(self, redis: Redis) -> None:
+        self._redis = redis
+
+    def run(self, name: str, keys: list[str], args: list[Any]) -> Any:  # noqa: ANN401  each script has its own reply
+        """The reply of `shared/jobs/lua/{name}.lua`."""
+        try:
+            return self._redis.evalsha(_digest(name), len(keys), *keys, *args)
+        except NoScriptError:
+            # EVAL rather than SCRIPT LOAD, which a full store refuses.
+            return self._redis.eval(_source(name), len(keys), *keys, *args)
