@@ -1,5 +1,6 @@
 """The API's composition root: builds every part from the settings, and the application around them."""
 
+import signal
 import time
 import uuid
 from collections.abc import AsyncIterator, Callable
@@ -14,10 +15,13 @@ from api import errors
 from api.context import Context
 from api.dispatcher import Dispatcher
 from api.fleet import Fleet
+from api.gauges import LiveGauges
+from api.metrics import ApiMetrics
+from api.observation import ObservationMiddleware
 from api.publisher import Publisher
 from api.reply_reader import BLOCK_MS, ReplyReader
 from api.request_id import RequestIdMiddleware
-from api.routes import predict, status
+from api.routes import metrics, predict, status
 from shared.celery_app import make_celery
 from shared.errors import SettingsError
 from shared.log import configure_logging, get_logger
@@ -51,9 +55,13 @@ def create_app(settings: Settings) -> FastAPI:
         lifespan=_lifespan(settings, settings.redis_url),
         redoc_url=None,
     )
+    app.state.metrics = ApiMetrics()
+    # The one added last is the outermost: the log line has the request's id.
+    app.add_middleware(ObservationMiddleware, metrics=app.state.metrics)
     app.add_middleware(RequestIdMiddleware)
     errors.install(app)
     app.include_router(status.router)
+    app.include_router(metrics.router)
     app.include_router(predict.router)
     return app
 
@@ -73,6 +81,8 @@ def _lifespan(settings: Settings, redis_url: str) -> Callable[[FastAPI], Abstrac
         reader = ReplyReader(reply_redis, process_id, dispatcher.resolve, fleet.mark_store_lost)
         fleet.on_worker_lost = dispatcher.resend_pending
         app.state.context = Context(settings, dispatcher, fleet, app.version, time.time())
+        app.state.gauges = LiveGauges(redis, fleet, dispatcher, app.version)
+        app.state.metrics.registry.register(app.state.gauges)
         await fleet.start()
         reader.start()
         dispatcher.start()
@@ -80,6 +90,7 @@ def _lifespan(settings: Settings, redis_url: str) -> Callable[[FastAPI], Abstrac
         try:
             yield
         finally:
+            app.state.metrics.registry.unregister(app.state.gauges)
             await dispatcher.close()
             await reader.close()
             await fleet.close()
@@ -96,6 +107,8 @@ def serve(settings: Settings) -> None:
     Raises:
         SettingsError: as `create_app`.
     """
+    # After a graceful end uvicorn raises the signal again, which would make an orderly stop look like a crash.
+    signal.signal(signal.SIGTERM, lambda *_: None)
     uvicorn.run(
         create_app(settings),
         host=settings.host,

@@ -13,6 +13,9 @@ from shared.settings import Settings
 
 PREDICT_TASK = "kobert.predict"
 
+# The header of a message that says when it was queued, in Unix seconds: what its age is read from.
+QUEUED_AT_HEADER = "queued_at"
+
 # How long a dead worker can hold the lock under which abandoned messages are restored; kombu's own default is 300.
 RESTORE_LOCK_S = 5
 

@@ -19,11 +19,15 @@ class TextItem(msgspec.Struct, frozen=True):
 
 
 class PredictMessage(msgspec.Struct, frozen=True, kw_only=True):
-    """Many texts for one worker. After `deadline` nobody waits for the answer any more."""
+    """Many texts for one worker. After `deadline` nobody waits for the answer any more.
+
+    `request_ids` are those of the HTTP requests that the texts came with, each once, for the worker's log.
+    """
 
     reply_to: str
     deadline: float
     items: list[TextItem]
+    request_ids: list[str] = []
     version: int = WIRE_VERSION
 
 

@@ -72,6 +72,9 @@ class Settings(BaseSettings):
     stall_timeout_s: Annotated[float, Field(gt=0)] = 30.0
     shutdown_timeout_s: Annotated[float, Field(gt=0)] = 8.0
 
+    # Metrics of a worker; the API's are on its own port
+    worker_metrics_port: Annotated[int, Field(ge=0, le=65535)] = 0
+
     # Logs
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_format: Literal["auto", "json", "console"] = "auto"

@@ -71,4 +71,5 @@ def test_only_the_composition_roots_read_the_environment() -> None:
         "shared/settings.py",
         "worker/health.py",
         "worker/main.py",
+        "worker/prepare.py",
     }

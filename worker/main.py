@@ -6,7 +6,8 @@ import sys
 import time
 import uuid
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from celery.exceptions import CPendingDeprecationWarning, SecurityWarning
@@ -23,6 +24,7 @@ from worker.classifier import Classifier
 from worker.engines.onnx import OnnxEngine
 from worker.engines.protocol import Engine
 from worker.heartbeat import HeartbeatWriter
+from worker.metrics import MetricsServer, WorkerMetrics
 from worker.replies import ReplyWriter
 from worker.sources import resolve
 from worker.tasks import register_predict
@@ -49,6 +51,7 @@ class Worker:
     classifier: Classifier
     watchdog: Watchdog
     replies: ReplyWriter
+    metrics: WorkerMetrics
 
 
 def build_classifier(settings: Settings, engine_factory: EngineFactory = OnnxEngine) -> Classifier:
@@ -84,14 +87,16 @@ def build_worker(settings: Settings, engine_factory: EngineFactory = OnnxEngine)
     worker_id = f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:6]}"
     heartbeat = HeartbeatWriter(redis, worker_id, classifier, settings.heartbeat_ttl_s)
     watchdog = Watchdog(classifier.batcher, heartbeat, redis, stall_timeout_s=settings.stall_timeout_s)
-    return Worker(settings, classifier, watchdog, ReplyWriter(redis, worker_id))
+    metrics = WorkerMetrics()
+    metrics.watch(classifier.batcher, classifier.info)
+    return Worker(settings, classifier, watchdog, ReplyWriter(redis, worker_id), metrics)
 
 
 def serve(worker: Worker) -> int:
     """Take messages until SIGTERM or SIGINT; finishes what it holds. Returns the exit code."""
     app = make_celery(worker.settings)
     app.conf.worker_consumer = "worker.consumer:PromptConsumer"
-    register_predict(app, worker.classifier, worker.replies)
+    register_predict(app, worker.classifier, worker.replies, worker.metrics)
     # Celery would configure logging its own way unless this signal has a receiver.
     setup_logging.connect(_keep_logging, weak=False)
     # Celery warns root because of pickled messages; this one accepts JSON alone.
@@ -119,12 +124,27 @@ def _warm_up(classifier: Classifier) -> None:
     list(classifier.classify(WARM_UP_TEXTS, Priority.INTERACTIVE, deadline=time.time() + WARM_UP_TIMEOUT_S))
 
 
+@contextmanager
+def _metrics_served(worker: Worker) -> Iterator[None]:
+    """Serve `/metrics` where WORKER_METRICS_PORT says, if anywhere."""
+    if not worker.settings.worker_metrics_port:
+        yield
+        return
+    server = MetricsServer(worker.metrics, worker.settings.host, worker.settings.worker_metrics_port)
+    try:
+        yield
+    finally:
+        server.close()
+
+
 def main(engine_factory: EngineFactory = OnnxEngine) -> int:
     """Run a worker with the settings of the environment; returns the exit code."""
     try:
         settings = load_settings()
         configure_logging(settings, "worker")
-        return serve(build_worker(settings, engine_factory))
+        worker = build_worker(settings, engine_factory)
+        with _metrics_served(worker):
+            return serve(worker)
     except KobertError as error:
         sys.stderr.write(f"kobert worker: {error.message}\n")
         return EXIT_CONFIG
