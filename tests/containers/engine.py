@@ -109,7 +109,9 @@ class Project:
         """Remove everything of this project, also what a compose that forgets its scale would leave behind."""
         everything = self.engine.run("ps", "-a", "-q", "--filter", f"label={PROJECT_LABEL}={self.name}").split()
         if everything:
-            self.engine.run("rm", "-f", "-v", *everything)
+            # Podman, unlike Docker, must be told that what depends on a container may go with it.
+            also = [] if self.engine.is_docker else ["--depend", "-t", "2"]
+            self.engine.run("rm", "-f", "-v", *also, *everything, check=False)
         self.compose("down", "-v")
 
     def containers(self, service: str) -> list[str]:
