@@ -55,6 +55,7 @@ coverage: $(VENV)/.dev  ## branch coverage of all tests, subprocesses included
 
 bench-smoke: $(VENV)/.dev  ## every benchmark for a few seconds, to show that it runs
 	$(BIN)/python -m bench.predict --smoke
+	$(BIN)/python -m bench.passes --smoke
 
 clean:  ## remove what was set up and built, but not the data of a service
 	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .coverage*

@@ -1,6 +1,7 @@
 """The API's composition root: builds every part from the settings, and the application around them."""
 
 import signal
+import sys
 import time
 import uuid
 from collections.abc import AsyncIterator, Callable
@@ -23,7 +24,7 @@ from api.reply_reader import BLOCK_MS, ReplyReader
 from api.request_id import RequestIdMiddleware
 from api.routes import metrics, predict, status
 from shared.celery_app import make_celery
-from shared.errors import SettingsError
+from shared.errors import EXIT_CONFIG, KobertError, SettingsError
 from shared.log import configure_logging, get_logger
 from shared.settings import Settings, load_settings
 
@@ -107,8 +108,9 @@ def serve(settings: Settings) -> None:
     Raises:
         SettingsError: as `create_app`.
     """
-    # After a graceful end uvicorn raises the signal again, which would make an orderly stop look like a crash.
-    signal.signal(signal.SIGTERM, lambda *_: None)
+    # Once it has shut down, uvicorn raises the signal that told it to again; being told to stop is no failure.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, _exit_cleanly)
     uvicorn.run(
         create_app(settings),
         host=settings.host,
@@ -120,12 +122,21 @@ def serve(settings: Settings) -> None:
     )
 
 
-def main() -> None:
-    """Run the API with the settings of the environment."""
-    settings = load_settings()
-    configure_logging(settings, "api")
-    serve(settings)
+def _exit_cleanly(*_: object) -> None:
+    sys.exit(0)
+
+
+def main() -> int:
+    """Run the API with the settings of the environment; returns the exit code."""
+    try:
+        settings = load_settings()
+        configure_logging(settings, "api")
+        serve(settings)
+    except KobertError as error:
+        sys.stderr.write(f"kobert api: {error.message}\n")
+        return EXIT_CONFIG
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

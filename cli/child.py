@@ -10,10 +10,8 @@ from collections.abc import Callable, Mapping
 
 import click
 
-from shared.errors import StartupError
+from shared.errors import EXIT_CONFIG, StartupError
 
-# sysexits.h EX_CONFIG: the child says that starting it again would not help.
-EXIT_CONFIG = 78
 FIRST_DELAY_S = 0.5
 LONGEST_DELAY_S = 30.0
 # A child that lived this long starts again without delay.

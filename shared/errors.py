@@ -20,6 +20,9 @@ KobertError                     the base; has a machine-readable `code`
 └── PredictionFailedError       the model raised on this one text
 """
 
+# sysexits.h EX_CONFIG: a process that ends with it says that starting it again would not help.
+EXIT_CONFIG = 78
+
 
 class KobertError(Exception):
     """Base of the tree; `code` is what a client can switch on."""

@@ -19,15 +19,15 @@ def check(url: str) -> str:
     parts = urlsplit(url)
     if parts.scheme not in SCHEMES or not (parts.hostname or parts.path.strip("/")):
         raise SettingsError(
-            f"REDIS_URL: {redact(url)!r} is not a Redis address; "
+            f"{redact(url)!r} is not a Redis address; "
             "write redis://host:6379/0, rediss://host:6379/0 or unix:///path/to.sock"
         )
     return url
 
 
 def for_celery(url: str) -> str:
-    """The broker address in kombu's spelling."""
-    parts = urlsplit(check(url))
+    """A checked address in kombu's spelling."""
+    parts = urlsplit(url)
     if parts.scheme != "unix":
         return url
     database = parse_qs(parts.query).get("db", ["0"])[0]

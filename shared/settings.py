@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from shared import redis_url
 from shared.errors import SettingsError
 
 KIB = 1024
@@ -83,6 +84,14 @@ class Settings(BaseSettings):
     @classmethod
     def _lower(cls, value: object) -> object:
         return value.lower() if isinstance(value, str) else value
+
+    @field_validator("redis_url")
+    @classmethod
+    def _is_redis_address(cls, value: str | None) -> str | None:
+        try:
+            return value if value is None else redis_url.check(value)
+        except SettingsError as error:
+            raise ValueError(error.message) from None
 
     def inference_threads(self) -> int:
         """Threads that one worker's engine may use: `MODEL_THREADS`, or an even share of the processors."""

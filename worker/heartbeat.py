@@ -11,6 +11,8 @@ from shared import keys
 from shared.messages import Heartbeat, encode
 from worker.classifier import Classifier
 
+# For how many lifetimes of a heartbeat a dead worker stays listed.
+INDEX_LIVES = 10
 _KIB = 1024
 
 
@@ -29,12 +31,14 @@ class HeartbeatWriter:
 
     def write(self) -> None:
         """Write the heartbeat; it expires by itself."""
+        now = time.time()
         body = encode(self._compose())
         with self._redis.pipeline(transaction=True) as pipeline:
             pipeline.set(keys.worker(self._worker_id), body, px=self._ttl_ms)
-            pipeline.zadd(keys.WORKERS, {self._worker_id: time.time()})
-            # The index is kept a while longer than its entries: readers drop ids whose heartbeat is gone.
-            pipeline.pexpire(keys.WORKERS, self._ttl_ms * 10)
+            pipeline.zadd(keys.WORKERS, {self._worker_id: now})
+            # The index outlives its entries: an id whose heartbeat is gone tells readers that a worker died.
+            pipeline.zremrangebyscore(keys.WORKERS, 0, now - INDEX_LIVES * self._ttl_ms / 1000)
+            pipeline.pexpire(keys.WORKERS, INDEX_LIVES * self._ttl_ms)
             pipeline.execute()
 
     def withdraw(self) -> None:
