@@ -13,6 +13,10 @@ from shared.settings import Settings
 
 PREDICT_TASK = "kobert.predict"
 
+QUEUES = (keys.INTERACTIVE_QUEUE, keys.BULK_QUEUE)
+# The queues of each value of WORKER_TAKES.
+QUEUES_TAKEN = {"all": QUEUES, "predict": (keys.INTERACTIVE_QUEUE,), "jobs": (keys.BULK_QUEUE,)}
+
 # The header of a message that says when it was queued, in Unix seconds: what its age is read from.
 QUEUED_AT_HEADER = "queued_at"
 
@@ -40,7 +44,7 @@ def make_celery(settings: Settings, *, socket_timeout_s: float | None = None) ->
         task_create_missing_queues=False,
         task_default_queue=keys.INTERACTIVE_QUEUE,
         task_ignore_result=True,
-        task_queues=[Queue(name, Exchange(name), routing_key=name) for name in (keys.INTERACTIVE_QUEUE,)],
+        task_queues=[Queue(name, Exchange(name), routing_key=name) for name in QUEUES],
         task_reject_on_worker_lost=True,
         task_serializer="json",
         worker_cancel_long_running_tasks_on_connection_loss=False,

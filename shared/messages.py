@@ -86,7 +86,7 @@ class Throughput(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Heartbeat(msgspec.Struct, frozen=True, kw_only=True):
-    """One worker's sign of life, written only while its model thread lives."""
+    """One worker's sign of life, written only while its model thread lives; `takes` is its WORKER_TAKES."""
 
     worker_id: str
     host: str
@@ -97,6 +97,7 @@ class Heartbeat(msgspec.Struct, frozen=True, kw_only=True):
     throughput: Throughput
     waiting_texts: int
     rss_bytes: int
+    takes: str = "all"
     version: int = WIRE_VERSION
 
 

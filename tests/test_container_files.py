@@ -17,7 +17,7 @@ COMPOSE_ONLY = {"REDIS_PASSWORD", "REDIS_MAX_MEMORY", "MODELS_DIR"}
 # What a Dockerfile may set besides: variables of Python, of the Hub's client and of pip.
 FOREIGN = {"PATH", "HF_HOME", "HF_HUB_DISABLE_TELEMETRY"}
 DOCKERFILES = ("Dockerfile.api", "Dockerfile.worker", "deploy/spaces/Dockerfile")
-OURS = ("api", "worker", "model")
+OURS = ("api", "worker", "worker-bulk", "model")
 
 
 def compose() -> dict[str, Any]:

@@ -14,7 +14,7 @@ from celery.exceptions import CPendingDeprecationWarning, SecurityWarning
 from celery.signals import setup_logging
 from redis import Redis
 
-from shared.celery_app import make_celery
+from shared.celery_app import QUEUES_TAKEN, make_celery
 from shared.errors import EXIT_CONFIG, KobertError, SettingsError
 from shared.log import configure_logging, get_logger
 from shared.settings import Settings, load_settings
@@ -86,8 +86,8 @@ def build_worker(settings: Settings, engine_factory: EngineFactory = OnnxEngine)
         settings.redis_url, socket_timeout=REDIS_TIMEOUT_S, socket_connect_timeout=REDIS_TIMEOUT_S
     )
     worker_id = f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:6]}"
-    heartbeat = HeartbeatWriter(redis, worker_id, classifier, settings.heartbeat_ttl_s)
-    watchdog = Watchdog(classifier.batcher, heartbeat, redis, stall_timeout_s=settings.stall_timeout_s)
+    heartbeat = HeartbeatWriter(redis, worker_id, classifier, settings)
+    watchdog = Watchdog(classifier.batcher, heartbeat, redis, settings)
     metrics = WorkerMetrics()
     metrics.watch(classifier.batcher, classifier.info)
     return Worker(settings, classifier, watchdog, ReplyWriter(redis, worker_id), metrics)
@@ -107,7 +107,8 @@ def serve(worker: Worker) -> int:
     worker.watchdog.start(worker.settings.heartbeat_interval_s)
     model = worker.classifier.info
     log.info("worker_ready", model=model.name, revision=model.revision, labels=model.labels)
-    consumer = app.Worker(without_gossip=True, without_mingle=True, without_heartbeat=True, quiet=True)
+    queues = QUEUES_TAKEN[worker.settings.worker_takes]
+    consumer = app.Worker(queues=queues, without_gossip=True, without_mingle=True, without_heartbeat=True, quiet=True)
     # It announces a new default for `worker_cancel_long_running_tasks_on_connection_loss`, which is set on purpose.
     warnings.filterwarnings("ignore", category=CPendingDeprecationWarning)
     consumer.start()
