@@ -2,10 +2,12 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v python3.13 || command -v python3)
 VENV ?= .venv
 BIN := $(VENV)/bin
+# `docker`, or a script with the sub-commands that tests/containers/engine.py lists.
+CONTAINER_ENGINE ?= docker
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint typecheck fast-test slow-test coverage bench-smoke chaos clean
+.PHONY: help run test lint typecheck fast-test slow-test containers-test coverage bench-smoke chaos clean
 
 help:  ## what there is to make
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -45,10 +47,13 @@ typecheck: $(VENV)/.dev  ## types, strictly
 	$(BIN)/mypy
 
 fast-test: $(VENV)/.dev  ## unit tests: seconds
-	$(BIN)/pytest -m 'not integration and not e2e' tests
+	$(BIN)/pytest -m 'not integration and not e2e and not containers' tests
 
 slow-test: $(VENV)/.dev  ## real servers and processes: minutes
 	$(BIN)/pytest -m 'integration or e2e' tests
+
+containers-test: $(VENV)/.dev  ## images and compose on CONTAINER_ENGINE (docker): minutes
+	CONTAINER_ENGINE=$(CONTAINER_ENGINE) $(BIN)/pytest -m containers -rP tests/containers
 
 coverage: $(VENV)/.dev  ## branch coverage of all tests, subprocesses included
 	$(BIN)/coverage erase

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 
 from api.fleet import Fleet
 from api.publisher import Publisher
+from api.request_id import current_request_id
 from shared.errors import DeadlineExceededError, KobertError, OverloadedError, StoreUnavailableError
 from shared.log import get_logger
 from shared.messages import Failure, Prediction, PredictMessage, TextItem
@@ -28,6 +29,7 @@ Result = Prediction | Failure
 class _Pending:
     item: TextItem
     deadline: float
+    request_id: str | None
     future: "asyncio.Future[Result]" = field(repr=False)
 
 
@@ -108,7 +110,8 @@ class Dispatcher:
 
     def _accept(self, text: str) -> _Pending:
         deadline = time.time() + self._settings.predict_timeout_s
-        entry = _Pending(TextItem(next(self._ids), text), deadline, asyncio.get_running_loop().create_future())
+        future: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
+        entry = _Pending(TextItem(next(self._ids), text), deadline, current_request_id(), future)
         self._pending[entry.item.id] = entry
         self._outbox.append(entry)
         self._work.set()
@@ -140,7 +143,12 @@ class Dispatcher:
 
     async def _send(self, batch: list[_Pending]) -> None:
         deadline = max(entry.deadline for entry in batch)
-        message = PredictMessage(reply_to=self._process_id, deadline=deadline, items=[entry.item for entry in batch])
+        message = PredictMessage(
+            reply_to=self._process_id,
+            deadline=deadline,
+            items=[entry.item for entry in batch],
+            request_ids=list(dict.fromkeys(entry.request_id for entry in batch if entry.request_id)),
+        )
         try:
             await self._publisher.publish(message)
         except StoreUnavailableError as error:

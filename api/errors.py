@@ -10,6 +10,7 @@ from fastapi.responses import Response
 from starlette.exceptions import HTTPException
 
 from api.request_id import current_request_id
+from api.request_record import current_record
 from shared import errors
 from shared.log import get_logger
 
@@ -82,6 +83,7 @@ def install(app: FastAPI) -> None:
 
 def respond(body: ErrorBody, status: int, headers: Mapping[str, str] | None = None) -> Response:
     """`{"error": body}` with the id of the current request."""
+    current_record().error_code = body.code
     named = msgspec.structs.replace(body, request_id=current_request_id())
     return Response(msgspec.json.encode({"error": named}), status, dict(headers or {}), "application/json")
 

@@ -50,8 +50,8 @@ class Fleet:
 
     @property
     def texts_per_s(self) -> float:
-        """How fast all live workers are together, while they compute."""
-        return sum(worker.throughput.texts_per_s for worker in self._workers.values())
+        """How fast the live workers that take interactive texts are together, while they compute."""
+        return sum(worker.throughput.texts_per_s for worker in self._interactive_workers())
 
     def require_live_worker(self) -> None:
         """Check that somebody could answer.
@@ -62,8 +62,11 @@ class Fleet:
         """
         if not self._store_answers:
             raise StoreUnavailableError("Redis does not answer; try again shortly")
-        if not self._workers:
-            raise NoWorkerError("no worker is running; start one, or try again shortly")
+        if not self._interactive_workers():
+            raise NoWorkerError("no worker that takes texts is running; start one, or try again shortly")
+
+    def _interactive_workers(self) -> list[Heartbeat]:
+        return [worker for worker in self._workers.values() if worker.takes != "jobs"]
 
     def mark_store_lost(self) -> None:
         """Somebody else found out that Redis is away."""

@@ -3,26 +3,23 @@
 import signal
 import sys
 import time
-import uuid
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from importlib.metadata import version
 
 import uvicorn
 from fastapi import Depends, FastAPI
-from redis.asyncio import Redis
 
 from api import errors
 from api.auth import owner_of_key, require_owner
 from api.context import Context
-from api.dispatcher import Dispatcher
-from api.fleet import Fleet
+from api.gauges import LiveGauges
 from api.jobs.running import running_jobs
-from api.publisher import Publisher
-from api.reply_reader import BLOCK_MS, ReplyReader
+from api.metrics import ApiMetrics
+from api.observation import ObservationMiddleware
 from api.request_id import RequestIdMiddleware
-from api.routes import jobs, predict, status
-from shared.celery_app import make_celery
+from api.routes import jobs, metrics, predict, status
+from api.running import running_path
 from shared.errors import EXIT_CONFIG, KobertError, SettingsError
 from shared.log import configure_logging, get_logger
 from shared.settings import Settings, load_settings
@@ -35,7 +32,6 @@ DESCRIPTION = """한국어 텍스트를 분류합니다 (clean, curse, insult, h
 Classifies Korean text on small CPU machines. Errors on every route have one shape, `{"error": {…}}`, and every answer
 carries an `X-Request-ID`.
 """
-REDIS_TIMEOUT_S = 2
 # A thread that parses an upload may keep the interpreter from the event loop for so long, each time; by default, 5 ms.
 SWITCH_INTERVAL_S = 0.0005
 
@@ -57,9 +53,13 @@ def create_app(settings: Settings) -> FastAPI:
         lifespan=_lifespan(settings, settings.redis_url),
         redoc_url=None,
     )
+    app.state.metrics = ApiMetrics()
+    # The one added last is the outermost: the log line has the request's id.
+    app.add_middleware(ObservationMiddleware, metrics=app.state.metrics)
     app.add_middleware(RequestIdMiddleware)
     errors.install(app)
     app.include_router(status.router)
+    app.include_router(metrics.router)
     app.include_router(predict.router, dependencies=[Depends(require_owner)])
     app.include_router(jobs.router)
     return app
@@ -68,35 +68,22 @@ def create_app(settings: Settings) -> FastAPI:
 def _lifespan(settings: Settings, redis_url: str) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        process_id = uuid.uuid4().hex
-        redis = Redis.from_url(redis_url, socket_timeout=REDIS_TIMEOUT_S, socket_connect_timeout=REDIS_TIMEOUT_S)
-        # Its reads block on purpose, for longer than any other command may take.
-        reply_redis = Redis.from_url(
-            redis_url, socket_timeout=REDIS_TIMEOUT_S + BLOCK_MS / 1000, socket_connect_timeout=REDIS_TIMEOUT_S
-        )
-        fleet = Fleet(redis, settings.heartbeat_interval_s)
-        publisher = Publisher(make_celery(settings, socket_timeout_s=REDIS_TIMEOUT_S))
-        dispatcher = Dispatcher(settings, process_id, publisher, fleet)
-        reader = ReplyReader(reply_redis, process_id, dispatcher.resolve, fleet.mark_store_lost)
-        fleet.on_worker_lost = dispatcher.resend_pending
         owners = frozenset(map(owner_of_key, settings.api_keys or ()))
         if not owners:
             log.warning("api_is_open", advice="set API_KEYS, or let nobody reach this port whom you do not trust")
-        await fleet.start()
-        reader.start()
-        dispatcher.start()
-        try:
-            async with running_jobs(settings, redis_url, publisher) as desk:
-                app.state.context = Context(settings, dispatcher, fleet, desk, owners, app.version, time.time())
-                log.info("api_ready", process_id=process_id, workers=len(fleet.workers))
+        async with (
+            running_path(settings, redis_url) as path,
+            running_jobs(settings, redis_url, path.publisher) as desk,
+        ):
+            gauges = LiveGauges(path.redis, path.fleet, path.dispatcher, app.version)
+            app.state.gauges = gauges
+            app.state.metrics.registry.register(gauges)
+            app.state.context = Context(settings, path.dispatcher, path.fleet, desk, owners, app.version, time.time())
+            log.info("api_ready", process_id=path.process_id, workers=len(path.fleet.workers))
+            try:
                 yield
-        finally:
-            await dispatcher.close()
-            await reader.close()
-            await fleet.close()
-            publisher.close()
-            await reply_redis.aclose()
-            await redis.aclose()
+            finally:
+                app.state.metrics.registry.unregister(gauges)
 
     return lifespan
 

@@ -1,6 +1,7 @@
 """Puts messages on the queue from a thread of its own, because Celery's client blocks."""
 
 import asyncio
+import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -9,7 +10,7 @@ from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 
 from shared import keys
-from shared.celery_app import JOBS_TASK, PREDICT_TASK
+from shared.celery_app import JOBS_TASK, PREDICT_TASK, QUEUED_AT_HEADER
 from shared.errors import StoreUnavailableError
 from shared.messages import PredictMessage, encode
 
@@ -72,6 +73,7 @@ class Publisher:
                 retry=False,
                 ignore_result=True,
                 argsrepr=HIDDEN_ARGUMENTS,
+                headers={QUEUED_AT_HEADER: time.time()},
             )
         except Exception:
             self._disconnect()

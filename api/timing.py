@@ -2,10 +2,30 @@
 
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from shared.messages import Prediction
 
 _DIGITS = 2
+
+
+@dataclass(frozen=True)
+class Timing:
+    """The parts of one request's time, in seconds."""
+
+    queue_s: float
+    tokenization_s: float
+    inference_s: float
+    total_s: float
+
+    def headers(self) -> dict[str, str]:
+        """The four response headers."""
+        return {
+            "x-queue-time": _milliseconds(self.queue_s),
+            "x-tokenization-time": _milliseconds(self.tokenization_s),
+            "x-inference-time": _milliseconds(self.inference_s),
+            "x-total-time": _milliseconds(self.total_s),
+        }
 
 
 class Stopwatch:
@@ -14,8 +34,8 @@ class Stopwatch:
     def __init__(self) -> None:
         self._started = time.perf_counter()
 
-    def headers(self, predictions: Sequence[Prediction]) -> dict[str, str]:
-        """Four headers for the texts of one request, which were worked on side by side: each part is the longest one's.
+    def read(self, predictions: Sequence[Prediction]) -> Timing:
+        """The time of the texts of one request, which were worked on side by side: each part is the longest one's.
 
         Queue time is all that is neither tokenising nor inference: dispatcher, Redis, Celery and the micro-batcher. It
         needs no clock but this process's own.
@@ -24,12 +44,7 @@ class Stopwatch:
         tokenization_s = max((p.tokenization_s for p in predictions), default=0.0)
         inference_s = max((p.inference_s for p in predictions), default=0.0)
         queue_s = max(0.0, total_s - tokenization_s - inference_s)
-        return {
-            "x-queue-time": _milliseconds(queue_s),
-            "x-tokenization-time": _milliseconds(tokenization_s),
-            "x-inference-time": _milliseconds(inference_s),
-            "x-total-time": _milliseconds(total_s),
-        }
+        return Timing(queue_s, tokenization_s, inference_s, total_s)
 
 
 def _milliseconds(seconds: float) -> str:

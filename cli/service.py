@@ -31,7 +31,11 @@ class Service:
         self._store_url = environment["REDIS_URL"]
         self._store = [Child("store", store.command, environment)] if store is not None else []
         self._workers = [
-            Child(f"worker {number}", lambda: python_module("worker.main"), environment)
+            Child(
+                f"worker {number}",
+                lambda: python_module("worker.main"),
+                _worker_environment(settings, environment, number),
+            )
             for number in range(1, settings.workers + 1)
         ]
         self._api = [Child("api", lambda: python_module("api.main"), environment)]
@@ -121,6 +125,12 @@ class Service:
             f"Ready: {url} (docs: {url}/docs). Ctrl-C stops it. Try:\n"
             f"  curl -X POST {url}/predict -H 'Content-Type: application/json' -d '{body}'"
         )
+
+
+def _worker_environment(settings: Settings, environment: Mapping[str, str], number: int) -> dict[str, str]:
+    """Workers of one machine cannot share a port for their metrics: each has the next one."""
+    first = settings.worker_metrics_port
+    return {**environment, "WORKER_METRICS_PORT": str(first + number - 1 if first else 0)}
 
 
 async def _stop_together(children: Sequence[Child], timeout_s: float) -> None:

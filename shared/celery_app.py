@@ -15,6 +15,11 @@ PREDICT_TASK = "kobert.predict"
 JOBS_TASK = "kobert.jobs"
 
 QUEUES = (keys.INTERACTIVE_QUEUE, keys.BULK_QUEUE)
+# The queues of each value of WORKER_TAKES.
+QUEUES_TAKEN = {"all": QUEUES, "predict": (keys.INTERACTIVE_QUEUE,), "jobs": (keys.BULK_QUEUE,)}
+
+# The header of a message that says when it was queued, in Unix seconds: what its age is read from.
+QUEUED_AT_HEADER = "queued_at"
 
 # How long a dead worker can hold the lock under which abandoned messages are restored; kombu's own default is 300.
 RESTORE_LOCK_S = 5

@@ -9,7 +9,7 @@ import structlog
 from shared.settings import Settings
 
 if TYPE_CHECKING:
-    from structlog.typing import Processor
+    from structlog.typing import EventDict, Processor
 
 # Local variables hold users' texts, so no traceback shows them.
 _JSON_TRACEBACK = structlog.processors.ExceptionRenderer(
@@ -20,11 +20,12 @@ _JSON_TRACEBACK = structlog.processors.ExceptionRenderer(
 def configure_logging(settings: Settings, process: str) -> None:
     """Send the product's events and those of the libraries to stderr in one format.
 
-    `process` ("api", "worker", "run") is bound to every line.
+    `process` ("api", "worker", "run") is on every line, whichever thread writes it.
     """
     as_json = settings.log_format == "json" or (settings.log_format == "auto" and not sys.stderr.isatty())
     shared_steps: list[Processor] = [
         structlog.contextvars.merge_contextvars,
+        _add_process(process),
         structlog.stdlib.add_log_level,
         structlog.stdlib.ExtraAdder(),
         structlog.processors.TimeStamper(fmt="iso", utc=True),
@@ -52,8 +53,17 @@ def configure_logging(settings: Settings, process: str) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(settings.log_level.upper())
-    structlog.contextvars.bind_contextvars(process=process)
     _quieten_libraries(settings)
+
+
+def _add_process(process: str) -> "Processor":
+    """Not a context variable, which the threads of a worker would not see."""
+
+    def add(_logger: object, _method: str, event: "EventDict") -> "EventDict":
+        event["process"] = process
+        return event
+
+    return add
 
 
 def _quieten_libraries(settings: Settings) -> None:

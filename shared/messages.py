@@ -19,11 +19,15 @@ class TextItem(msgspec.Struct, frozen=True):
 
 
 class PredictMessage(msgspec.Struct, frozen=True, kw_only=True):
-    """Many texts for one worker. After `deadline` nobody waits for the answer any more."""
+    """Many texts for one worker. After `deadline` nobody waits for the answer any more.
+
+    `request_ids` are those of the HTTP requests that the texts came with, each once, for the worker's log.
+    """
 
     reply_to: str
     deadline: float
     items: list[TextItem]
+    request_ids: list[str] = []
     version: int = WIRE_VERSION
 
 
@@ -82,7 +86,7 @@ class Throughput(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Heartbeat(msgspec.Struct, frozen=True, kw_only=True):
-    """One worker's sign of life, written only while its model thread lives."""
+    """One worker's sign of life, written only while its model thread lives; `takes` is its WORKER_TAKES."""
 
     worker_id: str
     host: str
@@ -93,6 +97,7 @@ class Heartbeat(msgspec.Struct, frozen=True, kw_only=True):
     throughput: Throughput
     waiting_texts: int
     rss_bytes: int
+    takes: str = "all"
     version: int = WIRE_VERSION
 
 

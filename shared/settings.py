@@ -87,6 +87,7 @@ class Settings(BaseSettings):
     predict_timeout_s: Annotated[float, Field(gt=0, le=600)] = 30.0
 
     # The queue and the worker
+    worker_takes: Literal["all", "predict", "jobs"] = "all"
     max_message_texts: Annotated[int, Field(ge=1)] = 32
     task_threads: Annotated[int, Field(ge=1, le=256)] = 8
     max_batch_tokens: Annotated[int, Field(ge=16)] = 256
@@ -122,11 +123,14 @@ class Settings(BaseSettings):
     webhook_attempts: Annotated[int, Field(ge=1, le=20)] = 6
     webhook_timeout_s: Annotated[float, Field(gt=0, le=60)] = 10.0
 
+    # Metrics of a worker; the API's are on its own port
+    worker_metrics_port: Annotated[int, Field(ge=0, le=65535)] = 0
+
     # Logs
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_format: Literal["auto", "json", "console"] = "auto"
 
-    @field_validator("log_level", "log_format", "vocab_specials", "legacy_tokenizer", mode="before")
+    @field_validator("log_level", "log_format", "vocab_specials", "legacy_tokenizer", "worker_takes", mode="before")
     @classmethod
     def _lower(cls, value: object) -> object:
         return value.lower() if isinstance(value, str) else value

@@ -1,5 +1,6 @@
 """The rules of the house that no linter knows."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -31,6 +32,18 @@ def test_the_worker_loads_no_torch_and_no_web_framework() -> None:
     assert not loaded & {"torch", "transformers", "onnx", "fastapi", "starlette", "uvicorn"}
 
 
+@pytest.mark.parametrize("module", ["worker.engines.onnx", "training"])
+def test_onnx_runtime_reports_nothing_to_its_vendor(module: str, tmp_path: Path) -> None:
+    home = {**os.environ, "HOME": str(tmp_path), "XDG_CACHE_HOME": str(tmp_path)}
+    home.pop("ORT_DISABLE_TELEMETRY", None)
+    code = f"import {module}, onnxruntime"
+
+    subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=home, check=True)
+
+    # Where it reports, it keeps a device id and a database of what it has yet to send.
+    assert not list(tmp_path.rglob("*"))
+
+
 def test_the_command_starts_without_machine_learning() -> None:
     assert not modules_after("import cli.main") & set(MACHINE_LEARNING)
 
@@ -52,4 +65,11 @@ def test_only_the_composition_roots_read_the_environment() -> None:
         for path in (ROOT / package).rglob("*.py")
         if "load_settings(" in (text := path.read_text()) or "os.environ" in text
     }
-    assert readers == {"api/main.py", "shared/settings.py", "worker/main.py"}
+    assert readers == {
+        "api/health.py",
+        "api/main.py",
+        "shared/settings.py",
+        "worker/health.py",
+        "worker/main.py",
+        "worker/prepare.py",
+    }

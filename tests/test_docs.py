@@ -2,12 +2,22 @@
 
 import re
 import subprocess
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
+from prometheus_client import Metric
+from redis.asyncio import Redis
 
+from api.dispatcher import Dispatcher
+from api.fleet import Fleet
+from api.gauges import LiveGauges
 from api.main import create_app
+from api.metrics import ApiMetrics
+from api.publisher import Publisher
+from shared.celery_app import make_celery
 from shared.settings import Settings
+from worker.metrics import WorkerMetrics
 
 ROOT = Path(__file__).resolve().parents[1]
 READMES = ("README.md", "README.ko.md")
@@ -38,6 +48,46 @@ def test_the_table_of_settings_is_complete_and_its_defaults_are_true() -> None:
 
     assert dict(rows) == {name.upper(): shown_default(name) for name in Settings.model_fields}
     assert len(rows) == len(Settings.model_fields)
+
+
+def metric_table(heading: str) -> dict[str, tuple[str, frozenset[str]]]:
+    """Type and labels of each metric in a table of docs/operations.md."""
+    section = read("docs/operations.md").partition(f"### {heading}\n")[2].partition("\n#")[0]
+    rows = re.findall(r"^\| `(\w+)` \| (\w+) \| ([^|]*)\| .+ \|$", section, re.MULTILINE)
+    return {name: (kind, frozenset(re.findall(r"`(\w+)`", labels))) for name, kind, labels in rows}
+
+
+def shown_name(family: Metric) -> str:
+    return f"{family.name}_total" if family.type == "counter" else family.name
+
+
+def own_families(families: Iterable[Metric]) -> dict[str, str]:
+    """Types of our metrics, without those of the process."""
+    return {shown_name(family): family.type for family in families if family.name.startswith("kobert_")}
+
+
+def test_the_table_of_the_apis_metrics_is_complete_and_its_types_are_true() -> None:
+    settings = Settings(redis_url="redis://localhost")
+    fleet = Fleet(Redis(), interval_s=1)
+    dispatcher = Dispatcher(settings, "here", Publisher(make_celery(settings)), fleet)
+    registry = ApiMetrics().registry
+    registry.register(LiveGauges(Redis(), fleet, dispatcher, "1"))
+
+    assert {name: kind for name, (kind, _) in metric_table("API").items()} == own_families(registry.collect())
+
+
+def test_the_table_of_the_workers_metrics_is_complete_and_its_types_are_true() -> None:
+    families = WorkerMetrics().registry.collect()
+    assert {name: kind for name, (kind, _) in metric_table("Worker").items()} == own_families(families)
+
+
+def test_every_metric_that_a_document_names_exists() -> None:
+    known = {*metric_table("API"), *metric_table("Worker")}
+    suffixes = ("", "_sum", "_count", "_bucket")
+    for document in documents():
+        named = set(re.findall(r"\bkobert_[a-z_]+\b", document.read_text()))
+        unknown = {name for name in named if not any(name.removesuffix(suffix) in known for suffix in suffixes)}
+        assert not unknown - {"kobert_classifier"}, document
 
 
 @pytest.mark.parametrize("readme", READMES)

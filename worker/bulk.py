@@ -37,7 +37,7 @@ class BulkRunner:
         self._gate = Gate()
         self._in_hand: dict[int, Lease] = {}
         self._chunks = ChunkWorker(ledger, classifier, settings, self._stopping.is_set)
-        hands = settings.bulk_threads
+        hands = 0 if settings.worker_takes == "predict" else settings.bulk_threads
         self._threads = [
             threading.Thread(target=self._work_forever, name=f"bulk-{number}", daemon=True) for number in range(hands)
         ]

@@ -9,6 +9,7 @@ from redis import Redis
 
 from shared import keys
 from shared.messages import Heartbeat, encode
+from shared.settings import Settings
 from worker.classifier import Classifier
 
 # For how many lifetimes of a heartbeat a dead worker stays listed.
@@ -17,16 +18,17 @@ _KIB = 1024
 
 
 class HeartbeatWriter:
-    """Announces one worker for `ttl_s` at a time.
+    """Announces one worker for HEARTBEAT_TTL_S at a time.
 
     Raises, from `write` and `withdraw`: `redis.RedisError` when Redis does not answer.
     """
 
-    def __init__(self, redis: Redis, worker_id: str, classifier: Classifier, ttl_s: float) -> None:
+    def __init__(self, redis: Redis, worker_id: str, classifier: Classifier, settings: Settings) -> None:
         self._redis = redis
         self._worker_id = worker_id
         self._classifier = classifier
-        self._ttl_ms = int(ttl_s * 1000)
+        self._ttl_ms = int(settings.heartbeat_ttl_s * 1000)
+        self._takes = settings.worker_takes
         self._started_at = time.time()
 
     def write(self) -> None:
@@ -60,6 +62,7 @@ class HeartbeatWriter:
             throughput=batcher.stats.snapshot(),
             waiting_texts=batcher.waiting_rows,
             rss_bytes=resident_bytes(),
+            takes=self._takes,
         )
 
 

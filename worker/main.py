@@ -6,14 +6,15 @@ import sys
 import time
 import uuid
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from celery.exceptions import CPendingDeprecationWarning, SecurityWarning
 from celery.signals import setup_logging
 from redis import Redis
 
-from shared.celery_app import make_celery
+from shared.celery_app import QUEUES_TAKEN, make_celery
 from shared.errors import EXIT_CONFIG, KobertError, SettingsError
 from shared.jobs.ledger import Ledger
 from shared.log import configure_logging, get_logger
@@ -25,6 +26,7 @@ from worker.classifier import Classifier
 from worker.engines.onnx import OnnxEngine
 from worker.engines.protocol import Engine
 from worker.heartbeat import HeartbeatWriter
+from worker.metrics import MetricsServer, WorkerMetrics
 from worker.replies import ReplyWriter
 from worker.sources import resolve
 from worker.tasks import register_jobs, register_predict
@@ -55,6 +57,7 @@ class Worker:
     watchdog: Watchdog
     replies: ReplyWriter
     bulk: BulkRunner
+    metrics: WorkerMetrics
 
 
 def build_classifier(settings: Settings, engine_factory: EngineFactory = OnnxEngine) -> Classifier:
@@ -92,10 +95,12 @@ def build_worker(settings: Settings, engine_factory: EngineFactory = OnnxEngine)
         settings.redis_url, socket_timeout=REDIS_TIMEOUT_S, socket_connect_timeout=REDIS_TIMEOUT_S
     )
     worker_id = f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:6]}"
-    heartbeat = HeartbeatWriter(redis, worker_id, classifier, settings.heartbeat_ttl_s)
-    watchdog = Watchdog(classifier.batcher, heartbeat, redis, stall_timeout_s=settings.stall_timeout_s)
+    heartbeat = HeartbeatWriter(redis, worker_id, classifier, settings)
+    watchdog = Watchdog(classifier.batcher, heartbeat, redis, settings)
     bulk = BulkRunner(Ledger(redis, settings), classifier, settings, worker_id)
-    return Worker(settings, classifier, watchdog, ReplyWriter(redis, worker_id), bulk)
+    metrics = WorkerMetrics()
+    metrics.watch(classifier.batcher, classifier.info)
+    return Worker(settings, classifier, watchdog, ReplyWriter(redis, worker_id), bulk, metrics)
 
 
 def serve(worker: Worker) -> int:
@@ -103,7 +108,7 @@ def serve(worker: Worker) -> int:
     sys.setswitchinterval(SWITCH_INTERVAL_S)
     app = make_celery(worker.settings)
     app.conf.worker_consumer = "worker.consumer:PromptConsumer"
-    register_predict(app, worker.classifier, worker.replies)
+    register_predict(app, worker.classifier, worker.replies, worker.metrics)
     register_jobs(app, worker.bulk)
     # Celery would configure logging its own way unless this signal has a receiver.
     setup_logging.connect(_keep_logging, weak=False)
@@ -113,7 +118,8 @@ def serve(worker: Worker) -> int:
     worker.watchdog.start(worker.settings.heartbeat_interval_s)
     model = worker.classifier.info
     log.info("worker_ready", model=model.name, revision=model.revision, labels=model.labels)
-    consumer = app.Worker(without_gossip=True, without_mingle=True, without_heartbeat=True, quiet=True)
+    queues = QUEUES_TAKEN[worker.settings.worker_takes]
+    consumer = app.Worker(queues=queues, without_gossip=True, without_mingle=True, without_heartbeat=True, quiet=True)
     # It announces a new default for `worker_cancel_long_running_tasks_on_connection_loss`, which is set on purpose.
     warnings.filterwarnings("ignore", category=CPendingDeprecationWarning)
     worker.bulk.start()
@@ -134,12 +140,27 @@ def _warm_up(classifier: Classifier) -> None:
     list(classifier.classify(WARM_UP_TEXTS, Priority.INTERACTIVE, deadline=time.time() + WARM_UP_TIMEOUT_S))
 
 
+@contextmanager
+def _metrics_served(worker: Worker) -> Iterator[None]:
+    """Serve `/metrics` where WORKER_METRICS_PORT says, if anywhere."""
+    if not worker.settings.worker_metrics_port:
+        yield
+        return
+    server = MetricsServer(worker.metrics, worker.settings.host, worker.settings.worker_metrics_port)
+    try:
+        yield
+    finally:
+        server.close()
+
+
 def main(engine_factory: EngineFactory = OnnxEngine) -> int:
     """Run a worker with the settings of the environment; returns the exit code."""
     try:
         settings = load_settings()
         configure_logging(settings, "worker")
-        return serve(build_worker(settings, engine_factory))
+        worker = build_worker(settings, engine_factory)
+        with _metrics_served(worker):
+            return serve(worker)
     except KobertError as error:
         sys.stderr.write(f"kobert worker: {error.message}\n")
         return EXIT_CONFIG

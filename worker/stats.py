@@ -2,7 +2,7 @@
 
 import threading
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from shared.messages import Throughput
 
@@ -10,15 +10,17 @@ RECENT_BATCHES = 64
 
 
 class BatchStats:
-    """Written by the model thread, read by the heartbeat."""
+    """Written by the model thread, read by the heartbeat. `on_pass` is told of every pass: its lengths, its seconds."""
 
     def __init__(self) -> None:
+        self.on_pass: Callable[[Sequence[int], float], None] = lambda _lengths, _elapsed_s: None
         self._lock = threading.Lock()
         self._recent: deque[tuple[int, float]] = deque(maxlen=RECENT_BATCHES)
         self._rows = self._batches = self._failed = self._tokens = self._padding = 0
 
     def record(self, lengths: Sequence[int], elapsed_s: float) -> int:
         """Count one pass over rows of these lengths; returns its number."""
+        self.on_pass(lengths, elapsed_s)
         with self._lock:
             self._rows += len(lengths)
             self._batches += 1

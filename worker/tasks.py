@@ -3,26 +3,32 @@
 import time
 
 import msgspec
-from celery import Celery
+import structlog
+from celery import Celery, Task
 
-from shared.celery_app import JOBS_TASK, PREDICT_TASK
+from shared.celery_app import JOBS_TASK, PREDICT_TASK, QUEUED_AT_HEADER
 from shared.errors import KobertError
 from shared.log import get_logger
 from shared.messages import Failure, Prediction, PredictMessage, decode
 from worker.batcher import Priority
 from worker.bulk import BulkRunner
 from worker.classifier import Classified, Classifier
+from worker.metrics import AnsweredMessage, WorkerMetrics
 from worker.replies import ReplyWriter
 
 log = get_logger(__name__)
 
 
-def register_predict(app: Celery, classifier: Classifier, replies: ReplyWriter) -> None:
+def register_predict(app: Celery, classifier: Classifier, replies: ReplyWriter, metrics: WorkerMetrics) -> None:
     """Make `app` handle predict messages with this classifier."""
 
-    @app.task(name=PREDICT_TASK, ignore_result=True, acks_late=True)
-    def predict(payload: str) -> None:
-        answer(payload, classifier, replies)
+    @app.task(name=PREDICT_TASK, ignore_result=True, acks_late=True, bind=True)
+    def predict(task: Task[[str], None], payload: str) -> None:
+        queued_at = task.request.get(QUEUED_AT_HEADER)
+        queued_s = None if queued_at is None else max(0.0, time.time() - queued_at)
+        done = answer(payload, classifier, replies, queued_s)
+        if done is not None:
+            metrics.observe_message(done)
 
 
 def register_jobs(app: Celery, runner: BulkRunner) -> None:
@@ -33,7 +39,9 @@ def register_jobs(app: Celery, runner: BulkRunner) -> None:
         runner.poke()
 
 
-def answer(payload: str, classifier: Classifier, replies: ReplyWriter) -> None:
+def answer(
+    payload: str, classifier: Classifier, replies: ReplyWriter, queued_s: float | None = None
+) -> AnsweredMessage | None:
     """Classify the texts of one encoded `PredictMessage` and send what is done as soon as it is done.
 
     A message that cannot be read is dropped with a log line: its sender speaks another version and will time out. One
@@ -43,14 +51,41 @@ def answer(payload: str, classifier: Classifier, replies: ReplyWriter) -> None:
         message = decode(payload, PredictMessage)
     except msgspec.DecodeError as error:
         log.warning("message_unreadable", reason=str(error))
-        return
+        return None
     if time.time() >= message.deadline:
-        return
+        return None
+    with structlog.contextvars.bound_contextvars(request_ids=message.request_ids):
+        started = time.perf_counter()
+        outcomes = _classify(message, classifier, replies)
+        done = _summarise(outcomes, queued_s)
+        log.info(
+            "texts_classified",
+            texts=len(outcomes),
+            texts_failed=len(done.failures),
+            queue_ms=None if queued_s is None else _milliseconds(queued_s),
+            tokenization_ms=_milliseconds(done.tokenization_s),
+            inference_ms=_milliseconds(max(outcome.inference_s for outcome in outcomes)),
+            total_ms=_milliseconds(time.perf_counter() - started),
+        )
+    return done
+
+
+def _classify(message: PredictMessage, classifier: Classifier, replies: ReplyWriter) -> list[Classified]:
+    """Answer the texts group by group as they are done."""
     texts = [item.text for item in message.items]
     revision = classifier.bundle.revision
+    outcomes: list[Classified] = []
     for group in classifier.classify(texts, Priority.INTERACTIVE, message.deadline):
         results = [_result(message.items[done.index].id, done, revision) for done in group]
         replies.send(message.reply_to, results, message.deadline)
+        outcomes += group
+    return outcomes
+
+
+def _summarise(outcomes: list[Classified], queued_s: float | None) -> AnsweredMessage:
+    failures = [done.outcome.code for done in outcomes if isinstance(done.outcome, KobertError)]
+    tokenization_s = max(done.tokenization_s for done in outcomes)
+    return AnsweredMessage(queued_s, tokenization_s, len(outcomes) - len(failures), failures)
 
 
 def _result(item_id: int, done: Classified, revision: str) -> Prediction | Failure:
@@ -67,3 +102,7 @@ def _result(item_id: int, done: Classified, revision: str) -> Prediction | Failu
         tokenization_s=done.tokenization_s,
         inference_s=done.inference_s,
     )
+
+
+def _milliseconds(seconds: float) -> float:
+    return round(seconds * 1000, 2)

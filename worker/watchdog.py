@@ -13,7 +13,9 @@ from redis import Redis
 from redis.exceptions import RedisError
 
 from shared import keys
+from shared.celery_app import QUEUES_TAKEN
 from shared.log import get_logger
+from shared.settings import Settings
 from worker.batcher import MicroBatcher
 from worker.heartbeat import HeartbeatWriter
 
@@ -25,13 +27,13 @@ EXIT_STALLED = 70
 class Watchdog:
     """Writes the heartbeat while the model thread lives and exits the process when it does not."""
 
-    def __init__(
-        self, batcher: MicroBatcher, heartbeat: HeartbeatWriter, redis: Redis, *, stall_timeout_s: float
-    ) -> None:
+    def __init__(self, batcher: MicroBatcher, heartbeat: HeartbeatWriter, redis: Redis, settings: Settings) -> None:
         self._batcher = batcher
         self._heartbeat = heartbeat
         self._redis = redis
-        self._stall_timeout_s = stall_timeout_s
+        self._stall_timeout_s = settings.stall_timeout_s
+        # Messages of a queue that this worker leaves to others say nothing of its consumer.
+        self._takes_interactive = keys.INTERACTIVE_QUEUE in QUEUES_TAKEN[settings.worker_takes]
         self._stopping = threading.Event()
         self._waiting_since: float | None = None
         self._rows_seen = 0
@@ -64,7 +66,7 @@ class Watchdog:
             return "the model thread died"
         if time.monotonic() - self._batcher.beat_at > self._stall_timeout_s:
             return "the model thread hangs"
-        if self._consumer_is_silent():
+        if self._takes_interactive and self._consumer_is_silent():
             return "messages wait and none is taken"
         return None
 

@@ -9,8 +9,9 @@ from api.body import read_json_object
 from api.context import Context, ContextDep
 from api.dispatcher import Result
 from api.request_id import current_request_id
+from api.request_record import current_record
 from api.texts import check_text
-from api.timing import Stopwatch
+from api.timing import Stopwatch, Timing
 from shared.errors import KobertError, MalformedRequestError, TextRejectedError, TooLargeError
 from shared.messages import Prediction
 
@@ -50,9 +51,11 @@ async def predict(request: Request, context: ContextDep) -> Response:
     if all(isinstance(outcome, KobertError) for outcome in outcomes):
         raise outcomes[0]  # type: ignore[misc]  # the line above says that it is an error
     predictions = [outcome for outcome in outcomes if isinstance(outcome, Prediction)]
+    timing = stopwatch.read(predictions)
+    _note(outcomes, timing)
     shown = [_show(value, name, outcome) for value, name, outcome in zip(values, names, outcomes, strict=True)]
     content = schemas.ManyPredictions.model_construct(results=shown) if "texts" in body else shown[0]
-    return Response(content.model_dump_json(), media_type="application/json", headers=stopwatch.headers(predictions))
+    return Response(content.model_dump_json(), media_type="application/json", headers=timing.headers())
 
 
 def _items(body: dict[str, object], max_texts: int) -> tuple[list[Any], list[str]]:
@@ -95,6 +98,13 @@ def _named(result: Result | KobertError, name: str) -> Prediction | KobertError:
     if isinstance(result, Prediction | KobertError):
         return result
     return errors.from_worker(result.code, result.message, name)
+
+
+def _note(outcomes: list[Prediction | KobertError], timing: Timing) -> None:
+    record = current_record()
+    record.timing = timing
+    record.classifications = [outcome.classification for outcome in outcomes if isinstance(outcome, Prediction)]
+    record.text_errors = [outcome.code for outcome in outcomes if isinstance(outcome, KobertError)]
 
 
 def _show(value: Any, name: str, outcome: Prediction | KobertError) -> schemas.PredictionOut | schemas.FailedOut:  # noqa: ANN401  an item as it was sent

@@ -65,6 +65,7 @@ def _describe_worker(worker: Heartbeat) -> dict[str, Any]:
         "id": worker.worker_id,
         "model": worker.model.name,
         "revision": worker.model.revision,
+        "takes": worker.takes,
         "started_at": round(worker.started_at, 3),
         "waiting_texts": worker.waiting_texts,
         "rss_bytes": worker.rss_bytes,

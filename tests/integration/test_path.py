@@ -1,6 +1,7 @@
 """The path of a text through real processes: API, Valkey, Celery worker, micro-batcher, and back."""
 
 import asyncio
+import contextlib
 import signal
 import tempfile
 import time
@@ -167,6 +168,31 @@ def test_without_a_worker_the_answer_is_503_at_once(own_stack: Stack) -> None:
     answer = httpx.post(f"{own_stack.url}/predict", json={"text": "아무도 없나요"})
     assert (answer.status_code, answer.json()["error"]["code"]) == (503, "no_worker")
     assert int(answer.headers["retry-after"]) > 0
+
+
+def test_a_worker_of_jobs_alone_answers_nobody_who_waits(short_tmp: Path, echo_bundle: Path) -> None:
+    stack = Stack(short_tmp, echo_bundle)
+    try:
+        stack.start_store()
+        bulk = stack.add_worker(worker_takes="jobs")
+        stack.api.start()
+
+        def has_a_worker() -> bool:
+            with contextlib.suppress(httpx.TransportError):
+                return httpx.get(f"{stack.url}/info").json()["workers"] != []
+            return False
+
+        wait_until(has_a_worker, "the first heartbeat")
+        assert httpx.get(f"{stack.url}/ready").json()["error"]["code"] == "no_worker"
+        stack.add_worker()
+        stack.wait_ready(workers=2)
+        assert_own_answer(
+            "기다리는 사람의 댓글", httpx.post(f"{stack.url}/predict", json={"text": "기다리는 사람의 댓글"})
+        )
+        assert bulk.process is not None
+        assert bulk.process.poll() is None
+    finally:
+        stack.stop()
 
 
 def test_a_store_away_for_10_s_means_503_then_answers_with_no_restart_of_api_or_worker(own_stack: Stack) -> None:
