@@ -12,6 +12,7 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from api.background import end_task
 from api.fleet import Fleet
 from api.publisher import Publisher
 from api.request_id import current_request_id
@@ -53,9 +54,7 @@ class Dispatcher:
 
     async def close(self) -> None:
         """Stop sending; what is pending fails as unavailable."""
-        if self._sender is not None:
-            self._sender.cancel()
-            await asyncio.gather(self._sender, return_exceptions=True)
+        await end_task(self._sender)
         self._fail(list(self._pending.values()), StoreUnavailableError("the server is stopping"))
 
     @property

@@ -8,6 +8,7 @@ import msgspec
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
+from api.background import end_task
 from shared import keys
 from shared.errors import NoWorkerError, StoreUnavailableError
 from shared.log import get_logger
@@ -34,9 +35,7 @@ class Fleet:
 
     async def close(self) -> None:
         """Stop looking."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+        await end_task(self._task)
 
     @property
     def store_answers(self) -> bool:

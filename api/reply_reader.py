@@ -11,6 +11,7 @@ import msgspec
 from redis.asyncio import Redis
 from redis.exceptions import RedisError, ResponseError
 
+from api.background import end_task
 from shared import keys
 from shared.log import get_logger
 from shared.messages import Failure, Prediction, Reply, decode
@@ -46,9 +47,7 @@ class ReplyReader:
 
     async def close(self) -> None:
         """Stop reading and delete the stream."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+        await end_task(self._task)
         try:
             await self._redis.delete(self._stream)
         except (RedisError, OSError):

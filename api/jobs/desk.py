@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 from redis.exceptions import RedisError
 
+from api.background import end_task
 from api.jobs.webhook_target import check_webhook_url
 from api.publisher import Publisher
 from api.uploads.pull import BodyPull
@@ -44,9 +45,7 @@ class JobDesk:
 
     async def close(self) -> None:
         """Stop sweeping. Uploads have ended with their requests."""
-        if self._sweeper is not None:
-            self._sweeper.cancel()
-            await asyncio.gather(self._sweeper, return_exceptions=True)
+        await end_task(self._sweeper)
         self._threads.shutdown(wait=False, cancel_futures=True)
         self._upload_threads.shutdown(wait=False, cancel_futures=True)
 

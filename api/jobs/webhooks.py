@@ -17,6 +17,7 @@ from collections.abc import Callable
 
 import msgspec
 
+from api.background import end_task
 from api.jobs.desk import JobDesk
 from api.jobs.view import show_job
 from api.jobs.webhook_target import WebhookTarget, resolve_webhook
@@ -49,9 +50,7 @@ class WebhookSender:
 
     async def close(self) -> None:
         """Stop; what is being sent will be sent again."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+        await end_task(self._task)
 
     async def _send_forever(self) -> None:
         while True:
