@@ -247,6 +247,12 @@ def test_a_hub_in_trouble_is_one_sentence(kobert: Kobert, hub: HubServer, status
     assert kobert.refusal("import", REPO) == f"the Hub is in trouble ({status}); try again later"
 
 
+def test_a_hub_that_does_not_answer_in_time_is_one_sentence(kobert: Kobert, hub: HubServer) -> None:
+    hub.silent.set()
+    sentence = kobert.refusal("import", REPO, HUB_TIMEOUT_S="0.5")
+    assert sentence == f"{hub.url} did not answer in time (HUB_TIMEOUT_S)"
+
+
 def test_a_hub_home_that_cannot_be_written_is_explained(
     kobert: Kobert, hub: HubServer, bundle_files: dict[str, bytes], tmp_path: Path
 ) -> None:

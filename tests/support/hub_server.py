@@ -45,7 +45,8 @@ class Repo:
 
 
 class HubServer(ThreadingHTTPServer):
-    """The Hub. `token` opens private repositories; `status` other than 200 is the answer to everything."""
+    """The Hub. `token` opens private repositories; `status` other than 200 is the answer to everything; while `silent`
+    is set there is no answer at all."""
 
     daemon_threads = True
 
@@ -56,6 +57,8 @@ class HubServer(ThreadingHTTPServer):
         self.token = "hf_the_right_one"
         self.status = 200
         self.cut_after_bytes: int | None = None
+        self.silent = threading.Event()
+        self.awake = threading.Event()
         self.requests: list[str] = []
 
     @property
@@ -77,6 +80,7 @@ def running_hub() -> Iterator[HubServer]:
     try:
         yield server
     finally:
+        server.awake.set()
         server.shutdown()
         server.server_close()
         thread.join()
@@ -126,6 +130,8 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _get(self) -> None:
         _, path = self._begin()
+        if self.server.silent.is_set():
+            self.server.awake.wait()
         if self.server.status != 200:
             self._error(self.server.status, "", "in trouble")
         elif found := _TREE_API.fullmatch(path):
