@@ -65,6 +65,7 @@ bench-smoke: $(VENV)/.dev  ## every benchmark for a few seconds, to show that it
 	$(BIN)/python -m bench.predict --smoke
 	$(BIN)/python -m bench.bulk_and_predict --smoke
 	$(BIN)/python -m bench.million_rows --smoke
+	$(BIN)/python -m bench.pack_rows --smoke
 	$(BIN)/python -m bench.chaos --smoke
 
 chaos: $(VENV)/.dev  ## 60 jobs with a worker, the store or the API killed in the middle: many minutes

@@ -37,4 +37,5 @@ def content_disposition(job: Job, what: str, file_format: str) -> str:
     """`comments.csv` comes back as `comments.results.csv`; a Korean name as RFC 6266 has it."""
     stem = PurePath((job.spec.file_name or job.id).removesuffix(".gz")).stem
     name = f"{_UNSAFE.sub('_', stem)}.{what}.{file_format}"
-    return f"attachment; filename=\"{job.id}.{what}.{file_format}\"; filename*=UTF-8''{quote(name)}"
+    plain = name if name.isascii() else f"{job.id}.{what}.{file_format}"
+    return f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(name)}"

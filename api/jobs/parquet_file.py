@@ -30,8 +30,9 @@ async def parquet_response(desk: JobDesk, job: Job, selection: Selection, header
         path = Path(file.name)
     try:
         with ParquetTable(job, path) as table:
+            # The pieces are empty: rows are written to the file as they are rendered.
             async for _ in ResultStream(desk, job, table, selection).pieces():
-                """Every piece is written to the file as it is rendered."""
+                continue
     except BaseException:
         await asyncio.to_thread(path.unlink)
         raise

@@ -13,7 +13,6 @@ import http.client
 import socket
 import ssl
 import time
-from collections.abc import Callable
 
 import msgspec
 
@@ -83,9 +82,8 @@ class WebhookSender:
         """Whether the other side took it."""
         body = msgspec.json.encode({"type": f"job.{job.status}", "data": show_job(job, 0.0)})
         headers = signed_headers(self._settings.webhook_secret or "", job.id, body, int(time.time()))
-        deliver: Callable[[], int] = lambda: self._deliver(str(job.spec.webhook_url), body, headers)  # noqa: E731
         try:
-            status = await asyncio.to_thread(deliver)
+            status = await asyncio.to_thread(self._deliver, str(job.spec.webhook_url), body, headers)
         except (KobertError, OSError, http.client.HTTPException, ValueError) as error:
             log.warning("webhook_failed", job_id=job.id, error_type=type(error).__name__)
             return False

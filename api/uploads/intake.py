@@ -15,7 +15,7 @@ from shared.jobs.records import JobSpec, Row
 from shared.settings import Settings
 
 # What a verdict adds to the store for each row, packed (docs/jobs.md says how it was measured).
-RESULT_BYTES_PER_ROW = 24
+RESULT_BYTES_PER_ROW = 32
 # The store's room is looked at again after so many chunks.
 ROOM_CHECK_CHUNKS = 64
 # After each chunk the thread lets others run, or they would wait for Python's lock for 5 ms each time they need it.
