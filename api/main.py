@@ -37,6 +37,8 @@ Classifies Korean text on small CPU machines. Errors on every route have one sha
 carries an `X-Request-ID`.
 """
 REDIS_TIMEOUT_S = 2
+# What uvicorn itself exits with when it cannot start.
+STARTUP_FAILURE = 3
 
 
 def create_app(settings: Settings) -> FastAPI:
@@ -108,10 +110,7 @@ def serve(settings: Settings) -> None:
     Raises:
         SettingsError: as `create_app`.
     """
-    # Once it has shut down, uvicorn raises the signal that told it to again; being told to stop is no failure.
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, _exit_cleanly)
-    uvicorn.run(
+    config = uvicorn.Config(
         create_app(settings),
         host=settings.host,
         port=settings.port,
@@ -120,10 +119,26 @@ def serve(settings: Settings) -> None:
         server_header=False,
         timeout_graceful_shutdown=int(settings.shutdown_timeout_s),
     )
+    server = uvicorn.Server(config)
+    _end_in_order(server)
+    server.run()
+    if not server.started:
+        sys.exit(STARTUP_FAILURE)
 
 
-def _exit_cleanly(*_: object) -> None:
-    sys.exit(0)
+def _end_in_order(server: uvicorn.Server) -> None:
+    """Make SIGTERM and SIGINT end this process with exit code 0.
+
+    uvicorn takes the signals while it serves. Once it has shut down it raises the one it had again, from inside its
+    event loop: being told to stop is no failure, and to leave from there can hang in uvloop for ever.
+    """
+
+    def leave_unless_served(*_: object) -> None:
+        if not server.started:
+            sys.exit(0)
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, leave_unless_served)
 
 
 def main() -> int:
