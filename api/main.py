@@ -34,6 +34,8 @@ carries an `X-Request-ID`.
 """
 # A thread that parses an upload may keep the interpreter from the event loop for so long, each time; by default, 5 ms.
 SWITCH_INTERVAL_S = 0.0005
+# What uvicorn itself exits with when it cannot start.
+STARTUP_FAILURE = 3
 
 
 def create_app(settings: Settings) -> FastAPI:
@@ -94,11 +96,8 @@ def serve(settings: Settings) -> None:
     Raises:
         SettingsError: as `create_app`.
     """
-    # Once it has shut down, uvicorn raises the signal that told it to again; being told to stop is no failure.
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, _exit_cleanly)
     sys.setswitchinterval(SWITCH_INTERVAL_S)
-    uvicorn.run(
+    config = uvicorn.Config(
         create_app(settings),
         host=settings.host,
         port=settings.port,
@@ -107,10 +106,26 @@ def serve(settings: Settings) -> None:
         server_header=False,
         timeout_graceful_shutdown=int(settings.shutdown_timeout_s),
     )
+    server = uvicorn.Server(config)
+    _end_in_order(server)
+    server.run()
+    if not server.started:
+        sys.exit(STARTUP_FAILURE)
 
 
-def _exit_cleanly(*_: object) -> None:
-    sys.exit(0)
+def _end_in_order(server: uvicorn.Server) -> None:
+    """Make SIGTERM and SIGINT end this process with exit code 0.
+
+    uvicorn takes the signals while it serves. Once it has shut down it raises the one it had again, from inside its
+    event loop: being told to stop is no failure, and to leave from there can hang in uvloop for ever.
+    """
+
+    def leave_unless_served(*_: object) -> None:
+        if not server.started:
+            sys.exit(0)
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, leave_unless_served)
 
 
 def main() -> int:

@@ -7,6 +7,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 
 import click
 
@@ -68,7 +69,7 @@ class Child:
             stdin=asyncio.subprocess.DEVNULL,
             # Ctrl-C in a terminal reaches the whole foreground group; the order of stopping is ours to choose.
             start_new_session=True,
-            preexec_fn=_die_with_parent if sys.platform == "linux" else None,
+            preexec_fn=partial(_die_with, os.getpid()) if sys.platform == "linux" else None,
         )
         return await self._process.wait()
 
@@ -78,10 +79,11 @@ def python_module(name: str) -> list[str]:
     return [sys.executable, "-P", "-m", name]
 
 
-def _die_with_parent() -> None:
+def _die_with(parent_pid: int) -> None:
     """Ask Linux to send SIGTERM to this process when its parent dies, however that happens."""
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
-    if os.getppid() == 1:
+    # It may have died before we asked. In a container the parent itself is process 1.
+    if os.getppid() != parent_pid:
         os._exit(1)
 
 
