@@ -9,7 +9,7 @@ import numpy as np
 from training.batches import Floats
 from training.bundle import GraphRunner, config_of, write_bundle
 from training.calibrate import Dev, calibrate, truth_signals
-from training.evaluate import score_labels, score_questions
+from training.evaluate import any_flag, score_labels, score_questions
 from training.export import export_float, quantise
 from training.findings import BundleFindings, Curve
 from training.metrics import Confusion, calibration_curve, calibration_error, sigmoid
@@ -38,16 +38,15 @@ class Candidate:
     teacher: CommentNetwork
 
 
-def dev_logits(space: Workspace, name: str, network: CommentNetwork, *, int8: bool) -> tuple[Dev, Dev]:
-    """Signal logits of the dev rows and of the harmless ones, by the graph."""
+def dev_logits(space: Workspace, name: str, network: CommentNetwork, *, int8: bool) -> Dev:
+    """Signal logits of the dev rows, by the graph."""
     runner = graph_runner(space, name, network, int8=int8)
-    return tuple(Dev(rows, runner.logits([row.text for row in rows])) for rows in (space.dev, space.harmless))  # type: ignore[return-value]  # two in, two out
+    return Dev(space.dev, runner.logits([row.text for row in space.dev]))
 
 
 def calibrated(space: Workspace, name: str, network: CommentNetwork, bundle_name: str) -> Taxonomy:
     """The taxonomy calibrated on what the int8 graph says, because that is what is served."""
-    dev, harmless = dev_logits(space, name, network, int8=True)
-    return calibrate(TAXONOMIES[bundle_name], dev, harmless)
+    return calibrate(TAXONOMIES[bundle_name], dev_logits(space, name, network, int8=True))
 
 
 def make_bundle(space: Workspace, candidate: Candidate, taxonomy: Taxonomy, folder: Path) -> Bundle:
@@ -80,18 +79,19 @@ def assess(space: Workspace, candidate: Candidate, taxonomy: Taxonomy, bundle: B
         calibration_error=_answer_calibration_error(taxonomy, served, dev),
         batch_drift=_batch_drift(runner, space.dev),
         speed=measure_speed(runner, _speed_texts(space), threads=_SPEED_THREADS),
+        everyday_flagged=_everyday_flagged(space, runner, taxonomy),
         robustness=_robustness(runner, taxonomy),
     )
 
 
 def _float_scores(space: Workspace, candidate: Candidate, taxonomy: Taxonomy) -> dict[str, Confusion]:
-    dev, _ = dev_logits(space, candidate.trained_as, candidate.network, int8=False)
+    dev = dev_logits(space, candidate.trained_as, candidate.network, int8=False)
     return score_questions(taxonomy, served_logits(dev.logits, taxonomy), dev)
 
 
 def _teacher_scores(space: Workspace, candidate: Candidate) -> dict[str, Confusion]:
-    dev, harmless = dev_logits(space, "teacher", candidate.teacher, int8=False)
-    taxonomy = calibrate(TAXONOMIES[candidate.bundle_name], dev, harmless)
+    dev = dev_logits(space, "teacher", candidate.teacher, int8=False)
+    taxonomy = calibrate(TAXONOMIES[candidate.bundle_name], dev)
     return score_questions(taxonomy, served_logits(dev.logits, taxonomy), dev)
 
 
@@ -139,6 +139,12 @@ def _batch_drift(runner: GraphRunner, rows: list[Row]) -> float:
 def _speed_texts(space: Workspace) -> list[str]:
     comments = [row.text for row in space.rows if row.source == "unlabelled_comments"]
     return comments[:_SPEED_TEXTS]
+
+
+def _everyday_flagged(space: Workspace, runner: GraphRunner, taxonomy: Taxonomy) -> float | None:
+    if taxonomy.clean_label is None:
+        return None
+    return float(any_flag(taxonomy, runner.logits([row.text for row in space.everyday])).mean())
 
 
 def _robustness(runner: GraphRunner, taxonomy: Taxonomy) -> Robustness | None:

@@ -13,10 +13,8 @@ from training.made_up import made_up_rows
 from training.network import load_encoder, new_encoder
 from training.plan import Plan
 from training.prepare import training_rows
-from training.sources import HARMLESS, Row, file_hashes, read_folder
+from training.sources import EVERYDAY, Row, file_hashes, read_folder
 from training.vocabulary import tokenizer_of
-
-_CALIBRATION_ROWS = 400
 
 
 @dataclass(frozen=True)
@@ -44,10 +42,9 @@ class Workspace:
         return [row for row in self.rows if row.split == "dev"]
 
     @cached_property
-    def harmless(self) -> list[Row]:
-        """Everyday sentences held out of training, for calibration."""
-        held_out = [row for row in self.rows if row.source == HARMLESS and row.split == "held out"]
-        return held_out[:_CALIBRATION_ROWS]
+    def everyday(self) -> list[Row]:
+        """Everyday sentences held out of training, to see how many are wrongly flagged."""
+        return [row for row in self.rows if row.source == EVERYDAY and row.split == "held out"]
 
     @cached_property
     def tokenizer(self) -> Tokenizer:
