@@ -103,4 +103,8 @@ class Fleet:
     async def _refresh_forever(self) -> None:
         while True:
             await asyncio.sleep(self._interval_s)
-            await self.refresh()
+            try:
+                await self.refresh()
+            except Exception:
+                # Without this view the process would refuse everybody, or believe in the dead: it looks again.
+                log.exception("fleet_refresh_failed")

@@ -1,5 +1,6 @@
 """The API's composition root: builds every part from the settings, and the application around them."""
 
+import signal
 import sys
 import time
 import uuid
@@ -97,6 +98,9 @@ def serve(settings: Settings) -> None:
     Raises:
         SettingsError: as `create_app`.
     """
+    # Once it has shut down, uvicorn raises the signal that told it to again; being told to stop is no failure.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, _exit_cleanly)
     uvicorn.run(
         create_app(settings),
         host=settings.host,
@@ -106,6 +110,10 @@ def serve(settings: Settings) -> None:
         server_header=False,
         timeout_graceful_shutdown=int(settings.shutdown_timeout_s),
     )
+
+
+def _exit_cleanly(*_: object) -> None:
+    sys.exit(0)
 
 
 def main() -> int:

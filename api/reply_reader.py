@@ -61,7 +61,10 @@ class ReplyReader:
             except (RedisError, OSError) as error:
                 self._on_store_lost()
                 log.debug("reply_stream_lost", error_type=type(error).__name__)
-                await asyncio.sleep(RECONNECT_DELAY_S)
+            except Exception:
+                # Without its reader this process could answer nobody: whatever it was, it goes on reading.
+                log.exception("reply_reader_failed")
+            await asyncio.sleep(RECONNECT_DELAY_S)
 
     async def _read_until_lost(self) -> None:
         await self._forget_place_if_store_is_new()

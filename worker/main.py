@@ -34,6 +34,9 @@ log = get_logger(__name__)
 
 REDIS_TIMEOUT_S = 5
 WARM_UP_TIMEOUT_S = 60
+# After each pass the model thread wants the interpreter back; by default a busy task thread may keep it for 5 ms, which
+# is longer than a pass of the embedded model takes.
+SWITCH_INTERVAL_S = 0.0005
 WARM_UP_TEXTS = ("안녕하세요.", "오늘 방송 정말 재미있게 잘 봤습니다, 다음에도 꼭 볼게요!")
 
 EngineFactory = Callable[[Bundle, int], Engine]
@@ -87,6 +90,7 @@ def build_worker(settings: Settings, engine_factory: EngineFactory = OnnxEngine)
 
 def serve(worker: Worker) -> int:
     """Take messages until SIGTERM or SIGINT; finishes what it holds. Returns the exit code."""
+    sys.setswitchinterval(SWITCH_INTERVAL_S)
     app = make_celery(worker.settings)
     app.conf.worker_consumer = "worker.consumer:PromptConsumer"
     register_predict(app, worker.classifier, worker.replies)

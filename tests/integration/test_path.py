@@ -171,6 +171,7 @@ def test_without_a_worker_the_answer_is_503_at_once(own_stack: Stack) -> None:
 
 def test_a_store_away_for_10_s_means_503_then_answers_with_no_restart_of_api_or_worker(own_stack: Stack) -> None:
     pids = (own_stack.api.pid, own_stack.workers[0].pid)
+    assert_own_answer("떠나기 전", httpx.post(f"{own_stack.url}/predict", json={"text": "떠나기 전"}))
     own_stack.store.kill()
     down_at = time.monotonic()
 
@@ -201,6 +202,15 @@ def test_sigterm_finishes_the_work_in_hand_and_exits_with_0(own_stack: Stack) ->
 
     answers = asyncio.run(scenario())
     assert_own_answer("손에 든 일", answers["손에 든 일"])
+
+
+def test_the_api_exits_with_0_when_told_to_stop_and_leaves_no_stream(own_stack: Stack) -> None:
+    assert_own_answer("마지막", httpx.post(f"{own_stack.url}/predict", json={"text": "마지막"}))
+
+    assert own_stack.api.kill(signal.SIGTERM) == 0
+
+    with own_stack.redis() as redis:
+        assert not list(redis.scan_iter("kobert:replies:*"))
 
 
 def test_a_worker_whose_model_hangs_exits_and_its_texts_go_to_the_next(short_tmp: Path, echo_bundle: Path) -> None:
