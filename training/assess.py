@@ -1,5 +1,6 @@
 """From a trained network to a calibrated bundle on disk, and to its scores as they are served."""
 
+import hashlib
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +10,7 @@ import numpy as np
 from training.batches import Floats
 from training.bundle import GraphRunner, config_of, write_bundle
 from training.calibrate import Dev, calibrate, truth_signals
+from training.distil import load_or_compute
 from training.evaluate import any_flag, score_labels, score_questions
 from training.export import export_float, quantise
 from training.findings import BundleFindings, Curve
@@ -20,7 +22,8 @@ from training.sources import Row
 from training.speed import measure_speed
 from training.stages import graph_runner
 from training.workspace import Workspace
-from worker.bundles import Bundle
+from worker.bundles import Bundle, sha256_of
+from worker.normalise import normalise
 
 _CURVE_BINS = 10
 _SPEED_TEXTS = 2_000
@@ -39,9 +42,11 @@ class Candidate:
 
 
 def dev_logits(space: Workspace, name: str, network: CommentNetwork, *, int8: bool) -> Dev:
-    """Signal logits of the dev rows, by the graph."""
+    """Signal logits of the dev rows, by the graph; kept, because several figures need them and they take minutes."""
     runner = graph_runner(space, name, network, int8=int8)
-    return Dev(space.dev, runner.logits([row.text for row in space.dev]))
+    texts = [normalise(row.text) for row in space.dev]
+    digest = hashlib.sha256("\0".join([sha256_of(runner.path), *texts]).encode(errors="replace")).hexdigest()[:12]
+    return Dev(space.dev, load_or_compute(space.work / name / f"dev.{digest}.npz", lambda: runner.logits(texts)))
 
 
 def calibrated(space: Workspace, name: str, network: CommentNetwork, bundle_name: str) -> Taxonomy:
@@ -90,7 +95,7 @@ def _float_scores(space: Workspace, candidate: Candidate, taxonomy: Taxonomy) ->
 
 
 def _teacher_scores(space: Workspace, candidate: Candidate) -> dict[str, Confusion]:
-    dev = dev_logits(space, "teacher", candidate.teacher, int8=False)
+    dev = dev_logits(space, "teacher", candidate.teacher, int8=True)
     taxonomy = calibrate(TAXONOMIES[candidate.bundle_name], dev)
     return score_questions(taxonomy, served_logits(dev.logits, taxonomy), dev)
 

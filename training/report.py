@@ -61,7 +61,7 @@ def _percent(share: float | None) -> str:
 
 
 def _questions(bundle: BundleFindings, findings: Findings) -> str:
-    columns = {"int8": bundle.int8, "float32": bundle.float32, "teacher": bundle.teacher}
+    columns = {"int8": bundle.int8, "float32": bundle.float32, "teacher, int8": bundle.teacher}
     columns |= findings.baselines if bundle.labels else {}
     return "### Against the goals\n\n" + score_table(columns)
 
