@@ -42,16 +42,21 @@ class Candidate:
 
 
 def dev_logits(space: Workspace, name: str, network: CommentNetwork, *, int8: bool) -> Dev:
-    """Signal logits of the dev rows, by the graph; kept, because several figures need them and they take minutes."""
-    runner = graph_runner(space, name, network, int8=int8)
-    texts = [normalise(row.text) for row in space.dev]
+    """Signal logits of the dev rows, by the graph."""
+    return Dev(space.dev, _kept_logits(space, name, graph_runner(space, name, network, int8=int8), space.dev))
+
+
+def _kept_logits(space: Workspace, name: str, runner: GraphRunner, rows: list[Row]) -> Floats:
+    """Logits that several figures need and that take minutes, kept by graph and texts."""
+    texts = [normalise(row.text) for row in rows]
     digest = hashlib.sha256("\0".join([sha256_of(runner.path), *texts]).encode(errors="replace")).hexdigest()[:12]
-    return Dev(space.dev, load_or_compute(space.work / name / f"dev.{digest}.npz", lambda: runner.logits(texts)))
+    return load_or_compute(space.work / name / f"logits.{digest}.npz", lambda: runner.logits(texts))
 
 
 def calibrated(space: Workspace, name: str, network: CommentNetwork, bundle_name: str) -> Taxonomy:
     """The taxonomy calibrated on what the int8 graph says, because that is what is served."""
-    return calibrate(TAXONOMIES[bundle_name], dev_logits(space, name, network, int8=True))
+    everyday = _kept_logits(space, name, graph_runner(space, name, network), space.everyday)
+    return calibrate(TAXONOMIES[bundle_name], dev_logits(space, name, network, int8=True), everyday)
 
 
 def make_bundle(space: Workspace, candidate: Candidate, taxonomy: Taxonomy, folder: Path) -> Bundle:
@@ -96,7 +101,7 @@ def _float_scores(space: Workspace, candidate: Candidate, taxonomy: Taxonomy) ->
 
 def _teacher_scores(space: Workspace, candidate: Candidate) -> dict[str, Confusion]:
     dev = dev_logits(space, "teacher", candidate.teacher, int8=True)
-    taxonomy = calibrate(TAXONOMIES[candidate.bundle_name], dev)
+    taxonomy = calibrated(space, "teacher", candidate.teacher, candidate.bundle_name)
     return score_questions(taxonomy, served_logits(dev.logits, taxonomy), dev)
 
 

@@ -21,6 +21,7 @@ from training.sources import Row
 
 _RIDGE = 1e-3
 _NEWTON_STEPS = 30
+_HARMLESS_FLAGGED = 0.005
 _GRID = np.round(np.arange(0.05, 0.951, 0.01), 2)
 
 # The truth that a served label is calibrated against: the signals of the sources whose standard it takes.
@@ -83,10 +84,27 @@ def _newton(features: Floats, truth: Flags) -> tuple[Floats, float]:
     return beta[:-1].astype(np.float32), float(beta[-1])
 
 
-def calibrate(taxonomy: Taxonomy, dev: Dev) -> Taxonomy:
-    """Fit each label's weights and bias on the dev rows that know its truth, then choose the thresholds."""
+def calibrate(taxonomy: Taxonomy, dev: Dev, everyday: Floats) -> Taxonomy:
+    """Fit each label's weights and bias on the dev rows that know its truth, then choose the thresholds.
+
+    `everyday`: signal logits of harmless sentences held out of training, of which next to none may be flagged.
+    """
     fitted = replace(taxonomy, labels=tuple(_fit_label(label, dev) for label in taxonomy.labels))
-    return fitted if taxonomy.clean_label is None else choose_thresholds(fitted, dev)
+    if taxonomy.clean_label is None:
+        return fitted
+    return _spare_the_harmless(choose_thresholds(fitted, dev), everyday)
+
+
+def _spare_the_harmless(taxonomy: Taxonomy, everyday: Floats) -> Taxonomy:
+    """Raise each threshold to where no more than `_HARMLESS_FLAGGED` of everyday sentences pass it."""
+    if not len(everyday):
+        return taxonomy
+    floors = np.quantile(sigmoid(served_logits(everyday, taxonomy)), 1 - _HARMLESS_FLAGGED, axis=0)
+    labels = tuple(
+        replace(label, threshold=max(label.threshold, round(min(float(floor), _GRID[-1]), 3)))
+        for label, floor in zip(taxonomy.labels, floors, strict=True)
+    )
+    return replace(taxonomy, labels=labels)
 
 
 def _fit_label(label: ServedLabel, dev: Dev) -> ServedLabel:

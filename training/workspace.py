@@ -38,8 +38,10 @@ class Workspace:
 
     @cached_property
     def dev(self) -> list[Row]:
-        """The rows to choose thresholds on and to report."""
-        return [row for row in self.rows if row.split == "dev"]
+        """The rows to choose thresholds on and to report: of the sources that the plan's bundles answer for."""
+        reviews, comments = "sentiment" in self.plan.bundles, "default" in self.plan.bundles
+        dev = [row for row in self.rows if row.split == "dev"]
+        return [row for row in dev if (reviews if row.source == "nsmc" else comments)]
 
     @cached_property
     def everyday(self) -> list[Row]:
