@@ -42,7 +42,7 @@ FULL = Plan(
     teacher_mixture=Mixture(
         {
             "nsmc": 6_000,
-            "everyday_sentences": 2_000,
+            "everyday_sentences": 8_000,
             "hatescore": 2_500,
             "synthetic": 400,
             "innocent": 1_200,
@@ -50,7 +50,7 @@ FULL = Plan(
         }
     ),
     student=FitPlan(epochs=3, learning_rate=1.5e-4),
-    student_pool=Mixture({"nsmc": 12_000, "everyday_sentences": 4_000, "hatescore": 4_000}),
+    student_pool=Mixture({"nsmc": 12_000, "hatescore": 6_000}),
     student_layers=4,
     sentiment=FitPlan(epochs=1, learning_rate=1e-4),
     sentiment_mixture=Mixture({}, noise_share=0.05),
