@@ -4,11 +4,13 @@ import argparse
 import logging
 import os
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 from shared.errors import KobertError
 from training.pipeline import Output, run_pipeline, teacher_bundle
 from training.plan import PLANS
+from training.serving import TAXONOMIES
 from training.workspace import Workspace
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -19,7 +21,10 @@ def main() -> int:
     """Parse, run, and say in one sentence what went wrong. Returns the exit status."""
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(message)s", stream=sys.stderr)
     options = _parser().parse_args()
-    space = Workspace(PLANS[options.plan], options.base or _default_base(options.plan), options.work, _data(options))
+    plan = PLANS[options.plan]
+    if options.bundle:
+        plan = replace(plan, bundles=tuple(options.bundle))
+    space = Workspace(plan, options.base or _default_base(options.plan), options.work, _data(options))
     try:
         if options.teacher:
             teacher_bundle(space, options.models / "teacher")
@@ -41,6 +46,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--work", type=Path, default=ROOT / "build" / "model", help="where checkpoints are kept")
     parser.add_argument("--models", type=Path, default=ROOT / "models", help="where bundles are written")
     parser.add_argument("--docs", type=Path, default=ROOT / "docs", help="where the report is written")
+    parser.add_argument("--bundle", action="append", choices=sorted(TAXONOMIES), help="only this bundle; may repeat")
     parser.add_argument("--teacher", action="store_true", help="make the teacher's bundle, and nothing else")
     return parser
 

@@ -1,5 +1,6 @@
 """From a trained network to a calibrated bundle on disk, and to its scores as they are served."""
 
+import hashlib
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,7 +10,8 @@ import numpy as np
 from training.batches import Floats
 from training.bundle import GraphRunner, config_of, write_bundle
 from training.calibrate import Dev, calibrate, truth_signals
-from training.evaluate import score_labels, score_questions
+from training.distil import load_or_compute
+from training.evaluate import any_flag, score_labels, score_questions
 from training.export import export_float, quantise
 from training.findings import BundleFindings, Curve
 from training.metrics import Confusion, calibration_curve, calibration_error, sigmoid
@@ -20,7 +22,8 @@ from training.sources import Row
 from training.speed import measure_speed
 from training.stages import graph_runner
 from training.workspace import Workspace
-from worker.bundles import Bundle
+from worker.bundles import Bundle, sha256_of
+from worker.normalise import normalise
 
 _CURVE_BINS = 10
 _SPEED_TEXTS = 2_000
@@ -38,16 +41,22 @@ class Candidate:
     teacher: CommentNetwork
 
 
-def dev_logits(space: Workspace, name: str, network: CommentNetwork, *, int8: bool) -> tuple[Dev, Dev]:
-    """Signal logits of the dev rows and of the harmless ones, by the graph."""
-    runner = graph_runner(space, name, network, int8=int8)
-    return tuple(Dev(rows, runner.logits([row.text for row in rows])) for rows in (space.dev, space.harmless))  # type: ignore[return-value]  # two in, two out
+def dev_logits(space: Workspace, name: str, network: CommentNetwork, *, int8: bool) -> Dev:
+    """Signal logits of the dev rows, by the graph."""
+    return Dev(space.dev, _kept_logits(space, name, graph_runner(space, name, network, int8=int8), space.dev))
+
+
+def _kept_logits(space: Workspace, name: str, runner: GraphRunner, rows: list[Row]) -> Floats:
+    """Logits that several figures need and that take minutes, kept by graph and texts."""
+    texts = [normalise(row.text) for row in rows]
+    digest = hashlib.sha256("\0".join([sha256_of(runner.path), *texts]).encode(errors="replace")).hexdigest()[:12]
+    return load_or_compute(space.work / name / f"logits.{digest}.npz", lambda: runner.logits(texts))
 
 
 def calibrated(space: Workspace, name: str, network: CommentNetwork, bundle_name: str) -> Taxonomy:
     """The taxonomy calibrated on what the int8 graph says, because that is what is served."""
-    dev, harmless = dev_logits(space, name, network, int8=True)
-    return calibrate(TAXONOMIES[bundle_name], dev, harmless)
+    everyday = _kept_logits(space, name, graph_runner(space, name, network), space.everyday)
+    return calibrate(TAXONOMIES[bundle_name], dev_logits(space, name, network, int8=True), everyday)
 
 
 def make_bundle(space: Workspace, candidate: Candidate, taxonomy: Taxonomy, folder: Path) -> Bundle:
@@ -80,18 +89,19 @@ def assess(space: Workspace, candidate: Candidate, taxonomy: Taxonomy, bundle: B
         calibration_error=_answer_calibration_error(taxonomy, served, dev),
         batch_drift=_batch_drift(runner, space.dev),
         speed=measure_speed(runner, _speed_texts(space), threads=_SPEED_THREADS),
+        everyday_flagged=_everyday_flagged(space, runner, taxonomy),
         robustness=_robustness(runner, taxonomy),
     )
 
 
 def _float_scores(space: Workspace, candidate: Candidate, taxonomy: Taxonomy) -> dict[str, Confusion]:
-    dev, _ = dev_logits(space, candidate.trained_as, candidate.network, int8=False)
+    dev = dev_logits(space, candidate.trained_as, candidate.network, int8=False)
     return score_questions(taxonomy, served_logits(dev.logits, taxonomy), dev)
 
 
 def _teacher_scores(space: Workspace, candidate: Candidate) -> dict[str, Confusion]:
-    dev, harmless = dev_logits(space, "teacher", candidate.teacher, int8=False)
-    taxonomy = calibrate(TAXONOMIES[candidate.bundle_name], dev, harmless)
+    dev = dev_logits(space, "teacher", candidate.teacher, int8=True)
+    taxonomy = calibrated(space, "teacher", candidate.teacher, candidate.bundle_name)
     return score_questions(taxonomy, served_logits(dev.logits, taxonomy), dev)
 
 
@@ -139,6 +149,12 @@ def _batch_drift(runner: GraphRunner, rows: list[Row]) -> float:
 def _speed_texts(space: Workspace) -> list[str]:
     comments = [row.text for row in space.rows if row.source == "unlabelled_comments"]
     return comments[:_SPEED_TEXTS]
+
+
+def _everyday_flagged(space: Workspace, runner: GraphRunner, taxonomy: Taxonomy) -> float | None:
+    if taxonomy.clean_label is None:
+        return None
+    return float(any_flag(taxonomy, runner.logits([row.text for row in space.everyday])).mean())
 
 
 def _robustness(runner: GraphRunner, taxonomy: Taxonomy) -> Robustness | None:

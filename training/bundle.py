@@ -60,6 +60,7 @@ class GraphRunner:
     def __init__(self, graph: Path, tokenizer: Tokenizer, *, max_length: int, pad_id: int, threads: int = 2) -> None:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
+        self.path = graph
         self.session = onnxruntime.InferenceSession(str(graph), options, providers=["CPUExecutionProvider"])
         self.tokenizer = tokenizer
         self.max_length = max_length

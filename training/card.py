@@ -81,7 +81,7 @@ def _labels(taxonomy: Taxonomy) -> str:
 
 
 def _scores(own: BundleFindings, findings: Findings) -> str:
-    columns = {"this bundle": own.int8, "float32": own.float32, "teacher": own.teacher}
+    columns = {"this bundle": own.int8, "float32": own.float32, "teacher, int8": own.teacher}
     columns |= {name: scores for name, scores in findings.baselines.items() if own.robustness is not None}
     return _CHOSEN_ON_DEV + score_table(columns)
 

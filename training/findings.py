@@ -32,6 +32,7 @@ class BundleFindings:
     calibration_error: float
     batch_drift: float
     speed: Speed
+    everyday_flagged: float | None = None  # share of everyday sentences held out of training
     robustness: Robustness | None = None
 
 

@@ -7,7 +7,7 @@ import numpy as np
 
 from training.lexicon import CERTAIN_CURSES, INNOCENT_WORDS
 from training.signals import READERS
-from training.sources import HARMLESS, Row
+from training.sources import EVERYDAY, Row
 
 _SUBJECTS = (
     "이 영화는|오늘 날씨는|저 선수는|그 배우는|우리 동네는|이 가게는|그 기사는|댓글 쓴 사람은|이번 정책은|어제 경기는"
@@ -33,7 +33,7 @@ def made_up_rows(seed: int) -> list[Row]:
 
 
 def _row(source: str, generator: np.random.Generator) -> Row:
-    bad = bool(generator.random() < 0.5) and source != HARMLESS
+    bad = bool(generator.random() < 0.5) and source != EVERYDAY
     kind = str(generator.choice(list(_GROUPS))) if bad and generator.random() < 0.4 else None
     text = _text(generator, bad=bad, kind=kind)
     split = _split(source, generator)
@@ -50,7 +50,7 @@ def _text(generator: np.random.Generator, *, bad: bool, kind: str | None) -> str
 def _split(source: str, generator: np.random.Generator) -> str:
     if generator.random() >= _DEV_SHARE:
         return "train"
-    return "held out" if source == HARMLESS else "dev"
+    return "held out" if source == EVERYDAY else "dev"
 
 
 def _as_labelled(source: str, *, bad: bool, kind: str | None) -> dict[str, object]:

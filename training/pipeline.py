@@ -47,7 +47,9 @@ def run_pipeline(space: Workspace, output: Output) -> Findings:
 def trained_candidates(space: Workspace, teacher: CommentNetwork) -> list[Candidate]:
     """The networks to be served, by the plan's bundles."""
     student = train_student(space, teacher)
-    candidates = [Candidate("student", "default", student, teacher)]
+    candidates = []
+    if "default" in space.plan.bundles:
+        candidates.append(Candidate("student", "default", student, teacher))
     if "sentiment" in space.plan.bundles:
         candidates.append(Candidate("sentiment", "sentiment", train_sentiment(space, student), teacher))
     return candidates

@@ -40,16 +40,33 @@ _NO_COMMENTS = {"unlabelled_comments": 0}
 FULL = Plan(
     teacher=FitPlan(epochs=2, learning_rate=8e-5),
     teacher_mixture=Mixture(
-        {"nsmc": 6_000, "everyday_sentences": 2_000, "hatescore": 2_500, "synthetic": 1_600, **_NO_COMMENTS}
+        {
+            "nsmc": 6_000,
+            "everyday_sentences": 8_000,
+            "hatescore": 2_500,
+            "synthetic": 400,
+            "innocent": 1_200,
+            **_NO_COMMENTS,
+        }
     ),
     student=FitPlan(epochs=3, learning_rate=1.5e-4),
-    student_pool=Mixture({"nsmc": 12_000, "everyday_sentences": 4_000, "hatescore": 4_000}),
+    student_pool=Mixture({"nsmc": 12_000, "hatescore": 6_000}),
     student_layers=4,
     sentiment=FitPlan(epochs=1, learning_rate=1e-4),
     sentiment_mixture=Mixture({}, noise_share=0.05),
 )
 _FEW = dict.fromkeys(
-    ("beep", "curse_detection", "everyday_sentences", "hatescore", "kmhas", "malicious_comments", "nsmc", "synthetic"),
+    (
+        "beep",
+        "curse_detection",
+        "everyday_sentences",
+        "hatescore",
+        "kmhas",
+        "malicious_comments",
+        "nsmc",
+        "synthetic",
+        "innocent",
+    ),
     160,
 )
 SMOKE = Plan(

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from tokenizers import Tokenizer
@@ -14,6 +15,8 @@ from training.sources import Row, squashed
 from worker.normalise import normalise
 
 SYNTHETIC = "synthetic"
+INNOCENT = "innocent"
+_INNOCENT_SENTENCES = Path(__file__).with_name("innocent_sentences.txt")
 _CURSE_TARGETS: Targets = {"curse": 1.0, "kmhas/any": 1.0, "kmhas/curse": 1.0, "curse_detection/curse": 1.0}
 _OFFENCE_TARGETS: Targets = {"beep/offensive": 1.0, "malicious/malicious": 1.0}
 
@@ -40,9 +43,9 @@ def merge(rows: Iterable[Row]) -> list[Row]:
 def innocent_rows() -> list[Row]:
     """Made-up sentences whose words carry a curse's letters and mean no harm."""
     clean = dict.fromkeys(TOXIC_SIGNALS, 0.0)
-    return [
-        Row(line.format(word=word), SYNTHETIC, "train", clean) for word in INNOCENT_WORDS for line in INNOCENT_LINES
-    ]
+    templated = [line.format(word=word) for word in INNOCENT_WORDS for line in INNOCENT_LINES]
+    sentences = _INNOCENT_SENTENCES.read_text(encoding="utf-8").splitlines()
+    return [Row(text, INNOCENT, "train", clean) for text in (*templated, *sentences)]
 
 
 def curse_rows() -> list[Row]:
@@ -104,5 +107,9 @@ class EpochMaker:
     def __call__(self, _epoch: int, generator: Generator) -> TrainingSet:
         """The training set of one epoch; the generator decides everything that is random."""
         chosen = choose(self.rows, self.mixture, generator)
-        texts = [noised(self.rows[index].text, self.mixture.noise_share, generator) for index in chosen]
+        texts = [noised(self.rows[index].text, self._noise_share(index), generator) for index in chosen]
         return TrainingSet(encode(self.tokenizer, texts, self.mixture.max_length), self.targets[chosen])
+
+    def _noise_share(self, index: int) -> float:
+        """A disguise would take the harmless meaning away from an innocent look-alike."""
+        return 0.0 if self.rows[index].source == INNOCENT else self.mixture.noise_share

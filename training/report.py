@@ -51,12 +51,17 @@ def _facts(bundle: BundleFindings) -> str:
         f"| engine, {speed.threads} threads, {speed.texts:,} texts by length, mean {speed.mean_tokens:.1f} tokens | "
         f"{speed.slowest:,.0f} / {speed.median:,.0f} / {speed.fastest:,.0f} texts a second (min / median / max) |\n"
         f"| calibration error over all labels | {bundle.calibration_error:.3f} |\n"
+        f"| everyday sentences held out of training that are flagged | {_percent(bundle.everyday_flagged)} |\n"
         f"| most that a score moves with its batch | {bundle.batch_drift:.3f} |"
     )
 
 
+def _percent(share: float | None) -> str:
+    return "not asked" if share is None else f"{100 * share:.1f} %"
+
+
 def _questions(bundle: BundleFindings, findings: Findings) -> str:
-    columns = {"int8": bundle.int8, "float32": bundle.float32, "teacher": bundle.teacher}
+    columns = {"int8": bundle.int8, "float32": bundle.float32, "teacher, int8": bundle.teacher}
     columns |= findings.baselines if bundle.labels else {}
     return "### Against the goals\n\n" + score_table(columns)
 

@@ -44,9 +44,9 @@ class Taxonomy:
 HATE_KINDS = ("gender", "age", "origin", "politics", "religion", "appearance")
 TOXICITY = Taxonomy(
     labels=(
-        ServedLabel("curse", ("curse", "kmhas/curse", "curse_detection/curse")),
-        ServedLabel("insult", ("beep/offensive", "malicious/malicious")),
-        ServedLabel("hate", ("kmhas/hate", "beep/hate", "hatescore/hate")),
+        ServedLabel("curse", ("curse", "kmhas/curse")),
+        ServedLabel("insult", ("beep/offensive",)),
+        ServedLabel("hate", ("kmhas/hate", "kmhas/any", "beep/hate", "hatescore/hate")),
         *(ServedLabel(f"hate/{kind}", (f"kmhas/{kind}",)) for kind in HATE_KINDS),
     ),
     clean_label="clean",

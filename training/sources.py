@@ -13,7 +13,7 @@ from training.signals import READERS, Targets
 from worker.bundles import sha256_of
 from worker.normalise import normalise
 
-HARMLESS = "everyday_sentences"
+EVERYDAY = "everyday_sentences"
 
 
 @dataclass(frozen=True)
@@ -41,8 +41,8 @@ def read_source(path: Path) -> Iterator[Row]:
 
 
 def _split(row: Mapping[str, Any], source: str) -> str:
-    """The row's split; a fixed twentieth of the everyday sentences is held out of training for calibration."""
-    if source == HARMLESS and zlib.crc32(squashed(row["text"]).encode()) % 20 == 0:
+    """The row's split; a fixed twentieth of the everyday sentences is held out of training, to be scored."""
+    if source == EVERYDAY and zlib.crc32(squashed(row["text"]).encode()) % 20 == 0:
         return "held out"
     return str(row.get("split", "train"))
 

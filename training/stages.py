@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -23,15 +23,25 @@ log = logging.getLogger(__name__)
 _SENTIMENT_EDGE = 0.03  # a review's stars are not all of its tone: labels are pulled in from 0 and 1 by this much
 
 
+@dataclass(frozen=True)
+class Recipe:
+    """How to train a network, and on what; the data is only made where there is something to train."""
+
+    plan: FitPlan
+    data: Callable[[], EpochData]
+
+
 def train_teacher(space: Workspace) -> CommentNetwork:
     """Fine-tune the whole encoder on every label there is."""
 
     def start() -> CommentNetwork:
         return CommentNetwork(space.encoder(), len(SIGNALS))
 
-    check_no_dev_text((row.text for row in space.train), space.rows)
-    maker = EpochMaker(space.train, targets_of(space.train), space.tokenizer, space.plan.teacher_mixture)
-    return _trained(space, "teacher", start, (space.plan.teacher, maker))
+    def data() -> EpochData:
+        check_no_dev_text((row.text for row in space.train), space.rows)
+        return EpochMaker(space.train, targets_of(space.train), space.tokenizer, space.plan.teacher_mixture)
+
+    return _trained(space, "teacher", start, Recipe(space.plan.teacher, data))
 
 
 def distillation_pool(space: Workspace) -> list[Row]:
@@ -63,10 +73,13 @@ def graph_runner(space: Workspace, name: str, network: CommentNetwork, *, int8: 
 
 def train_student(space: Workspace, teacher: CommentNetwork) -> CommentNetwork:
     """Distil the teacher into a few of its own layers."""
-    pool = distillation_pool(space)
-    check_no_dev_text((row.text for row in pool), space.rows)
-    targets = soft_targets(targets_of(pool), label_pool(space, teacher, pool))
-    maker = EpochMaker(pool, targets, space.tokenizer, Mixture({}, noise_share=space.plan.noise_share))
+
+    def data() -> EpochData:
+        pool = distillation_pool(space)
+        check_no_dev_text((row.text for row in pool), space.rows)
+        targets = soft_targets(targets_of(pool), label_pool(space, teacher, pool))
+        return EpochMaker(pool, targets, space.tokenizer, Mixture({}, noise_share=space.plan.noise_share))
+
     layers = spread_layers(teacher.encoder.config.num_hidden_layers, space.plan.student_layers)
 
     def start() -> CommentNetwork:
@@ -74,17 +87,15 @@ def train_student(space: Workspace, teacher: CommentNetwork) -> CommentNetwork:
         student.head.load_state_dict(teacher.head.state_dict())
         return student
 
-    return _trained(space, "student", start, (space.plan.student, maker))
+    return _trained(space, "student", start, Recipe(space.plan.student, data))
 
 
 def train_sentiment(space: Workspace, student: CommentNetwork) -> CommentNetwork:
     """Go on from the student with the reviews alone: the second bundle."""
-    reviews = [row for row in space.train if "nsmc/positive" in row.targets]
-    targets = targets_of(reviews)
-    known = targets[:, SIGNAL_INDEX["nsmc/positive"]]
-    only = np.full_like(targets, np.nan)
-    only[:, SIGNAL_INDEX["nsmc/positive"]] = np.clip(known, _SENTIMENT_EDGE, 1 - _SENTIMENT_EDGE)
-    maker = EpochMaker(reviews, only, space.tokenizer, space.plan.sentiment_mixture)
+
+    def data() -> EpochData:
+        reviews = [row for row in space.train if "nsmc/positive" in row.targets]
+        return EpochMaker(reviews, _review_targets(reviews), space.tokenizer, space.plan.sentiment_mixture)
 
     def start() -> CommentNetwork:
         copy = CommentNetwork(
@@ -93,18 +104,23 @@ def train_sentiment(space: Workspace, student: CommentNetwork) -> CommentNetwork
         copy.head.load_state_dict(student.head.state_dict())
         return copy
 
-    return _trained(space, "sentiment", start, (space.plan.sentiment, maker))
+    return _trained(space, "sentiment", start, Recipe(space.plan.sentiment, data))
 
 
-def _trained(
-    space: Workspace, name: str, start: Callable[[], CommentNetwork], run: tuple[FitPlan, EpochData]
-) -> CommentNetwork:
+def _review_targets(reviews: list[Row]) -> Floats:
+    targets = targets_of(reviews)
+    column = SIGNAL_INDEX["nsmc/positive"]
+    only = np.full_like(targets, np.nan)
+    only[:, column] = np.clip(targets[:, column], _SENTIMENT_EDGE, 1 - _SENTIMENT_EDGE)
+    return only
+
+
+def _trained(space: Workspace, name: str, start: Callable[[], CommentNetwork], recipe: Recipe) -> CommentNetwork:
     folder = space.work / name
     if (folder / WEIGHTS_FILE).is_file():
         log.info("%s: already trained, in %s", name, folder)
         return load_network(folder)
-    plan, data = run
-    torch.manual_seed(plan.seed)
-    network = Fit(start(), replace(plan, seed=space.plan.seed), folder, pad_id=space.pad_id).run(data)
+    torch.manual_seed(recipe.plan.seed)
+    network = Fit(start(), recipe.plan, folder, pad_id=space.pad_id).run(recipe.data())
     save_network(network, folder)
     return network

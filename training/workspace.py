@@ -13,10 +13,8 @@ from training.made_up import made_up_rows
 from training.network import load_encoder, new_encoder
 from training.plan import Plan
 from training.prepare import training_rows
-from training.sources import HARMLESS, Row, file_hashes, read_folder
+from training.sources import EVERYDAY, Row, file_hashes, read_folder
 from training.vocabulary import tokenizer_of
-
-_CALIBRATION_ROWS = 400
 
 
 @dataclass(frozen=True)
@@ -40,14 +38,15 @@ class Workspace:
 
     @cached_property
     def dev(self) -> list[Row]:
-        """The rows to choose thresholds on and to report."""
-        return [row for row in self.rows if row.split == "dev"]
+        """The rows to choose thresholds on and to report: of the sources that the plan's bundles answer for."""
+        reviews, comments = "sentiment" in self.plan.bundles, "default" in self.plan.bundles
+        dev = [row for row in self.rows if row.split == "dev"]
+        return [row for row in dev if (reviews if row.source == "nsmc" else comments)]
 
     @cached_property
-    def harmless(self) -> list[Row]:
-        """Everyday sentences held out of training, for calibration."""
-        held_out = [row for row in self.rows if row.source == HARMLESS and row.split == "held out"]
-        return held_out[:_CALIBRATION_ROWS]
+    def everyday(self) -> list[Row]:
+        """Everyday sentences held out of training, to see how many are wrongly flagged."""
+        return [row for row in self.rows if row.source == EVERYDAY and row.split == "held out"]
 
     @cached_property
     def tokenizer(self) -> Tokenizer:
