@@ -63,6 +63,7 @@ coverage: $(VENV)/.dev  ## branch coverage of all tests, subprocesses included
 
 bench-smoke: $(VENV)/.dev  ## every benchmark for a few seconds, to show that it runs
 	$(BIN)/python -m bench.predict --smoke
+	$(BIN)/python -m bench.passes --smoke
 	$(BIN)/python -m bench.bulk_and_predict --smoke
 	$(BIN)/python -m bench.million_rows --smoke
 	$(BIN)/python -m bench.pack_rows --smoke
@@ -70,9 +71,8 @@ bench-smoke: $(VENV)/.dev  ## every benchmark for a few seconds, to show that it
 
 chaos: $(VENV)/.dev  ## 60 jobs with a worker, the store or the API killed in the middle: many minutes
 	$(BIN)/python -m bench.chaos
-	$(BIN)/python -m bench.passes --smoke
 
 clean:  ## remove what was set up and built, but not the data of a service
 	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .coverage*
 
-include training/legacy.mk
+include training/legacy.mk training/model.mk
