@@ -1,3 +1,4 @@
+import itertools
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -11,7 +12,7 @@ from shared.messages import PredictMessage, TextItem, encode
 from tests.support.echo import echo_logits, echo_scores
 from worker.batcher import MicroBatcher, Priority
 from worker.bundles import load_bundle
-from worker.classifier import Classified, Classifier
+from worker.classifier import Classified, Classifier, _Pending
 from worker.engines.protocol import Logits
 from worker.tasks import answer
 from worker.tokenizer import BundleTokenizer
@@ -94,6 +95,17 @@ def test_at_the_deadline_what_is_unfinished_ends_as_such_and_is_not_computed(
     engine.gate.set()
     assert isinstance(classify(classifier, ["다음 글"])[0].outcome, Verdict)
     assert engine.rows == 2
+
+
+def test_a_text_that_ends_between_two_looks_is_not_lost(
+    classifier: Classifier, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks = itertools.count()
+    monkeypatch.setattr(_Pending, "done", property(lambda _: next(looks) % 2 == 1))
+
+    (done,) = classify(classifier, ["사이에 끝난 글"]).values()
+
+    assert isinstance(done.outcome, Verdict)
 
 
 def test_windows_that_share_a_pass_count_its_time_once(classifier: Classifier) -> None:
