@@ -20,8 +20,9 @@ log = get_logger(__name__)
 
 # A row that still kills its worker when it is alone is tried this often before it is given up.
 LAST_TRIES = 2
-# Rows that are tokenised and queued at a time: bounds memory, whatever the length of the texts.
-SLICE_CHARS = 32_768
+# Characters that are tokenised and queued at a time: bounds memory, whatever the length of the texts, and the time for
+# which the tokenizer's own threads take all processors from an interactive text.
+SLICE_CHARS = 2_048
 STORE_RETRY_S = 0.5
 
 
