@@ -84,8 +84,7 @@ def _lifespan(settings: Settings, redis_url: str) -> Callable[[FastAPI], Abstrac
         reader = ReplyReader(reply_redis, process_id, dispatcher.resolve, fleet.mark_store_lost)
         fleet.on_worker_lost = dispatcher.resend_pending
         app.state.context = Context(settings, dispatcher, fleet, app.version, time.time())
-        app.state.gauges = LiveGauges(redis, fleet, dispatcher, app.version)
-        app.state.metrics.registry.register(app.state.gauges)
+        app.state.metrics.watch(LiveGauges(redis, fleet, dispatcher, app.version))
         await fleet.start()
         reader.start()
         dispatcher.start()
@@ -93,7 +92,6 @@ def _lifespan(settings: Settings, redis_url: str) -> Callable[[FastAPI], Abstrac
         try:
             yield
         finally:
-            app.state.metrics.registry.unregister(app.state.gauges)
             await dispatcher.close()
             await reader.close()
             await fleet.close()
