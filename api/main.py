@@ -77,15 +77,10 @@ def _lifespan(settings: Settings, redis_url: str) -> Callable[[FastAPI], Abstrac
             running_path(settings, redis_url) as path,
             running_jobs(settings, redis_url, path.publisher) as desk,
         ):
-            gauges = LiveGauges(path.redis, path.fleet, path.dispatcher, app.version)
-            app.state.gauges = gauges
-            app.state.metrics.registry.register(gauges)
             app.state.context = Context(settings, path.dispatcher, path.fleet, desk, owners, app.version, time.time())
+            app.state.metrics.watch(LiveGauges(path.redis, path.fleet, path.dispatcher, app.version))
             log.info("api_ready", process_id=path.process_id, workers=len(path.fleet.workers))
-            try:
-                yield
-            finally:
-                app.state.metrics.registry.unregister(gauges)
+            yield
 
     return lifespan
 

@@ -1,7 +1,8 @@
 """What the API counts and times, request by request. What is true at this moment is in `api.gauges`."""
 
-from prometheus_client import Counter, Histogram
+from prometheus_client import Counter, Histogram, generate_latest
 
+from api.gauges import LiveGauges
 from api.request_record import RequestRecord
 from shared.metrics import LATENCY_BUCKETS_S, new_registry
 
@@ -11,6 +12,7 @@ class ApiMetrics:
 
     def __init__(self) -> None:
         self.registry = new_registry()
+        self._gauges: LiveGauges | None = None
         self._requests = Counter(
             "kobert_http_requests",
             "Requests answered, by route template, method and status code",
@@ -40,6 +42,19 @@ class ApiMetrics:
             ("unit", "reason"),
             registry=self.registry,
         )
+
+    def watch(self, gauges: LiveGauges) -> None:
+        """Tell also what is true now, of a service that starts; what an earlier start left is dropped."""
+        if self._gauges is not None:
+            self.registry.unregister(self._gauges)
+        self._gauges = gauges
+        self.registry.register(gauges)
+
+    async def render(self) -> bytes:
+        """Everything, as Prometheus reads it."""
+        if self._gauges is not None:
+            await self._gauges.refresh()
+        return generate_latest(self.registry)
 
     def observe(self, route: str, method: str, code: int, seconds: float, record: RequestRecord) -> None:
         """Count one request that has been answered."""
