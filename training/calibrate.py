@@ -21,7 +21,7 @@ from training.sources import Row
 
 _RIDGE = 1e-3
 _NEWTON_STEPS = 30
-_HARMLESS_FLAGGED = 0.005
+_HARMLESS_FLAGGED = 0.01
 _GRID = np.round(np.arange(0.05, 0.951, 0.01), 2)
 
 # The truth that a served label is calibrated against: the signals of the sources whose standard it takes.

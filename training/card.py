@@ -21,9 +21,13 @@ LICENCES = {
 _MEANINGS = {
     "clean": ("없음", "아무 라벨도 문턱값을 넘지 않음", "이 영화 정말 재미있었어요!"),
     "curse": ("욕설", "비속어, 그 줄임말과 변형", "씨발 진짜 개같은 새끼야"),
-    "insult": ("모욕·공격", "욕설이 없어도 사람이나 작품을 깎아내리고 비아냥대는 말", "연기도 못하는 게 돈만 밝히네"),
+    "insult": (
+        "모욕·공격",
+        "욕설이 없어도 사람이나 작품을 깎아내리고 비아냥대는 말",
+        "연기도 못하는 게 꼴에 배우라고 설치네",
+    ),
     "hate": ("혐오", "집단을 싸잡아 멸시하는 말; 아래 종류를 함께 답함", "틀딱들은 투표권을 뺏어야 한다"),
-    "hate/gender": ("성별", "여성, 남성, 성소수자", "여자들은 운전대를 잡으면 안 된다"),
+    "hate/gender": ("성별", "여성, 남성, 성소수자", "김치녀들은 군대도 안 가면서 권리만 찾네"),
     "hate/age": ("나이", "노인, 청소년", "급식충들은 좀 빠져라"),
     "hate/origin": ("출신", "지역, 국적, 인종", "짱깨들 다 내쫓아라"),
     "hate/politics": ("정치 성향", "지지자 집단", "대깨문들은 답이 없다"),
@@ -38,8 +42,9 @@ _NO_FILES = """## Trained on
 Made-up sentences (`training/made_up.py`): this bundle only proves that the pipeline runs."""
 _LICENCE = """
 
-A text that several files share counts for the first of them. No dev row of any file is among the training rows, white
-space aside: the pipeline stops if one is. Sentences made up around curses and innocent look-alikes
+The rows are what there was to draw from; `docs/model-notes.md` says how much of it the shipped networks saw. A text
+that several files share counts for the first of them. No dev row that the bundle is scored on is among the training
+rows, white space aside: the pipeline stops if one is. Sentences made up around curses and innocent look-alikes
 (`training/lexicon.py`) join them.
 
 **Licence of the weights: CC BY-SA 4.0.** K-MHaS and BEEP are share-alike, and weights learnt from them are treated as
@@ -125,5 +130,5 @@ def _sources(findings: Findings) -> str:
         source, licence = LICENCES[file.removesuffix(".jsonl")]
         count = findings.rows_by_source.get(file.removesuffix(".jsonl"), 0)
         rows.append(f"| `{file}` | {source} | {licence} | {count:,} | `{digest}` |")
-    head = "## Trained on\n\n| file | source | licence | training rows | sha256 |\n|---|---|---|---|---|\n"
+    head = "## Trained on\n\n| file | source | licence | rows | sha256 |\n|---|---|---|---|---|\n"
     return head + "\n".join(rows) + _LICENCE

@@ -27,7 +27,8 @@ def _opening(findings: Findings) -> str:
         f"Bundles: {names}. Why they are as they are, and what was\ntried: [{NOTES_FILE}]({NOTES_FILE}). "
         "Each bundle's folder has its card, with sources and licences.\n\n"
         "Every figure is of the dev splits, by the decisions of the int8 bundle at the thresholds that it ships with. "
-        "Thresholds\nand calibration were chosen on the same rows."
+        "Thresholds\nand calibration were chosen on the same rows. "
+        "Speed is of the machine as it was while the pipeline ran."
     )
 
 
