@@ -1,7 +1,7 @@
 """How fast a small int8 BERT is, by layers and width: the speed side of the choice of the embedded model.
 
     python bench/model_frontier.py --out docs            # writes docs/model-frontier.md and .svg
-    python bench/model_frontier.py --smoke --out /tmp/x  # one small shape, seconds
+    python bench/model_frontier.py --smoke --out build/frontier  # one small shape, seconds
 
 Weights are random, because speed does not depend on them. Every shape goes through the export that bundles go through.
 Texts are random tokens with lengths like those of comments, sorted by length.
