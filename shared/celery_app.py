@@ -25,12 +25,12 @@ QUEUED_AT_HEADER = "queued_at"
 RESTORE_LOCK_S = 5
 
 
-def make_celery(settings: Settings, *, socket_timeout_s: float | None = None) -> Celery:
-    """Build the application for `settings.redis_url`.
+# A worker waits for messages for a second at a time, so silence for this long means a connection to nobody.
+WORKER_SOCKET_TIMEOUT_S = 10.0
 
-    `socket_timeout_s` bounds every broker command. A publisher sets it, so that a Redis that hangs is noticed; a worker
-    does not, because it waits for messages on purpose.
-    """
+
+def make_celery(settings: Settings, *, socket_timeout_s: float = WORKER_SOCKET_TIMEOUT_S) -> Celery:
+    """Build the application for `settings.redis_url`; `socket_timeout_s` bounds every broker command."""
     if settings.redis_url is None:
         raise ValueError("REDIS_URL must be known before the queue is built")
     app = Celery("kobert", broker=redis_url.for_celery(settings.redis_url), set_as_current=False)
@@ -60,17 +60,15 @@ def make_celery(settings: Settings, *, socket_timeout_s: float | None = None) ->
     return app
 
 
-def _transport_options(settings: Settings, socket_timeout_s: float | None) -> dict[str, Any]:
-    options: dict[str, Any] = {
+def _transport_options(settings: Settings, socket_timeout_s: float) -> dict[str, Any]:
+    return {
         "global_keyprefix": keys.CELERY_PREFIX,
         "health_check_interval": 5,
         "socket_connect_timeout": 2,
         "socket_keepalive": True,
+        "socket_timeout": socket_timeout_s,
         "unacked_mutex_expire": RESTORE_LOCK_S,
         "unacked_restore_interval": 1,
         "unacked_restore_throttle": 1,
         "visibility_timeout": settings.visibility_timeout_s,
     }
-    if socket_timeout_s is not None:
-        options["socket_timeout"] = socket_timeout_s
-    return options
