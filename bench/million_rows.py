@@ -1,6 +1,6 @@
 """A large CSV through the whole service: API memory, the store's peak, speed, and whether every row comes back.
 
-    python -m bench.million_rows                      1,000,000 rows, the embedded model
+    python -m bench.million_rows                      1,000,000 rows, the embedded model, what `make run` starts
     python -m bench.million_rows --rows 100000
     python -m bench.million_rows --echo               an engine that costs nothing: what the service itself needs
     python -m bench.million_rows --comments FILE      other texts, lines or jsonl: the few that come along pack too well
@@ -25,6 +25,7 @@ from urllib.parse import urlsplit
 import httpx
 
 from tests.support.echo import write_echo_bundle
+from tests.support.run import KobertRun
 from tests.support.stack import Stack, memory_bytes
 
 COMMENTS = Path(__file__).with_name("comments.txt").read_text().splitlines()
@@ -66,7 +67,7 @@ def upload(url: str, rows: int) -> dict:
     return body
 
 
-def follow(stack: Stack, job_id: str) -> dict:
+def follow(stack: Stack | KobertRun, job_id: str) -> dict:
     """Wait for the end; says now and then how it stands."""
     said_at = 0.0
     while True:
@@ -79,7 +80,7 @@ def follow(stack: Stack, job_id: str) -> dict:
             say(f"  {done:,} rows, {job['rows_per_s']} rows/s, {job['eta_seconds']} s to go")
 
 
-def check(stack: Stack, job_id: str, rows: int) -> None:
+def check(stack: Stack | KobertRun, job_id: str, rows: int) -> None:
     """Download as csv and compare row by row with what was sent."""
     with httpx.stream("GET", f"{stack.url}/jobs/{job_id}/results", params={"format": "csv"}, timeout=600) as answer:
         table = csv.reader(_lines(answer.iter_bytes()))
@@ -108,7 +109,7 @@ def say(line: str) -> None:
     sys.stdout.flush()
 
 
-def measure(stack: Stack, rows: int) -> None:
+def measure(stack: Stack | KobertRun, rows: int) -> None:
     idle = memory_bytes(stack.api.pid)
     with stack.redis() as redis:
         empty = redis.info("memory")["used_memory"]
@@ -144,11 +145,15 @@ def main() -> None:
     if options.comments is not None:
         COMMENTS[:] = read_comments(options.comments)
     rows = 2_000 if options.smoke else options.rows
-    with tempfile.TemporaryDirectory(prefix="kt-") as folder:
-        model = write_echo_bundle(Path(folder) / "echo") if options.echo else options.model
-        stack = Stack(Path(folder), model, max_batch_tokens=4096 if options.echo else 256)
+    with tempfile.TemporaryDirectory(prefix="kt-") as name:
+        folder = Path(name)
+        if not options.echo:
+            with KobertRun(folder, model=options.model) as service:
+                measure(service, rows)
+            return
+        stack = Stack(folder, write_echo_bundle(folder / "echo"), max_batch_tokens=4096)
         try:
-            stack.start(worker_module="tests.support.echo" if options.echo else "worker.main")
+            stack.start(worker_module="tests.support.echo")
             measure(stack, rows)
         finally:
             stack.stop()

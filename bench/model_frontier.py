@@ -19,8 +19,9 @@ from tokenizers import Tokenizer
 from transformers import BertConfig
 
 from training.bundle import GraphRunner
-from training.export import export_float, quantise
+from training.export import export_float
 from training.network import CommentNetwork, new_encoder
+from training.quantise import calibration_feeds, quantise
 from training.speed import Speed, measure_ids
 
 mpl.use("Agg")
@@ -70,7 +71,7 @@ def measure(layers: int, width: int, ids: list[list[int]], threads: int) -> Poin
     with tempfile.TemporaryDirectory() as folder:
         float_path, path = Path(folder) / "float.onnx", Path(folder) / "int8.onnx"
         export_float(network, float_path, max_length=MAX_LENGTH)
-        quantise(float_path, path)
+        quantise(float_path, path, calibration_feeds(ids, pad_id=1))
         tokenizer = Tokenizer.from_file(str(TOKENIZER))
         runner = GraphRunner(path, tokenizer, max_length=MAX_LENGTH, pad_id=1, threads=threads)
         return Point(layers, width, path.stat().st_size / 1e6, measure_ids(runner, ids, threads=threads))

@@ -12,10 +12,11 @@ from training.bundle import GraphRunner, config_of, write_bundle
 from training.calibrate import Dev, calibrate, truth_signals
 from training.distil import load_or_compute
 from training.evaluate import any_flag, score_labels, score_questions
-from training.export import export_float, quantise
+from training.export import export_float
 from training.findings import BundleFindings, Curve
 from training.metrics import Confusion, calibration_curve, calibration_error, sigmoid
 from training.network import CommentNetwork
+from training.quantise import quantise
 from training.robustness import INNOCENT, OBFUSCATED, Robustness, measure_robustness
 from training.serving import TAXONOMIES, Taxonomy, served_logits, served_network
 from training.sources import Row
@@ -64,7 +65,7 @@ def make_bundle(space: Workspace, candidate: Candidate, taxonomy: Taxonomy, fold
     network = served_network(candidate.network, taxonomy)
     float_path, int8_path = (space.work / f"{candidate.bundle_name}.{kind}.onnx" for kind in ("float", "int8"))
     export_float(network, float_path, max_length=space.plan.max_length)
-    quantise(float_path, int8_path)
+    quantise(float_path, int8_path, space.calibration)
     config = config_of(taxonomy, f"kobert-{candidate.bundle_name}", space.plan.max_length, space.pad_id)
     return write_bundle(folder, config, int8_path, space.tokenizer, f"# {config.name}\n")
 

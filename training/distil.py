@@ -1,43 +1,89 @@
-"""Distillation: the teacher's probabilities for every text there is become the student's targets, beside the labels.
+"""Distillation: the teacher's word on every text there is becomes the student's target, beside the labels.
 
-Hinton et al., 2015, with a sigmoid a signal instead of a softmax. The teacher reads the clean text; the student reads
-clean and disguised copies of it, so that it learns to see through disguises that its teacher never met.
+Hinton et al., 2015, with a sigmoid a signal instead of a softmax; and the student's pooled vector is drawn to the
+teacher's (as in FitNets, Romero et al., 2015), which says more about a text than its signals do. The teacher reads the
+clean text; the student reads clean and disguised copies of it, so that it learns to see through disguises that its
+teacher never met.
 """
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import cast
 
 import numpy as np
+import torch
+from torch import Tensor, nn
 
 from training.batches import Floats
+from training.fit import masked_loss
 from training.metrics import sigmoid
+from training.network import CommentNetwork
 
 TEACHER_SHARE = 0.7
+FEATURE_WEIGHT = 1.0
 
 
-def soft_targets(labels: Floats, teacher_logits: Floats, teacher_share: float = TEACHER_SHARE) -> Floats:
-    """Targets `[texts, signals]`: the teacher's word where no label is known, and a mixture of both where one is."""
+class WithFeatures(nn.Module):
+    """A network that gives its logits and, beside them, what its head reads: `[batch, signals + 2 * hidden]`."""
+
+    def __init__(self, network: CommentNetwork) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
+        """Logits, then features."""
+        features = self.network.features(input_ids, attention_mask)
+        return torch.cat([cast("Tensor", self.network.head(features)), features], dim=1)
+
+
+def feature_network(network: CommentNetwork) -> CommentNetwork:
+    """The network with its features as outputs, to be exported and run where only logits come out."""
+    width = network.head.in_features
+    bare = CommentNetwork(network.encoder, width)
+    with torch.no_grad():
+        bare.head.weight.copy_(torch.eye(width))
+    return bare.eval()
+
+
+def logits_of_features(network: CommentNetwork, features: Floats) -> Floats:
+    """Logits `[texts, signals]` by the network's head."""
+    weight, bias = (parameter.detach().numpy() for parameter in (network.head.weight, network.head.bias))
+    logits: Floats = features.astype(np.float32) @ weight.T + bias
+    return logits
+
+
+def distillation_loss(signals: int, spread: Tensor) -> Callable[[Tensor, Tensor], Tensor]:
+    """The loss of `WithFeatures`: cross-entropy of the signals, and squared distance of the features.
+
+    `spread`: the standard deviation of each of the teacher's features, by which distances are measured.
+    """
+
+    def loss(outputs: Tensor, targets: Tensor) -> Tensor:
+        apart = (outputs[:, signals:] - targets[:, signals:]) / spread
+        return masked_loss(outputs[:, :signals], targets[:, :signals]) + FEATURE_WEIGHT * (apart**2).mean()
+
+    return loss
+
+
+def soft_targets(labels: Floats, teacher_logits: Floats, certain: Floats | None = None) -> Floats:
+    """Targets `[texts, signals]`: the teacher's word where no label is known, and a mixture of both where one is.
+
+    `certain` `[texts]` is 1 where a label needs no teacher: made-up lines and everyday sentences.
+    """
     taught = sigmoid(teacher_logits)
-    known = ~np.isnan(labels)
-    mixed = np.where(known, teacher_share * taught + (1 - teacher_share) * np.nan_to_num(labels), taught)
+    share = TEACHER_SHARE * (1 - (np.zeros(len(labels)) if certain is None else certain))[:, None]
+    mixed = np.where(np.isnan(labels), taught, share * taught + (1 - share) * np.nan_to_num(labels))
     targets: Floats = mixed.astype(np.float32)
     return targets
-
-
-def spread_layers(layers: int, kept: int) -> list[int]:
-    """Which of a teacher's layers a student starts from: the first, the last, and evenly between."""
-    if kept == 1:
-        return [0]
-    return [round(index * (layers - 1) / (kept - 1)) for index in range(kept)]
 
 
 def load_or_compute(path: Path, compute: Callable[[], Floats]) -> Floats:
     """The array in `path`, or the computed one, written there first: an interrupted run does not label twice."""
     if path.is_file():
-        stored: Floats = np.load(path)["logits"]
+        stored: Floats = np.load(path)["values"]
         return stored
-    logits = compute()
+    values = compute()
     partial = path.with_name(f"{path.stem}.partial.npz")
-    np.savez_compressed(partial, logits=logits.astype(np.float32))
+    np.savez(partial, values=values)
     partial.replace(path)
-    return logits
+    return values

@@ -1,7 +1,7 @@
 """An encoder to train further, taken out of a served bundle: its int8 weights as floats again.
 
 So that a user needs no encoder from elsewhere. Rounding to int8 and back moves a weight by half a step at most, which
-a first epoch makes good. Only graphs that `training/export.py` wrote are read.
+a first epoch makes good. Only graphs that `training/quantise.py` wrote are read.
 """
 
 from pathlib import Path
@@ -36,7 +36,7 @@ class _Graph:
 
     def dequantised(self, name: str) -> Tensor:
         stem = name.removesuffix("_quantized")
-        scale, zero = float(self._values[f"{stem}_scale"]), int(self._values[f"{stem}_zero_point"])
+        scale, zero = (self._values[f"{stem}_{part}"].astype(np.float32) for part in ("scale", "zero_point"))
         return torch.from_numpy((self._values[f"{stem}_quantized"].astype(np.float32) - zero) * scale)
 
 
@@ -80,7 +80,7 @@ def _attention(graph: _Graph, node: NodeProto, index: int) -> dict[str, Tensor]:
 
 def _dense_layers(graph: _Graph, layers: int) -> dict[str, Tensor]:
     """Each layer's three dense weights, and the biases and norms that follow them, which keep their names."""
-    products = graph.of_kind("MatMulInteger")[: 3 * layers]
+    products = graph.of_kind("MatMulInteger", "MatMulIntegerToFloat")[: 3 * layers]
     names = ("attention.output.dense", "intermediate.dense", "output.dense")
     state = {
         f"encoder.layer.{number // 3}.{names[number % 3]}.weight": graph.dequantised(node.input[1]).T.contiguous()

@@ -1,20 +1,16 @@
-"""From a network to the graph that is served: ONNX, fused for BERT, quantised to int8, embeddings included."""
+"""From a network to its float graph: ONNX, fused for BERT."""
 
-import logging
 import tempfile
 import warnings
 from pathlib import Path
 
-import onnx
 import torch
-from onnxruntime.quantization import QuantType, quantize_dynamic
 from onnxruntime.transformers import optimizer
 from transformers import BertConfig, BertModel
 
 from training.network import CommentNetwork, new_encoder
 
 OPSET = 17
-_FLOAT = onnx.TensorProto.FLOAT
 
 
 def export_float(network: CommentNetwork, path: Path, *, max_length: int) -> None:
@@ -65,32 +61,3 @@ def _rehead(encoder: BertModel, network: CommentNetwork) -> CommentNetwork:
     copy = CommentNetwork(encoder, network.head.out_features)
     copy.head.load_state_dict(network.head.state_dict())
     return copy
-
-
-def quantise(float_path: Path, path: Path) -> None:
-    """Write the int8 graph: weights and embeddings int8 per tensor, activations as they come.
-
-    The classifier itself stays float: it is a few kilobytes, and calibration lives in it.
-    """
-    logging.getLogger().addFilter(_not_from_quantiser)
-    try:
-        quantize_dynamic(
-            str(float_path),
-            str(path),
-            weight_type=QuantType.QInt8,
-            per_channel=False,
-            nodes_to_exclude=_head_nodes(float_path),
-            extra_options={"DefaultTensorType": _FLOAT},
-        )
-    finally:
-        logging.getLogger().removeFilter(_not_from_quantiser)
-
-
-def _not_from_quantiser(record: logging.LogRecord) -> bool:
-    return "onnxruntime" not in record.pathname  # it tells the root logger about every tensor
-
-
-def _head_nodes(path: Path) -> list[str]:
-    graph = onnx.load(str(path), load_external_data=False).graph
-    names = [node.name for node in graph.node if "logits" in node.output]
-    return [*names, *(f"{name}_MatMul" for name in names)]  # the quantiser first takes a Gemm apart

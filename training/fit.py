@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 import torch
@@ -13,11 +13,11 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from training.batches import Batch, TrainingSet, training_batches
-from training.network import CommentNetwork
 
 log = logging.getLogger(__name__)
 
 CHECKPOINT_FILE = "checkpoint.pt"
+Network = TypeVar("Network", bound=nn.Module)  # token ids and mask in, `[batch, outputs]` out
 EpochData = Callable[[int, np.random.Generator], TrainingSet]
 Progress = Callable[[int, int, float], None]
 
@@ -51,25 +51,25 @@ def class_loss(logits: Tensor, targets: Tensor) -> Tensor:
     return -(targets * nn.functional.log_softmax(logits, dim=1)).sum() / max(len(targets), 1)
 
 
-class Fit:
+class Fit(Generic[Network]):
     """One training run in a folder; `run` starts it, or goes on where an interrupted one stopped.
 
     `loss` and `after_epoch` (which says whether to stop) may be set before `run`.
     """
 
-    def __init__(self, network: CommentNetwork, plan: FitPlan, folder: Path, *, pad_id: int) -> None:
+    def __init__(self, network: Network, plan: FitPlan, folder: Path, *, pad_id: int) -> None:
         self.network = network.to(plan.device)
         self.plan = plan
         self.pad_id = pad_id
         self.checkpoint = folder / CHECKPOINT_FILE
-        self.optimiser = torch.optim.AdamW(_parameter_groups(network, plan))
+        self.optimiser = torch.optim.AdamW(_parameter_groups(network, plan), fused=True)
         self.epochs_run = 0
         self.loss: Callable[[Tensor, Tensor], Tensor] = masked_loss
         self.after_epoch: Callable[[int], bool] = lambda _epoch: False
         self._saved_at = time.monotonic()
         folder.mkdir(parents=True, exist_ok=True)
 
-    def run(self, epoch_data: EpochData, progress: Progress | None = None) -> CommentNetwork:
+    def run(self, epoch_data: EpochData, progress: Progress | None = None) -> Network:
         """Train on the set that `epoch_data(epoch, generator)` gives each epoch. Returns the network in eval mode."""
         if self.plan.threads:
             torch.set_num_threads(self.plan.threads)
@@ -144,11 +144,11 @@ class Fit:
         return epoch, batches_done
 
 
-def _parameter_groups(network: CommentNetwork, plan: FitPlan) -> list[dict[str, Any]]:
+def _parameter_groups(network: nn.Module, plan: FitPlan) -> list[dict[str, Any]]:
     groups: dict[tuple[bool, bool], list[nn.Parameter]] = {}
     for name, parameter in network.named_parameters():
         decays = parameter.ndim > 1 and "embeddings" not in name
-        groups.setdefault((name.startswith("head."), decays), []).append(parameter)
+        groups.setdefault(("head" in name.split("."), decays), []).append(parameter)
     return [
         {
             "params": parameters,

@@ -29,8 +29,12 @@ class CommentNetwork(nn.Module):
 
     def forward(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
         """Logits; pooled over the tokens that the mask keeps."""
+        return cast("Tensor", self.head(self.features(input_ids, attention_mask)))
+
+    def features(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
+        """What the head reads, `[batch, 2 * hidden]`."""
         states = self.encoder(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state
-        return cast("Tensor", self.head(pool(states, attention_mask)))
+        return pool(states, attention_mask)
 
 
 def pool(states: Tensor, attention_mask: Tensor) -> Tensor:

@@ -25,12 +25,12 @@ class Plan:
     teacher: FitPlan
     teacher_mixture: Mixture
     student: FitPlan
-    student_pool: Mixture  # what the teacher labels, once; the student then reads all of it each epoch
+    student_pool: Mixture  # what the teacher labels, once
+    student_mixture: Mixture  # what the student reads of it each epoch
     student_layers: int
     sentiment: FitPlan
     sentiment_mixture: Mixture
     max_length: int = 128
-    noise_share: float = 0.3
     seed: int = 20
     tiny: TinyEncoder | None = None
     bundles: tuple[str, ...] = field(default=("default", "sentiment"))
@@ -41,16 +41,22 @@ FULL = Plan(
     teacher=FitPlan(epochs=2, learning_rate=8e-5),
     teacher_mixture=Mixture(
         {
-            "nsmc": 6_000,
+            "beep": 14_000,
+            "curse_detection": 11_000,
+            "nsmc": 4_000,
             "everyday_sentences": 8_000,
-            "hatescore": 2_500,
+            "hatescore": 4_000,
             "synthetic": 400,
-            "innocent": 1_200,
+            "innocent": 1_000,
+            "innocent_sentences": 1_000,
             **_NO_COMMENTS,
         }
     ),
-    student=FitPlan(epochs=3, learning_rate=1.5e-4),
-    student_pool=Mixture({"nsmc": 12_000, "hatescore": 6_000}),
+    student=FitPlan(epochs=4, learning_rate=2e-4),
+    student_pool=Mixture({"nsmc": 14_000, "hatescore": 6_000, "everyday_sentences": 9_000}),
+    student_mixture=Mixture(
+        {"beep": 12_000, "curse_detection": 9_000, "innocent": 1_500, "innocent_sentences": 1_600}, noise_share=0.3
+    ),
     student_layers=4,
     sentiment=FitPlan(epochs=1, learning_rate=1e-4),
     sentiment_mixture=Mixture({}, noise_share=0.05),
@@ -66,6 +72,7 @@ _FEW = dict.fromkeys(
         "nsmc",
         "synthetic",
         "innocent",
+        "innocent_sentences",
     ),
     160,
 )
@@ -74,6 +81,7 @@ SMOKE = Plan(
     teacher_mixture=Mixture(_FEW | _NO_COMMENTS),
     student=FitPlan(epochs=2, learning_rate=1e-3),
     student_pool=Mixture(_FEW | {"unlabelled_comments": 100}),
+    student_mixture=Mixture({}, noise_share=0.3),
     student_layers=1,
     sentiment=FitPlan(epochs=1, learning_rate=1e-3),
     sentiment_mixture=Mixture({"nsmc": 200}),

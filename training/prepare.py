@@ -11,19 +11,24 @@ from training.batches import Floats, TrainingSet, encode
 from training.lexicon import CERTAIN_CURSES, INNOCENT_LINES, INNOCENT_WORDS, PLAIN_CURSE_LINES
 from training.noise import Generator, disguise_text
 from training.signals import SIGNAL_INDEX, SIGNALS, TOXIC_SIGNALS, Targets
-from training.sources import Row, squashed
+from training.sources import Row, squashed, without_dev_texts
 from worker.normalise import normalise
 
 SYNTHETIC = "synthetic"
 INNOCENT = "innocent"
-_INNOCENT_SENTENCES = Path(__file__).with_name("innocent_sentences.txt")
+INNOCENT_SENTENCES = "innocent_sentences"
+MADE_UP = (SYNTHETIC, INNOCENT, INNOCENT_SENTENCES)
+_INNOCENT_SENTENCES_FILE = Path(__file__).with_name("innocent_sentences.txt")
 _CURSE_TARGETS: Targets = {"curse": 1.0, "kmhas/any": 1.0, "kmhas/curse": 1.0, "curse_detection/curse": 1.0}
 _OFFENCE_TARGETS: Targets = {"beep/offensive": 1.0, "malicious/malicious": 1.0}
 
 
 @dataclass(frozen=True)
 class Mixture:
-    """What one epoch is made of: rows taken a source (all where not named), and the share of disguised texts."""
+    """What one epoch is made of: rows taken a source, and the share of disguised texts.
+
+    A source that is not named gives all its rows once; one that is to give more than it has gives some several times.
+    """
 
     rows: Mapping[str, int]
     noise_share: float = 0.2
@@ -44,8 +49,11 @@ def innocent_rows() -> list[Row]:
     """Made-up sentences whose words carry a curse's letters and mean no harm."""
     clean = dict.fromkeys(TOXIC_SIGNALS, 0.0)
     templated = [line.format(word=word) for word in INNOCENT_WORDS for line in INNOCENT_LINES]
-    sentences = _INNOCENT_SENTENCES.read_text(encoding="utf-8").splitlines()
-    return [Row(text, INNOCENT, "train", clean) for text in (*templated, *sentences)]
+    sentences = _INNOCENT_SENTENCES_FILE.read_text(encoding="utf-8").splitlines()
+    return [
+        *(Row(text, INNOCENT, "train", clean) for text in templated),
+        *(Row(text, INNOCENT_SENTENCES, "train", clean) for text in sentences),
+    ]
 
 
 def curse_rows() -> list[Row]:
@@ -60,10 +68,8 @@ def curse_rows() -> list[Row]:
 
 def training_rows(rows: Iterable[Row]) -> list[Row]:
     """The rows to learn from: training splits of the files, merged, and the made-up ones."""
-    rows = list(rows)
-    dev = {squashed(row.text) for row in rows if row.split == "dev"}
-    made_up = [row for row in (*innocent_rows(), *curse_rows()) if squashed(row.text) not in dev]
-    return merge([*(row for row in rows if row.split == "train"), *made_up])
+    rows = without_dev_texts([*rows, *innocent_rows(), *curse_rows()])
+    return merge(row for row in rows if row.split == "train")
 
 
 def targets_of(rows: Sequence[Row]) -> Floats:
@@ -76,15 +82,16 @@ def targets_of(rows: Sequence[Row]) -> Floats:
 
 
 def choose(rows: Sequence[Row], mixture: Mixture, generator: Generator) -> list[int]:
-    """Indices of one epoch's rows: a fresh draw without repetition from each source that is limited."""
+    """Indices of one epoch's rows: a fresh draw from each source, in which a row comes again only after all others."""
     by_source: dict[str, list[int]] = {}
     for index, row in enumerate(rows):
         by_source.setdefault(row.source, []).append(index)
     chosen: list[int] = []
     for source, indices in by_source.items():
-        limit = mixture.rows.get(source, len(indices))
-        kept = generator.permutation(len(indices))[:limit]
-        chosen.extend(indices[position] for position in kept)
+        wanted = mixture.rows.get(source, len(indices))
+        rounds = -(-wanted // len(indices))
+        order = [position for _ in range(rounds) for position in generator.permutation(len(indices))]
+        chosen.extend(indices[position] for position in order[:wanted])
     return chosen
 
 
@@ -112,4 +119,5 @@ class EpochMaker:
 
     def _noise_share(self, index: int) -> float:
         """A disguise would take the harmless meaning away from an innocent look-alike."""
-        return 0.0 if self.rows[index].source == INNOCENT else self.mixture.noise_share
+        innocent = self.rows[index].source in (INNOCENT, INNOCENT_SENTENCES)
+        return 0.0 if innocent else self.mixture.noise_share

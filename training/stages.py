@@ -6,21 +6,35 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from tqdm import tqdm
 
 from training.batches import Floats
 from training.bundle import GraphRunner
-from training.distil import load_or_compute, soft_targets, spread_layers
-from training.export import export_float, quantise
+from training.distil import (
+    WithFeatures,
+    distillation_loss,
+    feature_network,
+    load_or_compute,
+    logits_of_features,
+    soft_targets,
+)
+from training.export import export_float
 from training.fit import EpochData, Fit, FitPlan
 from training.network import WEIGHTS_FILE, CommentNetwork, keep_layers, load_network, save_network
-from training.prepare import EpochMaker, Mixture, choose, targets_of
+from training.prepare import MADE_UP, EpochMaker, choose, targets_of
+from training.quantise import quantise
 from training.signals import SIGNAL_INDEX, SIGNALS
-from training.sources import Row, check_no_dev_text
+from training.sources import EVERYDAY, Row, check_no_dev_text
 from training.workspace import Workspace
 
 log = logging.getLogger(__name__)
 
 _SENTIMENT_EDGE = 0.03  # a review's stars are not all of its tone: labels are pulled in from 0 and 1 by this much
+
+
+CERTAIN_SOURCES = (EVERYDAY, *MADE_UP)
+"""Their labels hold by the way they were made; no teacher knows better."""
+_LABELLED_AT_ONCE = 2_000
 
 
 @dataclass(frozen=True)
@@ -51,11 +65,14 @@ def distillation_pool(space: Workspace) -> list[Row]:
 
 
 def label_pool(space: Workspace, teacher: CommentNetwork, pool: list[Row]) -> Floats:
-    """The teacher's signal logits for the pool, by its int8 graph, which is the fastest way to them on a CPU."""
+    """The teacher's features for the pool, half precision, by its int8 graph, the fastest way to them on a CPU."""
 
     def compute() -> Floats:
         log.info("labelling %d texts with the teacher", len(pool))
-        return graph_runner(space, "teacher", teacher).logits([row.text for row in pool], tokens_per_batch=1_024)
+        runner = graph_runner(space, "teacher-features", feature_network(teacher))
+        parts = np.array_split(np.arange(len(pool)), max(len(pool) // _LABELLED_AT_ONCE, 1))
+        features = [runner.logits([pool[row].text for row in part], tokens_per_batch=768) for part in tqdm(parts)]
+        return np.concatenate(features).astype(np.float16)  # half the size on disk
 
     return load_or_compute(space.work / "pool.npz", compute)
 
@@ -63,31 +80,42 @@ def label_pool(space: Workspace, teacher: CommentNetwork, pool: list[Row]) -> Fl
 def graph_runner(space: Workspace, name: str, network: CommentNetwork, *, int8: bool = True) -> GraphRunner:
     """The network's graph with its signals as outputs, int8 or float, made if it is not there yet."""
     folder = space.work / name
+    folder.mkdir(parents=True, exist_ok=True)
     float_path, int8_path = folder / "float.onnx", folder / "int8.onnx"
     if not int8_path.is_file():
         export_float(network, float_path, max_length=space.plan.max_length)
-        quantise(float_path, int8_path)
+        quantise(float_path, int8_path, space.calibration)
     path = int8_path if int8 else float_path
     return GraphRunner(path, space.tokenizer, max_length=space.plan.max_length, pad_id=space.pad_id)
 
 
 def train_student(space: Workspace, teacher: CommentNetwork) -> CommentNetwork:
-    """Distil the teacher into a few of its own layers."""
+    """Distil the teacher into its own first layers."""
+    folder = space.work / "student"
+    if (folder / WEIGHTS_FILE).is_file():
+        log.info("student: already trained, in %s", folder)
+        return load_network(folder)
+    pool = distillation_pool(space)
+    check_no_dev_text((row.text for row in pool), space.rows)
+    features = label_pool(space, teacher, pool).astype(np.float32)
+    certain = np.array([row.source in CERTAIN_SOURCES for row in pool], dtype=np.float32)
+    signals = soft_targets(targets_of(pool), logits_of_features(teacher, features), certain)
+    data = EpochMaker(pool, np.hstack([signals, features]), space.tokenizer, space.plan.student_mixture)
+    torch.manual_seed(space.plan.student.seed)
+    student = first_layers(teacher, space.plan.student_layers)
+    fit = Fit(WithFeatures(student), space.plan.student, folder, pad_id=space.pad_id)
+    spread = torch.from_numpy(features.std(axis=0) + 1e-3).to(space.plan.student.device)
+    fit.loss = distillation_loss(len(SIGNALS), spread)
+    fit.run(data)
+    save_network(student, folder)
+    return student.eval()
 
-    def data() -> EpochData:
-        pool = distillation_pool(space)
-        check_no_dev_text((row.text for row in pool), space.rows)
-        targets = soft_targets(targets_of(pool), label_pool(space, teacher, pool))
-        return EpochMaker(pool, targets, space.tokenizer, Mixture({}, noise_share=space.plan.noise_share))
 
-    layers = spread_layers(teacher.encoder.config.num_hidden_layers, space.plan.student_layers)
-
-    def start() -> CommentNetwork:
-        student = CommentNetwork(keep_layers(teacher.encoder, layers), len(SIGNALS))
-        student.head.load_state_dict(teacher.head.state_dict())
-        return student
-
-    return _trained(space, "student", start, Recipe(space.plan.student, data))
+def first_layers(network: CommentNetwork, layers: int) -> CommentNetwork:
+    """A network that starts as the first layers of another, with its head (Sajjad et al., 2020: drop from the top)."""
+    smaller = CommentNetwork(keep_layers(network.encoder, range(layers)), network.head.out_features)
+    smaller.head.load_state_dict(network.head.state_dict())
+    return smaller
 
 
 def train_sentiment(space: Workspace, student: CommentNetwork) -> CommentNetwork:
@@ -98,11 +126,7 @@ def train_sentiment(space: Workspace, student: CommentNetwork) -> CommentNetwork
         return EpochMaker(reviews, _review_targets(reviews), space.tokenizer, space.plan.sentiment_mixture)
 
     def start() -> CommentNetwork:
-        copy = CommentNetwork(
-            keep_layers(student.encoder, range(student.encoder.config.num_hidden_layers)), len(SIGNALS)
-        )
-        copy.head.load_state_dict(student.head.state_dict())
-        return copy
+        return first_layers(student, student.encoder.config.num_hidden_layers)
 
     return _trained(space, "sentiment", start, Recipe(space.plan.sentiment, data))
 

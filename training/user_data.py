@@ -13,12 +13,13 @@ from transformers import BertModel
 from training.batches import Floats, TrainingSet, encode
 from training.bundle import GraphRunner, write_bundle
 from training.embedded import encoder_of_bundle
-from training.export import export_float, quantise
+from training.export import export_float
 from training.fit import Fit, FitPlan, class_loss
 from training.metrics import Confusion, confusion
 from training.network import CommentNetwork, load_encoder
 from training.noise import Generator
 from training.predict import logits_of_ids
+from training.quantise import calibration_feeds, quantise
 from training.user_table import UserTable, read_user_table
 from training.vocabulary import tokenizer_of
 from worker.bundles import FORMAT_VERSION, MANIFEST_FILE, Bundle, BundleConfig, load_bundle
@@ -132,7 +133,8 @@ class _Run:
             self.network.head.weight.div_(temperature)
             self.network.head.bias.div_(temperature)
         export_float(self.network, self.work / "float.onnx", max_length=self.max_length)
-        quantise(self.work / "float.onnx", self.work / "int8.onnx")
+        feeds = calibration_feeds(self.train_set.ids, self.pad_id)
+        quantise(self.work / "float.onnx", self.work / "int8.onnx", feeds)
         config = self._config(output.name)
         bundle = write_bundle(output, config, self.work / "int8.onnx", self.tokenizer, self._card(config))
         return self._score(bundle, epochs_run)

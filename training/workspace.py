@@ -4,17 +4,23 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+import numpy as np
 import torch
 from tokenizers import Tokenizer
 from transformers import BertConfig, BertModel
 
 from shared.errors import ModelSourceError
+from training.batches import encode
 from training.made_up import made_up_rows
 from training.network import load_encoder, new_encoder
 from training.plan import Plan
 from training.prepare import training_rows
+from training.quantise import Feeds, calibration_feeds
 from training.sources import EVERYDAY, Row, file_hashes, read_folder
 from training.vocabulary import tokenizer_of
+from worker.normalise import normalise
+
+_CALIBRATION_TEXTS = 640
 
 
 @dataclass(frozen=True)
@@ -47,6 +53,14 @@ class Workspace:
     def everyday(self) -> list[Row]:
         """Everyday sentences held out of training, to see how many are wrongly flagged."""
         return [row for row in self.rows if row.source == EVERYDAY and row.split == "held out"]
+
+    @cached_property
+    def calibration(self) -> list[Feeds]:
+        """Batches of training texts, to choose the scales of int8 activations by."""
+        generator = np.random.default_rng([self.plan.seed, 2])
+        drawn = generator.permutation(len(self.train))[:_CALIBRATION_TEXTS]
+        texts = [normalise(self.train[index].text) for index in drawn]
+        return calibration_feeds(encode(self.tokenizer, texts, self.plan.max_length), self.pad_id)
 
     @cached_property
     def tokenizer(self) -> Tokenizer:
