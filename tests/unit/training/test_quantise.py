@@ -1,0 +1,76 @@
+"""Int8 graphs: scales that fit the values, scores that do not hang on a text's neighbours, and a way back to floats."""
+
+from pathlib import Path
+
+import pytest
+
+torch = pytest.importorskip("torch", reason="the training extra is not installed")
+
+import numpy as np  # noqa: E402  after the skip
+import onnx  # noqa: E402
+import onnxruntime  # noqa: E402
+from transformers import BertConfig  # noqa: E402
+
+from training.batches import pad  # noqa: E402
+from training.export import export_float  # noqa: E402
+from training.network import CommentNetwork, new_encoder  # noqa: E402
+from training.quantise import best_scale, calibration_feeds, quantise  # noqa: E402
+
+PAD = 1
+
+
+@pytest.fixture(scope="module")
+def graphs(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path, list[list[int]]]:
+    folder = tmp_path_factory.mktemp("graphs")
+    torch.manual_seed(3)
+    config = BertConfig(
+        vocab_size=120,
+        hidden_size=64,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        intermediate_size=128,
+        pad_token_id=PAD,
+    )
+    generator = np.random.default_rng(3)
+    ids = [generator.integers(5, 120, size).tolist() for size in generator.integers(3, 30, 200)]
+    export_float(CommentNetwork(new_encoder(config), 3), folder / "float.onnx", max_length=32)
+    quantise(folder / "float.onnx", folder / "int8.onnx", calibration_feeds(ids, PAD))
+    return folder / "float.onnx", folder / "int8.onnx", ids
+
+
+def logits(path: Path, ids: list[list[int]]) -> np.ndarray:
+    rows, mask = pad(ids, PAD)
+    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    return session.run(["logits"], {"input_ids": rows.numpy(), "attention_mask": mask.numpy()})[0]
+
+
+def test_a_texts_score_is_the_same_alone_and_among_others(graphs: tuple[Path, Path, list[list[int]]]) -> None:
+    _, path, ids = graphs
+    together = logits(path, ids[:16])
+    alone = np.concatenate([logits(path, [row]) for row in ids[:16]])
+    assert np.abs(together - alone).max() < 1e-5
+
+
+def test_int8_stays_close_to_float(graphs: tuple[Path, Path, list[list[int]]]) -> None:
+    float_path, path, ids = graphs
+    exact = logits(float_path, ids)
+    assert np.abs(logits(path, ids) - exact).mean() < 0.05 * exact.std()
+
+
+def test_nothing_is_worked_out_by_the_batch_any_more(graphs: tuple[Path, Path, list[list[int]]]) -> None:
+    kinds = {node.op_type for node in onnx.load(str(graphs[1])).graph.node}
+    assert "DynamicQuantizeLinear" not in kinds
+    assert {"QAttention", "MatMulIntegerToFloat", "QEmbedLayerNormalization"} <= kinds
+
+
+def test_a_scale_covers_even_values_whole() -> None:
+    scale = best_scale(np.ones(100), -1.0, 3.0)
+    assert scale.step == pytest.approx(4 / 255, rel=0.05)
+    assert scale.zero == pytest.approx(255 / 4, abs=4)
+
+
+def test_a_scale_gives_up_a_rare_value_for_the_common_ones() -> None:
+    counts = np.zeros(1_000)
+    counts[:100] = 1e6
+    counts[-1] = 1
+    assert best_scale(counts, 0.0, 100.0).step < 100 / 255 / 4
