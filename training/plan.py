@@ -52,7 +52,7 @@ FULL = Plan(
             **_NO_COMMENTS,
         }
     ),
-    student=FitPlan(epochs=4, learning_rate=2e-4),
+    student=FitPlan(epochs=3, learning_rate=2e-4),
     student_pool=Mixture({"nsmc": 14_000, "hatescore": 6_000, "everyday_sentences": 9_000}),
     student_mixture=Mixture(
         {"beep": 12_000, "curse_detection": 9_000, "innocent": 1_500, "innocent_sentences": 1_600}, noise_share=0.3

@@ -21,7 +21,7 @@ from training.distil import (
 from training.export import export_float
 from training.fit import EpochData, Fit, FitPlan
 from training.network import WEIGHTS_FILE, CommentNetwork, keep_layers, load_network, save_network
-from training.prepare import MADE_UP, EpochMaker, choose, targets_of
+from training.prepare import MADE_UP, EpochMaker, Mixture, choose, targets_of
 from training.quantise import quantise
 from training.signals import SIGNAL_INDEX, SIGNALS
 from training.sources import EVERYDAY, Row, check_no_dev_text
@@ -89,22 +89,34 @@ def graph_runner(space: Workspace, name: str, network: CommentNetwork, *, int8: 
     return GraphRunner(path, space.tokenizer, max_length=space.plan.max_length, pad_id=space.pad_id)
 
 
-def train_student(space: Workspace, teacher: CommentNetwork) -> CommentNetwork:
-    """Distil the teacher into its own first layers."""
-    folder = space.work / "student"
+@dataclass(frozen=True)
+class Student:
+    """A student to distil: the folder it is trained in, its size, and how and on what it is trained."""
+
+    name: str
+    layers: int
+    plan: FitPlan
+    mixture: Mixture
+
+
+def train_student(space: Workspace, teacher: CommentNetwork, wanted: Student | None = None) -> CommentNetwork:
+    """Distil the teacher into its own first layers: the student of the space's plan, or another."""
+    plan = space.plan
+    wanted = wanted or Student("student", plan.student_layers, plan.student, plan.student_mixture)
+    folder = space.work / wanted.name
     if (folder / WEIGHTS_FILE).is_file():
-        log.info("student: already trained, in %s", folder)
+        log.info("%s: already trained, in %s", wanted.name, folder)
         return load_network(folder)
     pool = distillation_pool(space)
     check_no_dev_text((row.text for row in pool), space.rows)
     features = label_pool(space, teacher, pool).astype(np.float32)
     certain = np.array([row.source in CERTAIN_SOURCES for row in pool], dtype=np.float32)
     signals = soft_targets(targets_of(pool), logits_of_features(teacher, features), certain)
-    data = EpochMaker(pool, np.hstack([signals, features]), space.tokenizer, space.plan.student_mixture)
-    torch.manual_seed(space.plan.student.seed)
-    student = first_layers(teacher, space.plan.student_layers)
-    fit = Fit(WithFeatures(student), space.plan.student, folder, pad_id=space.pad_id)
-    spread = torch.from_numpy(features.std(axis=0) + 1e-3).to(space.plan.student.device)
+    data = EpochMaker(pool, np.hstack([signals, features]), space.tokenizer, wanted.mixture)
+    torch.manual_seed(wanted.plan.seed)
+    student = first_layers(teacher, wanted.layers)
+    fit = Fit(WithFeatures(student), wanted.plan, folder, pad_id=space.pad_id)
+    spread = torch.from_numpy(features.std(axis=0) + 1e-3).to(wanted.plan.device)
     fit.loss = distillation_loss(len(SIGNALS), spread)
     fit.run(data)
     save_network(student, folder)

@@ -8,6 +8,7 @@ from shared.errors import ModelSourceError
 from worker.bundles import TOKENIZER_FILE
 
 SENTENCEPIECE_FILE = "sentencepiece.model"
+_NEVER = -100.0  # the rarest piece has about -15
 
 
 def tokenizer_of(base: Path) -> Tokenizer:
@@ -32,7 +33,8 @@ def from_sentencepiece(path: Path) -> Tokenizer:
 
     proto = sentencepiece_model_pb2.ModelProto()  # type: ignore[attr-defined]  # protobuf makes it at run time
     proto.ParseFromString(path.read_bytes())
-    pieces = [(piece.piece, piece.score) for piece in proto.pieces]
+    # A comment that spells `</s>` out is no end of a text: signs of control score too low ever to be matched.
+    pieces = [(piece.piece, piece.score if piece.type == piece.NORMAL else _NEVER) for piece in proto.pieces]
     tokenizer = Tokenizer(models.Unigram(pieces, unk_id=proto.trainer_spec.unk_id, byte_fallback=False))
     tokenizer.normalizer = normalizers.Sequence(
         [

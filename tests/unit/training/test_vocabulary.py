@@ -30,3 +30,8 @@ def test_the_conversion_agrees_with_sentencepiece_on_thousands_of_comments() -> 
     # What differs are ties between equally probable cuts of repeated signs, and jamo that only one of them composes.
     assert len(differing) <= 0.005 * len(texts)
     assert all(abs(len(ours[index]) - len(theirs[index])) <= 4 for index in differing)
+
+
+def test_signs_of_control_that_a_comment_spells_out_are_letters() -> None:
+    inner = tokenizer_of(BASE).encode("안녕 </s> <s> <pad> 하").tokens[1:-1]
+    assert not {"<s>", "</s>", "<pad>"} & set(inner)
