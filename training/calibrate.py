@@ -2,8 +2,8 @@
 
 The served standard, label by label, is chosen here and nowhere else:
 
-- `curse` is profanity as K-MHaS marks it. Curse-detection's *curse* is wider, slurs against a group are in it: it is
-  what `curse` or `hate` answer together. One threshold cannot serve both (`docs/model-notes.md` has the figures);
+- `curse` is profanity as K-MHaS marks it, in text like news comments; in text like a community's it is as wide as
+  curse-detection has it, slurs against a group included. `training/distil.py` says how the two become one signal;
 - `insult` is BEEP's offence, the strictest of the sources: attack, mockery and ill will without a swear word;
 - `hate` is K-MHaS's: contempt for a group, with its kind.
 """
@@ -26,7 +26,7 @@ _GRID = np.round(np.arange(0.05, 0.951, 0.01), 2)
 
 # The truth that a served label is calibrated against: the signals of the sources whose standard it takes.
 TRUTHS: Mapping[str, tuple[str, ...]] = {
-    "curse": ("kmhas/curse",),
+    "curse": ("curse",),
     "insult": ("beep/offensive",),
     "hate": ("kmhas/hate",),
 }
@@ -60,7 +60,7 @@ def fit_logistic(features: Floats, truth: Flags) -> tuple[Floats, float]:
 
     A signal whose weight comes out negative is left out: it would be the noise of a small dev set.
     """
-    weights, bias = _newton(features, truth)
+    weights, bias = newton(features, truth)
     negative = weights < 0
     if negative.any() and not negative.all():
         kept, bias = fit_logistic(features[:, ~negative], truth)
@@ -69,7 +69,8 @@ def fit_logistic(features: Floats, truth: Flags) -> tuple[Floats, float]:
     return weights, bias
 
 
-def _newton(features: Floats, truth: Flags) -> tuple[Floats, float]:
+def newton(features: Floats, truth: Flags) -> tuple[Floats, float]:
+    """Weights and bias of a ridge logistic regression."""
     design = np.hstack([features, np.ones((len(features), 1), dtype=np.float32)]).astype(np.float64)
     ridge = np.diag([_RIDGE * len(features)] * features.shape[1] + [1e-9])
     beta = np.zeros(design.shape[1])
@@ -127,28 +128,26 @@ def _fit_temperature(label: ServedLabel, dev: Dev) -> ServedLabel:
 def choose_thresholds(taxonomy: Taxonomy, dev: Dev) -> Taxonomy:
     """One threshold a label. Each has its aim; the later ones are chosen with the earlier in force.
 
-    `hate`: its F1. `curse`: the mean of its F1 on K-MHaS and of curse-or-hate's on curse-detection. `insult`: macro-F1
-    of anything-but-clean on BEEP. Kinds of hate: their own F1.
+    `curse`: the mean of its F1 on K-MHaS and on curse-detection. `hate`: macro-F1 of curse-or-hate on K-MHaS. `insult`:
+    macro-F1 of anything-but-clean on BEEP. Kinds of hate: their own F1.
     """
     scores = dict(zip(taxonomy.names, sigmoid(served_logits(dev.logits, taxonomy)).T, strict=True))
-    chosen = {name: _best_f1(scores[name], *dev.truth(*truth_signals(name))) for name in taxonomy.names}
-    hateful = scores["hate"] >= chosen["hate"]
-    chosen["curse"] = _curse_threshold(scores["curse"], hateful, dev)
-    either = hateful | (scores["curse"] >= chosen["curse"])
+    kinds = [name for name in taxonomy.names if "/" in name]
+    chosen = {name: _best_f1(scores[name], *dev.truth(*truth_signals(name))) for name in kinds}
+    chosen["curse"] = _curse_threshold(scores["curse"], dev)
+    cursed = scores["curse"] >= chosen["curse"]
+    chosen["hate"] = _best_macro(scores["hate"], cursed, *dev.truth("kmhas/any"))
+    either = cursed | (scores["hate"] >= chosen["hate"])
     chosen["insult"] = _best_macro(scores["insult"], either, *dev.truth("beep/offensive"))
     labels = tuple(replace(label, threshold=chosen[label.name]) for label in taxonomy.labels)
     return replace(taxonomy, labels=labels)
 
 
-def _curse_threshold(scores: Floats, hateful: Flags, dev: Dev) -> float:
-    profane, profane_truth = dev.truth("kmhas/curse")
-    abusive, abusive_truth = dev.truth("curse_detection/curse")
-    values = []
-    for threshold in _GRID:
-        cursed = scores >= threshold
-        narrow = confusion(cursed[profane], profane_truth[profane]).f1
-        wide = confusion((cursed | hateful)[abusive], abusive_truth[abusive]).f1
-        values.append((narrow + wide) / 2)
+def _curse_threshold(scores: Floats, dev: Dev) -> float:
+    truths = [dev.truth(f"{source}/curse") for source in ("kmhas", "curse_detection")]
+    values = [
+        sum(confusion(scores[known] >= threshold, truth[known]).f1 for known, truth in truths) for threshold in _GRID
+    ]
     return _best(values)
 
 

@@ -6,7 +6,7 @@ clean text; the student reads clean and disguised copies of it, so that it learn
 teacher never met.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import cast
 
@@ -15,12 +15,15 @@ import torch
 from torch import Tensor, nn
 
 from training.batches import Floats
+from training.calibrate import newton
 from training.fit import masked_loss
 from training.metrics import sigmoid
 from training.network import CommentNetwork
+from training.signals import SIGNAL_INDEX
 
 TEACHER_SHARE = 0.7
 FEATURE_WEIGHT = 1.0
+_COMMUNITY, _NEWS = "curse_detection", "kmhas"
 
 
 class WithFeatures(nn.Module):
@@ -75,6 +78,26 @@ def soft_targets(labels: Floats, teacher_logits: Floats, certain: Floats | None 
     mixed = np.where(np.isnan(labels), taught, share * taught + (1 - share) * np.nan_to_num(labels))
     targets: Floats = mixed.astype(np.float32)
     return targets
+
+
+def blend_curse(teacher_logits: Floats, features: Floats, sources: Sequence[str]) -> Floats:
+    """The teacher's logits with its pooled `curse` read by the standard of the kind of text that each text is.
+
+    K-MHaS calls swear words alone profanity; curse-detection, which comes from communities, slurs against groups too.
+    How much a text is like the one or the other is read from the features of both (a logistic regression on their
+    training rows), and the two signals are mixed by it: one label, that each source agrees with on its own kind of
+    text.
+    """
+    names = np.array(sources)
+    scaled = (features - features.mean(axis=0)) / (features.std(axis=0) + 1e-6)
+    known = (names == _COMMUNITY) | (names == _NEWS)
+    weights, bias = newton(scaled[known], names[known] == _COMMUNITY)
+    like_community = sigmoid(scaled @ weights + bias)
+    by_source = [sigmoid(teacher_logits[:, SIGNAL_INDEX[f"{name}/curse"]]) for name in (_COMMUNITY, _NEWS)]
+    blend = np.clip(like_community * by_source[0] + (1 - like_community) * by_source[1], 1e-4, 1 - 1e-4)
+    blended = teacher_logits.copy()
+    blended[:, SIGNAL_INDEX["curse"]] = np.log(blend / (1 - blend))
+    return blended
 
 
 def load_or_compute(path: Path, compute: Callable[[], Floats]) -> Floats:

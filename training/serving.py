@@ -44,7 +44,7 @@ class Taxonomy:
 HATE_KINDS = ("gender", "age", "origin", "politics", "religion", "appearance")
 TOXICITY = Taxonomy(
     labels=(
-        ServedLabel("curse", ("curse", "kmhas/curse")),
+        ServedLabel("curse", ("curse",)),
         ServedLabel("insult", ("beep/offensive",)),
         ServedLabel("hate", ("kmhas/hate", "kmhas/any", "beep/hate", "hatescore/hate")),
         *(ServedLabel(f"hate/{kind}", (f"kmhas/{kind}",)) for kind in HATE_KINDS),

@@ -12,6 +12,7 @@ from training.batches import Floats
 from training.bundle import GraphRunner
 from training.distil import (
     WithFeatures,
+    blend_curse,
     distillation_loss,
     feature_network,
     load_or_compute,
@@ -111,7 +112,8 @@ def train_student(space: Workspace, teacher: CommentNetwork, wanted: Student | N
     check_no_dev_text((row.text for row in pool), space.rows)
     features = label_pool(space, teacher, pool).astype(np.float32)
     certain = np.array([row.source in CERTAIN_SOURCES for row in pool], dtype=np.float32)
-    signals = soft_targets(targets_of(pool), logits_of_features(teacher, features), certain)
+    taught = blend_curse(logits_of_features(teacher, features), features, [row.source for row in pool])
+    signals = soft_targets(targets_of(pool), taught, certain)
     data = EpochMaker(pool, np.hstack([signals, features]), space.tokenizer, wanted.mixture)
     torch.manual_seed(wanted.plan.seed)
     student = first_layers(teacher, wanted.layers)

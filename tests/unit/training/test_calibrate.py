@@ -26,9 +26,9 @@ def made_up_dev(rows: int = 400) -> Dev:
     kinds = {name: 0.0 for name in SIGNALS if name.startswith("kmhas/")}
     sources = ("kmhas", "beep", "curse_detection")
     known = {
-        "kmhas": tuple(kinds),
+        "kmhas": (*kinds, "curse"),
         "beep": ("beep/offensive", "beep/hate"),
-        "curse_detection": ("curse_detection/curse",),
+        "curse_detection": ("curse_detection/curse", "curse"),
     }
     made = [
         Row(f"{index}", sources[index % 3], "dev", dict.fromkeys(known[sources[index % 3]], float(bad)))
