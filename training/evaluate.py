@@ -1,7 +1,7 @@
 """Scores on the dev rows, by the decisions that a bundle makes at the thresholds it ships with.
 
-The sources ask different questions, so each is asked of the labels that answer it: profanity of `curse`, K-MHaS
-any-hate of `curse` or `hate`, BEEP of anything but `clean`.
+The sources ask different questions, so each is asked of the labels that answer it: K-MHaS profanity of `curse`;
+K-MHaS any-hate and curse-detection, whose curse takes in slurs, of `curse` or `hate`; BEEP of anything but `clean`.
 """
 
 from collections.abc import Mapping
@@ -28,8 +28,8 @@ class Question:
 
 QUESTIONS = (
     Question("BEEP, offensive or hate", "beep/offensive", ("curse", "insult", "hate"), "macro_f1", 0.80),
-    Question("Curse-detection, curse", "curse_detection/curse", ("curse",), "f1", 0.83),
-    Question("Curse-detection, by `curse` or `hate`", "curse_detection/curse", ("curse", "hate"), "f1", 0.83),
+    Question("Curse-detection, curse", "curse_detection/curse", ("curse", "hate"), "f1", 0.83),
+    Question("Curse-detection, by `curse` alone", "curse_detection/curse", ("curse",), "f1", 0.83),
     Question("K-MHaS, any hate", "kmhas/any", ("curse", "hate"), "macro_f1", 0.86),
     Question("K-MHaS, curse", "kmhas/curse", ("curse",), "f1", 0.86),
     Question("NSMC, positive", "nsmc/positive", ("positive",), "accuracy", 0.88),
