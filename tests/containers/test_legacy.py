@@ -64,6 +64,8 @@ def test_a_legacy_set_is_converted_once_and_served_without_torch_from_a_cold_sta
 
         (worker,) = project.containers("worker")
         assert not project.engine.succeeds("exec", worker, "python", "-c", "import torch")
+        (one_shot,) = project.containers("model", ended=True)
+        assert "rounding to int8" in project.logs(one_shot)
         assert "model_progress" not in project.logs(worker)
         for answer, expected in zip(answers, expected_scores, strict=True):
             assert answer["scores"] == pytest.approx(expected, abs=TOLERANCE)
