@@ -16,8 +16,8 @@ SETTINGS = {name.upper() for name in Settings.model_fields}
 COMPOSE_ONLY = {"REDIS_PASSWORD", "REDIS_MAX_MEMORY", "MODELS_DIR"}
 # What the Hub's own library reads, and its defaults.
 HUB = {"HF_TOKEN": "", "HF_ENDPOINT": "https://huggingface.co", "HF_HUB_OFFLINE": ""}
-# What a Dockerfile may set besides: variables of Python, of the Hub's client and of pip.
-FOREIGN = {"PATH", "HF_HOME", "HF_HUB_DISABLE_TELEMETRY"}
+# What a Dockerfile may set besides: variables of Python, of the C library, of the Hub's client and of pip.
+FOREIGN = {"PATH", "RES_OPTIONS", "HF_HOME", "HF_HUB_DISABLE_TELEMETRY"}
 # Settings that nobody sets in containers, and why.
 NOT_IN_CONTAINERS = {
     "CACHE_DIR": "converted models are in the volume `data`, where DATA_DIR is",
