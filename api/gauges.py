@@ -14,6 +14,7 @@ from redis.exceptions import RedisError
 
 from api.dispatcher import Dispatcher
 from api.fleet import Fleet
+from api.jobs.backlog import Backlog, read_backlog
 from shared import keys
 from shared.log import get_logger
 from shared.messages import Heartbeat
@@ -51,14 +52,16 @@ class LiveGauges(Collector):
         self._dispatcher = dispatcher
         self._version = version
         self._depths: dict[str, QueueDepth] = {}
+        self._backlog: Backlog | None = None
 
     async def refresh(self) -> None:
-        """Ask the queues; without an answer nothing is said of them."""
+        """Ask the queues and the ledger; without an answer nothing is said of them."""
         try:
             depths = await asyncio.gather(*(self._depth(queue) for queue in QUEUES.values()))
+            self._backlog = await read_backlog(self._redis)
         except (RedisError, OSError) as error:
             log.debug("queues_unknown", error_type=type(error).__name__)
-            self._depths = {}
+            self._depths, self._backlog = {}, None
         else:
             self._depths = dict(zip(QUEUES, depths, strict=True))
 
@@ -69,6 +72,7 @@ class LiveGauges(Collector):
         yield _plain("kobert_store_up", "Whether Redis answered last time", self._fleet.store_answers)
         yield _plain("kobert_inflight_texts", "Texts accepted and not answered yet", self._dispatcher.inflight_texts)
         yield from self._queue_families()
+        yield from _backlog_families(self._backlog)
         yield _plain("kobert_workers", "Workers whose heartbeat is there", len(workers))
         yield _model_info(workers)
         yield from _worker_families(workers)
@@ -76,7 +80,7 @@ class LiveGauges(Collector):
     def _queue_families(self) -> Iterator[GaugeMetricFamily]:
         yield _labelled(
             "kobert_queue_messages",
-            "Messages that no worker has taken yet, by kind; one carries several texts",
+            "Messages that no worker has taken yet, by kind; one carries texts, or the news that jobs have work",
             "kind",
             {kind: depth.messages for kind, depth in self._depths.items()},
         )
@@ -107,6 +111,15 @@ def _age_s(message: Any) -> float:  # noqa: ANN401  what Redis gives: bytes or N
     return 0.0 if queued_at is None else max(0.0, time.time() - queued_at)
 
 
+def _backlog_families(backlog: Backlog | None) -> Iterator[GaugeMetricFamily]:
+    jobs: dict[str, float] = {} if backlog is None else dict(backlog.jobs)
+    yield _labelled("kobert_jobs", "Jobs that have not ended, by state", "status", jobs)
+    rows = None if backlog is None else backlog.rows_waiting
+    yield _plain("kobert_job_rows_waiting", "Rows of jobs in progress that have no outcome yet", rows)
+    oldest_s = None if backlog is None else backlog.oldest_s
+    yield _plain("kobert_jobs_oldest_seconds", "Since the oldest job that has not ended was accepted", oldest_s)
+
+
 def _worker_families(workers: list[Heartbeat]) -> Iterator[GaugeMetricFamily]:
     now = time.time()
     columns: tuple[tuple[str, str, Callable[[Heartbeat], float]], ...] = (
@@ -128,7 +141,7 @@ def _model_info(workers: list[Heartbeat]) -> GaugeMetricFamily:
     return family
 
 
-def _plain(name: str, description: str, value: float) -> GaugeMetricFamily:
+def _plain(name: str, description: str, value: float | None) -> GaugeMetricFamily:
     return GaugeMetricFamily(name, description, value=value)
 
 

@@ -1,6 +1,7 @@
 """Counts every request and writes its one log line when it ends."""
 
 import http
+import re
 import time
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -20,6 +21,7 @@ _METHODS = frozenset(method.value for method in http.HTTPMethod)
 # Asked every few seconds by machines: only worth a line when somebody looks for them.
 _QUIET_ROUTES = frozenset(("/health", "/ready", "/metrics"))
 _MS_DIGITS = 2
+_JOB_ID = re.compile(r"job_[0-9a-f]{24}")
 
 
 class ObservationMiddleware:
@@ -58,7 +60,14 @@ class ObservationMiddleware:
         method = scope["method"] if scope["method"] in _METHODS else OTHER_METHOD
         self._metrics.observe(route, method, code, seconds, record)
         note = log.debug if route in _QUIET_ROUTES else log.info
-        note("request", method=method, route=route, code=code, total_ms=_milliseconds(seconds), **_details(record))
+        details = {**_job(scope), **_details(record)}
+        note("request", method=method, route=route, code=code, total_ms=_milliseconds(seconds), **details)
+
+
+def _job(scope: Scope) -> dict[str, object]:
+    """The job that the path names. What is not an id of ours may be anything, and is not logged."""
+    job_id = scope.get("path_params", {}).get("job_id", "")
+    return {"job_id": job_id} if _JOB_ID.fullmatch(job_id) else {}
 
 
 def _details(record: RequestRecord) -> dict[str, object]:

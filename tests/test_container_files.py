@@ -14,8 +14,20 @@ ROOT = Path(__file__).resolve().parents[1]
 SETTINGS = {name.upper() for name in Settings.model_fields}
 # Variables that are docker-compose.yml's own; docs/containers.md has the table.
 COMPOSE_ONLY = {"REDIS_PASSWORD", "REDIS_MAX_MEMORY", "MODELS_DIR"}
-# What a Dockerfile may set besides: variables of Python, of the Hub's client and of pip.
-FOREIGN = {"PATH", "HF_HOME", "HF_HUB_DISABLE_TELEMETRY"}
+# What the Hub's own library reads, and its defaults.
+HUB = {"HF_TOKEN": "", "HF_ENDPOINT": "https://huggingface.co", "HF_HUB_OFFLINE": ""}
+# What a Dockerfile may set besides: variables of Python, of the C library, of the Hub's client and of pip.
+FOREIGN = {"PATH", "RES_OPTIONS", "HF_HOME", "HF_HUB_DISABLE_TELEMETRY"}
+# Settings that nobody sets in containers, and why.
+NOT_IN_CONTAINERS = {
+    "CACHE_DIR": "converted models are in the volume `data`, where DATA_DIR is",
+    "DATA_DIR": "the images set it to /data, which is the volume `data`",
+    "SHUTDOWN_TIMEOUT_S": "must stay below the stop period that docker-compose.yml gives",
+    "STORE_MAX_MEMORY_BYTES": "of the embedded store; the service `redis` has REDIS_MAX_MEMORY",
+    "WORKERS": "processes of `kobert run`; in containers it is --scale worker=N",
+}
+# Settings that are only about the port where the proxy is published.
+OF_THE_PROXY = {"HOST", "PORT"}
 DOCKERFILES = ("Dockerfile.api", "Dockerfile.worker", "deploy/spaces/Dockerfile")
 OURS = ("api", "worker", "worker-bulk", "model")
 
@@ -36,7 +48,7 @@ def example() -> dict[str, str]:
 
 def shown_default(name: str) -> str:
     default = Settings.model_fields[name.lower()].get_default(call_default_factory=True)
-    return "" if default is None or default == {} else str(default)
+    return "" if default in (None, {}, []) else str(default)
 
 
 @pytest.mark.parametrize("service", OURS)
@@ -44,12 +56,46 @@ def test_every_variable_of_a_service_is_a_setting(service: str) -> None:
     environment = compose()["services"][service]["environment"]
 
     assert environment
-    assert set(environment) <= SETTINGS
+    assert set(environment) <= SETTINGS | set(HUB)
 
 
 def test_every_variable_that_compose_reads_is_a_setting_or_one_of_its_own() -> None:
     text = (ROOT / "docker-compose.yml").read_text()
-    assert set(interpolated(text)) <= SETTINGS | COMPOSE_ONLY
+    assert set(interpolated(text)) <= SETTINGS | COMPOSE_ONLY | set(HUB)
+
+
+def test_every_setting_can_be_set_in_containers_unless_there_is_a_reason() -> None:
+    handed_over = {name for service in OURS for name in compose()["services"][service]["environment"]}
+    published = set(interpolated("".join(compose()["services"]["proxy"]["ports"])))
+
+    assert published == OF_THE_PROXY
+    assert handed_over - set(HUB) == SETTINGS - OF_THE_PROXY - set(NOT_IN_CONTAINERS)
+
+
+def test_a_variable_that_compose_hands_over_empty_means_the_default(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in SETTINGS:
+        monkeypatch.setenv(name, "")
+    assert Settings() == Settings.model_construct()
+
+
+@pytest.mark.parametrize(
+    ("service", "folders", "of_the_other_side"),
+    [
+        # The catalogue is the API's side of the job store.
+        ("worker", ("worker", "shared"), {"shared/jobs/catalogue.py"}),
+        ("api", ("api", "shared"), set()),
+    ],
+)
+def test_a_service_has_every_setting_that_its_code_reads(
+    service: str, folders: tuple[str, ...], of_the_other_side: set[str]
+) -> None:
+    files = [file for folder in folders for file in (ROOT / folder).rglob("*.py")]
+    code = "".join(file.read_text() for file in files if str(file.relative_to(ROOT)) not in of_the_other_side)
+    read = {name for name in SETTINGS if re.search(rf"settings\.{name.lower()}\b", code)}
+    threads = {"TASK_THREADS"} if service == "api" else set()  # of the Celery application, where the API only sends
+
+    assert len(read) > 20
+    assert read - OF_THE_PROXY - set(NOT_IN_CONTAINERS) - threads <= set(compose()["services"][service]["environment"])
 
 
 @pytest.mark.parametrize("service", OURS)
@@ -67,12 +113,12 @@ def test_the_example_shows_true_defaults() -> None:
     of_compose = interpolated((ROOT / "docker-compose.yml").read_text())
     for name, value in example().items():
         if name != "REDIS_PASSWORD":
-            assert value == (of_compose[name] or shown_default(name)), name
+            assert value == (of_compose[name] or HUB.get(name) or ("" if name in HUB else shown_default(name))), name
 
 
 def test_a_misspelt_setting_would_be_found() -> None:
     text = (ROOT / "docker-compose.yml").read_text().replace("MAX_TEXT_CHARS: ${MAX_TEXT_CHARS", "MAX_TXT: ${MAX_TXT")
-    assert set(interpolated(text)) - SETTINGS - COMPOSE_ONLY == {"MAX_TXT"}
+    assert set(interpolated(text)) - SETTINGS - COMPOSE_ONLY - set(HUB) == {"MAX_TXT"}
 
 
 @pytest.mark.parametrize("name", DOCKERFILES)

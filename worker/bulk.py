@@ -10,11 +10,12 @@ from collections.abc import Callable
 
 from redis.exceptions import RedisError
 
+from shared.jobs import journal
 from shared.jobs.ledger import Ledger
 from shared.jobs.records import Lease
 from shared.log import get_logger
 from shared.settings import Settings
-from worker.chunks import ChunkWorker
+from worker.chunks import ChunkWorker, OnStored
 from worker.classifier import Classifier
 from worker.gate import Gate
 
@@ -28,7 +29,9 @@ RENEW_FRACTION = 3
 class BulkRunner:
     """`BULK_THREADS` chunks in hand at most; one thread more renews their leases and sweeps."""
 
-    def __init__(self, ledger: Ledger, classifier: Classifier, settings: Settings, worker_id: str) -> None:
+    def __init__(
+        self, ledger: Ledger, classifier: Classifier, settings: Settings, worker_id: str, on_stored: OnStored
+    ) -> None:
         self._ledger = ledger
         self._settings = settings
         self._worker_id = worker_id
@@ -36,7 +39,7 @@ class BulkRunner:
         self._work = threading.Event()
         self._gate = Gate()
         self._in_hand: dict[int, Lease] = {}
-        self._chunks = ChunkWorker(ledger, classifier, settings, self._stopping.is_set)
+        self._chunks = ChunkWorker(ledger, classifier, settings, self._stopping.is_set, on_stored)
         hands = 0 if settings.worker_takes == "predict" else settings.bulk_threads
         self._threads = [
             threading.Thread(target=self._work_forever, name=f"bulk-{number}", daemon=True) for number in range(hands)
@@ -75,6 +78,7 @@ class BulkRunner:
                 self._do(lease)
         if lease is not None and lease.attempt > 1:
             # Whoever had it before did not finish: perhaps because of it.
+            journal.note_retried(lease.job_id, lease.first_row, lease.attempt)
             self._hold(lease)
             with self._gate.alone():
                 self._do(lease)
@@ -107,9 +111,7 @@ class BulkRunner:
         return True
 
     def _sweep(self) -> bool:
-        opened, jobs = self._ledger.sweep()
-        if opened:
-            log.warning("chunks_reopened", chunks=opened)
+        _, jobs = self._ledger.sweep()
         if jobs:
             self.poke()
         return True

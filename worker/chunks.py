@@ -3,10 +3,12 @@
 import time
 from collections.abc import Callable, Iterator, Sequence
 
+import structlog
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from shared.errors import KobertError, PredictionFailedError
+from shared.jobs import journal
 from shared.jobs.ledger import Ledger
 from shared.jobs.packing import unpack_rows
 from shared.jobs.records import Lease, Outcome, Row, RowFailure, RowVerdict, Verdicts
@@ -25,17 +27,25 @@ LAST_TRIES = 2
 SLICE_CHARS = 2_048
 STORE_RETRY_S = 0.5
 
+OnStored = Callable[[Sequence[Outcome]], None]
+
 
 class ChunkWorker:
-    """Thread-safe. `is_stopping` ends a chunk early."""
+    """Thread-safe. `is_stopping` ends a chunk early; `on_stored` hears of the outcomes that the ledger has taken."""
 
     def __init__(
-        self, ledger: Ledger, classifier: Classifier, settings: Settings, is_stopping: Callable[[], bool]
+        self,
+        ledger: Ledger,
+        classifier: Classifier,
+        settings: Settings,
+        is_stopping: Callable[[], bool],
+        on_stored: OnStored,
     ) -> None:
         self._ledger = ledger
         self._classifier = classifier
         self._attempts = settings.job_attempts
         self._is_stopping = is_stopping
+        self._on_stored = on_stored
 
     def do(self, lease: Lease) -> None:
         """End with the chunk's verdicts stored, or its halves in its place, or the lease given back.
@@ -43,7 +53,10 @@ class ChunkWorker:
         Raises:
             RedisError: Redis does not answer; the lease will run out.
         """
-        rows = unpack_rows(lease.packed_rows)
+        with structlog.contextvars.bound_contextvars(job_id=lease.job_id):
+            self._do(lease, unpack_rows(lease.packed_rows))
+
+    def _do(self, lease: Lease, rows: list[Row]) -> None:
         if lease.attempt > self._attempts:
             self._isolate(lease, rows)
             return
@@ -55,11 +68,12 @@ class ChunkWorker:
 
     def _isolate(self, lease: Lease, rows: list[Row]) -> None:
         """Every attempt ended with the worker's death: halve the chunk, or name the one row that is left."""
-        log.warning("chunk_kills_workers", job_id=lease.job_id, first_row=lease.first_row, rows=len(rows))
         if len(rows) == 1:
+            journal.note_given_up(lease.job_id, lease.first_row + 1, lease.attempt - 1)
             message = f"the worker died each time it was working on this row ({lease.attempt - 1} attempts)"
             self._complete(lease, rows, [RowFailure(PredictionFailedError.code, message)])
             return
+        journal.note_halved(lease.job_id, lease.first_row, len(rows))
         tries = LAST_TRIES if len(rows) <= 2 else 1
         self._ledger.split(lease, rows, max(0, self._attempts - tries))
 
@@ -76,8 +90,10 @@ class ChunkWorker:
                 time.sleep(STORE_RETRY_S)
             else:
                 break
-        if not is_stored:
-            log.info("lease_lost", job_id=lease.job_id, first_row=lease.first_row)
+        if is_stored:
+            self._on_stored(outcomes)
+        else:
+            log.info("lease_lost", first_row=lease.first_row)
 
     def _classify(self, rows: list[Row]) -> list[Outcome] | None:
         """An outcome for each row, or None when the worker is stopping."""

@@ -46,6 +46,11 @@ class ConversionRequest(msgspec.Struct, frozen=True, kw_only=True):
     output_dir: str
 
 
+def missing_libraries() -> list[str]:
+    """What a conversion needs and this machine has not: in the image of the worker, all of it."""
+    return [name for name in _NEEDED if find_spec(name) is None]
+
+
 def convert(request: ConversionRequest, on_report: OnReport) -> None:
     """Convert in a process of its own; the bundle lies in `request.output_dir` afterwards.
 
@@ -53,7 +58,7 @@ def convert(request: ConversionRequest, on_report: OnReport) -> None:
         StartupError: the libraries are not installed, or the process was killed.
         ModelSourceError: the source cannot become a bundle.
     """
-    missing = [name for name in _NEEDED if find_spec(name) is None]
+    missing = missing_libraries()
     if missing:
         raise StartupError(
             f"{request.source} must be converted once, which needs {', '.join(missing)}: "

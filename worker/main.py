@@ -97,8 +97,8 @@ def build_worker(settings: Settings, engine_factory: EngineFactory = OnnxEngine)
     worker_id = f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:6]}"
     heartbeat = HeartbeatWriter(redis, worker_id, classifier, settings)
     watchdog = Watchdog(classifier.batcher, heartbeat, redis, settings)
-    bulk = BulkRunner(Ledger(redis, settings), classifier, settings, worker_id)
     metrics = WorkerMetrics()
+    bulk = BulkRunner(Ledger(redis, settings), classifier, settings, worker_id, metrics.observe_chunk)
     metrics.watch(classifier.batcher, classifier.info)
     return Worker(settings, classifier, watchdog, ReplyWriter(redis, worker_id), bulk, metrics)
 

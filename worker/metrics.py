@@ -9,6 +9,7 @@ from wsgiref.simple_server import WSGIServer
 from prometheus_client import Counter, Gauge, Histogram, start_http_server
 
 from shared.errors import StartupError
+from shared.jobs.records import Outcome, RowFailure
 from shared.messages import ModelInfo
 from shared.metrics import LATENCY_BUCKETS_S, ROW_BUCKETS, TOKEN_BUCKETS, new_registry
 from worker.batcher import MicroBatcher
@@ -45,6 +46,12 @@ class WorkerMetrics:
             ("outcome",),
             registry=self.registry,
         )
+        self._job_rows = Counter(
+            "kobert_worker_job_rows",
+            "Rows of jobs whose outcome this worker has stored, by outcome: predicted, or an error code",
+            ("outcome",),
+            registry=self.registry,
+        )
         self._padding = Counter(
             "kobert_worker_padding_tokens", "Tokens computed for nothing but to fill a pass", registry=self.registry
         )
@@ -73,6 +80,11 @@ class WorkerMetrics:
         self._texts.labels("predicted").inc(message.predicted)
         for code in message.failures:
             self._texts.labels(code).inc()
+
+    def observe_chunk(self, outcomes: Sequence[Outcome]) -> None:
+        """Count the rows of one chunk that the ledger has taken from this worker."""
+        for outcome in outcomes:
+            self._job_rows.labels(outcome.code if isinstance(outcome, RowFailure) else "predicted").inc()
 
     def _observe_pass(self, lengths: Sequence[int], elapsed_s: float) -> None:
         self._pass_rows.observe(len(lengths))

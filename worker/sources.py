@@ -12,7 +12,7 @@ from shared.errors import HubUnreachableError, ModelNotFoundError, StartupError
 from shared.log import get_logger
 from shared.settings import Settings
 from worker.bundles import MANIFEST_FILE, Bundle, load_bundle
-from worker.conversion import ConversionOptions, ConversionRequest, convert, paths_by_role
+from worker.conversion import ConversionOptions, ConversionRequest, convert, missing_libraries, paths_by_role
 from worker.hub import KOBERT_REPO, HubRepo
 from worker.model_cache import Latest, ModelCache, commit_key, content_key, source_slug
 from worker.own_process import Notice, OnReport, Progress
@@ -117,8 +117,16 @@ class SourceResolver:
         except HubUnreachableError as error:
             if before is None:
                 raise
-            self.on_report(Notice(f"{error.message}; serving {before.revision}, what {repo} gave last"))
-            return before
+            return self._serve_last(repo, before, error.message)
+        except StartupError as error:
+            # A worker without torch that starts again must not fail because somebody has pushed a newer commit.
+            if before is None or not missing_libraries():
+                raise
+            return self._serve_last(repo, before, error.message)
+
+    def _serve_last(self, repo: HubRepo, before: Bundle, reason: str) -> Bundle:
+        self.on_report(Notice(f"{reason}; serving {before.revision}, what {repo} gave last"))
+        return before
 
     def _fetch_and_convert(self, repo: HubRepo, slug: str) -> Bundle:
         snapshot = repo.fetch(self.settings.hub_timeout_s, self.on_report)

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from typing import Any, TypeVar
 
 from redis.exceptions import RedisError
@@ -78,8 +79,9 @@ class JobDesk:
         return job_id
 
     async def _in(self, threads: ThreadPoolExecutor, work: Callable[..., T], *args: Any) -> T:  # noqa: ANN401  as `run`
+        # What a thread logs has the id of the request that it works for.
         try:
-            return await asyncio.get_running_loop().run_in_executor(threads, work, *args)
+            return await asyncio.get_running_loop().run_in_executor(threads, copy_context().run, work, *args)
         except (RedisError, OSError) as error:
             log.warning("store_lost", error_type=type(error).__name__)
             raise StoreUnavailableError("Redis does not answer; try again shortly") from error
@@ -99,5 +101,4 @@ class JobDesk:
             except KobertError:
                 continue
             if opened:
-                log.warning("chunks_reopened", chunks=opened)
                 await self._announce("")

@@ -15,6 +15,7 @@ from redis.exceptions import ResponseError
 
 from shared import keys
 from shared.errors import ConflictError, NotFoundError, OverloadedError, StoreUnavailableError
+from shared.jobs import journal
 from shared.jobs.ledger import LABEL_FIELD
 from shared.jobs.records import ENDED, Job, JobSpec
 from shared.jobs.scripts import Scripts
@@ -79,11 +80,13 @@ class Catalogue:
             raise self._too_many_jobs()
         if answer[0] == "gone":
             raise StoreUnavailableError("the upload was lost on the way to the store; send it again")
+        if answer[0] == "ok":
+            journal.note_accepted(job_id, spec, total)
         return str(answer[1])
 
     def abort(self, job_id: str, owner: str) -> None:
         """Remove what an upload has written."""
-        self.delete(job_id, owner)
+        self._remove(job_id, owner)
 
     def find_by_idempotency(self, owner: str, digest: str) -> str | None:
         """The id of the living job that this key made."""
@@ -168,12 +171,16 @@ class Catalogue:
         job = self.get(job_id, owner)
         if job.has_ended and job.status != "cancelled":
             raise ConflictError(f"the job is {job.status} and cannot be cancelled any more", code="job_ended")
-        self._scripts.run("cancel", _KEYS, [keys.JOB, job_id, self._settings.result_ttl_s])
+        is_new, ended = self._scripts.run("cancel", _KEYS, [keys.JOB, job_id, self._settings.result_ttl_s])
+        if is_new:
+            journal.note_cancelling(job_id)
+        journal.note_ended(ended)
         return self.get(job_id, owner)
 
     def delete(self, job_id: str, owner: str) -> None:
-        """Remove every trace of a job or of an upload; without effect when there is none."""
-        self._scripts.run("delete", [*_KEYS, keys.jobs_of(owner)], [keys.JOB, job_id])
+        """Remove every trace of a job; without effect when there is none."""
+        if self._remove(job_id, owner):
+            journal.note_deleted(job_id)
 
     def claim_webhook(self, hold_s: int) -> str | None:
         """The job whose webhook is due; nobody else gets it for `hold_s`."""
@@ -215,6 +222,9 @@ class Catalogue:
             yield from (job_id.decode() for job_id in ids)
             start += page + 1
             ids = self._redis.zrevrange(index, start, start + page)
+
+    def _remove(self, job_id: str, owner: str) -> bool:
+        return bool(self._scripts.run("delete", [*_KEYS, keys.jobs_of(owner)], [keys.JOB, job_id]))
 
     def _pending_rows(self) -> int:
         ids: Any = self._redis.zrange(keys.JOBS_OPEN, 0, -1)

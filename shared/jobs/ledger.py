@@ -13,6 +13,7 @@ import msgspec
 from redis import Redis
 
 from shared import keys
+from shared.jobs import journal
 from shared.jobs.packing import pack_rows, pack_verdicts
 from shared.jobs.records import Lease, Row, RowFailure, Verdicts
 from shared.jobs.scripts import Scripts
@@ -48,7 +49,7 @@ class Ledger:
 
     def release(self, lease: Lease) -> bool:
         """Give the chunk back as if it had never been taken."""
-        return bool(self._scripts.run("release", _KEYS, [*_proof(lease), self._result_ttl_s]))
+        return self._run("release", [*_proof(lease), self._result_ttl_s])
 
     def complete(self, lease: Lease, rows: Sequence[Row], verdicts: Verdicts) -> bool:
         """Store the outcomes of the leased `rows`; False when the lease was lost, and nothing was changed."""
@@ -62,7 +63,7 @@ class Ledger:
             msgspec.json.encode(failures[:ERRORS_SHOWN]),
             ERRORS_SHOWN,
         ]
-        return bool(self._scripts.run("complete", _KEYS, arguments))
+        return self._run("complete", arguments)
 
     def split(self, lease: Lease, rows: Sequence[Row], attempts: int) -> bool:
         """Put the two halves of the leased `rows` in their place, each as if taken `attempts` times before."""
@@ -73,8 +74,15 @@ class Ledger:
     def sweep(self) -> tuple[int, int]:
         """Open again what dead workers held, end what is too old; returns (chunks opened again, jobs with work)."""
         arguments = [keys.JOB, keys.WORKER, self._heartbeat_grace_ms, self._result_ttl_s]
-        opened, jobs = self._scripts.run("sweep", _KEYS, arguments)
-        return opened, jobs
+        jobs, ended, opened = self._scripts.run("sweep", _KEYS, arguments)
+        journal.note_ended(ended)
+        return journal.note_reopened(opened), jobs
+
+    def _run(self, name: str, arguments: list[Any]) -> bool:
+        """A script that may end the job; whether it did what it is for."""
+        is_done, ended = self._scripts.run(name, _KEYS, arguments)
+        journal.note_ended(ended)
+        return bool(is_done)
 
 
 def _proof(lease: Lease) -> list[Any]:

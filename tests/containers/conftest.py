@@ -32,6 +32,13 @@ def images(engine: Engine) -> Engine:
     return engine
 
 
+@pytest.fixture(scope="session")
+def converting_images(images: Engine) -> Engine:
+    """Besides, the image with torch that makes a checkpoint ready."""
+    images.build("kobert-worker-convert", "Dockerfile.worker", target="worker-convert")
+    return images
+
+
 @pytest.fixture(scope="module")
 def project(images: Engine) -> Iterator[Project]:
     """The product as it ships, with one worker."""
@@ -50,7 +57,9 @@ def echo_project(images: Engine) -> Iterator[Project]:
     folder = Path(tempfile.mkdtemp(prefix="kt-"))
     folder.chmod(0o755)  # the container's user is not ours
     bundle = write_echo_bundle(folder / "echo")
-    project = Project(images, "kobert-echo", free_port(), "tests/containers/echo.yml", ECHO_BUNDLE=str(bundle))
+    # Chunks of a second's work, so that a job can be hit in the middle of several.
+    variables = {"ECHO_BUNDLE": str(bundle), "JOB_CHUNK_ROWS": "10", "JOB_POLL_S": "0.5"}
+    project = Project(images, "kobert-echo", free_port(), "tests/containers/echo.yml", **variables)
     project.down()  # what a run that was cut off left behind
     try:
         project.up()

@@ -114,11 +114,11 @@ class Project:
             self.engine.run("rm", "-f", "-v", *also, *everything, check=False)
         self.compose("down", "-v")
 
-    def containers(self, service: str) -> list[str]:
-        """Ids of the running containers of a service, oldest first."""
+    def containers(self, service: str, *, ended: bool = False) -> list[str]:
+        """Ids of the running containers of a service, oldest first; with `ended`, also of those that have ended."""
         filters = [f"label={PROJECT_LABEL}={self.name}", f"label={SERVICE_LABEL}={service}"]
         words = [word for text in filters for word in ("--filter", text)]
-        return self.engine.run("ps", "-q", "--no-trunc", *words).split()[::-1]
+        return self.engine.run("ps", "-q", "--no-trunc", *(["-a"] if ended else []), *words).split()[::-1]
 
     def logs(self, container: str) -> str:
         prefix = [self.engine.command] if self.engine.is_docker else [self.engine.command, "podman"]

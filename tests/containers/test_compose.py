@@ -125,7 +125,8 @@ def test_two_front_ends_share_the_requests_behind_one_port(project: Project) -> 
     wait_until(lambda: len(project.containers("api")) == 2, "the second front end")
 
     def both_have_answered() -> bool:
-        predict(project)
+        answer = predict(project)
+        assert answer.status_code == 200, answer.text
         return all('"route": "/predict"' in project.logs(api) for api in project.containers("api"))
 
     wait_until(both_have_answered, "an answer from each front end")
@@ -134,7 +135,8 @@ def test_two_front_ends_share_the_requests_behind_one_port(project: Project) -> 
 def test_logs_are_json_lines_with_the_request_id_in_both_processes_and_no_text(project: Project) -> None:
     secret = "기록에 남으면 안 되는 문장"
     headers = {"X-Request-ID": "order-66"}
-    assert httpx.post(f"{project.url}/predict", json={"text": secret}, headers=headers).status_code == 200
+    answer = httpx.post(f"{project.url}/predict", json={"text": secret}, headers=headers)
+    assert answer.status_code == 200, answer.text
 
     def lines(service: str) -> list[dict]:
         text = "".join(project.logs(container) for container in project.containers(service))

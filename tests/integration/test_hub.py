@@ -11,10 +11,14 @@ import pytest
 
 pytest.importorskip("torch", reason="the training extra is not installed")
 
+from shared.settings import load_settings
 from tests.support.echo import write_echo_bundle
 from tests.support.hub_server import HubServer, running_hub
 from tests.support.sources import write_legacy_folder, write_transformers_folder
+from worker import conversion
 from worker.bundles import write_manifest
+from worker.own_process import Notice, Progress
+from worker.sources import resolve
 
 pytestmark = [pytest.mark.integration, pytest.mark.training]
 
@@ -167,6 +171,32 @@ def test_while_the_hub_is_away_the_last_good_bundle_is_served(
     assert said in ended.stderr
     assert "what hiddenFront/TextClassifier gave last" in ended.stderr
     assert ended.stdout.splitlines() == before.stdout.splitlines()[: len(ended.stdout.splitlines())]
+
+
+def test_a_worker_without_torch_serves_the_last_bundle_when_somebody_has_pushed_a_newer_checkpoint(
+    kobert: Kobert,
+    hub: HubServer,
+    bundle_files: dict[str, bytes],
+    legacy_files: dict[str, bytes],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name, value in kobert.environment.items():
+        monkeypatch.setenv(name, value)
+    hub.add(REPO, bundle_files)
+    settings = load_settings(model=REPO)
+    before = resolve(settings)
+    hub.add(REPO, legacy_files)
+    # The image of the worker has none of these.
+    monkeypatch.setattr(conversion, "_NEEDED", ("a_library_that_is_not_installed",))
+    reports: list[Progress | Notice] = []
+
+    served = resolve(settings, reports.append)
+
+    assert served.revision == before.revision
+    notices = [report.message for report in reports if isinstance(report, Notice)]
+    assert len(notices) == 1
+    assert "must be converted once" in notices[0]
+    assert "gave last" in notices[0]
 
 
 def test_offline_an_earlier_download_is_used(kobert: Kobert, hub: HubServer, bundle_files: dict[str, bytes]) -> None:

@@ -64,6 +64,10 @@ def test_a_text_that_kills_its_worker_fails_alone_by_name(short_tmp: Path, echo_
         assert finished["request_counts"] == {"total": 40, "completed": 39, "failed": 1}
         assert (finished["errors"]["data"][0]["line"], finished["errors"]["data"][0]["row"]) == (18, 18)
         assert_own_verdicts(result_lines(stack, job), texts, failed=[KILLER])
+        lines = [line for line in stack.events() if line.get("job_id") == job["id"]]
+        assert {"chunks_reopened", "chunk_retried", "chunk_halved"} <= {line["event"] for line in lines}
+        assert [line["row"] for line in lines if line["event"] == "row_given_up"] == [18]
+        assert KILLER not in stack.logs()
 
 
 def test_a_message_deleted_from_the_queue_costs_seconds_and_not_the_job(short_tmp: Path, echo_bundle: Path) -> None:

@@ -13,14 +13,13 @@ from pathlib import Path
 
 import httpx
 import pytest
-from prometheus_client.parser import text_string_to_metric_families
 
+from tests.support.metrics import grown, samples, value
 from tests.support.stack import ROOT, Stack, free_port, running_stack, wait_until
 
 pytestmark = pytest.mark.integration
 
 POISON = "이 문장에서 모델이 넘어집니다"
-Samples = dict[tuple[str, tuple[tuple[str, str], ...]], float]
 
 
 @pytest.fixture(scope="module")
@@ -35,25 +34,6 @@ def stack(echo_bundle: Path, metrics_port: int) -> Iterator[Stack]:
         running_stack(Path(folder), echo_bundle, echo_poison=POISON, worker_metrics_port=metrics_port) as running,
     ):
         yield running
-
-
-def samples(url: str) -> Samples:
-    answer = httpx.get(f"{url}/metrics")
-    assert answer.status_code == 200
-    assert answer.headers["content-type"].startswith("text/plain")
-    return {
-        (sample.name, tuple(sorted(sample.labels.items()))): sample.value
-        for family in text_string_to_metric_families(answer.text)
-        for sample in family.samples
-    }
-
-
-def value(found: Samples, name: str, **labels: str) -> float:
-    return found.get((name, tuple(sorted(labels.items()))), 0.0)
-
-
-def grown(before: Samples, after: Samples, name: str, **labels: str) -> float:
-    return value(after, name, **labels) - value(before, name, **labels)
 
 
 def post(stack: Stack, body: dict, **headers: str) -> httpx.Response:

@@ -2,57 +2,64 @@
 
 import json
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import httpx
 
 from tests.support.echo import echo_scores
-from tests.support.stack import Stack, wait_until
+from tests.support.stack import wait_until
 
 WAIT_S = 90
 
 
-def submit(stack: Stack, content: bytes | str, **query: object) -> dict[str, Any]:
-    answer = httpx.post(f"{stack.url}/jobs", content=content, params=query, timeout=WAIT_S)  # type: ignore[arg-type]
+class Service(Protocol):
+    """Processes or containers that a test has started."""
+
+    @property
+    def url(self) -> str: ...
+
+
+def submit(service: Service, content: bytes | str, **query: object) -> dict[str, Any]:
+    answer = httpx.post(f"{service.url}/jobs", content=content, params=query, timeout=WAIT_S)  # type: ignore[arg-type]
     assert answer.status_code == 202, answer.text
     return answer.json()
 
 
-def submit_texts(stack: Stack, texts: Sequence[str]) -> dict[str, Any]:
-    return submit(stack, "\n".join(texts).encode(), format="txt")
+def submit_texts(service: Service, texts: Sequence[str]) -> dict[str, Any]:
+    return submit(service, "\n".join(texts).encode(), format="txt")
 
 
-def job_of(stack: Stack, job: dict[str, Any]) -> dict[str, Any]:
-    answer = httpx.get(f"{stack.url}/jobs/{job['id']}", timeout=WAIT_S)
+def job_of(service: Service, job: dict[str, Any]) -> dict[str, Any]:
+    answer = httpx.get(f"{service.url}/jobs/{job['id']}", timeout=WAIT_S)
     assert answer.status_code == 200, answer.text
     return answer.json()
 
 
-def done_rows(stack: Stack, job: dict[str, Any]) -> int:
-    counts = job_of(stack, job)["request_counts"]
+def done_rows(service: Service, job: dict[str, Any]) -> int:
+    counts = job_of(service, job)["request_counts"]
     return counts["completed"] + counts["failed"]
 
 
-def finish(stack: Stack, job: dict[str, Any], timeout_s: float = WAIT_S) -> dict[str, Any]:
+def finish(service: Service, job: dict[str, Any], timeout_s: float = WAIT_S) -> dict[str, Any]:
     """Wait for the end; the store may be away for a while."""
 
     def has_ended() -> bool:
-        answer = httpx.get(f"{stack.url}/jobs/{job['id']}", params={"wait": 1}, timeout=WAIT_S)
+        answer = httpx.get(f"{service.url}/jobs/{job['id']}", params={"wait": 1}, timeout=WAIT_S)
         return answer.status_code == 200 and answer.json()["status"] == "completed"
 
     wait_until(has_ended, "the job's end", timeout_s)
-    return job_of(stack, job)
+    return job_of(service, job)
 
 
-def results(stack: Stack, job: dict[str, Any], **query: object) -> httpx.Response:
-    url = f"{stack.url}/jobs/{job['id']}/results"
+def results(service: Service, job: dict[str, Any], **query: object) -> httpx.Response:
+    url = f"{service.url}/jobs/{job['id']}/results"
     answer = httpx.get(url, params=query, timeout=WAIT_S)  # type: ignore[arg-type]
     assert answer.status_code == 200, answer.text
     return answer
 
 
-def result_lines(stack: Stack, job: dict[str, Any], **query: object) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in results(stack, job, format="jsonl", **query).text.splitlines()]
+def result_lines(service: Service, job: dict[str, Any], **query: object) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in results(service, job, format="jsonl", **query).text.splitlines()]
 
 
 def assert_own_verdicts(lines: Iterable[dict[str, Any]], texts: Sequence[str], failed: Sequence[str] = ()) -> None:

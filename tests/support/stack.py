@@ -1,6 +1,7 @@
 """The service as real processes on a Unix-socket Valkey, each of which a test can kill, stop and start again."""
 
 import contextlib
+import json
 import os
 import re
 import signal
@@ -144,6 +145,10 @@ class Stack:
     def logs(self) -> str:
         """What every process wrote, for assertions about it and for a failed test's reader."""
         return "\n".join(f"== {log.name}\n{log.read_text()}" for log in sorted(self.folder.glob("*.log")))
+
+    def events(self) -> list[dict]:
+        """Every log line of every process that is JSON."""
+        return [json.loads(line) for line in self.logs().splitlines() if line.startswith("{")]
 
     def _store_answers(self) -> bool:
         with contextlib.suppress(RedisError, OSError), self.redis() as redis:

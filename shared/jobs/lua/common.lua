@@ -28,6 +28,9 @@ local function give_turn(turns, counter, job)
   end
 end
 
+-- The jobs that this script ends, for the caller to log: {job, status, rows, completed, failed} each.
+local ended = {}
+
 -- keys: turns, open jobs, webhooks. Only results, pace and errors stay, for `ttl_s` more.
 local function finish(keys, base, job, status, ttl_s)
   local now_s = math.floor(now_ms() / 1000)
@@ -40,4 +43,6 @@ local function finish(keys, base, job, status, ttl_s)
     redis.call('ZADD', keys[3], now_s, job)
     redis.call('EXPIRE', keys[3], ROUND_LIFE_S)
   end
+  local counts = redis.call('HMGET', base, 'total', 'completed', 'failed')
+  table.insert(ended, {job, status, counts[1] or '0', counts[2] or '0', counts[3] or '0'})
 end

@@ -2,11 +2,11 @@
 -- KEYS: turns, open jobs, webhooks
 -- ARGV: job prefix, job, first row, token, verdicts, result's life in seconds, counts as JSON, labels as JSON,
 --       errors as JSON, most errors kept
--- Returns 1, or 0 when the lease is not held any more: somebody else has done, or will do, the chunk.
+-- Returns {1, ended}, or {0, ended} when the lease is not held any more: somebody else has done, or will do, the chunk.
 local base = ARGV[1] .. ARGV[2]
 local raw_lease = redis.call('HGET', base .. ':leases', ARGV[3])
 if not raw_lease or cjson.decode(raw_lease).token ~= tonumber(ARGV[4]) then
-  return 0
+  return {0, ended}
 end
 local input = redis.call('HGET', base .. ':input', ARGV[3])
 redis.call('HDEL', base .. ':leases', ARGV[3])
@@ -37,4 +37,4 @@ if (tonumber(counts[2]) or 0) + (tonumber(counts[3]) or 0) >= tonumber(counts[1]
 elseif counts[4] == 'cancelling' and redis.call('HLEN', base .. ':leases') == 0 then
   finish(KEYS, base, ARGV[2], 'cancelled', ARGV[6])
 end
-return 1
+return {1, ended}

@@ -1,14 +1,13 @@
 -- Put right what died: leases that ran out or whose worker is gone, jobs without a turn, chunks that nobody has.
 -- KEYS: turns, open jobs, webhooks, turn counter
 -- ARGV: job prefix, worker prefix, age in ms from which a lease needs its worker's heartbeat, result's life in seconds
--- Returns {chunks opened again, jobs that have work}.
+-- Returns {jobs that have work, ended, opened}; opened is {job, chunks opened again} for each job that has some.
 local now = now_ms()
-local opened = 0
+local opened = {}
 
 local function reopen(base, first_row)
   redis.call('HDEL', base .. ':leases', first_row)
   redis.call('LPUSH', base .. ':open', first_row)
-  opened = opened + 1
 end
 
 local function is_dead(lease)
@@ -18,7 +17,9 @@ local function is_dead(lease)
   return now - lease.taken >= tonumber(ARGV[3]) and redis.call('EXISTS', ARGV[2] .. lease.worker) == 0
 end
 
+-- Returns how many chunks were opened again.
 local function sweep_leases(base, is_cancelling)
+  local count = 0
   local leases = redis.call('HGETALL', base .. ':leases')
   for index = 1, #leases, 2 do
     if is_dead(cjson.decode(leases[index + 1])) then
@@ -26,18 +27,23 @@ local function sweep_leases(base, is_cancelling)
         redis.call('HDEL', base .. ':leases', leases[index])
       else
         reopen(base, leases[index])
+        count = count + 1
       end
     end
   end
+  return count
 end
 
--- With nothing open and nothing leased, what still is input was lost by somebody: open it again.
+-- With nothing open and nothing leased, what still is input was lost by somebody: open it again. Returns how many.
 local function audit(base)
+  local count = 0
   if redis.call('LLEN', base .. ':open') == 0 and redis.call('HLEN', base .. ':leases') == 0 then
     for _, first_row in ipairs(redis.call('HKEYS', base .. ':input')) do
       reopen(base, first_row)
+      count = count + 1
     end
   end
+  return count
 end
 
 local function sweep(job)
@@ -52,14 +58,17 @@ local function sweep(job)
     finish(KEYS, base, job, 'expired', ARGV[4])
     return
   end
-  sweep_leases(base, status == 'cancelling')
+  local count = sweep_leases(base, status == 'cancelling')
   if status == 'cancelling' then
     if redis.call('HLEN', base .. ':leases') == 0 then
       finish(KEYS, base, job, 'cancelled', ARGV[4])
     end
     return
   end
-  audit(base)
+  count = count + audit(base)
+  if count > 0 then
+    table.insert(opened, {job, count})
+  end
   if redis.call('LLEN', base .. ':open') > 0 then
     redis.call('EXPIREAT', base .. ':open', redis.call('EXPIRETIME', base))
     give_turn(KEYS[1], KEYS[4], job)
@@ -69,4 +78,4 @@ end
 for _, job in ipairs(redis.call('ZRANGE', KEYS[2], 0, -1)) do
   sweep(job)
 end
-return {opened, redis.call('ZCARD', KEYS[1])}
+return {redis.call('ZCARD', KEYS[1]), ended, opened}

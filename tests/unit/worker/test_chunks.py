@@ -43,13 +43,14 @@ class OneChunk:
         self.ledger = Ledger(redis, SETTINGS)
         self._catalogue = Catalogue(redis, SETTINGS)
         self._classifier = classifier
+        self.stored: list[Outcome] = []
         self.job_id = self._catalogue.begin("owner")
         self._catalogue.append(self.job_id, 0, pack_rows(rows))
         self._catalogue.commit(self.job_id, "owner", JobSpec(format="txt"), len(rows), None)
 
     def do(self, attempt: int = 1, *, stopping: bool = False) -> None:
         lease = msgspec.structs.replace(self.lease(), attempt=attempt)
-        ChunkWorker(self.ledger, self._classifier, SETTINGS, lambda: stopping).do(lease)
+        ChunkWorker(self.ledger, self._classifier, SETTINGS, lambda: stopping, self.stored.extend).do(lease)
 
     def lease(self) -> Lease:
         lease = self.ledger.lease("w")

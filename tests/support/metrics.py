@@ -1,0 +1,28 @@
+"""Reads `/metrics` for tests, as Prometheus would."""
+
+import httpx
+from prometheus_client.parser import text_string_to_metric_families
+
+Samples = dict[tuple[str, tuple[tuple[str, str], ...]], float]
+
+
+def samples(url: str) -> Samples:
+    """Every sample by its name and labels."""
+    answer = httpx.get(f"{url}/metrics")
+    assert answer.status_code == 200
+    assert answer.headers["content-type"].startswith("text/plain")
+    return {
+        (sample.name, tuple(sorted(sample.labels.items()))): sample.value
+        for family in text_string_to_metric_families(answer.text)
+        for sample in family.samples
+    }
+
+
+def value(found: Samples, name: str, **labels: str) -> float:
+    """One sample; 0 when it is not there."""
+    return found.get((name, tuple(sorted(labels.items()))), 0.0)
+
+
+def grown(before: Samples, after: Samples, name: str, **labels: str) -> float:
+    """By how much one sample has grown."""
+    return value(after, name, **labels) - value(before, name, **labels)
