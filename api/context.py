@@ -8,6 +8,7 @@ from fastapi import Depends, Request
 from api.dispatcher import Dispatcher
 from api.fleet import Fleet
 from api.jobs.desk import JobDesk
+from api.publisher import Publisher
 from shared.settings import Settings
 
 
@@ -18,6 +19,7 @@ class Context:
     settings: Settings
     dispatcher: Dispatcher
     fleet: Fleet
+    publisher: Publisher
     jobs: JobDesk
     owners: frozenset[str]
     version: str

@@ -77,7 +77,9 @@ def _lifespan(settings: Settings, redis_url: str) -> Callable[[FastAPI], Abstrac
             running_path(settings, redis_url) as path,
             running_jobs(settings, redis_url, path.publisher) as desk,
         ):
-            app.state.context = Context(settings, path.dispatcher, path.fleet, desk, owners, app.version, time.time())
+            app.state.context = Context(
+                settings, path.dispatcher, path.fleet, path.publisher, desk, owners, app.version, time.time()
+            )
             app.state.metrics.watch(LiveGauges(path.redis, path.fleet, path.dispatcher, app.version))
             log.info("api_ready", process_id=path.process_id, workers=len(path.fleet.workers))
             yield

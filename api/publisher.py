@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 from celery import Celery
@@ -25,6 +25,22 @@ class Publisher:
         self._app = app
         self._executor = ThreadPoolExecutor(1, thread_name_prefix="publisher")
         self._producer: Any = None
+        self._connecting: Future[None] | None = None
+
+    def connect_soon(self) -> None:
+        """Open the connection in the publisher's thread, so that the first text need not wait for it."""
+        if self._producer is None and (self._connecting is None or self._connecting.done()):
+            self._connecting = self._executor.submit(self._connect)
+
+    def require_connection(self) -> None:
+        """Check that a message could leave at once; if not, try to connect meanwhile.
+
+        Raises:
+            StoreUnavailableError: there is no connection, or it is still being made.
+        """
+        if self._producer is None:
+            self.connect_soon()
+            raise StoreUnavailableError("the queue is not connected yet; try again shortly")
 
     async def publish(self, message: PredictMessage) -> None:
         """Queue one message of texts.
@@ -62,8 +78,7 @@ class Publisher:
             self._send_once(task, queue, argument)
 
     def _send_once(self, task: str, queue: str, argument: str) -> None:
-        if self._producer is None:
-            self._producer = self._app.amqp.Producer(self._app.connection_for_write())
+        self._connect()
         try:
             self._app.send_task(
                 task,
@@ -78,6 +93,17 @@ class Publisher:
         except Exception:
             self._disconnect()
             raise
+
+    def _connect(self) -> None:
+        if self._producer is None:
+            connection = self._app.connection_for_write()
+            producer = self._app.amqp.Producer(connection)
+            try:
+                _ = connection.default_channel  # connects
+            except Exception:
+                connection.release()
+                raise
+            self._producer = producer
 
     def _disconnect(self) -> None:
         producer, self._producer = self._producer, None

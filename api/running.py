@@ -45,6 +45,7 @@ async def running_path(settings: Settings, redis_url: str) -> AsyncIterator[Runn
         closing.push_async_callback(fleet.close)
         closing.push_async_callback(reader.close)
         closing.push_async_callback(dispatcher.close)
+        publisher.connect_soon()
         await fleet.start()
         reader.start()
         dispatcher.start()
