@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from celery.exceptions import CPendingDeprecationWarning, SecurityWarning
-from celery.signals import setup_logging
+from celery.signals import setup_logging, worker_ready
 from redis import Redis
 
 from shared.celery_app import QUEUES_TAKEN, make_celery
@@ -115,9 +115,14 @@ def serve(worker: Worker) -> int:
     # Celery warns root because of pickled messages; this one accepts JSON alone.
     warnings.filterwarnings("ignore", category=SecurityWarning)
     _warm_up(worker.classifier)
-    worker.watchdog.start(worker.settings.heartbeat_interval_s)
-    model = worker.classifier.info
-    log.info("worker_ready", model=model.name, revision=model.revision, labels=model.labels)
+
+    def announce(**_: object) -> None:
+        worker.watchdog.start(worker.settings.heartbeat_interval_s)
+        model = worker.classifier.info
+        log.info("worker_ready", model=model.name, revision=model.revision, labels=model.labels)
+
+    # Not before it takes messages: whoever sees the heartbeat counts on it.
+    worker_ready.connect(announce, weak=False)
     queues = QUEUES_TAKEN[worker.settings.worker_takes]
     consumer = app.Worker(queues=queues, without_gossip=True, without_mingle=True, without_heartbeat=True, quiet=True)
     # It announces a new default for `worker_cancel_long_running_tasks_on_connection_loss`, which is set on purpose.
