@@ -10,12 +10,14 @@ from transformers import BertConfig  # noqa: E402
 from training.distil import (  # noqa: E402
     TEACHER_SHARE,
     WithFeatures,
+    blend_curse,
     distillation_loss,
     feature_network,
     logits_of_features,
     soft_targets,
 )
 from training.network import CommentNetwork, new_encoder  # noqa: E402
+from training.signals import SIGNAL_INDEX, SIGNALS  # noqa: E402
 
 UNKNOWN = float("nan")
 
@@ -57,3 +59,19 @@ def test_a_student_like_its_teacher_has_no_feature_loss() -> None:
     other = loss(outputs, torch.tensor([[UNKNOWN, 1.3, -2.0]]))
     assert same == 0.0
     assert other == pytest.approx(0.5)
+
+
+def test_curse_follows_the_standard_of_the_kind_of_text() -> None:
+    generator = np.random.default_rng(4)
+    sources = ["kmhas"] * 200 + ["curse_detection"] * 200 + ["nsmc"] * 2
+    like_community = np.array([0.0] * 200 + [1.0] * 200 + [0.0, 1.0], np.float32)
+    features = np.stack([like_community, generator.normal(size=402)], axis=1).astype(np.float32)
+    logits = np.zeros((402, len(SIGNALS)), np.float32)
+    logits[:, SIGNAL_INDEX["kmhas/curse"]] = -3.0
+    logits[:, SIGNAL_INDEX["curse_detection/curse"]] = 3.0
+
+    curse = blend_curse(logits, features, sources)[:, SIGNAL_INDEX["curse"]]
+
+    assert curse[:200].max() < -1.5
+    assert curse[200:400].min() > 1.5
+    assert curse[400] < -1.5 < 1.5 < curse[401]
