@@ -1,8 +1,11 @@
 """Puts messages on the queue from a thread of its own, because Celery's client blocks."""
 
 import asyncio
+import queue
+import threading
 import time
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable
+from concurrent.futures import Future
 from typing import Any
 
 from celery import Celery
@@ -14,6 +17,9 @@ from shared.celery_app import JOBS_TASK, PREDICT_TASK, QUEUED_AT_HEADER
 from shared.errors import StoreUnavailableError
 from shared.messages import PredictMessage, encode
 
+# A name server that does not answer can hold the thread longer than any socket time-out; callers do not wait so long.
+PUBLISH_TIMEOUT_S = 8.0
+CLOSE_TIMEOUT_S = 2.0
 # Celery would otherwise copy the texts into a message header, for its logs.
 HIDDEN_ARGUMENTS = "(texts)"
 
@@ -23,14 +29,14 @@ class Publisher:
 
     def __init__(self, app: Celery) -> None:
         self._app = app
-        self._executor = ThreadPoolExecutor(1, thread_name_prefix="publisher")
+        self._thread = _CallThread("publisher")
         self._producer: Any = None
         self._connecting: Future[None] | None = None
 
     def connect_soon(self) -> None:
         """Open the connection in the publisher's thread, so that the first text need not wait for it."""
         if self._producer is None and (self._connecting is None or self._connecting.done()):
-            self._connecting = self._executor.submit(self._connect)
+            self._connecting = self._thread.submit(self._connect)
 
     def require_connection(self) -> None:
         """Check that a message could leave at once; if not, try to connect meanwhile.
@@ -59,15 +65,16 @@ class Publisher:
         await self._queue(JOBS_TASK, keys.BULK_QUEUE, job_id)
 
     async def _queue(self, task: str, queue: str, argument: str) -> None:
+        sent = self._thread.submit(lambda: self._send(task, queue, argument))
         try:
-            await asyncio.get_running_loop().run_in_executor(self._executor, self._send, task, queue, argument)
-        except (OperationalError, RedisError, OSError) as error:
+            await asyncio.wait_for(asyncio.wrap_future(sent), PUBLISH_TIMEOUT_S)
+        except (OperationalError, RedisError, OSError) as error:  # a time-out is an OSError
             raise StoreUnavailableError("the queue does not answer; try again shortly") from error
 
     def close(self) -> None:
-        """Give the connection back. Blocks until the message in hand is out."""
-        self._executor.submit(self._disconnect)
-        self._executor.shutdown()
+        """Give the connection back, once the message in hand is out; not for long, should that hang."""
+        self._thread.submit(self._disconnect)
+        self._thread.end(CLOSE_TIMEOUT_S)
 
     def _send(self, task: str, queue: str, argument: str) -> None:
         try:
@@ -99,7 +106,10 @@ class Publisher:
             connection = self._app.connection_for_write()
             producer = self._app.amqp.Producer(connection)
             try:
-                _ = connection.default_channel  # connects
+                # Messages leave by this pool; the channel's own check uses another.
+                channel: Any = connection.default_channel
+                with channel.conn_or_acquire() as client:
+                    client.ping()
             except Exception:
                 connection.release()
                 raise
@@ -109,3 +119,35 @@ class Publisher:
         producer, self._producer = self._producer, None
         if producer is not None:
             producer.connection.release()
+
+
+class _CallThread:
+    """Runs calls one after the other. A daemon, unlike an executor's threads: one that hangs holds up no exit."""
+
+    def __init__(self, name: str) -> None:
+        self._calls: queue.SimpleQueue[tuple[Future[None], Callable[[], None]] | None] = queue.SimpleQueue()
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+        self._thread.start()
+
+    def submit(self, call: Callable[[], None]) -> "Future[None]":
+        """Have `call` run in the thread; one that is cancelled before its turn is left out."""
+        future: Future[None] = Future()
+        self._calls.put((future, call))
+        return future
+
+    def end(self, timeout_s: float) -> None:
+        """Run what was submitted, and end; wait no longer than this for it."""
+        self._calls.put(None)
+        self._thread.join(timeout_s)
+
+    def _run(self) -> None:
+        while (item := self._calls.get()) is not None:
+            future, call = item
+            if not future.set_running_or_notify_cancel():
+                continue
+            try:
+                call()
+            except Exception as error:  # noqa: BLE001  it belongs to whoever waits for the future
+                future.set_exception(error)
+            else:
+                future.set_result(None)
