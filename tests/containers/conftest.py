@@ -4,6 +4,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -39,16 +40,22 @@ def converting_images(images: Engine) -> Engine:
     return images
 
 
-@pytest.fixture(scope="module")
-def project(images: Engine) -> Iterator[Project]:
-    """The product as it ships, with one worker."""
-    project = Project(images, "kobert-test", free_port())
-    project.down()  # what a run that was cut off left behind
+@contextmanager
+def running(project: Project) -> Iterator[Project]:
+    """The project, up; also rid of what a run that was cut off left behind."""
+    project.down()
     try:
         project.up()
         yield project
     finally:
         project.down()
+
+
+@pytest.fixture(scope="module")
+def project(images: Engine) -> Iterator[Project]:
+    """The product as it ships, with one worker."""
+    with running(Project(images, "kobert-test", free_port())) as project:
+        yield project
 
 
 @pytest.fixture(scope="module")
@@ -60,10 +67,8 @@ def echo_project(images: Engine) -> Iterator[Project]:
     # Chunks of a second's work, so that a job can be hit in the middle of several.
     variables = {"ECHO_BUNDLE": str(bundle), "JOB_CHUNK_ROWS": "10", "JOB_POLL_S": "0.5"}
     project = Project(images, "kobert-echo", free_port(), "tests/containers/echo.yml", **variables)
-    project.down()  # what a run that was cut off left behind
     try:
-        project.up()
-        yield project
+        with running(project):
+            yield project
     finally:
-        project.down()
         shutil.rmtree(folder)

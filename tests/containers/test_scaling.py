@@ -49,6 +49,14 @@ async def send(project: Project, seconds: float) -> Load:
     return load
 
 
+async def load_while(project: Project, command: str, service: str) -> Load:
+    """Four seconds of load, after the first of which the engine does `command` to the oldest container of a service."""
+    requests = asyncio.create_task(send(project, 4))
+    await asyncio.sleep(1)
+    await asyncio.to_thread(project.engine.run, command, project.containers(service)[0])
+    return await requests
+
+
 def throughput(project: Project) -> float:
     """Texts a second, once every client has its first answer and until the first client leaves."""
     started = time.monotonic()
@@ -74,14 +82,7 @@ def test_a_worker_killed_under_load_loses_no_text(echo_project: Project) -> None
     echo_project.up("--scale", "worker=3")
     wait_ready(echo_project, 3)
 
-    async def scenario() -> Load:
-        requests = asyncio.create_task(send(echo_project, 4))
-        await asyncio.sleep(1)
-        victim = echo_project.containers("worker")[0]
-        await asyncio.to_thread(echo_project.engine.run, "kill", victim)
-        return await requests
-
-    load = asyncio.run(scenario())
+    load = asyncio.run(load_while(echo_project, "kill", "worker"))
 
     report(f"{len(load.answered_at)} texts answered, {len(load.other_statuses)} refused")
     assert load.answered_at
@@ -89,14 +90,7 @@ def test_a_worker_killed_under_load_loses_no_text(echo_project: Project) -> None
 
 
 def test_a_redis_restarted_under_load_leaves_a_service_that_answers(echo_project: Project) -> None:
-    async def scenario() -> Load:
-        requests = asyncio.create_task(send(echo_project, 4))
-        await asyncio.sleep(1)
-        redis = echo_project.containers("redis")[0]
-        await asyncio.to_thread(echo_project.engine.run, "restart", redis)
-        return await requests
-
-    load = asyncio.run(scenario())
+    load = asyncio.run(load_while(echo_project, "restart", "redis"))
 
     refused = sorted(set(load.other_statuses))
     report(f"{len(load.answered_at)} texts answered, {len(load.other_statuses)} refused, with {refused}")

@@ -1,5 +1,7 @@
 """A client of the job routes for tests: sends, waits, checks that every row came back once, with its own verdict."""
 
+import csv
+import io
 import json
 from collections.abc import Iterable, Sequence
 from typing import Any, Protocol
@@ -72,3 +74,8 @@ def assert_own_verdicts(lines: Iterable[dict[str, Any]], texts: Sequence[str], f
             assert line["error"]["code"] == "prediction_failed", line
         else:
             assert line["scores"] == echo_scores(line["text"]), line
+
+
+def table_of(body: bytes, separator: str = ",") -> list[list[str]]:
+    """Rows of a downloaded table, whose first sign may be a byte order mark."""
+    return list(csv.reader(io.StringIO(body.decode("utf-8-sig"), newline=""), delimiter=separator))
