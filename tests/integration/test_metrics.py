@@ -149,12 +149,15 @@ def test_one_request_is_one_line_in_each_process_under_its_id_and_without_its_te
     secret = "로그에 남으면 안 되는 댓글"
     post(stack, {"texts": [secret, ""]}, **{"X-Request-ID": "order-7"})
 
-    def worker_lines() -> list[dict]:
+    def of_the_api() -> list[dict]:
+        return [event for event in events(stack.api.log) if event.get("request_id") == "order-7"]
+
+    def of_the_worker() -> list[dict]:
         return [event for event in events(stack.workers[0].log) if "order-7" in event.get("request_ids", ())]
 
-    wait_until(lambda: len(worker_lines()) == 1, "the worker's line")
-    (of_worker,) = worker_lines()
-    (of_api,) = [event for event in events(stack.api.log) if event.get("request_id") == "order-7"]
+    # Either process writes its line after the answer has gone out.
+    wait_until(lambda: len(of_the_api()) == len(of_the_worker()) == 1, "the line of each process")
+    (of_api,), (of_worker,) = of_the_api(), of_the_worker()
     assert (of_api["process"], of_worker["process"]) == ("api", "worker")
     assert (of_api["event"], of_api["route"], of_api["code"]) == ("request", "/predict", 200)
     assert (of_api["texts"], of_api["texts_failed"]) == (2, 1)
