@@ -43,11 +43,15 @@ def test_a_job_is_followed_by_its_id_from_the_api_to_the_worker_and_its_rows_are
         accepted, completed = one_line_of(stack, job, "job_accepted"), one_line_of(stack, job, "job_completed")
         assert (accepted["process"], accepted["request_id"], accepted["rows"]) == ("api", "upload-9", 30)
         assert (completed["process"], counts_of(completed)) == ("worker", (30, 29, 1))
+        wait_until(lambda: bool(lines_of(stack, job, "request")), "the line of a request for the job")
         assert {line["route"] for line in lines_of(stack, job, "request")} == {"/jobs/{job_id}"}
         assert "비밀스러운" not in stack.logs()
-        after = samples(f"http://127.0.0.1:{port}")
-        assert grown(before, after, "kobert_worker_job_rows_total", outcome="predicted") == 29
-        assert grown(before, after, "kobert_worker_job_rows_total", outcome="prediction_failed") == 1
+
+        def rows(outcome: str) -> float:
+            return grown(before, samples(f"http://127.0.0.1:{port}"), "kobert_worker_job_rows_total", outcome=outcome)
+
+        # Rows are counted once the ledger has them, by when the job may be over.
+        wait_until(lambda: (rows("predicted"), rows("prediction_failed")) == (29, 1), "the count of rows")
         assert value(samples(stack.url), "kobert_job_rows_waiting") == 0
 
 

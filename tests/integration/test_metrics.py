@@ -99,11 +99,15 @@ def test_a_worker_tells_its_passes_on_a_port_of_its_own(stack: Stack, metrics_po
     url = f"http://127.0.0.1:{metrics_port}"
     before = samples(url)
     assert post(stack, {"texts": ["하나", "둘 셋", POISON]}).status_code == 200
-    wait_until(lambda: grown(before, samples(url), "kobert_worker_queue_seconds_count") == 1, "the message's count")
+
+    def failed() -> float:
+        return grown(before, samples(url), "kobert_worker_texts_total", outcome="prediction_failed")
+
+    wait_until(lambda: failed() == 1, "the message's count, of which this is the last")
     after = samples(url)
 
+    assert grown(before, after, "kobert_worker_queue_seconds_count") == 1
     assert grown(before, after, "kobert_worker_texts_total", outcome="predicted") == 2
-    assert grown(before, after, "kobert_worker_texts_total", outcome="prediction_failed") == 1
     assert grown(before, after, "kobert_worker_pass_rows_sum") == 2
     assert grown(before, after, "kobert_worker_pass_tokens_sum") > 2
     assert grown(before, after, "kobert_worker_tokenization_seconds_count") == 1
