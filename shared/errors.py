@@ -19,6 +19,7 @@ KobertError                     the base; has a machine-readable `code`
 │   └── OverloadedError         more in flight than a limit allows; come back later
 ├── UnavailableError            the service cannot answer now
 │   ├── StoreUnavailableError   Redis does not answer
+│   ├── DiskFullError           no room for a temporary file
 │   └── NoWorkerError           no live worker
 ├── DeadlineExceededError       accepted, but not answered in time
 └── PredictionFailedError       the model raised on this one text
@@ -160,6 +161,12 @@ class StoreUnavailableError(UnavailableError):
     """Raised when Redis does not answer."""
 
     code = "store_unavailable"
+
+
+class DiskFullError(UnavailableError):
+    """Raised when the API's temporary folder has no room for the file that a request needs."""
+
+    code = "disk_full"
 
 
 class NoWorkerError(UnavailableError):

@@ -1,9 +1,11 @@
 """Where the event loop hands over what blocks: the ledger's reads and writes, and uploads. One an API process."""
 
 import asyncio
+import errno
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
+from tempfile import gettempdir
 from typing import Any, TypeVar
 
 from redis.exceptions import RedisError
@@ -13,7 +15,7 @@ from api.jobs.webhook_target import check_webhook_url
 from api.publisher import Publisher
 from api.uploads.pull import BodyPull
 from api.uploads.reception import Reception, UploadRequest
-from shared.errors import KobertError, OverloadedError, StoreUnavailableError
+from shared.errors import DiskFullError, KobertError, OverloadedError, StoreUnavailableError
 from shared.jobs.catalogue import Catalogue
 from shared.jobs.ledger import Ledger
 from shared.log import get_logger
@@ -22,6 +24,7 @@ from shared.settings import Settings
 log = get_logger(__name__)
 
 CATALOGUE_THREADS = 4
+_NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}  # parquet alone is spooled to a file, coming in and going out
 
 T = TypeVar("T")
 
@@ -54,6 +57,7 @@ class JobDesk:
         """`work(*args)` in a thread.
 
         Raises:
+            DiskFullError: a parquet file has no room.
             StoreUnavailableError: Redis does not answer.
         """
         return await self._in(self._threads, work, *args)
@@ -64,6 +68,7 @@ class JobDesk:
         Raises:
             OverloadedError: as many uploads as allowed are coming in.
             RequestError: the upload is refused.
+            DiskFullError: a parquet file has no room.
             StoreUnavailableError: Redis does not answer.
         """
         if self._uploads_now >= self._settings.max_uploads:
@@ -83,6 +88,9 @@ class JobDesk:
         try:
             return await asyncio.get_running_loop().run_in_executor(threads, copy_context().run, work, *args)
         except (RedisError, OSError) as error:
+            if isinstance(error, OSError) and error.errno in _NO_ROOM:
+                log.warning("disk_full", folder=gettempdir())
+                raise DiskFullError("the server has no room for a parquet file now; csv and jsonl need none") from error
             log.warning("store_lost", error_type=type(error).__name__)
             raise StoreUnavailableError("Redis does not answer; try again shortly") from error
 
