@@ -21,6 +21,7 @@ from worker.bundles import (
     load_bundle,
     write_manifest,
 )
+from worker.engines.onnx import session_options
 from worker.normalise import NORMALISERS
 
 NORMALISER = "kobert-1"
@@ -58,10 +59,10 @@ class GraphRunner:
     """Runs a served graph on texts the way a worker does: normalised, sorted by length, in small batches."""
 
     def __init__(self, graph: Path, tokenizer: Tokenizer, *, max_length: int, pad_id: int, threads: int = 2) -> None:
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads
         self.path = graph
-        self.session = onnxruntime.InferenceSession(str(graph), options, providers=["CPUExecutionProvider"])
+        self.session = onnxruntime.InferenceSession(
+            str(graph), session_options(threads), providers=["CPUExecutionProvider"]
+        )
         self.tokenizer = tokenizer
         self.max_length = max_length
         self.pad_id = pad_id

@@ -6,7 +6,7 @@ work out anew for each batch is then replaced by constants.
 """
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,7 +22,7 @@ from training.batches import pad
 Feeds = Mapping[str, npt.NDArray[np.int64]]
 _FLOAT = onnx.TensorProto.FLOAT
 _LEVELS = 255
-_BINS = 2_048
+BINS = 2_048
 _SHARES = np.linspace(0.15, 1.0, 35)
 _CONTRIB = "com.microsoft"
 _CALIBRATION_TEXTS = 640
@@ -98,10 +98,10 @@ def measure_scales(float_path: Path, names: list[str], batches: Sequence[Feeds])
         for name, values in zip(names, session.run(names, batch), strict=True):
             lowest[name] = min(lowest[name], float(values.min()))
             highest[name] = max(highest[name], float(values.max()))
-    counts = {name: np.zeros(_BINS) for name in names}
+    counts = {name: np.zeros(BINS) for name in names}
     for batch in batches:
         for name, values in zip(names, session.run(names, batch), strict=True):
-            counts[name] += np.histogram(values, _BINS, (lowest[name], highest[name]))[0]
+            counts[name] += np.histogram(values, BINS, (lowest[name], highest[name]))[0]
     return {name: best_scale(counts[name], lowest[name], highest[name]) for name in names}
 
 
@@ -144,7 +144,21 @@ def fix_scales(model: ModelProto, scales: Mapping[str, Scale]) -> None:
             fixed.append(node)
     kept = [node for node in fixed if node.op_type == "MatMulIntegerToFloat" or not dropped & set(node.output)]
     del graph.node[:]
-    graph.node.extend(kept)
+    graph.node.extend(_with_biases(kept, {constant.name for constant in graph.initializer}))
+
+
+def _with_biases(nodes: Sequence[NodeProto], constants: Collection[str]) -> list[NodeProto]:
+    """The nodes, with the bias of a product added by the product itself instead of by a sum after it."""
+    sums = {name: node for node in nodes if node.op_type == "Add" for name in node.input}
+    absorbed = []
+    for product in nodes:
+        after = sums.get(product.output[0]) if product.op_type == "MatMulIntegerToFloat" else None
+        bias = next((name for name in after.input if name in constants), None) if after else None
+        if after and bias:
+            product.input.append(bias)
+            product.output[0] = after.output[0]
+            absorbed.append(after.name)
+    return [node for node in nodes if not (node.op_type == "Add" and node.name in absorbed)]
 
 
 def _fixed_quantiser(graph: onnx.GraphProto, node: NodeProto, scale: Scale) -> NodeProto:

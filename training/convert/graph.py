@@ -71,10 +71,8 @@ class GraphBuilder:
         table = self._constant("position_embeddings", self._weights.position_embeddings)
         positions = self._node("Slice", [table, start, size, start], "positions")
         summed = self._node("Add", [words, positions], "embedded")
-        norm = self._norm("embedding_norm", self._weights.embedding_norm)
-        return self._node(
-            "LayerNormalization", [summed, *norm], "embeddings", axis=-1, epsilon=self._shape.norm_epsilon
-        )
+        inputs = [summed, *self._norm("embedding_norm", self._weights.embedding_norm)]
+        return self._node("LayerNormalization", inputs, "embeddings", axis=-1, epsilon=self._shape.norm_epsilon)
 
     def _word_embeddings(self) -> str:
         table = self._weights.word_embeddings
@@ -108,14 +106,16 @@ class GraphBuilder:
         return self._node("QAttention", inputs, f"{name}.out", domain=_MICROSOFT, num_heads=self._shape.heads)
 
     def _dense(self, name: str, linear: Linear, value: str) -> str:
-        product = self._matmul(name, linear, value)
-        return self._node("Add", [product, self._constant(f"{name}.bias", linear.bias)], f"{name}.out")
+        bias = self._constant(f"{name}.bias", linear.bias)
+        if isinstance(linear.weight, QuantisedMatrix):
+            return self._matmul(name, linear, value, bias)
+        return self._node("Add", [self._matmul(name, linear, value), bias], f"{name}.out")
 
-    def _matmul(self, name: str, linear: Linear, value: str) -> str:
+    def _matmul(self, name: str, linear: Linear, value: str, *int8_bias: str) -> str:
         if not isinstance(linear.weight, QuantisedMatrix):
             return self._node("MatMul", [value, self._constant(f"{name}.weight", _columns(linear))], f"{name}.product")
         weight, scale, zero_point = self._int8(name, linear.weight)
-        inputs = [value, weight, scale, zero_point]
+        inputs = [value, weight, scale, zero_point, *int8_bias]
         return self._node("DynamicQuantizeMatMul", inputs, f"{name}.product", domain=_MICROSOFT)
 
     def _activated(self, name: str, linear: Linear, value: str) -> str:
@@ -126,10 +126,9 @@ class GraphBuilder:
         return self._node(_GELU_NODES[self._shape.activation], [product, bias], f"{name}.activated", domain=_MICROSOFT)
 
     def _skip_norm(self, name: str, norm: Norm, value: str, skip: str) -> str:
-        inputs = [value, skip, *self._norm(name, norm)]
-        return self._node(
-            "SkipLayerNormalization", inputs, f"{name}.out", domain=_MICROSOFT, epsilon=self._shape.norm_epsilon
-        )
+        # Not SkipLayerNormalization, whose kernel is several times slower (worker/engines/onnx.py).
+        inputs = [self._node("Add", [value, skip], f"{name}.sum"), *self._norm(name, norm)]
+        return self._node("LayerNormalization", inputs, f"{name}.out", axis=-1, epsilon=self._shape.norm_epsilon)
 
     def _norm(self, name: str, norm: Norm) -> tuple[str, str]:
         return self._constant(f"{name}.weight", norm.weight), self._constant(f"{name}.bias", norm.bias)

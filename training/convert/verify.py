@@ -11,6 +11,7 @@ from tokenizers import Tokenizer
 from shared.errors import ModelSourceError
 from training.convert.record import Drift
 from training.convert.samples import SAMPLE_TEXTS
+from worker.engines.onnx import session_options
 
 Logits = NDArray[np.float32]
 
@@ -31,12 +32,8 @@ def run_graph(path: Path, rows: Sequence[Sequence[int]]) -> Logits:
 
 def open_session(path: Path) -> onnxruntime.InferenceSession:
     """A session that keeps its weights where they are, mapped from the file, instead of copying them."""
-    options = onnxruntime.SessionOptions()
-    options.enable_cpu_mem_arena = False
-    options.log_severity_level = 3
+    options = session_options(threads=0)
     options.add_session_config_entry("session.disable_prepacking", "1")
-    # A conversion may share its processors with a service; threads that spin while they wait would slow both.
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
 
 
