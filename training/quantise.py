@@ -148,17 +148,22 @@ def fix_scales(model: ModelProto, scales: Mapping[str, Scale]) -> None:
 
 
 def _with_biases(nodes: Sequence[NodeProto], constants: Collection[str]) -> list[NodeProto]:
-    """The nodes, with the bias of a product added by the product itself instead of by a sum after it."""
-    sums = {name: node for node in nodes if node.op_type == "Add" for name in node.input}
-    absorbed = []
+    """The nodes, with the bias of a product added by the product itself instead of by the sum or GELU after it."""
+    followers = {name: node for node in nodes if node.op_type in ("Add", "BiasGelu") for name in node.input}
+    replaced: dict[str, list[NodeProto]] = {}
     for product in nodes:
-        after = sums.get(product.output[0]) if product.op_type == "MatMulIntegerToFloat" else None
+        after = followers.get(product.output[0]) if product.op_type == "MatMulIntegerToFloat" else None
         bias = next((name for name in after.input if name in constants), None) if after else None
-        if after and bias:
-            product.input.append(bias)
+        if not after or not bias:
+            continue
+        product.input.append(bias)
+        if after.op_type == "Add":
             product.output[0] = after.output[0]
-            absorbed.append(after.name)
-    return [node for node in nodes if not (node.op_type == "Add" and node.name in absorbed)]
+            replaced[after.name] = []
+        else:
+            gelu = helper.make_node("Gelu", [product.output[0]], after.output, name=after.name, domain=_CONTRIB)
+            replaced[after.name] = [gelu]
+    return [kept for node in nodes for kept in replaced.get(node.name, [node])]
 
 
 def _fixed_quantiser(graph: onnx.GraphProto, node: NodeProto, scale: Scale) -> NodeProto:
