@@ -52,7 +52,7 @@ SCORED_MIXTURE = Mixture(
         "hatescore": 1_500,
         "everyday_sentences": 2_500,
         "innocent": 500,
-        "innocent_sentences": 540,
+        "innocent_sentences": 1_500,
         "synthetic": 200,
     },
     noise_share=0.3,

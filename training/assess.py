@@ -10,7 +10,6 @@ import numpy as np
 from training.batches import Floats
 from training.bundle import GraphRunner, config_of, write_bundle
 from training.calibrate import Dev, calibrate, truth_signals
-from training.distil import load_or_compute
 from training.evaluate import any_flag, score_labels, score_questions
 from training.export import export_float
 from training.findings import BundleFindings, Curve
@@ -21,8 +20,7 @@ from training.robustness import INNOCENT, OBFUSCATED, Robustness, measure_robust
 from training.serving import TAXONOMIES, Taxonomy, served_logits, served_network
 from training.sources import Row
 from training.speed import measure_speed
-from training.stages import graph_runner
-from training.workspace import Workspace
+from training.workspace import Workspace, load_or_compute
 from worker.bundles import Bundle, sha256_of
 from worker.normalise import normalise
 
@@ -44,7 +42,7 @@ class Candidate:
 
 def dev_logits(space: Workspace, name: str, network: CommentNetwork, *, int8: bool) -> Dev:
     """Signal logits of the dev rows, by the graph."""
-    return Dev(space.dev, _kept_logits(space, name, graph_runner(space, name, network, int8=int8), space.dev))
+    return Dev(space.dev, _kept_logits(space, name, space.runner(name, network, int8=int8), space.dev))
 
 
 def _kept_logits(space: Workspace, name: str, runner: GraphRunner, rows: list[Row]) -> Floats:
@@ -56,7 +54,7 @@ def _kept_logits(space: Workspace, name: str, runner: GraphRunner, rows: list[Ro
 
 def calibrated(space: Workspace, name: str, network: CommentNetwork, bundle_name: str) -> Taxonomy:
     """The taxonomy calibrated on what the int8 graph says, because that is what is served."""
-    everyday = _kept_logits(space, name, graph_runner(space, name, network), space.everyday)
+    everyday = _kept_logits(space, name, space.runner(name, network), space.everyday)
     return calibrate(TAXONOMIES[bundle_name], dev_logits(space, name, network, int8=True), everyday)
 
 

@@ -7,7 +7,6 @@ teacher never met.
 """
 
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import cast
 
 import numpy as np
@@ -98,15 +97,3 @@ def blend_curse(teacher_logits: Floats, features: Floats, sources: Sequence[str]
     blended = teacher_logits.copy()
     blended[:, SIGNAL_INDEX["curse"]] = np.log(blend / (1 - blend))
     return blended
-
-
-def load_or_compute(path: Path, compute: Callable[[], Floats]) -> Floats:
-    """The array in `path`, or the computed one, written there first: an interrupted run does not label twice."""
-    if path.is_file():
-        stored: Floats = np.load(path)["values"]
-        return stored
-    values = compute()
-    partial = path.with_name(f"{path.stem}.partial.npz")
-    np.savez(partial, values=values)
-    partial.replace(path)
-    return values

@@ -1,5 +1,6 @@
 """Where a run of the pipeline keeps what it makes, and the rows, encoder and tokenizer that it starts from."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -10,12 +11,14 @@ from tokenizers import Tokenizer
 from transformers import BertConfig, BertModel
 
 from shared.errors import ModelSourceError
-from training.batches import encode
+from training.batches import Floats, encode
+from training.bundle import GraphRunner
+from training.export import export_float
 from training.made_up import made_up_rows
-from training.network import load_encoder, new_encoder
+from training.network import CommentNetwork, load_encoder, new_encoder
 from training.plan import Plan
 from training.prepare import training_rows
-from training.quantise import Feeds, calibration_feeds
+from training.quantise import Feeds, calibration_feeds, quantise
 from training.sources import EVERYDAY, Row, file_hashes, read_folder
 from training.vocabulary import tokenizer_of
 from worker.normalise import normalise
@@ -91,6 +94,29 @@ class Workspace:
         )
         return new_encoder(config)
 
+    def runner(self, name: str, network: CommentNetwork, *, int8: bool = True) -> GraphRunner:
+        """The network's graph with its signals as outputs, int8 or float, made in folder `name` if it is not there."""
+        folder = self.work / name
+        folder.mkdir(parents=True, exist_ok=True)
+        float_path, int8_path = folder / "float.onnx", folder / "int8.onnx"
+        if not int8_path.is_file():
+            export_float(network, float_path, max_length=self.plan.max_length)
+            quantise(float_path, int8_path, self.calibration)
+        path = int8_path if int8 else float_path
+        return GraphRunner(path, self.tokenizer, max_length=self.plan.max_length, pad_id=self.pad_id)
+
     def hashes(self) -> dict[str, str]:
         """sha256 of each file that is trained on."""
         return file_hashes(self.data) if self.data else {}
+
+
+def load_or_compute(path: Path, compute: Callable[[], Floats]) -> Floats:
+    """The array in `path`, or the computed one, written there first: an interrupted run does not label twice."""
+    if path.is_file():
+        stored: Floats = np.load(path)["values"]
+        return stored
+    values = compute()
+    partial = path.with_name(f"{path.stem}.partial.npz")
+    np.savez(partial, values=values)
+    partial.replace(path)
+    return values
