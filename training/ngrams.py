@@ -30,16 +30,16 @@ _FOLDS = 4
 _LEAST_OF_A_CLASS = 2 * _FOLDS  # with fewer rows there is nothing to learn n-grams from
 
 
-def opinions(rows: Sequence[Row]) -> Floats:
-    """Logits `[rows, SECOND_OPINIONS]` of linear models, each fitted on the rows of its signal's own source.
+def opinions(rows: Sequence[Row], signals: Sequence[str] = SECOND_OPINIONS) -> Floats:
+    """Logits `[rows, signals]` of linear models, each fitted on the rows of its signal's own source.
 
     A row that a model is fitted on gets its logit from a fit without it (cross-fitting): told what it already knows,
     the student would learn nothing from it. NaN throughout where a source has too few rows.
     """
     texts = [normalise(row.text) for row in rows]
-    found = np.full((len(rows), len(SECOND_OPINIONS)), np.nan, dtype=np.float32)
+    found = np.full((len(rows), len(signals)), np.nan, dtype=np.float32)
     features: dict[str, csr_matrix] = {}
-    for column, signal in enumerate(tqdm(SECOND_OPINIONS, desc="n-grams")):
+    for column, signal in enumerate(tqdm(signals, desc="n-grams")):
         source = signal.split("/")[0]
         own = [index for index, row in enumerate(rows) if row.source == source and signal in row.targets]
         truth = np.array([rows[index].targets[signal] > 0.5 for index in own], dtype=np.bool_)
@@ -62,7 +62,9 @@ def _vectoriser() -> FeatureUnion:
 
 def _cross_fitted(features: csr_matrix, own: list[int], truth: Flags) -> Floats:
     model = LogisticRegression(C=3, solver="liblinear")
-    logits: Floats = model.fit(features[own], truth).decision_function(features)
+    logits = np.empty(features.shape[0], dtype=np.float32)
+    if len(own) < len(logits):
+        logits[:] = model.fit(features[own], truth).decision_function(features)
     logits[own] = cross_val_predict(model, features[own], truth, cv=_FOLDS, method="decision_function")
     return logits
 

@@ -14,16 +14,20 @@ from training.export import with_positions
 from training.fake_int8 import round_to_int8
 from training.fit import Fit, FitPlan
 from training.lessons import prepare_lessons
+from training.metrics import sigmoid
 from training.network import WEIGHTS_FILE, CommentNetwork, keep_layers, load_network, save_network
+from training.ngrams import opinions
 from training.prepare import EpochMaker, Mixture, targets_of
 from training.signals import SIGNAL_INDEX, SIGNALS
 from training.sources import Row, check_no_dev_text
-from training.workspace import Workspace
+from training.workspace import Workspace, load_or_compute
 
 log = logging.getLogger(__name__)
 
 TEACHER, STUDENT, SENTIMENT = "teacher", "student", "sentiment"
 _SENTIMENT_EDGE = 0.03  # a review's stars are not all of its tone: labels are pulled in from 0 and 1 by this much
+_OPINION_SHARE = 0.4  # of the n-grams in the target of a review
+_POSITIVE = "nsmc/positive"
 
 
 def _once(space: Workspace, name: str, train: Callable[[Path], CommentNetwork]) -> CommentNetwork:
@@ -128,13 +132,16 @@ def train_sentiment(space: Workspace, student: CommentNetwork) -> CommentNetwork
 
 
 def _reviews(space: Workspace, mixture: Mixture) -> EpochMaker:
-    reviews = [row for row in space.train if "nsmc/positive" in row.targets]
-    return EpochMaker(reviews, _review_targets(reviews), space.tokenizer, mixture)
+    reviews = [row for row in space.train if _POSITIVE in row.targets]
+    found = load_or_compute(space.work / "opinions-reviews.npz", lambda: opinions(reviews, [_POSITIVE]))
+    return EpochMaker(reviews, _review_targets(reviews, found[:, 0]), space.tokenizer, mixture)
 
 
-def _review_targets(reviews: list[Row]) -> Floats:
+def _review_targets(reviews: list[Row], opinion: Floats) -> Floats:
+    """Only the tone: the stars, pulled in from 0 and 1, and what the n-grams of the other reviews say of this one."""
     targets = targets_of(reviews)
-    column = SIGNAL_INDEX["nsmc/positive"]
     only = np.full_like(targets, np.nan)
-    only[:, column] = np.clip(targets[:, column], _SENTIMENT_EDGE, 1 - _SENTIMENT_EDGE)
+    stars = np.clip(targets[:, SIGNAL_INDEX[_POSITIVE]], _SENTIMENT_EDGE, 1 - _SENTIMENT_EDGE)
+    second = np.where(np.isnan(opinion), stars, sigmoid(opinion))
+    only[:, SIGNAL_INDEX[_POSITIVE]] = (1 - _OPINION_SHARE) * stars + _OPINION_SHARE * second
     return only

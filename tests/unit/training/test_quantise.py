@@ -15,6 +15,7 @@ from training.batches import pad  # noqa: E402
 from training.export import export_float  # noqa: E402
 from training.network import CommentNetwork, new_encoder  # noqa: E402
 from training.quantise import best_scale, calibration_feeds, quantise  # noqa: E402
+from worker.engines.onnx import session_options  # noqa: E402
 
 PAD = 1
 
@@ -33,7 +34,11 @@ def graphs(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path, list[l
     )
     generator = np.random.default_rng(3)
     ids = [generator.integers(5, 120, size).tolist() for size in generator.integers(3, 30, 200)]
-    export_float(CommentNetwork(new_encoder(config), 3), folder / "float.onnx", max_length=32)
+    network = CommentNetwork(new_encoder(config), 3)
+    for name, parameter in network.named_parameters():
+        if name.endswith("bias"):
+            torch.nn.init.normal_(parameter, std=0.1)  # a bias of zeros would be optimised away
+    export_float(network, folder / "float.onnx", max_length=32)
     quantise(folder / "float.onnx", folder / "int8.onnx", calibration_feeds(ids, PAD))
     return folder / "float.onnx", folder / "int8.onnx", ids
 
@@ -61,6 +66,20 @@ def test_nothing_is_worked_out_by_the_batch_any_more(graphs: tuple[Path, Path, l
     kinds = {node.op_type for node in onnx.load(str(graphs[1])).graph.node}
     assert "DynamicQuantizeLinear" not in kinds
     assert {"QAttention", "MatMulIntegerToFloat", "QEmbedLayerNormalization"} <= kinds
+
+
+def test_a_session_runs_norms_and_biases_as_the_graph_has_them(
+    graphs: tuple[Path, Path, list[list[int]]], tmp_path: Path
+) -> None:
+    options = session_options(threads=1)
+    options.optimized_model_filepath = str(tmp_path / "as-run.onnx")
+    onnxruntime.InferenceSession(str(graphs[1]), options, providers=["CPUExecutionProvider"])
+    run = onnx.load(str(tmp_path / "as-run.onnx")).graph.node
+
+    operators = [node.op_type for node in run]
+    assert operators.count("LayerNormalization") == 4  # two a layer; fused with their sums they would be slow
+    assert "SkipLayerNormalization" not in operators
+    assert {len(node.input) for node in run if node.op_type == "MatMulIntegerToFloat"} == {7}  # the last is the bias
 
 
 def test_a_scale_covers_even_values_whole() -> None:
