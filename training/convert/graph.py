@@ -21,7 +21,8 @@ _MICROSOFT_OPSET = 1
 _IR_VERSION = 9
 _MICROSOFT = "com.microsoft"
 _INLINE_BYTES = 1024
-_GELU_NODES = {"gelu": "BiasGelu", "gelu_tanh": "FastGelu"}
+# Operator and its domain, by the name of an activation.
+_ACTIVATIONS = {"relu": ("Relu", ""), "gelu": ("Gelu", _MICROSOFT), "gelu_tanh": ("FastGelu", _MICROSOFT)}
 
 
 def write_graph(weights: BertWeights, path: Path, *, external_weights: bool = False) -> None:
@@ -107,23 +108,15 @@ class GraphBuilder:
 
     def _dense(self, name: str, linear: Linear, value: str) -> str:
         bias = self._constant(f"{name}.bias", linear.bias)
-        if isinstance(linear.weight, QuantisedMatrix):
-            return self._matmul(name, linear, value, bias)
-        return self._node("Add", [self._matmul(name, linear, value), bias], f"{name}.out")
-
-    def _matmul(self, name: str, linear: Linear, value: str, *int8_bias: str) -> str:
         if not isinstance(linear.weight, QuantisedMatrix):
-            return self._node("MatMul", [value, self._constant(f"{name}.weight", _columns(linear))], f"{name}.product")
-        weight, scale, zero_point = self._int8(name, linear.weight)
-        inputs = [value, weight, scale, zero_point, *int8_bias]
-        return self._node("DynamicQuantizeMatMul", inputs, f"{name}.product", domain=_MICROSOFT)
+            columns = self._constant(f"{name}.weight", _columns(linear))
+            return self._node("Add", [self._node("MatMul", [value, columns], f"{name}.product"), bias], f"{name}.out")
+        inputs = [value, *self._int8(name, linear.weight), bias]
+        return self._node("DynamicQuantizeMatMul", inputs, f"{name}.out", domain=_MICROSOFT)
 
     def _activated(self, name: str, linear: Linear, value: str) -> str:
-        if self._shape.activation == "relu":
-            return self._node("Relu", [self._dense(name, linear, value)], f"{name}.activated")
-        product = self._matmul(name, linear, value)
-        bias = self._constant(f"{name}.bias", linear.bias)
-        return self._node(_GELU_NODES[self._shape.activation], [product, bias], f"{name}.activated", domain=_MICROSOFT)
+        operator, domain = _ACTIVATIONS[self._shape.activation]
+        return self._node(operator, [self._dense(name, linear, value)], f"{name}.activated", domain=domain)
 
     def _skip_norm(self, name: str, norm: Norm, value: str, skip: str) -> str:
         # Not SkipLayerNormalization, whose kernel is several times slower (worker/engines/onnx.py).
