@@ -83,15 +83,15 @@ def blend_curse(teacher_logits: Floats, features: Floats, sources: Sequence[str]
     """The teacher's logits with its pooled `curse` read by the standard of the kind of text that each text is.
 
     K-MHaS calls swear words alone profanity; curse-detection, which comes from communities, slurs against groups too.
-    How much a text is like the one or the other is read from the features of both (a logistic regression on their
-    training rows), and the two signals are mixed by it: one label, that each source agrees with on its own kind of
-    text.
+    How much any other text is like the one or the other is read from the features of both (a logistic regression on
+    their training rows), and the two signals are mixed by it: one label, that each source agrees with on its own kind
+    of text.
     """
     names = np.array(sources)
     scaled = (features - features.mean(axis=0)) / (features.std(axis=0) + 1e-6)
     known = (names == _COMMUNITY) | (names == _NEWS)
     weights, bias = newton(scaled[known], names[known] == _COMMUNITY)
-    like_community = sigmoid(scaled @ weights + bias)
+    like_community = np.where(known, names == _COMMUNITY, sigmoid(scaled @ weights + bias))
     by_source = [sigmoid(teacher_logits[:, SIGNAL_INDEX[f"{name}/curse"]]) for name in (_COMMUNITY, _NEWS)]
     blend = np.clip(like_community * by_source[0] + (1 - like_community) * by_source[1], 1e-4, 1 - 1e-4)
     blended = teacher_logits.copy()

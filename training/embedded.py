@@ -80,13 +80,13 @@ def _attention(graph: _Graph, node: NodeProto, index: int) -> dict[str, Tensor]:
 
 def _dense_layers(graph: _Graph, layers: int) -> dict[str, Tensor]:
     """Each layer's three dense weights, and the biases and norms that follow them, which keep their names."""
-    products = graph.of_kind("MatMulInteger", "MatMulIntegerToFloat")[: 3 * layers]
+    products = graph.of_kind("MatMulIntegerToFloat")[: 3 * layers]
     names = ("attention.output.dense", "intermediate.dense", "output.dense")
     state = {
         f"encoder.layer.{number // 3}.{names[number % 3]}.weight": graph.dequantised(node.input[1]).T.contiguous()
         for number, node in enumerate(products)
     }
-    for node in graph.of_kind("SkipLayerNormalization", "BiasGelu"):
+    for node in graph.of_kind("MatMulIntegerToFloat", "LayerNormalization"):
         for name in node.input:
             if name.startswith("encoder.encoder.layer."):
                 state[name.removeprefix("encoder.")] = graph.plain(name)

@@ -33,6 +33,15 @@ _CERTAIN_CURSES_LIST = """
 """
 CERTAIN_CURSES = _CERTAIN_CURSES_LIST.split()
 
+_INTERJECTIONS_LIST = """
+시발 씨발 시팔 씨팔 쉬발 ㅅㅂ ㅆㅂ ㅅㅍ 개씨발 씨발놈 씨발년 시발새끼 씹새끼 병신 븅신
+ㅂㅅ ㅄ 병신새끼 존나 ㅈㄴ 좆같네 좆같은 ㅈ같네 좆까 좆밥 개새끼 개새끼들 새끼들 ㄱㅅㄲ 개같은새끼
+지랄 ㅈㄹ 지랄하네 개지랄 염병 염병하네 미친놈 미친년 미친새끼 ㅁㅊㄴ 썅 썅년 썅놈 쌍년 니미
+니미럴 니애미 느금마 느그애미 엠창 엿먹어라 씨부랄 씨부럴 호로새끼 육시랄 빌어먹을새끼
+"""
+INTERJECTIONS = _INTERJECTIONS_LIST.split()
+"""Curses that can stand anywhere in a sentence, and make it one that curses."""
+
 _INNOCENT_WORDS_LIST = """
 시발점 시발역 시발택시 개떡 십팔번 새끼손가락 새끼고양이 새끼돼지 새끼줄 시바견 시바이누 족발 왕족발
 미친듯이 개나리 개발자 개발 재개발 십자가 십시일반 존나무 씨앗 발아 신병 신발 시발자동차 개구리 개미

@@ -14,7 +14,7 @@ from training.findings import BundleFindings, Findings, save_findings
 from training.network import CommentNetwork
 from training.report import write_report
 from training.serving import Taxonomy
-from training.stages import settle_student, train_sentiment, train_student, train_teacher
+from training.stages import train_sentiment, train_student, train_teacher
 from training.workspace import Workspace
 from worker.bundles import Bundle, load_bundle
 
@@ -46,7 +46,7 @@ def run_pipeline(space: Workspace, output: Output) -> Findings:
 
 def trained_candidates(space: Workspace, teacher: CommentNetwork) -> list[Candidate]:
     """The networks to be served, by the plan's bundles."""
-    student = settle_student(space, teacher, train_student(space, teacher))
+    student = train_student(space, teacher)
     candidates = []
     if "default" in space.plan.bundles:
         candidates.append(Candidate("student", "default", student, teacher))

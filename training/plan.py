@@ -28,12 +28,8 @@ class Plan:
     student_pool: Mixture  # what the teacher labels, once
     student_mixture: Mixture  # what the student reads of it each epoch
     student_layers: int
-    student_int8: FitPlan  # its last stretch, with the rounding of int8 in it
-    student_int8_mixture: Mixture
     sentiment: FitPlan
     sentiment_mixture: Mixture
-    sentiment_int8: FitPlan
-    sentiment_int8_mixture: Mixture
     max_length: int = 128
     seed: int = 20
     tiny: TinyEncoder | None = None
@@ -51,6 +47,7 @@ FULL = Plan(
             "everyday_sentences": 8_000,
             "hatescore": 4_000,
             "synthetic": 400,
+            "cursed": 4_000,
             "innocent": 1_000,
             "innocent_sentences": 3_000,
             **_NO_COMMENTS,
@@ -64,32 +61,15 @@ FULL = Plan(
             "curse_detection": 9_000,
             "nsmc": 8_000,
             "unlabelled_comments": 36_000,
+            "cursed": 6_000,
             "innocent": 1_500,
             "innocent_sentences": 4_500,
         },
         noise_share=0.3,
     ),
     student_layers=4,
-    student_int8=FitPlan(epochs=1, learning_rate=5e-5, head_learning_rate=2e-4),
-    student_int8_mixture=Mixture(
-        {
-            "beep": 7_000,
-            "curse_detection": 4_000,
-            "everyday_sentences": 4_000,
-            "hatescore": 2_000,
-            "innocent": 500,
-            "innocent_sentences": 2_000,
-            "kmhas": 10_000,
-            "malicious_comments": 2_000,
-            "nsmc": 3_000,
-            "unlabelled_comments": 10_000,
-        },
-        noise_share=0.3,
-    ),
     sentiment=FitPlan(epochs=2, learning_rate=1e-4),
     sentiment_mixture=Mixture({}, noise_share=0.05),
-    sentiment_int8=FitPlan(epochs=1, learning_rate=3e-5, head_learning_rate=1e-4),
-    sentiment_int8_mixture=Mixture({"nsmc": 40_000}, noise_share=0.05),
 )
 _FEW = dict.fromkeys(
     (
@@ -101,6 +81,7 @@ _FEW = dict.fromkeys(
         "malicious_comments",
         "nsmc",
         "synthetic",
+        "cursed",
         "innocent",
         "innocent_sentences",
     ),
@@ -113,12 +94,8 @@ SMOKE = Plan(
     student_pool=Mixture(_FEW | {"unlabelled_comments": 100}),
     student_mixture=Mixture({}, noise_share=0.3),
     student_layers=1,
-    student_int8=FitPlan(epochs=1, learning_rate=5e-4),
-    student_int8_mixture=Mixture(_FEW | {"unlabelled_comments": 100}, noise_share=0.3),
     sentiment=FitPlan(epochs=1, learning_rate=1e-3),
     sentiment_mixture=Mixture({"nsmc": 200}),
-    sentiment_int8=FitPlan(epochs=1, learning_rate=3e-4),
-    sentiment_int8_mixture=Mixture({"nsmc": 100}),
     tiny=TinyEncoder(),
 )
 PLANS = {"full": FULL, "smoke": SMOKE}

@@ -8,17 +8,19 @@ import numpy as np
 from tokenizers import Tokenizer
 
 from training.batches import Floats, TrainingSet, encode
-from training.lexicon import CERTAIN_CURSES, INNOCENT_LINES, INNOCENT_WORDS, PLAIN_CURSE_LINES
+from training.lexicon import CERTAIN_CURSES, INNOCENT_LINES, INNOCENT_WORDS, INTERJECTIONS, PLAIN_CURSE_LINES
 from training.noise import Generator, disguise_text
 from training.signals import SIGNAL_INDEX, SIGNALS, TOXIC_SIGNALS, Targets
-from training.sources import Row, squashed, without_dev_texts
+from training.sources import EVERYDAY, Row, squashed, without_dev_texts
 from worker.normalise import normalise
 
 SYNTHETIC = "synthetic"
 INNOCENT = "innocent"
 INNOCENT_SENTENCES = "innocent_sentences"
-MADE_UP = (SYNTHETIC, INNOCENT, INNOCENT_SENTENCES)
+CURSED = "cursed"
+MADE_UP = (SYNTHETIC, INNOCENT, INNOCENT_SENTENCES, CURSED)
 _INNOCENT_SENTENCES_FILE = Path(__file__).with_name("innocent_sentences.txt")
+_CURSED_ROWS = 12_000
 _CURSE_TARGETS: Targets = {"curse": 1.0, "kmhas/any": 1.0, "kmhas/curse": 1.0, "curse_detection/curse": 1.0}
 _OFFENCE_TARGETS: Targets = {"beep/offensive": 1.0, "malicious/malicious": 1.0}
 
@@ -66,10 +68,23 @@ def curse_rows() -> list[Row]:
     ]
 
 
+def cursed_rows(harmless: Sequence[Row]) -> list[Row]:
+    """Harmless sentences with a curse put in between their words: the other half of a minimal pair."""
+    generator = np.random.default_rng(_CURSED_ROWS)
+    rows = []
+    for index in generator.permutation(len(harmless))[:_CURSED_ROWS]:
+        words = harmless[index].text.split()
+        words.insert(int(generator.integers(len(words) + 1)), str(generator.choice(INTERJECTIONS)))
+        rows.append(Row(" ".join(words), CURSED, "train", _CURSE_TARGETS))
+    return rows
+
+
 def training_rows(rows: Iterable[Row]) -> list[Row]:
     """The rows to learn from: training splits of the files, merged, and the made-up ones."""
-    rows = without_dev_texts([*rows, *innocent_rows(), *curse_rows()])
-    return merge(row for row in rows if row.split == "train")
+    innocent = innocent_rows()
+    rows = [row for row in without_dev_texts([*rows, *innocent, *curse_rows()]) if row.split == "train"]
+    harmless = [row for row in rows if row.source in (EVERYDAY, INNOCENT_SENTENCES)]
+    return merge([*rows, *cursed_rows(harmless)])
 
 
 def targets_of(rows: Sequence[Row]) -> Floats:

@@ -22,7 +22,7 @@ from training.batches import pad
 Feeds = Mapping[str, npt.NDArray[np.int64]]
 _FLOAT = onnx.TensorProto.FLOAT
 _LEVELS = 255
-BINS = 2_048
+_BINS = 2_048
 _SHARES = np.linspace(0.15, 1.0, 35)
 _CONTRIB = "com.microsoft"
 _CALIBRATION_TEXTS = 640
@@ -98,10 +98,10 @@ def measure_scales(float_path: Path, names: list[str], batches: Sequence[Feeds])
         for name, values in zip(names, session.run(names, batch), strict=True):
             lowest[name] = min(lowest[name], float(values.min()))
             highest[name] = max(highest[name], float(values.max()))
-    counts = {name: np.zeros(BINS) for name in names}
+    counts = {name: np.zeros(_BINS) for name in names}
     for batch in batches:
         for name, values in zip(names, session.run(names, batch), strict=True):
-            counts[name] += np.histogram(values, BINS, (lowest[name], highest[name]))[0]
+            counts[name] += np.histogram(values, _BINS, (lowest[name], highest[name]))[0]
     return {name: best_scale(counts[name], lowest[name], highest[name]) for name in names}
 
 

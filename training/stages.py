@@ -10,8 +10,6 @@ import torch
 
 from training.batches import Floats
 from training.distil import WithFeatures, distillation_loss
-from training.export import with_positions
-from training.fake_int8 import round_to_int8
 from training.fit import Fit, FitPlan
 from training.lessons import prepare_lessons
 from training.metrics import sigmoid
@@ -67,22 +65,11 @@ class Student:
 def train_student(space: Workspace, teacher: CommentNetwork, wanted: Student | None = None) -> CommentNetwork:
     """Distil the teacher into its own first layers: the student of the space's plan, or another."""
     plan = space.plan
-    wanted = wanted or Student(f"{STUDENT}-float", plan.student_layers, plan.student, plan.student_mixture)
+    wanted = wanted or Student(STUDENT, plan.student_layers, plan.student, plan.student_mixture)
 
     def train(folder: Path) -> CommentNetwork:
         torch.manual_seed(wanted.plan.seed)
         return _distilled(space, teacher, first_layers(teacher, wanted.layers), wanted, folder)
-
-    return _once(space, wanted.name, train)
-
-
-def settle_student(space: Workspace, teacher: CommentNetwork, student: CommentNetwork) -> CommentNetwork:
-    """Go on distilling for a while with the rounding of int8 in it: the student that is served."""
-    plan = space.plan
-    wanted = Student(STUDENT, plan.student_layers, plan.student_int8, plan.student_int8_mixture)
-
-    def train(folder: Path) -> CommentNetwork:
-        return _distilled(space, teacher, _rounded(space, student), wanted, folder)
 
     return _once(space, wanted.name, train)
 
@@ -104,31 +91,15 @@ def first_layers(network: CommentNetwork, layers: int) -> CommentNetwork:
     return smaller
 
 
-def copy(network: CommentNetwork) -> CommentNetwork:
-    """A network of its own with the same weights."""
-    return first_layers(network, network.encoder.config.num_hidden_layers)
-
-
-def _rounded(space: Workspace, network: CommentNetwork) -> CommentNetwork:
-    return round_to_int8(with_positions(copy(network), space.plan.max_length), space.calibration)
-
-
 def train_sentiment(space: Workspace, student: CommentNetwork) -> CommentNetwork:
-    """Go on from the student with the reviews alone, at the end with the rounding of int8: the second bundle."""
+    """Go on from the student with the reviews alone: the second bundle."""
     plan = space.plan
 
     def train(folder: Path) -> CommentNetwork:
-        reviews = _reviews(space, plan.sentiment_mixture)
-        return Fit(copy(student), plan.sentiment, folder, pad_id=space.pad_id).run(reviews)
+        network = first_layers(student, student.encoder.config.num_hidden_layers)
+        return Fit(network, plan.sentiment, folder, pad_id=space.pad_id).run(_reviews(space, plan.sentiment_mixture))
 
-    exact = _once(space, f"{SENTIMENT}-float", train)
-
-    def settle(folder: Path) -> CommentNetwork:
-        reviews = _reviews(space, plan.sentiment_int8_mixture)
-        rounded = _rounded(space, exact)
-        return Fit(rounded, plan.sentiment_int8, folder, pad_id=space.pad_id).run(reviews)
-
-    return _once(space, SENTIMENT, settle)
+    return _once(space, SENTIMENT, train)
 
 
 def _reviews(space: Workspace, mixture: Mixture) -> EpochMaker:
