@@ -1,6 +1,7 @@
 """How fast and how good a small int8 BERT is, by layers and width: what the embedded model was chosen by.
 
     python -m bench.model_frontier --out docs            # writes docs/model-frontier.md and .svg
+    python -m bench.model_frontier --out docs --speed-only  # no teacher needed, three minutes
     python -m bench.model_frontier --smoke --out build/frontier  # one small shape, seconds
 
 Speed is of random weights, on which it does not depend, and of random tokens with lengths like those of comments,
@@ -190,13 +191,14 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=ROOT / "docs")
     parser.add_argument("--work", type=Path, default=ROOT / "build" / "model", help="where make model left its teacher")
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--speed-only", action="store_true", help="distil nothing; no scores")
     parser.add_argument("--smoke", action="store_true", help="one small shape, few texts, no scores")
     options = parser.parse_args()
     generator = np.random.default_rng(1)
     lengths = comment_lengths(64 if options.smoke else 2_000)
     ids = [generator.integers(5, 8_000, length).tolist() for length in lengths]
     options.out.mkdir(parents=True, exist_ok=True)
-    scores = {} if options.smoke else measure_scores(options.work)
+    scores = {} if options.smoke or options.speed_only else measure_scores(options.work)
     shapes = ((1, 64),) if options.smoke else SHAPES
     points = [measure(layers, width, ids, options.threads) for layers, width in shapes]
     plot(points, options.out / "model-frontier.svg")
