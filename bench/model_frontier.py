@@ -31,7 +31,7 @@ from training.plan import FULL
 from training.prepare import Mixture
 from training.quantise import calibration_feeds, quantise
 from training.speed import Speed, measure_ids
-from training.stages import Student, train_student, train_teacher
+from training.stages import Student, distil, train_teacher
 from training.workspace import Workspace
 
 mpl.use("Agg")
@@ -147,7 +147,7 @@ def measure_scores(work: Path) -> dict[int, dict[str, float]]:
     space = Workspace(replace(FULL, bundles=("default",)), BASE, work, DATA)
     teacher = train_teacher(space)
     students = {
-        layers: (name, train_student(space, teacher, Student(name, layers, SCORED, SCORED_MIXTURE)))
+        layers: (name, distil(space, teacher, Student(name, layers, SCORED, SCORED_MIXTURE)))
         for layers, name in ((layers, f"frontier-{layers}") for layers in SCORED_LAYERS)
     }
     networks = students | {teacher.encoder.config.num_hidden_layers: ("teacher", teacher)}

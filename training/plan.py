@@ -1,7 +1,7 @@
 """What one run of the pipeline does: sizes, epochs, mixtures. `FULL` is shipped, `SMOKE` proves that it runs."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from training.fit import FitPlan
 from training.prepare import Mixture
@@ -26,7 +26,7 @@ class Plan:
     teacher_mixture: Mixture
     student: FitPlan
     student_pool: Mixture  # what the teacher labels, once
-    student_mixture: Mixture  # what the student reads of it each epoch
+    student_mixtures: tuple[Mixture, ...]  # what a student reads of it each epoch; one student each, then averaged
     student_layers: int
     sentiment: FitPlan
     sentiment_mixture: Mixture
@@ -37,6 +37,18 @@ class Plan:
 
 
 _NO_COMMENTS = {"unlabelled_comments": 0}
+_STUDENT = Mixture(
+    {
+        "beep": 14_000,
+        "curse_detection": 9_000,
+        "nsmc": 8_000,
+        "unlabelled_comments": 36_000,
+        "cursed": 6_000,
+        "innocent": 1_500,
+        "innocent_sentences": 4_500,
+    },
+    noise_share=0.3,
+)
 FULL = Plan(
     teacher=FitPlan(epochs=2, learning_rate=8e-5),
     teacher_mixture=Mixture(
@@ -55,17 +67,19 @@ FULL = Plan(
     ),
     student=FitPlan(epochs=3, learning_rate=2e-4),
     student_pool=Mixture({"nsmc": 14_000, "hatescore": 6_000, "everyday_sentences": 14_000}),
-    student_mixture=Mixture(
-        {
-            "beep": 14_000,
-            "curse_detection": 9_000,
-            "nsmc": 8_000,
-            "unlabelled_comments": 36_000,
-            "cursed": 6_000,
-            "innocent": 1_500,
-            "innocent_sentences": 4_500,
-        },
-        noise_share=0.3,
+    student_mixtures=(
+        replace(_STUDENT, rows={**_STUDENT.rows, "cursed": 0}),
+        _STUDENT,
+        replace(
+            _STUDENT,
+            rows={
+                **_STUDENT.rows,
+                "beep": 16_000,
+                "curse_detection": 12_000,
+                "cursed": 3_000,
+                "innocent_sentences": 6_000,
+            },
+        ),
     ),
     student_layers=4,
     sentiment=FitPlan(epochs=2, learning_rate=1e-4),
@@ -92,7 +106,7 @@ SMOKE = Plan(
     teacher_mixture=Mixture(_FEW | _NO_COMMENTS),
     student=FitPlan(epochs=2, learning_rate=1e-3),
     student_pool=Mixture(_FEW | {"unlabelled_comments": 100}),
-    student_mixture=Mixture({}, noise_share=0.3),
+    student_mixtures=(Mixture({}, noise_share=0.3), Mixture({}, noise_share=0.2)),
     student_layers=1,
     sentiment=FitPlan(epochs=1, learning_rate=1e-3),
     sentiment_mixture=Mixture({"nsmc": 200}),

@@ -80,11 +80,11 @@ def cursed_rows(harmless: Sequence[Row]) -> list[Row]:
 
 
 def training_rows(rows: Iterable[Row]) -> list[Row]:
-    """The rows to learn from: training splits of the files, merged, and the made-up ones."""
-    innocent = innocent_rows()
-    rows = [row for row in without_dev_texts([*rows, *innocent, *curse_rows()]) if row.split == "train"]
-    harmless = [row for row in rows if row.source in (EVERYDAY, INNOCENT_SENTENCES)]
-    return merge([*rows, *cursed_rows(harmless)])
+    """The rows to learn from: training splits of the files, merged, and the made-up ones; no dev text among them."""
+    given = [*rows, *innocent_rows(), *curse_rows()]
+    known = [row for row in without_dev_texts(given) if row.split == "train"]
+    cursed = cursed_rows([row for row in known if row.source in (EVERYDAY, INNOCENT_SENTENCES)])
+    return merge(row for row in without_dev_texts([*given, *cursed]) if row.split == "train")
 
 
 def targets_of(rows: Sequence[Row]) -> Floats:

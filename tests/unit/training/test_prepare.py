@@ -39,6 +39,12 @@ def test_sentences_held_out_or_of_a_dev_split_are_not_cursed_into_training() -> 
     assert not any("숨겨 둔 문장" in row.text for row in learnt)
 
 
+def test_a_sentence_that_a_curse_makes_into_a_dev_text_is_left_out() -> None:
+    taken = next(row.text for row in training_rows(HARMLESS) if row.source == CURSED)
+    learnt = training_rows([*HARMLESS, Row(taken, "curse_detection", "dev", {"curse": 1.0})])
+    assert squashed(taken) not in {squashed(row.text) for row in learnt}
+
+
 def test_innocent_sentences_are_clean_by_every_sources_word_and_none_comes_twice() -> None:
     sentences = [row for row in innocent_rows() if row.source == INNOCENT_SENTENCES]
     assert len({squashed(row.text) for row in sentences}) == len(sentences)
