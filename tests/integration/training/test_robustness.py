@@ -38,6 +38,6 @@ def test_at_most_two_per_cent_of_the_innocent_are_flagged(found: Robustness) -> 
     assert found.false_positive_rate <= 0.02, found.wrongly_flagged
 
 
-def test_at_most_one_in_sixteen_of_the_innocent_is_flagged(found: Robustness) -> None:
+def test_at_most_one_in_forty_of_the_innocent_is_flagged(found: Robustness) -> None:
     """Where the shipped bundle stands; it may only get better."""
-    assert found.false_positive_rate <= 1 / 16, found.wrongly_flagged
+    assert found.false_positive_rate <= 1 / 40, found.wrongly_flagged
