@@ -73,9 +73,9 @@ machine that other work took is in the spread.
 SCORES_HEAD = """
 ## Score
 
-Students of the teacher's first layers, int8, each distilled once over the same {rows:,} texts, a tenth of what the
-shipped one reads; so the figures compare depths, and lie below those of [model.md](model.md). Dev splits, thresholds
-chosen on them by the rules of the shipped one. The last line is the teacher.
+Students of the teacher's first layers, int8, each distilled once over the same {rows:,} texts, a small part of
+what the shipped one reads; so the figures compare depths, and lie below those of [model.md](model.md). Dev splits,
+thresholds chosen on them by the rules of the shipped one. The last line is the teacher.
 
 | layers | {questions} | mean |
 |---|{rules}---|

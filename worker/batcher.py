@@ -24,8 +24,8 @@ log = get_logger(__name__)
 IDLE_BEAT_S = 0.5
 # How many waiting rows are looked at for ones of like length: bounds the cost of closing a batch.
 LENGTH_SCAN_ROWS = 512
-# Padding costs what text costs, and a pass of its own about as much as four tokens (`bench/passes.py`), so rows of
-# other lengths are better run by themselves.
+# Padding costs what text costs. Two and three times this share made no difference that could be measured
+# (docs/performance.md).
 MAX_PADDING_SHARE = 0.1
 
 
