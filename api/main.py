@@ -1,7 +1,10 @@
 """The API's composition root: builds every part from the settings, and the application around them."""
 
+import os
 import signal
+import socket
 import sys
+import threading
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -34,6 +37,8 @@ carries an `X-Request-ID`.
 """
 # A thread that parses an upload may keep the interpreter from the event loop for so long, each time; by default, 5 ms.
 SWITCH_INTERVAL_S = 0.0005
+# For what is left to do once everything is closed.
+EXIT_GRACE_S = 1.0
 # What uvicorn itself exits with when it cannot start.
 STARTUP_FAILURE = 3
 
@@ -87,6 +92,38 @@ def _lifespan(settings: Settings, redis_url: str) -> Callable[[FastAPI], Abstrac
     return lifespan
 
 
+class _Server(uvicorn.Server):
+    """Ends in time, whatever hangs.
+
+    Python waits at its end for every thread, and a thread in a name lookup cannot be told to leave it: a name server
+    that does not answer would hold up the exit until whoever stops this process kills it.
+    """
+
+    def __init__(self, config: uvicorn.Config, shutdown_timeout_s: float) -> None:
+        super().__init__(config)
+        self._shutdown_timeout_s = shutdown_timeout_s
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Let the requests in hand end, then close everything."""
+        _exit_after(self._shutdown_timeout_s + EXIT_GRACE_S)
+        await super().shutdown(sockets)
+        _exit_after(EXIT_GRACE_S)
+
+
+def _exit_after(seconds: float) -> None:
+    """End the process after so long, unless it has ended by then."""
+
+    def leave() -> None:
+        log.warning("exit_held_up", threads=[thread.name for thread in threading.enumerate() if not thread.daemon])
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(0)
+
+    timer = threading.Timer(seconds, leave)
+    timer.daemon = True
+    timer.start()
+
+
 def serve(settings: Settings) -> None:
     """Serve until SIGTERM or SIGINT.
 
@@ -103,7 +140,7 @@ def serve(settings: Settings) -> None:
         server_header=False,
         timeout_graceful_shutdown=int(settings.shutdown_timeout_s),
     )
-    server = uvicorn.Server(config)
+    server = _Server(config, settings.shutdown_timeout_s)
     _end_in_order(server)
     server.run()
     if not server.started:
@@ -119,6 +156,7 @@ def _end_in_order(server: uvicorn.Server) -> None:
 
     def leave_unless_served(*_: object) -> None:
         if not server.started:
+            _exit_after(EXIT_GRACE_S)
             sys.exit(0)
 
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -42,10 +42,20 @@ class JobDesk:
         self._threads = ThreadPoolExecutor(CATALOGUE_THREADS, thread_name_prefix="catalogue")
         self._upload_threads = ThreadPoolExecutor(settings.max_uploads, thread_name_prefix="upload")
         self._sweeper: asyncio.Task[None] | None = None
+        self._connected = False
 
     def start(self) -> None:
         """Start sweeping."""
         self._sweeper = asyncio.create_task(self._sweep_forever(), name="job-sweeper")
+
+    def require_connection(self) -> None:
+        """Check that the ledger has been reached since the start.
+
+        Raises:
+            StoreUnavailableError: it has not, so a job sent now may have to wait for a connection.
+        """
+        if not self._connected:
+            raise StoreUnavailableError("the job ledger is not connected yet; try again shortly")
 
     async def close(self) -> None:
         """Stop sweeping. Uploads have ended with their requests."""
@@ -103,10 +113,11 @@ class JobDesk:
 
     async def _sweep_forever(self) -> None:
         while True:
-            await asyncio.sleep(self._settings.job_poll_s)
             try:
                 opened, _ = await self.run(self._ledger.sweep)
+                self._connected = True
+                if opened:
+                    await self._announce("")
             except KobertError:
-                continue
-            if opened:
-                await self._announce("")
+                pass  # said in the log; the next round may do better
+            await asyncio.sleep(self._settings.job_poll_s)

@@ -29,9 +29,10 @@ async def health() -> dict[str, str]:
 
 @router.get("/ready", summary="Whether a text sent now would be answered", responses=schemas.error_replies(503))
 async def ready(context: ContextDep) -> dict[str, str | int]:
-    """200 when Redis answers, the queue is connected and a worker lives; else 503, with the reason."""
+    """200 when Redis answers, queue and ledger are connected and a worker lives; else 503, with the reason."""
     context.fleet.require_live_worker()
     context.publisher.require_connection()
+    context.jobs.require_connection()
     return {"status": "ready", "workers": len(context.fleet.workers)}
 
 

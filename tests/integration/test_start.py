@@ -1,13 +1,15 @@
 """How the processes refuse to start: one sentence, and the exit code that says not to try again."""
 
+import signal
 import subprocess
 import sys
 from pathlib import Path
 
+import httpx
 import pytest
 
 from shared.errors import EXIT_CONFIG
-from tests.support.stack import CLEAN_ENVIRONMENT, ROOT
+from tests.support.stack import CLEAN_ENVIRONMENT, ROOT, Stack, free_port, wait_until
 
 pytestmark = pytest.mark.integration
 
@@ -45,3 +47,31 @@ def test_a_worker_whose_model_is_missing_or_broken_says_so(tmp_path: Path, echo_
         assert ended.returncode == EXIT_CONFIG
         assert complaint in ended.stderr
         assert "Traceback" not in ended.stderr
+
+
+HANGING = """
+import threading, time
+threading.Thread(target=time.sleep, args=(60,), name="name-lookup").start()
+from api.main import main
+raise SystemExit(main())
+"""
+
+
+def test_a_thread_that_hangs_does_not_hold_up_the_end_of_the_api(stack: Stack) -> None:
+    port = free_port()
+    settings = {"REDIS_URL": stack.redis_url, "PORT": str(port), "SHUTDOWN_TIMEOUT_S": "5", "LOG_FORMAT": "json"}
+    with subprocess.Popen(
+        [sys.executable, "-c", HANGING], cwd=ROOT, env=CLEAN_ENVIRONMENT | settings, stderr=subprocess.PIPE, text=True
+    ) as process:
+        wait_until(lambda: answers(f"http://127.0.0.1:{port}/ready"), "the API")
+        process.send_signal(signal.SIGTERM)
+        _, log = process.communicate(timeout=20)
+    assert process.returncode == 0, log
+    assert any("exit_held_up" in line and "name-lookup" in line for line in log.splitlines()), log
+
+
+def answers(url: str) -> bool:
+    try:
+        return httpx.get(url).status_code == 200
+    except httpx.TransportError:
+        return False
