@@ -24,6 +24,7 @@ from api.request_id import RequestIdMiddleware
 from api.routes import jobs, metrics, predict, status
 from api.running import running_path
 from shared.errors import EXIT_CONFIG, KobertError, SettingsError
+from shared.interpreter import spare_what_stays, switch_threads_promptly
 from shared.log import configure_logging, get_logger
 from shared.settings import Settings, load_settings
 
@@ -35,8 +36,6 @@ DESCRIPTION = """한국어 텍스트를 분류합니다 (clean, curse, insult, h
 Classifies Korean text on small CPU machines. Errors on every route have one shape, `{"error": {…}}`, and every answer
 carries an `X-Request-ID`.
 """
-# A thread that parses an upload may keep the interpreter from the event loop for so long, each time; by default, 5 ms.
-SWITCH_INTERVAL_S = 0.0005
 # For what is left to do once everything is closed.
 EXIT_GRACE_S = 1.0
 # What uvicorn itself exits with when it cannot start.
@@ -86,6 +85,7 @@ def _lifespan(settings: Settings, redis_url: str) -> Callable[[FastAPI], Abstrac
                 settings, path.dispatcher, path.fleet, path.publisher, desk, owners, app.version, time.time()
             )
             app.state.metrics.watch(LiveGauges(path.redis, path.fleet, path.dispatcher, app.version))
+            spare_what_stays()
             log.info("api_ready", process_id=path.process_id, workers=len(path.fleet.workers))
             yield
 
@@ -130,7 +130,7 @@ def serve(settings: Settings) -> None:
     Raises:
         SettingsError: as `create_app`.
     """
-    sys.setswitchinterval(SWITCH_INTERVAL_S)
+    switch_threads_promptly()
     config = uvicorn.Config(
         create_app(settings),
         host=settings.host,

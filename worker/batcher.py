@@ -8,8 +8,9 @@ import itertools
 import threading
 import time
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from enum import IntEnum
 
@@ -22,6 +23,9 @@ log = get_logger(__name__)
 
 # How often an idle model thread says that it lives.
 IDLE_BEAT_S = 0.5
+# For so long at most bulk holds back at a time while an interactive text is on its way through this worker: several
+# times what a text takes, so that bulk goes on, if slowly, where they come without a pause.
+COURTESY_S = 0.02
 # How many waiting rows are looked at for ones of like length: bounds the cost of closing a batch.
 LENGTH_SCAN_ROWS = 512
 # Padding costs what text costs. Two and three times this share made no difference that could be measured
@@ -66,6 +70,7 @@ class MicroBatcher:
         }
         self._waiting: dict[Priority, deque[_Row]] = {priority: deque() for priority in Priority}
         self._changed = threading.Condition()
+        self._interactive_in_hand = 0
         self._closed = False
         self._thread = threading.Thread(target=self._run, name="model", daemon=True)
 
@@ -114,8 +119,25 @@ class MicroBatcher:
             self._waiting[priority].extend(entries)
             if priority is Priority.INTERACTIVE:
                 self.interactive_rows += len(entries)
-            self._changed.notify()
+            self._changed.notify_all()
         return [entry.future for entry in entries]
+
+    @contextmanager
+    def interactive(self) -> Iterator[None]:
+        """Around the whole of what is done for interactive texts, from reading their message to sending the answers."""
+        with self._changed:
+            self._interactive_in_hand += 1
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._interactive_in_hand -= 1
+                self._changed.notify_all()
+
+    def give_way(self) -> None:
+        """Wait until no interactive text is in hand, `COURTESY_S` at most; bulk does so before each piece of work."""
+        with self._changed:
+            self._changed.wait_for(lambda: not self._interactive_in_hand or self._closed, COURTESY_S)
 
     def _run(self) -> None:
         while not self._closed:
@@ -129,10 +151,16 @@ class MicroBatcher:
         with self._changed:
             if not self.waiting_rows and not self._closed:
                 self._changed.wait(IDLE_BEAT_S)
+            # A bulk pass begun now is one that the text in hand would have to wait for.
+            self._changed.wait_for(self._is_nobody_expected, COURTESY_S)
             for priority in Priority:
                 if self._waiting[priority]:
                     return close_batch(self._waiting[priority], self._max_batch_tokens[priority])
         return []
+
+    def _is_nobody_expected(self) -> bool:
+        is_only_bulk = self._waiting[Priority.BULK] and not self._waiting[Priority.INTERACTIVE]
+        return not (self._interactive_in_hand and is_only_bulk) or self._closed
 
     def _infer(self, batch: list[_Row]) -> None:
         try:

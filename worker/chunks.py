@@ -14,7 +14,6 @@ from shared.jobs.packing import unpack_rows
 from shared.jobs.records import Lease, Outcome, Row, RowFailure, RowVerdict, Verdicts
 from shared.log import get_logger
 from shared.settings import Settings
-from worker.batcher import Priority
 from worker.classifier import Classifier
 from worker.verdict import Verdict
 
@@ -78,6 +77,7 @@ class ChunkWorker:
         self._ledger.split(lease, rows, max(0, self._attempts - tries))
 
     def _complete(self, lease: Lease, rows: list[Row], outcomes: list[Outcome]) -> None:
+        self._classifier.batcher.give_way()
         info = self._classifier.info
         verdicts = Verdicts(info.labels, info.revision, outcomes)
         while True:
@@ -120,7 +120,7 @@ class ChunkWorker:
 
     def _outcomes_together(self, texts: Sequence[str]) -> list[Outcome]:
         labels = self._classifier.info.labels
-        return [_outcome(outcome, labels) for outcome in self._classifier.classify_all(texts, Priority.BULK)]
+        return [_outcome(outcome, labels) for outcome in self._classifier.classify_all(texts)]
 
 
 def _refusal(row: Row) -> RowFailure | None:

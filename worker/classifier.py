@@ -59,12 +59,16 @@ class Classifier:
             max_length=config.max_length,
         )
 
-    def classify(self, texts: Sequence[str], priority: Priority, deadline: float) -> Iterator[list[Classified]]:
-        """Yield outcomes as they come, in groups, until each text has one.
+    def classify(self, texts: Sequence[str], deadline: float) -> Iterator[list[Classified]]:
+        """Yield the outcomes of interactive texts as they come, in groups, until each text has one.
 
         `deadline` is a Unix time; texts unfinished by then end as `DeadlineExceededError`.
         """
-        rejected, pending = self._enqueue(texts, priority)
+        with self.batcher.interactive():
+            yield from self._classify(texts, deadline)
+
+    def _classify(self, texts: Sequence[str], deadline: float) -> Iterator[list[Classified]]:
+        rejected, pending = self._enqueue(texts, Priority.INTERACTIVE)
         if rejected:
             yield rejected
         while pending:
@@ -80,9 +84,10 @@ class Classifier:
             if done:
                 yield [self._finish(item) for item in done]
 
-    def classify_all(self, texts: Sequence[str], priority: Priority) -> list[Verdict | KobertError]:
-        """The outcomes in the order of `texts`, when all are there; cheaper a text than `classify`."""
-        rejected, pending = self._enqueue(texts, priority)
+    def classify_all(self, texts: Sequence[str]) -> list[Verdict | KobertError]:
+        """The outcomes of bulk texts in the order of `texts`, when all are there; cheaper a text than `classify`."""
+        self.batcher.give_way()
+        rejected, pending = self._enqueue(texts, Priority.BULK)
         outcomes = {done.index: done.outcome for done in rejected}
         outcomes.update((item.index, self._finish(item).outcome) for item in pending)
         return [outcomes[index] for index in range(len(texts))]

@@ -16,10 +16,11 @@ from redis import Redis
 
 from shared.celery_app import QUEUES_TAKEN, make_celery
 from shared.errors import EXIT_CONFIG, KobertError, SettingsError
+from shared.interpreter import spare_what_stays, switch_threads_promptly
 from shared.jobs.ledger import Ledger
 from shared.log import configure_logging, get_logger
 from shared.settings import Settings, load_settings
-from worker.batcher import MicroBatcher, Priority
+from worker.batcher import MicroBatcher
 from worker.bulk import BulkRunner
 from worker.bundles import Bundle
 from worker.classifier import Classifier
@@ -40,9 +41,6 @@ REDIS_TIMEOUT_S = 5
 WARM_UP_TIMEOUT_S = 60
 # The service gives a worker two fifths of SHUTDOWN_TIMEOUT_S; interactive texts finish first.
 BULK_SHUTDOWN_SHARE = 0.2
-# After each pass the model thread wants the interpreter back; by default a busy task thread may keep it for 5 ms, which
-# is longer than a pass of the embedded model takes.
-SWITCH_INTERVAL_S = 0.0005
 WARM_UP_TEXTS = ("안녕하세요.", "오늘 방송 정말 재미있게 잘 봤습니다, 다음에도 꼭 볼게요!")
 
 EngineFactory = Callable[[Bundle, int], Engine]
@@ -105,7 +103,7 @@ def build_worker(settings: Settings, engine_factory: EngineFactory = OnnxEngine)
 
 def serve(worker: Worker) -> int:
     """Take messages until SIGTERM or SIGINT; finishes what it holds. Returns the exit code."""
-    sys.setswitchinterval(SWITCH_INTERVAL_S)
+    switch_threads_promptly()
     app = make_celery(worker.settings)
     app.conf.worker_consumer = "worker.consumer:PromptConsumer"
     register_predict(app, worker.classifier, worker.replies, worker.metrics)
@@ -117,6 +115,7 @@ def serve(worker: Worker) -> int:
     _warm_up(worker.classifier)
 
     def announce(**_: object) -> None:
+        spare_what_stays()
         worker.watchdog.start(worker.settings.heartbeat_interval_s)
         model = worker.classifier.info
         log.info("worker_ready", model=model.name, revision=model.revision, labels=model.labels)
@@ -142,7 +141,7 @@ def _keep_logging(**_: object) -> None:
 
 def _warm_up(classifier: Classifier) -> None:
     """Run the model once before any user waits for it: it proves that it works, and gives a first figure of speed."""
-    list(classifier.classify(WARM_UP_TEXTS, Priority.INTERACTIVE, deadline=time.time() + WARM_UP_TIMEOUT_S))
+    list(classifier.classify(WARM_UP_TEXTS, deadline=time.time() + WARM_UP_TIMEOUT_S))
 
 
 @contextmanager

@@ -10,7 +10,6 @@ from shared.celery_app import JOBS_TASK, PREDICT_TASK, QUEUED_AT_HEADER
 from shared.errors import KobertError
 from shared.log import get_logger
 from shared.messages import Failure, Prediction, PredictMessage, decode
-from worker.batcher import Priority
 from worker.bulk import BulkRunner
 from worker.classifier import Classified, Classifier
 from worker.metrics import AnsweredMessage, WorkerMetrics
@@ -75,7 +74,7 @@ def _classify(message: PredictMessage, classifier: Classifier, replies: ReplyWri
     texts = [item.text for item in message.items]
     revision = classifier.bundle.revision
     outcomes: list[Classified] = []
-    for group in classifier.classify(texts, Priority.INTERACTIVE, message.deadline):
+    for group in classifier.classify(texts, message.deadline):
         results = [_result(message.items[done.index].id, done, revision) for done in group]
         replies.send(message.reply_to, results, message.deadline)
         outcomes += group

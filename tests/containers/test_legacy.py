@@ -19,7 +19,6 @@ from tests.support.pickles import gluonnlp_vocabulary
 from tests.support.sources import write_legacy_folder
 from tests.support.stack import free_port
 from training.convert.sentencepiece_tokenizer import own_ids
-from worker.batcher import Priority
 from worker.main import build_classifier
 
 pytestmark = [pytest.mark.containers, pytest.mark.timeout(1800)]
@@ -45,7 +44,7 @@ def expected_scores(models_dir: Path, tmp_path_factory: pytest.TempPathFactory) 
     """What the same files give without any container."""
     settings = Settings(model=str(models_dir / "mine"), data_dir=tmp_path_factory.mktemp("data"), model_threads=1)
     classifier = build_classifier(settings)
-    verdicts = classifier.classify_all(SENTENCES, Priority.INTERACTIVE)
+    verdicts = classifier.classify_all(SENTENCES)
     classifier.batcher.close()
     return [verdict.scores for verdict in verdicts]
 

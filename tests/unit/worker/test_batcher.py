@@ -86,6 +86,45 @@ def test_interactive_rows_go_before_bulk_rows_that_came_first(batcher: MicroBatc
     assert engine.passes[1:] == [[3], [1, 2]]
 
 
+def test_no_bulk_pass_begins_while_an_interactive_text_is_on_its_way(
+    batcher: MicroBatcher, engine: GatedEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("worker.batcher.COURTESY_S", WAIT_S)
+    with batcher.interactive():
+        bulk = batcher.submit([[1]], Priority.BULK)
+        results(batcher.submit([[2]], Priority.INTERACTIVE))
+        assert engine.passes == [[2]]
+    results(bulk)
+
+    assert engine.passes == [[2], [1]]
+
+
+def test_bulk_goes_on_though_interactive_texts_come_without_a_pause(batcher: MicroBatcher) -> None:
+    with batcher.interactive():
+        assert results(batcher.submit([[1]], Priority.BULK)) == [1]
+        batcher.give_way()
+
+
+def test_bulk_work_gives_way_until_the_interactive_text_is_answered(
+    batcher: MicroBatcher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("worker.batcher.COURTESY_S", WAIT_S)
+    order: list[str] = []
+
+    def bulk() -> None:
+        batcher.give_way()
+        order.append("bulk")
+
+    with batcher.interactive():
+        hand = threading.Thread(target=bulk)
+        hand.start()
+        results(batcher.submit([[1]], Priority.INTERACTIVE))
+        order.append("interactive")
+    hand.join(WAIT_S)
+
+    assert order == ["interactive", "bulk"]
+
+
 def test_a_failing_pass_is_repeated_row_by_row_and_only_the_row_at_fault_fails(
     batcher: MicroBatcher, engine: GatedEngine
 ) -> None:

@@ -59,7 +59,7 @@ def classifier(engine: SlowEngine, echo_bundle: Path) -> Iterator[Classifier]:
 
 
 def classify(classifier: Classifier, texts: list[str], timeout_s: float = 10) -> dict[int, Classified]:
-    groups = classifier.classify(texts, Priority.INTERACTIVE, time.time() + timeout_s)
+    groups = classifier.classify(texts, time.time() + timeout_s)
     return {done.index: done for group in groups for done in group}
 
 
