@@ -63,7 +63,7 @@ def make_bundle(space: Workspace, candidate: Candidate, taxonomy: Taxonomy, fold
     network = served_network(candidate.network, taxonomy)
     float_path, int8_path = (space.work / f"{candidate.bundle_name}.{kind}.onnx" for kind in ("float", "int8"))
     export_float(network, float_path, max_length=space.plan.max_length)
-    quantise(float_path, int8_path, space.calibration)
+    quantise(float_path, int8_path, space.calibration(candidate.trained_as))
     config = config_of(taxonomy, f"kobert-{candidate.bundle_name}", space.plan.max_length, space.pad_id)
     return write_bundle(folder, config, int8_path, space.tokenizer, f"# {config.name}\n")
 

@@ -22,16 +22,20 @@ class TinyEncoder:
 class Plan:
     """Everything that decides what a run of the pipeline trains."""
 
+    encoder: FitPlan
+    encoder_mixture: Mixture  # of texts alone
     teacher: FitPlan
     teacher_mixture: Mixture
     student: FitPlan
     student_pool: Mixture  # what the teacher labels, once
     student_mixtures: tuple[Mixture, ...]  # what a student reads of it each epoch; one student each, then averaged
     student_layers: int
+    refitted: Mapping[str, float]  # signals that the head is fitted to again, with the weight of a harmless text there
     sentiment: FitPlan
     sentiment_mixture: Mixture
     max_length: int = 128
     seed: int = 20
+    calibration_draws: Mapping[str, int] = field(default_factory=dict)  # of the texts that int8 is measured on
     tiny: TinyEncoder | None = None
     bundles: tuple[str, ...] = field(default=("default", "sentiment"))
 
@@ -50,6 +54,10 @@ _STUDENT = Mixture(
     noise_share=0.3,
 )
 FULL = Plan(
+    encoder=FitPlan(epochs=1, learning_rate=2e-4),
+    encoder_mixture=Mixture(
+        {"nsmc": 70_000, "cursed": 0, "innocent": 0, "synthetic": 0, "innocent_sentences": 0}, noise_share=0.05
+    ),
     teacher=FitPlan(epochs=2, learning_rate=8e-5),
     teacher_mixture=Mixture(
         {
@@ -82,8 +90,10 @@ FULL = Plan(
         ),
     ),
     student_layers=4,
+    refitted={"beep/offensive": 45.0},
     sentiment=FitPlan(epochs=2, learning_rate=1e-4),
     sentiment_mixture=Mixture({}, noise_share=0.05),
+    calibration_draws={"sentiment": 2},
 )
 _FEW = dict.fromkeys(
     (
@@ -102,12 +112,15 @@ _FEW = dict.fromkeys(
     160,
 )
 SMOKE = Plan(
+    encoder=FitPlan(epochs=1, learning_rate=1e-3),
+    encoder_mixture=Mixture(_FEW),
     teacher=FitPlan(epochs=2, learning_rate=1e-3),
     teacher_mixture=Mixture(_FEW | _NO_COMMENTS),
     student=FitPlan(epochs=2, learning_rate=1e-3),
     student_pool=Mixture(_FEW | {"unlabelled_comments": 100}),
     student_mixtures=(Mixture({}, noise_share=0.3), Mixture({}, noise_share=0.2)),
     student_layers=1,
+    refitted={"beep/offensive": 10.0},
     sentiment=FitPlan(epochs=1, learning_rate=1e-3),
     sentiment_mixture=Mixture({"nsmc": 200}),
     tiny=TinyEncoder(),

@@ -19,6 +19,7 @@ INNOCENT = "innocent"
 INNOCENT_SENTENCES = "innocent_sentences"
 CURSED = "cursed"
 MADE_UP = (SYNTHETIC, INNOCENT, INNOCENT_SENTENCES, CURSED)
+HARMLESS = (EVERYDAY, INNOCENT, INNOCENT_SENTENCES)
 _INNOCENT_SENTENCES_FILE = Path(__file__).with_name("innocent_sentences.txt")
 _CURSED_ROWS = 12_000
 _CURSE_TARGETS: Targets = {"curse": 1.0, "kmhas/any": 1.0, "kmhas/curse": 1.0, "curse_detection/curse": 1.0}

@@ -12,18 +12,20 @@ import torch
 from training.batches import Floats
 from training.distil import WithFeatures, distillation_loss
 from training.fit import Fit, FitPlan
+from training.head import HeadLessons, refit_head
 from training.lessons import prepare_lessons
 from training.metrics import sigmoid
 from training.network import WEIGHTS_FILE, CommentNetwork, keep_layers, load_network, save_network
 from training.ngrams import opinions
-from training.prepare import EpochMaker, Mixture, targets_of
+from training.prepare import HARMLESS, EpochMaker, Mixture, targets_of
+from training.pretrain import MaskedLanguage, mean_loss, texts_only
 from training.signals import SIGNAL_INDEX, SIGNALS
 from training.sources import Row, check_no_dev_text
 from training.workspace import Workspace, load_or_compute
 
 log = logging.getLogger(__name__)
 
-TEACHER, STUDENT, SENTIMENT = "teacher", "student", "sentiment"
+ENCODER, TEACHER, STUDENT, SENTIMENT = "encoder", "teacher", "student", "sentiment"
 _SENTIMENT_EDGE = 0.03  # a review's stars are not all of its tone: labels are pulled in from 0 and 1 by this much
 _OPINION_SHARE = 0.4  # of the n-grams in the target of a review
 _POSITIVE = "nsmc/positive"
@@ -40,14 +42,30 @@ def _once(space: Workspace, name: str, train: Callable[[Path], CommentNetwork]) 
     return load_network(folder)
 
 
+def train_encoder(space: Workspace) -> CommentNetwork:
+    """Let the encoder read the texts of the task, with pieces left out to guess. Its head is new, and knows nothing."""
+    plan = space.plan
+
+    def train(folder: Path) -> CommentNetwork:
+        torch.manual_seed(plan.encoder.seed)
+        language = MaskedLanguage(space.encoder(), plan.encoder.seed)
+        fit = Fit(language, plan.encoder, folder, pad_id=space.pad_id)
+        fit.loss = mean_loss
+        encoder = fit.run(texts_only(space.train, space, plan.encoder_mixture)).encoder
+        return CommentNetwork(encoder, len(SIGNALS))
+
+    return _once(space, ENCODER, train)
+
+
 def train_teacher(space: Workspace) -> CommentNetwork:
     """Fine-tune the whole encoder on every label there is."""
 
     def train(folder: Path) -> CommentNetwork:
+        encoder = train_encoder(space).encoder
         check_no_dev_text((row.text for row in space.train), space.rows)
         data = EpochMaker(space.train, targets_of(space.train), space.tokenizer, space.plan.teacher_mixture)
         torch.manual_seed(space.plan.teacher.seed)
-        network = CommentNetwork(space.encoder(), len(SIGNALS))
+        network = CommentNetwork(encoder, len(SIGNALS))
         return Fit(network, space.plan.teacher, folder, pad_id=space.pad_id).run(data)
 
     return _once(space, TEACHER, train)
@@ -68,6 +86,7 @@ def train_student(space: Workspace, teacher: CommentNetwork) -> CommentNetwork:
 
     Model soups (Wortsman et al., 2022). They start from the same layers of the teacher and learn from the same
     teacher, so they end in one valley of the loss, and the mean of their weights lies deeper in it than they do.
+    Some of its head is then fitted to it once more.
     """
     plan = space.plan
 
@@ -76,9 +95,23 @@ def train_student(space: Workspace, teacher: CommentNetwork) -> CommentNetwork:
             Student(f"{STUDENT}-{number}", plan.student_layers, plan.student, mixture)
             for number, mixture in enumerate(plan.student_mixtures, start=1)
         ]
-        return averaged([distil(space, teacher, student) for student in wanted])
+        student = averaged([distil(space, teacher, student) for student in wanted])
+        refit_head(student, [SIGNAL_INDEX[name] for name in plan.refitted], _head_lessons(space, teacher), space.pad_id)
+        return student
 
     return _once(space, STUDENT, train)
+
+
+def _head_lessons(space: Workspace, teacher: CommentNetwork) -> HeadLessons:
+    """An epoch more of the last student's, in which harmless rows count for more."""
+    plan = space.plan
+    lessons = prepare_lessons(space, teacher)
+    harmless = np.isin([row.source for row in lessons.rows], HARMLESS)
+    weights = np.where(harmless[:, None], [*plan.refitted.values()], 1.0).astype(np.float32)
+    asked = lessons.signals[:, [SIGNAL_INDEX[name] for name in plan.refitted]]
+    epoch = EpochMaker(lessons.rows, np.hstack([asked, weights]), space.tokenizer, plan.student_mixtures[-1])
+    drawn = epoch(0, np.random.default_rng(plan.seed))
+    return HeadLessons(drawn.ids, *np.hsplit(drawn.targets, 2))
 
 
 def distil(space: Workspace, teacher: CommentNetwork, wanted: Student) -> CommentNetwork:

@@ -24,6 +24,7 @@ from training.vocabulary import tokenizer_of
 from worker.normalise import normalise
 
 _CALIBRATION_TEXTS = 640
+_CALIBRATION_DRAW = 3
 
 
 @dataclass(frozen=True)
@@ -57,10 +58,9 @@ class Workspace:
         """Everyday sentences held out of training, to see how many are wrongly flagged."""
         return [row for row in self.rows if row.source == EVERYDAY and row.split == "held out"]
 
-    @cached_property
-    def calibration(self) -> list[Feeds]:
-        """Batches of training texts, to choose the scales of int8 activations by."""
-        generator = np.random.default_rng([self.plan.seed, 2])
+    def calibration(self, name: str) -> list[Feeds]:
+        """Batches of training texts, to choose the scales of int8 activations by, for what is trained in `name`."""
+        generator = np.random.default_rng([self.plan.seed, self.plan.calibration_draws.get(name, _CALIBRATION_DRAW)])
         drawn = generator.permutation(len(self.train))[:_CALIBRATION_TEXTS]
         texts = [normalise(self.train[index].text) for index in drawn]
         return calibration_feeds(encode(self.tokenizer, texts, self.plan.max_length), self.pad_id)
@@ -101,7 +101,7 @@ class Workspace:
         float_path, int8_path = folder / "float.onnx", folder / "int8.onnx"
         if not int8_path.is_file():
             export_float(network, float_path, max_length=self.plan.max_length)
-            quantise(float_path, int8_path, self.calibration)
+            quantise(float_path, int8_path, self.calibration(name))
         path = int8_path if int8 else float_path
         return GraphRunner(path, self.tokenizer, max_length=self.plan.max_length, pad_id=self.pad_id)
 

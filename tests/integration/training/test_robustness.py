@@ -33,11 +33,5 @@ def test_disguise_costs_at_most_five_points_of_recall(found: Robustness) -> None
     assert found.recall_drop <= 5.0, found.missed
 
 
-@pytest.mark.xfail(strict=True, reason="the goal; docs/model-notes.md says what it would cost")
 def test_at_most_two_per_cent_of_the_innocent_are_flagged(found: Robustness) -> None:
     assert found.false_positive_rate <= 0.02, found.wrongly_flagged
-
-
-def test_at_most_one_in_forty_of_the_innocent_is_flagged(found: Robustness) -> None:
-    """Where the shipped bundle stands; it may only get better."""
-    assert found.false_positive_rate <= 1 / 40, found.wrongly_flagged
