@@ -77,12 +77,21 @@ class BulkRunner:
             if lease is not None and lease.attempt == 1:
                 self._do(lease)
         if lease is not None and lease.attempt > 1:
-            # Whoever had it before did not finish: perhaps because of it.
-            journal.note_retried(lease.job_id, lease.first_row, lease.attempt)
-            self._hold(lease)
+            # Whoever had it before did not finish: perhaps because of it. Held while another such chunk kills this
+            # worker, it would be charged with a death that is not its own; so it goes back, and is taken when alone.
+            self._ledger.release(lease)
             with self._gate.alone():
-                self._do(lease)
+                self._again()
         return lease is not None
+
+    def _again(self) -> None:
+        """Do one chunk, with nothing else in this worker's hands."""
+        lease = self._ledger.lease(self._worker_id)
+        if lease is None:
+            return
+        if lease.attempt > 1:
+            journal.note_retried(lease.job_id, lease.first_row, lease.attempt)
+        self._do(lease)
 
     def _do(self, lease: Lease) -> None:
         self._hold(lease)
