@@ -74,18 +74,21 @@ class BulkRunner:
         """Do one chunk; False when there is none."""
         with self._gate.together():
             lease = self._ledger.lease(self._worker_id)
-            if lease is not None and lease.attempt == 1:
+            if lease is None:
+                return False
+            is_suspect = lease.attempt > 1  # who had it before did not finish: perhaps because of it
+            if is_suspect:
+                # Held until this thread is alone, it would be charged with a death that another suspect causes.
+                self._ledger.release(lease)
+            else:
                 self._do(lease)
-        if lease is not None and lease.attempt > 1:
-            # Whoever had it before did not finish: perhaps because of it. Held while another such chunk kills this
-            # worker, it would be charged with a death that is not its own; so it goes back, and is taken when alone.
-            self._ledger.release(lease)
+        if is_suspect:
             with self._gate.alone():
-                self._again()
-        return lease is not None
+                self._do_next_alone()
+        return True
 
-    def _again(self) -> None:
-        """Do one chunk, with nothing else in this worker's hands."""
+    def _do_next_alone(self) -> None:
+        """Do a chunk with nothing else in this worker's hands: the one just given back, if nobody was quicker."""
         lease = self._ledger.lease(self._worker_id)
         if lease is None:
             return
@@ -94,14 +97,11 @@ class BulkRunner:
         self._do(lease)
 
     def _do(self, lease: Lease) -> None:
-        self._hold(lease)
+        self._in_hand[threading.get_ident()] = lease
         try:
             self._chunks.do(lease)
         finally:
             self._in_hand.pop(threading.get_ident(), None)
-
-    def _hold(self, lease: Lease) -> None:
-        self._in_hand[threading.get_ident()] = lease
 
     def _keep_forever(self) -> None:
         """Renew what is in hand, and sweep. A hung model does not keep its leases: the watchdog ends the process."""
