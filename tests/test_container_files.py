@@ -82,7 +82,7 @@ def test_a_variable_that_compose_hands_over_empty_means_the_default(monkeypatch:
     ("service", "folders", "of_the_other_side"),
     [
         # The catalogue is the API's side of the job store.
-        ("worker", ("worker", "shared"), {"shared/jobs/catalogue.py"}),
+        ("worker", ("worker", "bundles", "shared"), {"shared/jobs/catalogue.py"}),
         ("api", ("api", "shared"), set()),
     ],
 )

@@ -129,6 +129,7 @@ def test_every_make_target_that_a_document_names_exists(document: Path) -> None:
 @pytest.mark.parametrize("document", documents(), ids=lambda path: str(path.relative_to(ROOT)))
 def test_every_file_that_a_document_names_exists(document: Path) -> None:
     named = re.findall(
-        r"`((?:api|worker|shared|cli|training|bench|tests|docs|models)/[\w./-]+\.\w+)`", document.read_text()
+        r"`((?:api|bundles|convert|worker|shared|cli|training|bench|tests|docs|models)/[\w./-]+\.\w+)`",
+        document.read_text(),
     )
     assert not [name for name in named if not (ROOT / name).exists()]

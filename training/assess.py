@@ -7,6 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
+from bundles.format import Bundle, sha256_of
+from bundles.text.normalise import normalise
 from training.batches import Floats
 from training.bundle import GraphRunner, config_of, write_bundle
 from training.calibrate import Dev, calibrate, truth_signals
@@ -21,8 +23,6 @@ from training.serving import TAXONOMIES, Taxonomy, served_logits, served_network
 from training.sources import Row
 from training.speed import measure_speed
 from training.workspace import Workspace, load_or_compute
-from worker.bundles import Bundle, sha256_of
-from worker.normalise import normalise
 
 _CURVE_BINS = 10
 _SPEED_TEXTS = 2_000

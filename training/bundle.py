@@ -8,9 +8,7 @@ import numpy as np
 import onnxruntime
 from tokenizers import Tokenizer
 
-from training.batches import Floats, cut, group_by_length
-from training.serving import Taxonomy
-from worker.bundles import (
+from bundles.format import (
     CARD_FILE,
     CONFIG_FILE,
     FORMAT_VERSION,
@@ -21,8 +19,10 @@ from worker.bundles import (
     load_bundle,
     write_manifest,
 )
-from worker.engines.onnx import session_options
-from worker.normalise import NORMALISERS
+from bundles.session import session_options
+from bundles.text.normalise import NORMALISERS
+from training.batches import Floats, cut, group_by_length
+from training.serving import Taxonomy
 
 NORMALISER = "kobert-1"
 

@@ -2,11 +2,11 @@
 
 from collections.abc import Mapping
 
+from bundles.format import CARD_FILE, Bundle, write_manifest
 from training.evaluate import QUESTIONS
 from training.findings import BundleFindings, Findings
 from training.metrics import Confusion
 from training.serving import Taxonomy
-from worker.bundles import CARD_FILE, Bundle, write_manifest
 
 LICENCES = {
     "beep": ("kocohub/korean-hate-speech (BEEP!)", "CC BY-SA 4.0"),

@@ -13,9 +13,9 @@ from onnx import NodeProto, numpy_helper
 from torch import Tensor
 from transformers import BertConfig, BertModel
 
+from bundles.format import MODEL_FILE, Bundle
 from shared.errors import ModelSourceError
 from training.network import new_encoder
-from worker.bundles import MODEL_FILE, Bundle
 
 _EMBEDDINGS = ("word_embeddings.weight", "position_embeddings.weight", "token_type_embeddings.weight")
 

@@ -16,11 +16,11 @@ from sklearn.model_selection import cross_val_predict
 from sklearn.pipeline import FeatureUnion, make_union
 from tqdm import tqdm
 
+from bundles.text.normalise import normalise
 from training.batches import Floats
 from training.metrics import Flags
 from training.signals import SIGNAL_INDEX
 from training.sources import Row
-from worker.normalise import normalise
 
 log = logging.getLogger(__name__)
 

@@ -9,8 +9,8 @@ from collections.abc import Callable
 
 import numpy as np
 
+from bundles.text.hangul import is_syllable, join_syllable, split_syllable, to_jamo, to_keys
 from training.lexicon import CURSES
-from worker.hangul import is_syllable, join_syllable, split_syllable, to_jamo, to_keys
 
 _CURSE = re.compile("|".join(sorted(map(re.escape, CURSES), key=len, reverse=True)))
 _WORD = re.compile("[가-힣]{2,}")

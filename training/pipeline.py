@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from bundles.format import Bundle, load_bundle
 from training.assess import Candidate, assess, calibrated, make_bundle, rows_by_source
 from training.baselines import load_filters, score_filter
 from training.calibrate import Dev
@@ -16,7 +17,6 @@ from training.report import write_report
 from training.serving import Taxonomy
 from training.stages import train_sentiment, train_student, train_teacher
 from training.workspace import Workspace
-from worker.bundles import Bundle, load_bundle
 
 log = logging.getLogger(__name__)
 

@@ -7,9 +7,9 @@ import torch
 from tokenizers import Tokenizer
 from tqdm import tqdm
 
+from bundles.text.normalise import normalise
 from training.batches import Floats, encode, group_by_length, pad
 from training.network import CommentNetwork
-from worker.normalise import normalise
 
 
 def signal_logits(

@@ -7,12 +7,12 @@ from pathlib import Path
 import numpy as np
 from tokenizers import Tokenizer
 
+from bundles.text.normalise import normalise
 from training.batches import Floats, TrainingSet, encode
 from training.lexicon import CERTAIN_CURSES, INNOCENT_LINES, INNOCENT_WORDS, INTERJECTIONS, PLAIN_CURSE_LINES
 from training.noise import Generator, disguise_text
 from training.signals import SIGNAL_INDEX, SIGNALS, TOXIC_SIGNALS, Targets
 from training.sources import EVERYDAY, Row, squashed, without_dev_texts
-from worker.normalise import normalise
 
 SYNTHETIC = "synthetic"
 INNOCENT = "innocent"

@@ -10,10 +10,10 @@ from dataclasses import dataclass, field
 import numpy as np
 import torch
 
+from bundles.format import BundleConfig
 from training.batches import Floats
 from training.network import CommentNetwork
 from training.signals import SIGNAL_INDEX, SIGNALS
-from worker.bundles import BundleConfig
 
 
 @dataclass(frozen=True)

@@ -8,10 +8,10 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from bundles.format import sha256_of
+from bundles.text.normalise import normalise
 from shared.errors import ModelSourceError
 from training.signals import READERS, Targets
-from worker.bundles import sha256_of
-from worker.normalise import normalise
 
 EVERYDAY = "everyday_sentences"
 

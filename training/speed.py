@@ -5,9 +5,9 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from bundles.text.normalise import normalise
 from training.batches import cut
 from training.bundle import GraphRunner
-from worker.normalise import normalise
 
 _RUNS = 5
 

@@ -10,6 +10,8 @@ import torch
 from tokenizers import Tokenizer
 from transformers import BertModel
 
+from bundles.format import FORMAT_VERSION, MANIFEST_FILE, Bundle, BundleConfig, load_bundle
+from bundles.text.normalise import normalise
 from training.batches import Floats, TrainingSet, encode
 from training.bundle import GraphRunner, write_bundle
 from training.embedded import encoder_of_bundle
@@ -22,8 +24,6 @@ from training.predict import logits_of_ids
 from training.quantise import calibration_feeds, quantise
 from training.user_table import UserTable, read_user_table
 from training.vocabulary import tokenizer_of
-from worker.bundles import FORMAT_VERSION, MANIFEST_FILE, Bundle, BundleConfig, load_bundle
-from worker.normalise import normalise
 
 EMBEDDED = Path(__file__).resolve().parents[1] / "models" / "default"
 _TEMPERATURES = np.geomspace(0.25, 8.0, 41)

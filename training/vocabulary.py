@@ -4,8 +4,8 @@ from pathlib import Path
 
 from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
 
+from bundles.format import TOKENIZER_FILE
 from shared.errors import ModelSourceError
-from worker.bundles import TOKENIZER_FILE
 
 SENTENCEPIECE_FILE = "sentencepiece.model"
 _NEVER = -100.0  # the rarest piece has about -15

@@ -10,6 +10,7 @@ import torch
 from tokenizers import Tokenizer
 from transformers import BertConfig, BertModel
 
+from bundles.text.normalise import normalise
 from shared.errors import ModelSourceError
 from training.batches import Floats, encode
 from training.bundle import GraphRunner
@@ -21,7 +22,6 @@ from training.prepare import training_rows
 from training.quantise import Feeds, calibration_feeds, quantise
 from training.sources import EVERYDAY, Row, file_hashes, read_folder
 from training.vocabulary import tokenizer_of
-from worker.normalise import normalise
 
 _CALIBRATION_TEXTS = 640
 _CALIBRATION_DRAW = 3

@@ -6,10 +6,10 @@ from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass
 from itertools import compress
 
+from bundles.format import Bundle
 from shared.errors import DeadlineExceededError, KobertError
 from shared.messages import ModelInfo
 from worker.batcher import MicroBatcher, Priority, RowResult
-from worker.bundles import Bundle
 from worker.tokenizer import BundleTokenizer
 from worker.verdict import Judge, Verdict
 

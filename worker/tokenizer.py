@@ -4,9 +4,9 @@ from collections.abc import Callable, Sequence
 
 from tokenizers import Tokenizer
 
+from bundles.format import Bundle
+from bundles.text.normalise import NORMALISERS
 from shared.errors import BundleInvalidError, TextRejectedError
-from worker.bundles import Bundle
-from worker.normalise import NORMALISERS
 from worker.windows import split_windows
 
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from bundles.format import BundleConfig
 from shared.errors import SettingsError
-from worker.bundles import BundleConfig
 from worker.engines.protocol import Logits
 
 DEFAULT_THRESHOLD = 0.5

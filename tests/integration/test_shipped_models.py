@@ -5,9 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from worker.bundles import Bundle, load_bundle
+from bundles.format import Bundle, load_bundle
+from bundles.sources.resolver import embedded_names
 from worker.engines.onnx import OnnxEngine
-from worker.sources import embedded_names
 from worker.tokenizer import BundleTokenizer
 from worker.verdict import Judge, Verdict
 

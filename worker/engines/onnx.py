@@ -6,8 +6,9 @@ from pathlib import Path
 import numpy as np
 import onnxruntime
 
+from bundles.format import Bundle
+from bundles.session import session_options
 from shared.errors import BundleInvalidError
-from worker.bundles import Bundle
 from worker.engines.protocol import Logits
 
 KNOWN_INPUTS = {"input_ids", "attention_mask", "token_type_ids"}
@@ -46,21 +47,6 @@ def pad(rows: Sequence[Sequence[int]], pad_token_id: int) -> dict[str, np.ndarra
         "attention_mask": attention_mask,
         "token_type_ids": np.zeros_like(input_ids),
     }
-
-
-def session_options(threads: int) -> onnxruntime.SessionOptions:
-    """How every session of ours runs: `threads` threads in an operator, one operator at a time."""
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.inter_op_num_threads = 1
-    options.log_severity_level = 3
-    # The arena keeps the largest batch ever seen; the plain allocator costs little and gives memory back.
-    options.enable_cpu_mem_arena = False
-    # Idle threads must not spin: the api and Redis share the same few processors.
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    # The fused operator takes seven times as long as the sum and the norm that it would replace, a fifth of a pass.
-    options.add_session_config_entry("optimization.disable_specified_optimizers", "SkipLayerNormFusion")
-    return options
 
 
 def _open_session(path: Path, threads: int) -> onnxruntime.InferenceSession:

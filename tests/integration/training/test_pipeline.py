@@ -9,6 +9,7 @@ pytest.importorskip("torch", reason="the training extra is not installed")
 import numpy as np
 from tokenizers import Tokenizer
 
+from bundles.format import load_bundle
 from training.bundle import GraphRunner
 from training.embedded import encoder_of_bundle
 from training.findings import load_findings
@@ -17,7 +18,6 @@ from training.pipeline import Output, run_pipeline
 from training.plan import SMOKE
 from training.user_data import UserTraining, train
 from training.workspace import Workspace
-from worker.bundles import load_bundle
 
 EMBEDDED = Path(__file__).resolve().parents[3] / "models" / "default"
 

@@ -8,8 +8,8 @@ pytest.importorskip("torch", reason="the training extra is not installed")
 from hypothesis import given  # noqa: E402  after the skip
 from hypothesis import strategies as st  # noqa: E402
 
+from bundles.text.normalise import normalise  # noqa: E402
 from training.noise import DISGUISES, disguise_text  # noqa: E402
-from worker.normalise import normalise  # noqa: E402
 
 
 @given(st.text(max_size=40), st.integers(0, 1_000))

@@ -11,11 +11,11 @@ import onnx  # noqa: E402
 import onnxruntime  # noqa: E402
 from transformers import BertConfig  # noqa: E402
 
+from bundles.session import session_options  # noqa: E402
 from training.batches import pad  # noqa: E402
 from training.export import export_float  # noqa: E402
 from training.network import CommentNetwork, new_encoder  # noqa: E402
 from training.quantise import best_scale, calibration_feeds, quantise  # noqa: E402
-from worker.engines.onnx import session_options  # noqa: E402
 
 PAD = 1
 

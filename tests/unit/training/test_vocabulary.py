@@ -8,8 +8,8 @@ import pytest
 pytest.importorskip("torch", reason="the training extra is not installed")
 sentencepiece = pytest.importorskip("sentencepiece")
 
+from bundles.text.normalise import normalise  # noqa: E402
 from training.vocabulary import SENTENCEPIECE_FILE, tokenizer_of  # noqa: E402  after the skip
-from worker.normalise import normalise  # noqa: E402
 
 SHARED = Path(__file__).resolve().parents[4] / "shared"
 BASE = SHARED / "models" / "e5-small-ko"

@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from bundles.format import load_bundle
 from shared.errors import DeadlineExceededError, TextRejectedError
 from shared.messages import PredictMessage, TextItem, encode
 from tests.support.echo import echo_logits, echo_scores
 from worker.batcher import MicroBatcher, Priority
-from worker.bundles import load_bundle
 from worker.classifier import Classified, Classifier, _Pending
 from worker.engines.protocol import Logits
 from worker.tasks import answer

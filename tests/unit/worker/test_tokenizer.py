@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bundles.format import load_bundle
 from shared.errors import BundleInvalidError, TextRejectedError
 from tests.support.echo import write_echo_bundle
-from worker.bundles import load_bundle
 from worker.tokenizer import BundleTokenizer
 
 

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
+from bundles.format import BundleConfig
 from shared.errors import SettingsError
-from worker.bundles import BundleConfig
 from worker.verdict import Judge
 
 
