@@ -15,7 +15,7 @@ from collections.abc import Sequence
 
 from bundles.sources.resolver import resolve
 from shared.settings import load_settings
-from worker.engines.onnx import OnnxEngine
+from worker.inference.engines.onnx import OnnxEngine
 
 LENGTHS = (12, 22, 40, 80)
 BATCH_SIZES = (1, 2, 4, 8, 16, 32, 64)

@@ -119,7 +119,7 @@ class GraphBuilder:
         return self._node(operator, [self._dense(name, linear, value)], f"{name}.activated", domain=domain)
 
     def _skip_norm(self, name: str, norm: Norm, value: str, skip: str) -> str:
-        # Not SkipLayerNormalization, whose kernel is several times slower (worker/engines/onnx.py).
+        # Not SkipLayerNormalization, whose kernel is several times slower (worker/inference/engines/onnx.py).
         inputs = [self._node("Add", [value, skip], f"{name}.sum"), *self._norm(name, norm)]
         return self._node("LayerNormalization", inputs, f"{name}.out", axis=-1, epsilon=self._shape.norm_epsilon)
 

@@ -36,7 +36,7 @@ def test_the_worker_loads_no_torch_and_no_web_framework() -> None:
     assert not loaded & {"torch", "transformers", "onnx", "fastapi", "starlette", "uvicorn"}
 
 
-@pytest.mark.parametrize("module", ["bundles.session", "worker.engines.onnx", "convert", "training"])
+@pytest.mark.parametrize("module", ["bundles.session", "worker.inference.engines.onnx", "convert", "training"])
 def test_onnx_runtime_reports_nothing_to_its_vendor(module: str, tmp_path: Path) -> None:
     home = {**os.environ, "HOME": str(tmp_path), "XDG_CACHE_HOME": str(tmp_path)}
     home.pop("ORT_DISABLE_TELEMETRY", None)

@@ -17,7 +17,7 @@ from api.metrics import ApiMetrics
 from api.publisher import Publisher
 from shared.celery_app import make_celery
 from shared.settings import Settings
-from worker.metrics import WorkerMetrics
+from worker.counters import WorkerMetrics
 
 ROOT = Path(__file__).resolve().parents[1]
 READMES = ("README.md", "README.ko.md")

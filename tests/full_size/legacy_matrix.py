@@ -29,8 +29,8 @@ from convert.verify import run_graph
 from shared.settings import Settings
 from tests.support.checkpoints import VARIANTS, bert_classifier, quantised, save
 from tests.support.pickles import dumps
-from worker.engines.onnx import OnnxEngine
-from worker.tokenizer import BundleTokenizer
+from worker.inference.engines.onnx import OnnxEngine
+from worker.inference.tokenizer import BundleTokenizer
 
 LABELS = ("clean", "curse", "conflictOfGeneration", "insult", "caricature")
 TEXTS = 200

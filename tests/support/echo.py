@@ -26,7 +26,7 @@ from tokenizers.pre_tokenizers import ByteLevel
 from tokenizers.processors import TemplateProcessing
 
 from bundles.format import Bundle, write_manifest
-from worker.engines.protocol import Logits
+from worker.inference.engines.protocol import Logits
 
 LABELS = ["clean", "curse", "insult", "hate"]
 MAX_LENGTH = 64

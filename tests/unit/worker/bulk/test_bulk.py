@@ -16,8 +16,8 @@ from shared.settings import Settings
 from tests.support.echo import EchoEngine
 from tests.support.stack import wait_until
 from tests.support.valkey import running_valkey
-from worker.bulk import BulkRunner
-from worker.engines.protocol import Logits
+from worker.bulk.runner import BulkRunner
+from worker.inference.engines.protocol import Logits
 from worker.main import build_classifier
 
 SUSPECTS = 4

@@ -3,7 +3,7 @@ import pytest
 
 from bundles.format import BundleConfig
 from shared.errors import SettingsError
-from worker.verdict import Judge
+from worker.inference.verdict import Judge
 
 
 def config(**fields: object) -> BundleConfig:

@@ -12,8 +12,8 @@ from shared.jobs.records import JobSpec, Lease, Outcome, Row, RowError, RowFailu
 from shared.settings import Settings
 from tests.support.echo import EchoEngine, echo_scores
 from tests.support.valkey import running_valkey
-from worker.chunks import SLICE_CHARS, ChunkWorker
-from worker.classifier import Classifier
+from worker.bulk.chunks import SLICE_CHARS, ChunkWorker
+from worker.inference.classifier import Classifier
 from worker.main import build_classifier
 
 POISON = "이 문장에서 모델이 넘어집니다"

@@ -9,9 +9,9 @@ from itertools import compress
 from bundles.format import Bundle
 from shared.errors import DeadlineExceededError, KobertError
 from shared.messages import ModelInfo
-from worker.batcher import MicroBatcher, Priority, RowResult
-from worker.tokenizer import BundleTokenizer
-from worker.verdict import Judge, Verdict
+from worker.inference.batcher import MicroBatcher, Priority, RowResult
+from worker.inference.tokenizer import BundleTokenizer
+from worker.inference.verdict import Judge, Verdict
 
 
 @dataclass(frozen=True)

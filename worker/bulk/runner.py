@@ -15,9 +15,9 @@ from shared.jobs.ledger import Ledger
 from shared.jobs.records import Lease
 from shared.log import get_logger
 from shared.settings import Settings
-from worker.chunks import ChunkWorker, OnStored
-from worker.classifier import Classifier
-from worker.gate import Gate
+from worker.bulk.chunks import ChunkWorker, OnStored
+from worker.bulk.gate import Gate
+from worker.inference.classifier import Classifier
 
 log = get_logger(__name__)
 

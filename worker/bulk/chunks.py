@@ -14,8 +14,8 @@ from shared.jobs.packing import unpack_rows
 from shared.jobs.records import Lease, Outcome, Row, RowFailure, RowVerdict, Verdicts
 from shared.log import get_logger
 from shared.settings import Settings
-from worker.classifier import Classifier
-from worker.verdict import Verdict
+from worker.inference.classifier import Classifier
+from worker.inference.verdict import Verdict
 
 log = get_logger(__name__)
 

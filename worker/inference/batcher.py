@@ -16,8 +16,8 @@ from enum import IntEnum
 
 from shared.errors import PredictionFailedError, UnavailableError
 from shared.log import get_logger
-from worker.engines.protocol import Engine, Logits
-from worker.stats import BatchStats
+from worker.inference.engines.protocol import Engine, Logits
+from worker.inference.stats import BatchStats
 
 log = get_logger(__name__)
 

@@ -1,6 +1,6 @@
 import threading
 
-from worker.gate import Gate
+from worker.bulk.gate import Gate
 
 
 def test_many_are_inside_together() -> None:

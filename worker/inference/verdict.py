@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from bundles.format import BundleConfig
 from shared.errors import SettingsError
-from worker.engines.protocol import Logits
+from worker.inference.engines.protocol import Logits
 
 DEFAULT_THRESHOLD = 0.5
 SCORE_DIGITS = 4

@@ -7,7 +7,7 @@ from tokenizers import Tokenizer
 from bundles.format import Bundle
 from bundles.text.normalise import NORMALISERS
 from shared.errors import BundleInvalidError, TextRejectedError
-from worker.windows import split_windows
+from worker.inference.windows import split_windows
 
 
 class BundleTokenizer:

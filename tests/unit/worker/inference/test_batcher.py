@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.errors import PredictionFailedError, UnavailableError
-from worker.batcher import MAX_PADDING_SHARE, MicroBatcher, Priority, _Row, close_batch
-from worker.engines.protocol import Logits
+from worker.inference.batcher import MAX_PADDING_SHARE, MicroBatcher, Priority, _Row, close_batch
+from worker.inference.engines.protocol import Logits
 
 WAIT_S = 10
 POISON = 666
@@ -89,7 +89,7 @@ def test_interactive_rows_go_before_bulk_rows_that_came_first(batcher: MicroBatc
 def test_no_bulk_pass_begins_while_an_interactive_text_is_on_its_way(
     batcher: MicroBatcher, engine: GatedEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("worker.batcher.COURTESY_S", WAIT_S)
+    monkeypatch.setattr("worker.inference.batcher.COURTESY_S", WAIT_S)
     with batcher.interactive():
         bulk = batcher.submit([[1]], Priority.BULK)
         results(batcher.submit([[2]], Priority.INTERACTIVE))
@@ -108,7 +108,7 @@ def test_bulk_goes_on_though_interactive_texts_come_without_a_pause(batcher: Mic
 def test_bulk_work_gives_way_until_the_interactive_text_is_answered(
     batcher: MicroBatcher, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("worker.batcher.COURTESY_S", WAIT_S)
+    monkeypatch.setattr("worker.inference.batcher.COURTESY_S", WAIT_S)
     order: list[str] = []
 
     def bulk() -> None:

@@ -1,18 +1,15 @@
-"""What a worker counts and times, and the small HTTP port on which Prometheus reads it."""
+"""What a worker counts and times."""
 
-import threading
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from wsgiref.simple_server import WSGIServer
 
-from prometheus_client import Counter, Gauge, Histogram, start_http_server
+from prometheus_client import Counter, Gauge, Histogram
 
-from shared.errors import StartupError
 from shared.jobs.records import Outcome, RowFailure
 from shared.messages import ModelInfo
 from shared.metrics import LATENCY_BUCKETS_S, ROW_BUCKETS, TOKEN_BUCKETS, new_registry
-from worker.batcher import MicroBatcher
+from worker.inference.batcher import MicroBatcher
 
 
 @dataclass(frozen=True)
@@ -91,32 +88,6 @@ class WorkerMetrics:
         self._pass_tokens.observe(sum(lengths))
         self._pass_seconds.observe(elapsed_s)
         self._padding.inc(max(lengths) * len(lengths) - sum(lengths))
-
-
-class MetricsServer:
-    """Serves one registry on a port of its own, in a thread."""
-
-    def __init__(self, metrics: WorkerMetrics, host: str, port: int) -> None:
-        """Listen.
-
-        Raises:
-            StartupError: the port is taken, or the address is not this machine's.
-        """
-        try:
-            server, thread = start_http_server(port, host, metrics.registry)
-        except OSError as error:
-            raise StartupError(
-                f"cannot serve metrics on {host} port {port} ({error.strerror or error}); "
-                "choose another WORKER_METRICS_PORT, or 0 for none"
-            ) from error
-        self._server: WSGIServer = server
-        self._thread: threading.Thread = thread
-
-    def close(self) -> None:
-        """Give the port back."""
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
 
 
 def _histogram(metrics: WorkerMetrics, name: str, description: str, buckets: Sequence[float]) -> Histogram:

@@ -11,12 +11,12 @@ from bundles.format import load_bundle
 from shared.errors import DeadlineExceededError, TextRejectedError
 from shared.messages import PredictMessage, TextItem, encode
 from tests.support.echo import echo_logits, echo_scores
-from worker.batcher import MicroBatcher, Priority
-from worker.classifier import Classified, Classifier, _Pending
-from worker.engines.protocol import Logits
+from worker.inference.batcher import MicroBatcher, Priority
+from worker.inference.classifier import Classified, Classifier, _Pending
+from worker.inference.engines.protocol import Logits
+from worker.inference.tokenizer import BundleTokenizer
+from worker.inference.verdict import Judge, Verdict
 from worker.tasks import answer
-from worker.tokenizer import BundleTokenizer
-from worker.verdict import Judge, Verdict
 
 
 class SlowEngine:

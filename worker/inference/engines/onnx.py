@@ -9,7 +9,7 @@ import onnxruntime
 from bundles.format import Bundle
 from bundles.session import session_options
 from shared.errors import BundleInvalidError
-from worker.engines.protocol import Logits
+from worker.inference.engines.protocol import Logits
 
 KNOWN_INPUTS = {"input_ids", "attention_mask", "token_type_ids"}
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from bundles.format import load_bundle
 from shared.errors import BundleInvalidError, TextRejectedError
 from tests.support.echo import write_echo_bundle
-from worker.tokenizer import BundleTokenizer
+from worker.inference.tokenizer import BundleTokenizer
 
 
 @pytest.fixture(scope="module")
