@@ -1,7 +1,7 @@
 """A base encoder to train further, made of any BERT checkpoint: KoBERT itself, or another from the Hub or a folder.
 
-Writes the folder that `training.network.load_encoder` reads: `config.json`, `tokenizer.json`, and `model.safetensors`
-without pooler and heads.
+Writes the folder that `training.learn.network.load_encoder` reads: `config.json`, `tokenizer.json`, and
+`model.safetensors` without pooler and heads.
 """
 
 import json

@@ -10,7 +10,7 @@ from pathlib import Path
 from shared.errors import KobertError
 from training.pipeline import Output, run_pipeline, teacher_bundle
 from training.plan import PLANS
-from training.serving import TAXONOMIES
+from training.ship.serving import TAXONOMIES
 from training.workspace import Workspace
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -9,19 +9,19 @@ import numpy as np
 
 from bundles.format import Bundle, sha256_of
 from bundles.text.normalise import normalise
-from training.batches import Floats
-from training.bundle import GraphRunner, config_of, write_bundle
-from training.calibrate import Dev, calibrate, truth_signals
-from training.evaluate import any_flag, score_labels, score_questions
-from training.export import export_float
-from training.findings import BundleFindings, Curve
-from training.metrics import Confusion, calibration_curve, calibration_error, sigmoid
-from training.network import CommentNetwork
-from training.quantise import quantise
-from training.robustness import INNOCENT, OBFUSCATED, Robustness, measure_robustness
-from training.serving import TAXONOMIES, Taxonomy, served_logits, served_network
-from training.sources import Row
-from training.speed import measure_speed
+from training.data.batches import Floats
+from training.data.sources import Row
+from training.learn.metrics import Confusion, calibration_curve, calibration_error, sigmoid
+from training.learn.network import CommentNetwork
+from training.score.evaluate import any_flag, score_labels, score_questions
+from training.score.findings import BundleFindings, Curve
+from training.score.robustness import INNOCENT, OBFUSCATED, Robustness, measure_robustness
+from training.score.speed import measure_speed
+from training.ship.bundle import GraphRunner, config_of, write_bundle
+from training.ship.calibrate import Dev, calibrate, truth_signals
+from training.ship.export import export_float
+from training.ship.quantise import quantise
+from training.ship.serving import TAXONOMIES, Taxonomy, served_logits, served_network
 from training.workspace import Workspace, load_or_compute
 
 _CURVE_BINS = 10

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 import numpy as np
 from tqdm import tqdm
 
-from training.batches import Floats
-from training.distil import blend_curse, feature_network, logits_of_features, soft_targets
-from training.network import CommentNetwork
-from training.ngrams import opinions, with_second_opinions
-from training.prepare import MADE_UP, EpochMaker, Mixture, choose, targets_of
-from training.sources import EVERYDAY, Row, check_no_dev_text
+from training.data.batches import Floats
+from training.data.prepare import MADE_UP, EpochMaker, Mixture, choose, targets_of
+from training.data.sources import EVERYDAY, Row, check_no_dev_text
+from training.learn.distil import blend_curse, feature_network, logits_of_features, soft_targets
+from training.learn.network import CommentNetwork
+from training.learn.ngrams import opinions, with_second_opinions
 from training.workspace import Workspace, load_or_compute
 
 log = logging.getLogger(__name__)

@@ -8,13 +8,13 @@ import numpy as np
 
 from bundles.format import Bundle, load_bundle
 from training.assess import Candidate, assess, calibrated, make_bundle, rows_by_source
-from training.baselines import load_filters, score_filter
-from training.calibrate import Dev
-from training.card import write_card
-from training.findings import BundleFindings, Findings, save_findings
-from training.network import CommentNetwork
-from training.report import write_report
-from training.serving import Taxonomy
+from training.learn.network import CommentNetwork
+from training.score.baselines import load_filters, score_filter
+from training.score.card import write_card
+from training.score.findings import BundleFindings, Findings, save_findings
+from training.score.report import write_report
+from training.ship.calibrate import Dev
+from training.ship.serving import Taxonomy
 from training.stages import train_sentiment, train_student, train_teacher
 from training.workspace import Workspace
 

@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from training.fit import FitPlan
-from training.prepare import Mixture
+from training.data.prepare import Mixture
+from training.learn.fit import FitPlan
 
 EMPTY: Mapping[str, int] = {}
 

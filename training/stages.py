@@ -9,18 +9,18 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from training.batches import Floats
-from training.distil import WithFeatures, distillation_loss
-from training.fit import Fit, FitPlan
-from training.head import HeadLessons, refit_head
+from training.data.batches import Floats
+from training.data.prepare import HARMLESS, EpochMaker, Mixture, targets_of
+from training.data.signals import SIGNAL_INDEX, SIGNALS
+from training.data.sources import Row, check_no_dev_text
+from training.learn.distil import WithFeatures, distillation_loss
+from training.learn.fit import Fit, FitPlan
+from training.learn.head import HeadLessons, refit_head
+from training.learn.metrics import sigmoid
+from training.learn.network import WEIGHTS_FILE, CommentNetwork, keep_layers, load_network, save_network
+from training.learn.ngrams import opinions
+from training.learn.pretrain import MaskedLanguage, mean_loss
 from training.lessons import prepare_lessons
-from training.metrics import sigmoid
-from training.network import WEIGHTS_FILE, CommentNetwork, keep_layers, load_network, save_network
-from training.ngrams import opinions
-from training.prepare import HARMLESS, EpochMaker, Mixture, targets_of
-from training.pretrain import MaskedLanguage, mean_loss, texts_only
-from training.signals import SIGNAL_INDEX, SIGNALS
-from training.sources import Row, check_no_dev_text
 from training.workspace import Workspace, load_or_compute
 
 log = logging.getLogger(__name__)
@@ -51,7 +51,7 @@ def train_encoder(space: Workspace) -> CommentNetwork:
         language = MaskedLanguage(space.encoder(), plan.encoder.seed)
         fit = Fit(language, plan.encoder, folder, pad_id=space.pad_id)
         fit.loss = mean_loss
-        encoder = fit.run(texts_only(space.train, space, plan.encoder_mixture)).encoder
+        encoder = fit.run(_texts_only(space.train, space, plan.encoder_mixture)).encoder
         return CommentNetwork(encoder, len(SIGNALS))
 
     return _once(space, ENCODER, train)
@@ -169,3 +169,13 @@ def _review_targets(reviews: list[Row], opinion: Floats) -> Floats:
     second = np.where(np.isnan(opinion), stars, sigmoid(opinion))
     only[:, SIGNAL_INDEX[_POSITIVE]] = (1 - _OPINION_SHARE) * stars + _OPINION_SHARE * second
     return only
+
+
+def _texts_only(rows: Sequence[Row], space: Workspace, mixture: Mixture) -> EpochMaker:
+    """Epochs of the rows' texts without any target.
+
+    Raises:
+        ModelSourceError: one of them is a dev row's text.
+    """
+    check_no_dev_text((row.text for row in rows), space.rows)
+    return EpochMaker(rows, np.zeros((len(rows), 0), dtype=np.float32), space.tokenizer, mixture)

@@ -12,16 +12,16 @@ from transformers import BertConfig, BertModel
 
 from bundles.text.normalise import normalise
 from shared.errors import ModelSourceError
-from training.batches import Floats, encode
-from training.bundle import GraphRunner
-from training.export import export_float
-from training.made_up import made_up_rows
-from training.network import CommentNetwork, load_encoder, new_encoder
+from training.data.batches import Floats, encode
+from training.data.made_up import made_up_rows
+from training.data.prepare import training_rows
+from training.data.sources import EVERYDAY, Row, file_hashes, read_folder
+from training.learn.network import CommentNetwork, load_encoder, new_encoder
 from training.plan import Plan
-from training.prepare import training_rows
-from training.quantise import Feeds, calibration_feeds, quantise
-from training.sources import EVERYDAY, Row, file_hashes, read_folder
-from training.vocabulary import tokenizer_of
+from training.ship.bundle import GraphRunner
+from training.ship.export import export_float
+from training.ship.quantise import Feeds, calibration_feeds, quantise
+from training.ship.vocabulary import tokenizer_of
 
 _CALIBRATION_TEXTS = 640
 _CALIBRATION_DRAW = 3

@@ -10,12 +10,12 @@ import numpy as np
 from tokenizers import Tokenizer
 
 from bundles.format import load_bundle
-from training.bundle import GraphRunner
-from training.embedded import encoder_of_bundle
-from training.findings import load_findings
-from training.network import CommentNetwork
+from training.learn.embedded import encoder_of_bundle
+from training.learn.network import CommentNetwork
 from training.pipeline import Output, run_pipeline
 from training.plan import SMOKE
+from training.score.findings import load_findings
+from training.ship.bundle import GraphRunner
 from training.user_data import UserTraining, train
 from training.workspace import Workspace
 

@@ -7,9 +7,9 @@ import pytest
 pytest.importorskip("torch", reason="the training extra is not installed")
 
 from bundles.format import load_bundle
-from training.bundle import GraphRunner
-from training.robustness import INNOCENT, OBFUSCATED, Robustness, measure_robustness, read_table
-from training.serving import taxonomy_of
+from training.score.robustness import INNOCENT, OBFUSCATED, Robustness, measure_robustness, read_table
+from training.ship.bundle import GraphRunner
+from training.ship.serving import taxonomy_of
 
 EMBEDDED = Path(__file__).resolve().parents[3] / "models" / "default"
 FEWEST = 300
