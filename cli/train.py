@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import click
 
+from bundles.files import choose_files, names_in
 from bundles.format import MANIFEST_FILE
 from bundles.hub.repository import KOBERT_REPO, HubRepo
-from bundles.sources.files import choose_files, names_in
 from cli.progress import TerminalProgress
 from shared.errors import ModelNotFoundError, StartupError
 from shared.settings import Settings, load_settings

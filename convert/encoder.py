@@ -13,9 +13,9 @@ from typing import Any
 import torch
 from safetensors.torch import save_file
 
+from bundles.files import SourceFiles
 from bundles.format import CONFIG_FILE, TOKENIZER_FILE
 from bundles.sources.conversion import ConversionOptions, ConversionRequest
-from bundles.sources.files import SourceFiles
 from convert.model_source import read_weights
 from convert.tokenizer import choose_tokenizer, pad_token_id, read_json
 from shared.errors import ModelSourceError

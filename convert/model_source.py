@@ -6,7 +6,7 @@ from typing import Any, Protocol
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 
-from bundles.sources.files import BERT_CLASSIFIER
+from bundles.files import BERT_CLASSIFIER
 from convert.bert import Activation, BertWeights
 from convert.checkpoint import read_tensors
 from convert.graph import write_graph

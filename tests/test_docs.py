@@ -9,12 +9,12 @@ import pytest
 from prometheus_client import Metric
 from redis.asyncio import Redis
 
-from api.dispatcher import Dispatcher
-from api.fleet import Fleet
-from api.gauges import LiveGauges
 from api.main import create_app
-from api.metrics import ApiMetrics
-from api.publisher import Publisher
+from api.metrics.counters import ApiMetrics
+from api.metrics.gauges import LiveGauges
+from api.queue.dispatcher import Dispatcher
+from api.queue.fleet import Fleet
+from api.queue.publisher import Publisher
 from shared.celery_app import make_celery
 from shared.settings import Settings
 from worker.counters import WorkerMetrics

@@ -25,10 +25,10 @@ from huggingface_hub.errors import (
 from huggingface_hub.utils.tqdm import disable_progress_bars
 
 from bundles.disk import disk_errors_explained
+from bundles.files import choose_files, find_sentencepiece, read_architectures
 from bundles.format import MANIFEST_FILE, Manifest
 from bundles.hub.repository import FetchRequest
 from bundles.own_process import OnReport, Progress, answer_request
-from bundles.sources.files import choose_files, find_sentencepiece, read_architectures
 from shared.errors import HubUnreachableError, ModelNotFoundError, ModelSourceError
 
 _UNAUTHORIZED, _FORBIDDEN, _NOT_FOUND, _TOO_MANY, _SERVER_ERROR = 401, 403, 404, 429, 500

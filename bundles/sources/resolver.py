@@ -7,12 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from bundles.format import MANIFEST_FILE, Bundle, load_bundle
-from bundles.hub.repository import KOBERT_REPO, HubRepo
-from bundles.own_process import Notice, OnReport, Progress
-from bundles.sources.cache import Latest, ModelCache, commit_key, content_key, source_slug
-from bundles.sources.conversion import ConversionOptions, ConversionRequest, convert, missing_libraries, paths_by_role
-from bundles.sources.files import (
+from bundles.files import (
     WEIGHT_SUFFIXES,
     SourceFiles,
     choose_files,
@@ -20,6 +15,11 @@ from bundles.sources.files import (
     names_in,
     read_architectures,
 )
+from bundles.format import MANIFEST_FILE, Bundle, load_bundle
+from bundles.hub.repository import KOBERT_REPO, HubRepo
+from bundles.own_process import Notice, OnReport, Progress
+from bundles.sources.cache import Latest, ModelCache, commit_key, content_key, source_slug
+from bundles.sources.conversion import ConversionOptions, ConversionRequest, convert, missing_libraries, paths_by_role
 from models import DEFAULT_NAME, EMBEDDED_DIR, embedded_names
 from shared.errors import HubUnreachableError, ModelNotFoundError, StartupError
 from shared.log import get_logger

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from bundles.sources.files import choose_files, names_in, read_architectures
+from bundles.files import choose_files, names_in, read_architectures
 from shared.errors import ModelSourceError
 
 LEGACY = ["app.py", "textClassifierModel.pt", "category.pkl", "vocab.pkl", "requirements.txt"]

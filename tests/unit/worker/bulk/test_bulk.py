@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from redis import Redis
 
+from api.store.catalogue import Catalogue
 from shared import keys
-from shared.jobs.catalogue import Catalogue
 from shared.jobs.ledger import Ledger
 from shared.jobs.packing import pack_rows
 from shared.jobs.records import JobSpec, Row

@@ -5,7 +5,7 @@ import msgspec
 import pytest
 from redis import Redis
 
-from shared.jobs.catalogue import Catalogue
+from api.store.catalogue import Catalogue
 from shared.jobs.ledger import Ledger
 from shared.jobs.packing import pack_rows, unpack_result
 from shared.jobs.records import JobSpec, Lease, Outcome, Row, RowError, RowFailure

@@ -2,8 +2,8 @@ import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
-from api import errors as api_errors
-from api.request_id import RequestIdMiddleware
+from api.http import errors as api_errors
+from api.http.request_id import RequestIdMiddleware
 from shared import errors
 
 

@@ -9,8 +9,8 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
 from starlette.exceptions import HTTPException
 
-from api.request_id import current_request_id
-from api.request_record import current_record
+from api.http.request_id import current_request_id
+from api.http.request_record import current_record
 from shared import errors
 from shared.log import get_logger
 

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 from redis.asyncio import Redis
 
-from api.dispatcher import Dispatcher
-from api.fleet import Fleet
-from api.publisher import Publisher
-from api.reply_reader import BLOCK_MS, ReplyReader
+from api.queue.dispatcher import Dispatcher
+from api.queue.fleet import Fleet
+from api.queue.publisher import Publisher
+from api.queue.reply_reader import BLOCK_MS, ReplyReader
 from shared.celery_app import make_celery
 from shared.settings import Settings
 

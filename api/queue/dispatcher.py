@@ -13,9 +13,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from api.background import end_task
-from api.fleet import Fleet
-from api.publisher import Publisher
-from api.request_id import current_request_id
+from api.http.request_id import current_request_id
+from api.queue.fleet import Fleet
+from api.queue.publisher import Publisher
 from shared.errors import DeadlineExceededError, KobertError, OverloadedError, StoreUnavailableError
 from shared.log import get_logger
 from shared.messages import Failure, Prediction, PredictMessage, TextItem

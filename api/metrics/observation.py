@@ -6,8 +6,8 @@ import time
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from api.metrics import ApiMetrics
-from api.request_record import RequestRecord, start_record
+from api.http.request_record import RequestRecord, start_record
+from api.metrics.counters import ApiMetrics
 from shared.log import get_logger
 
 log = get_logger(__name__)

@@ -1,9 +1,9 @@
-"""What the API counts and times, request by request. What is true at this moment is in `api.gauges`."""
+"""What the API counts and times, request by request. What is true at this moment is in `api.metrics.gauges`."""
 
 from prometheus_client import Counter, Histogram, generate_latest
 
-from api.gauges import LiveGauges
-from api.request_record import RequestRecord
+from api.http.request_record import RequestRecord
+from api.metrics.gauges import LiveGauges
 from shared.metrics import LATENCY_BUCKETS_S, new_registry
 
 

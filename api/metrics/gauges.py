@@ -12,9 +12,9 @@ from prometheus_client.registry import Collector
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from api.dispatcher import Dispatcher
-from api.fleet import Fleet
 from api.jobs.backlog import Backlog, read_backlog
+from api.queue.dispatcher import Dispatcher
+from api.queue.fleet import Fleet
 from shared import keys
 from shared.log import get_logger
 from shared.messages import Heartbeat

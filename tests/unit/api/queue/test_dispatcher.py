@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from api.dispatcher import Dispatcher
+from api.queue.dispatcher import Dispatcher
 from shared.errors import DeadlineExceededError, NoWorkerError, OverloadedError, StoreUnavailableError
 from shared.messages import Prediction, PredictMessage
 from shared.settings import Settings

@@ -3,7 +3,7 @@
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 
-from api.timing import Timing
+from api.http.timing import Timing
 
 _current: ContextVar["RequestRecord | None"] = ContextVar("request_record", default=None)
 

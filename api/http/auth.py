@@ -5,7 +5,6 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
-from api.context import ContextDep
 from shared.errors import UnauthorisedError
 
 EVERYBODY = "everybody"
@@ -17,18 +16,19 @@ def owner_of_key(api_key: str) -> str:
     return hashlib.sha256(api_key.encode()).hexdigest()[:_OWNER_CHARS]
 
 
-async def require_owner(request: Request, context: ContextDep) -> str:
+async def require_owner(request: Request) -> str:
     """The owner that the request speaks for.
 
     Raises:
         UnauthorisedError: keys are set, and the request has none of them.
     """
-    if not context.owners:
+    owners: frozenset[str] = request.app.state.owners
+    if not owners:
         return EVERYBODY
     scheme, _, api_key = request.headers.get("authorization", "").partition(" ")
     # Hashes are looked up, not keys, so the time that it takes says nothing of a key.
     owner = owner_of_key(api_key.strip())
-    if scheme.lower() != "bearer" or owner not in context.owners:
+    if scheme.lower() != "bearer" or owner not in owners:
         raise UnauthorisedError("send a key of this service: -H 'Authorization: Bearer YOUR_KEY'")
     return owner
 

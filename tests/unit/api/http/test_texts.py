@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from api.texts import check_text
+from api.http.texts import check_text
 from shared.errors import TextRejectedError
 
 
