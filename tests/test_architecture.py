@@ -5,6 +5,7 @@ import os
 import re
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
@@ -96,3 +97,14 @@ def test_every_module_that_a_string_names_exists() -> None:
 
     assert {"api.main", "bundles.hub.fetch", "convert.encoder", "worker.consumer", "worker.main"} <= set(named)
     assert not {module: file for module, file in named.items() if find_spec(module) is None}
+
+
+def test_every_package_is_installed() -> None:
+    there = {
+        ".".join(path.parent.relative_to(ROOT).parts)
+        for package in PACKAGES
+        for path in (ROOT / package).rglob("__init__.py")
+    }
+    listed = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["packages"]
+
+    assert sorted(listed) == sorted(there)
