@@ -27,6 +27,7 @@ from shared.errors import EXIT_CONFIG, KobertError, SettingsError
 from shared.interpreter import spare_what_stays, switch_threads_promptly
 from shared.log import configure_logging, get_logger
 from shared.settings import Settings, load_settings
+from shared.store_check import require_fit_store
 
 log = get_logger(__name__)
 
@@ -129,7 +130,9 @@ def serve(settings: Settings) -> None:
 
     Raises:
         SettingsError: as `create_app`.
+        StoreUnfitError: the store would lose jobs, and STORE_CHECKS is `refuse`.
     """
+    require_fit_store(settings, log)
     switch_threads_promptly()
     config = uvicorn.Config(
         create_app(settings),

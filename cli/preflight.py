@@ -9,10 +9,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from redis import Redis
-from redis.exceptions import RedisError
+from redis.exceptions import AuthenticationError, RedisError
 
-from shared import redis_url
+from shared import keys, redis_url
 from shared.errors import StartupError
+from shared.store_check import Finding, breaking, check_store, refusal_of
 
 PRIVATE_MODE = 0o700
 PRIVATE_FILE_MODE = 0o600
@@ -41,20 +42,32 @@ def require_free_port(host: str, port: int) -> None:
         ) from error
 
 
-def require_redis(url: str) -> None:
-    """Check that the Redis at `url` answers.
+def require_redis(url: str, store_checks: str) -> list[str]:
+    """Check that the Redis at `url` answers and keeps what it takes; returns what its operator should know.
 
     Raises:
         StartupError: it does not.
     """
+    found: list[Finding] = []
     try:
         with Redis.from_url(url, socket_timeout=REDIS_CHECK_S, socket_connect_timeout=REDIS_CHECK_S) as redis:
-            redis.ping()
+            # Not PING, which a server with a full disk refuses.
+            redis.exists(keys.WORKERS)
+            if store_checks != "off":
+                found = check_store(redis)
+    except AuthenticationError as error:
+        raise StartupError(
+            f"REDIS_URL={redis_url.redact(url)} refuses the user or password in it ({error}); "
+            "write redis://user:password@host:6379/0"
+        ) from error
     except (RedisError, OSError) as error:
         raise StartupError(
             f"REDIS_URL={redis_url.redact(url)} does not answer ({type(error).__name__}); "
             "start that server, or unset REDIS_URL to use the embedded one"
         ) from error
+    if breaking(found) and store_checks == "refuse":
+        raise StartupError(refusal_of(found))
+    return [finding.message for finding in found]
 
 
 def private_dir(folder: Path) -> None:

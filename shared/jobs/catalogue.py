@@ -4,6 +4,7 @@ An upload writes its chunks under keys that expire minutes after the last of the
 step. So an upload that breaks off leaves nothing behind.
 """
 
+import contextlib
 import secrets
 import time
 from collections.abc import Iterator, Sequence
@@ -14,7 +15,7 @@ from redis import Redis
 from redis.exceptions import ResponseError
 
 from shared import keys
-from shared.errors import ConflictError, NotFoundError, OverloadedError, StoreUnavailableError
+from shared.errors import ConflictError, DiskFullError, NotFoundError, OverloadedError, StoreUnavailableError
 from shared.jobs import journal
 from shared.jobs.ledger import LABEL_FIELD
 from shared.jobs.records import ENDED, JOB_TIMES, Job, JobSpec
@@ -61,7 +62,9 @@ class Catalogue:
         Raises:
             OverloadedError: too many jobs are open.
             StoreUnavailableError: the upload took so long that its first chunks expired.
+            DiskFullError: the store would keep the job in memory alone.
         """
+        self.require_disk()
         fields = {"total": total, "spec": msgspec.json.encode(spec).decode()}
         if spec.webhook_url is not None:
             fields["webhook"] = spec.webhook_url
@@ -98,10 +101,24 @@ class Catalogue:
 
         Raises:
             OverloadedError: too many jobs are open, or the store is nearly full.
+            DiskFullError: the store would keep the job in memory alone.
         """
+        self.require_disk()
         if self._redis.zcard(keys.JOBS_OPEN) >= self._settings.max_open_jobs:
             raise self._too_many_jobs()
         self.require_memory(result_bytes_per_row)
+
+    def require_disk(self) -> None:
+        """Check that the store writes what it takes to its disk.
+
+        Raises:
+            DiskFullError: its disk is full, so that for now it keeps in memory what it takes.
+        """
+        if self._redis.exists(keys.STORE_PAUSED):
+            raise DiskFullError(
+                "the store's disk is full, so a job could not be kept: make room in DATA_DIR and send it again; "
+                "texts are answered meanwhile"
+            )
 
     def require_memory(self, result_bytes_per_row: int) -> None:
         """Check that the store has room, counting the results that open jobs will yet add.
@@ -155,8 +172,9 @@ class Catalogue:
             if len(jobs) > limit:
                 break
         if expired:
-            # Only now, so that ranks stayed what they were.
-            self._redis.zrem(index, *expired)
+            # Only now, so that ranks stayed what they were. A store that takes no writes can be read all the same.
+            with contextlib.suppress(ResponseError):
+                self._redis.zrem(index, *expired)
         return jobs[:limit], len(jobs) > limit
 
     def cancel(self, job_id: str, owner: str) -> Job:
