@@ -1,4 +1,4 @@
-"""Looks every minute whether the store's settings still keep what this service promises; one per API process."""
+"""Looks every few seconds whether the store's settings still keep what this service promises; one per API process."""
 
 import asyncio
 
@@ -13,7 +13,7 @@ from shared.store_check import Finding, breaking, check_store, log_changes
 
 log = get_logger(__name__)
 
-INTERVAL_S = 60.0
+INTERVAL_S = 10.0
 # Until the store has answered once, and after it was away.
 FIRST_INTERVAL_S = 1.0
 

@@ -14,6 +14,7 @@ from redis.exceptions import BusyLoadingError, RedisError
 
 from cli.child import Child, python_module
 from cli.store import EmbeddedStore
+from cli.store_keeper import StoreKeeper
 from shared import keys
 from shared.errors import StartupError
 from shared.settings import Settings
@@ -35,6 +36,7 @@ class Service:
         self._settings = settings
         self._store_url = environment["REDIS_URL"]
         self._store = [] if store is None else [_store_child(store, environment)]
+        self._keeper = None if store is None else StoreKeeper(store.url, store.data_dir)
         self._workers = [
             Child(
                 f"worker {number}",
@@ -78,6 +80,8 @@ class Service:
         self._keep(self._store)
         if self._store:
             await self._wait_for_store()
+        if self._keeper is not None:
+            self._tasks.append(asyncio.create_task(self._keeper.keep(), name="store-keeper"))
         click.echo(f"  worker   loading the model in {_count(self._settings.workers, 'process', 'processes')}")
         self._keep(self._workers)
         self._keep(self._api)

@@ -76,7 +76,7 @@ class Catalogue:
         # One connection for both: WAITAOF waits for what was written over its own.
         with self._redis.client() as connection:  # type: ignore[no-untyped-call]  # redis-py does not say what it returns
             answer = [part.decode() for part in Scripts(connection).run("commit", all_keys, arguments)]
-            _wait_until_on_disk(connection)
+            self._wait_until_on_disk(connection)
         if answer[0] == "full":
             raise self._too_many_jobs()
         if answer[0] == "gone":
@@ -250,21 +250,28 @@ class Catalogue:
             counts = pipeline.execute()
         return sum(int(total or 0) - int(completed or 0) - int(failed or 0) for total, completed, failed in counts)
 
+    def _wait_until_on_disk(self, connection: Redis) -> None:
+        """Wait for the append-only file to be synced, a second at most by its own schedule.
+
+        A store without one, or one that is older than the command, keeps what its owner lets it keep.
+
+        Raises:
+            DiskFullError: the embedded store has stopped writing meanwhile.
+            ResponseError: the store cannot write to its disk.
+        """
+        try:
+            synced, _ = connection.waitaof(num_local=1, num_replicas=0, timeout=FSYNC_WAIT_MS)
+        except ResponseError:
+            self.require_disk()
+            return
+        if not synced:
+            # A slow disk is no fault; one that cannot be written to is what PING is refused for.
+            connection.ping()
+
     def _too_many_jobs(self) -> OverloadedError:
         return OverloadedError(
             f"{self._settings.max_open_jobs} jobs are open (MAX_OPEN_JOBS); wait for one to end", retry_after_s=30
         )
-
-
-def _wait_until_on_disk(connection: Redis) -> None:
-    """Wait for the append-only file to be synced, a second at most by its own schedule.
-
-    A store without one, or one that is older than the command, keeps what its owner lets it keep.
-    """
-    try:
-        connection.waitaof(num_local=1, num_replicas=0, timeout=FSYNC_WAIT_MS)
-    except ResponseError:
-        return
 
 
 def _job(job_id: str, fields: dict[str, str], errors: Sequence[bytes], pace: Sequence[bytes]) -> Job:

@@ -14,7 +14,14 @@ import msgspec
 import pytest
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
 from redis import Redis
 
 import shared.jobs.catalogue
@@ -101,6 +108,14 @@ class LedgerMachine(RuleBasedStateMachine):
 
     # Uploads
 
+    @initialize(chunks=st.integers(1, 3))
+    def submit(self, chunks: int) -> None:
+        job_id = self.catalogue.begin(OWNER)
+        for first in range(0, 2 * chunks, 2):
+            self.catalogue.append(job_id, first, pack_rows([Row(first + 1, "하나"), Row(first + 2, "둘")]))
+        self.catalogue.commit(job_id, OWNER, JobSpec(format="txt"), 2 * chunks, None)
+        self.jobs[job_id] = KnownJob(set(range(2 * chunks)))
+
     @rule()
     def begin_upload(self) -> None:
         if len(self.uploads) < 2:
@@ -154,6 +169,11 @@ class LedgerMachine(RuleBasedStateMachine):
     def fall_silent(self, worker: str) -> None:
         """It crashed, or is frozen and will come back with the leases that it had."""
         self.redis.delete(keys.worker(worker))
+
+    @rule(worker=st.sampled_from(WORKERS))
+    def crash_with_a_chunk(self, worker: str) -> None:
+        self.take(worker)
+        self.fall_silent(worker)
 
     @rule(worker=st.sampled_from(WORKERS))
     def take(self, worker: str) -> None:
@@ -332,10 +352,26 @@ def server() -> Iterator[Redis]:
         yield redis
 
 
+@pytest.mark.timeout(6 * 3600)
 def test_no_row_is_lost_none_is_doubled_and_no_lease_is_held_for_ever(
     server: Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for module in (shared.jobs.catalogue, shared.jobs.ledger):
         monkeypatch.setattr(module, "Scripts", ClockedScripts)
     machine = type("Machine", (LedgerMachine,), {"redis": server})
-    run_state_machine_as_test(machine, settings=hypothesis_settings(stateful_step_count=30))
+    run_state_machine_as_test(machine, settings=hypothesis_settings(stateful_step_count=25))
+
+
+@pytest.mark.parametrize("back_s", [10, 3_600, 30 * 24 * 3_600])
+def test_a_clock_that_is_set_back_holds_no_chunk_of_a_dead_worker(
+    server: Redis, monkeypatch: pytest.MonkeyPatch, back_s: int
+) -> None:
+    for module in (shared.jobs.catalogue, shared.jobs.ledger):
+        monkeypatch.setattr(module, "Scripts", ClockedScripts)
+    machine = type("Machine", (LedgerMachine,), {"redis": server})()
+    machine.submit(chunks=2)
+    machine.crash_with_a_chunk(WORKERS[1])
+
+    machine.move_clock(-back_s * 1000)
+
+    machine.teardown()
