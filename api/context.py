@@ -9,6 +9,7 @@ from api.dispatcher import Dispatcher
 from api.fleet import Fleet
 from api.jobs.desk import JobDesk
 from api.publisher import Publisher
+from api.store_watch import StoreWatch
 from shared.settings import Settings
 
 
@@ -24,6 +25,7 @@ class Context:
     owners: frozenset[str]
     version: str
     started_at: float
+    store_watch: StoreWatch
 
 
 def _context_of(request: Request) -> Context:

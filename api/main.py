@@ -23,6 +23,7 @@ from api.observation import ObservationMiddleware
 from api.request_id import RequestIdMiddleware
 from api.routes import jobs, metrics, predict, status
 from api.running import running_path
+from api.store_watch import running_store_watch
 from shared.errors import EXIT_CONFIG, KobertError, SettingsError
 from shared.interpreter import spare_what_stays, switch_threads_promptly
 from shared.log import configure_logging, get_logger
@@ -81,9 +82,18 @@ def _lifespan(settings: Settings, redis_url: str) -> Callable[[FastAPI], Abstrac
         async with (
             running_path(settings, redis_url) as path,
             running_jobs(settings, redis_url, path.publisher) as desk,
+            running_store_watch(settings, redis_url) as store_watch,
         ):
             app.state.context = Context(
-                settings, path.dispatcher, path.fleet, path.publisher, desk, owners, app.version, time.time()
+                settings,
+                path.dispatcher,
+                path.fleet,
+                path.publisher,
+                desk,
+                owners,
+                app.version,
+                time.time(),
+                store_watch,
             )
             app.state.metrics.watch(LiveGauges(path.redis, path.fleet, path.dispatcher, app.version))
             spare_what_stays()

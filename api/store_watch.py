@@ -1,6 +1,8 @@
 """Looks every few seconds whether the store's settings still keep what this service promises; one per API process."""
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 from redis import Redis
 from redis.exceptions import RedisError
@@ -16,6 +18,7 @@ log = get_logger(__name__)
 INTERVAL_S = 10.0
 # Until the store has answered once, and after it was away.
 FIRST_INTERVAL_S = 1.0
+REDIS_TIMEOUT_S = 2
 
 
 class StoreWatch:
@@ -69,3 +72,16 @@ class StoreWatch:
                 log.exception("store_check_failed")
                 has_answered = True
             await asyncio.sleep(INTERVAL_S if has_answered else FIRST_INTERVAL_S)
+
+
+@asynccontextmanager
+async def running_store_watch(settings: Settings, redis_url: str) -> AsyncIterator[StoreWatch]:
+    """The watch on a connection of its own."""
+    redis: Redis = Redis.from_url(redis_url, socket_timeout=REDIS_TIMEOUT_S, socket_connect_timeout=REDIS_TIMEOUT_S)
+    watch = StoreWatch(redis, settings)
+    watch.start()
+    try:
+        yield watch
+    finally:
+        await watch.close()
+        redis.close()

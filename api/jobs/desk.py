@@ -13,7 +13,6 @@ from redis.exceptions import RedisError
 from api.background import end_task
 from api.jobs.webhook_target import check_webhook_url
 from api.publisher import Publisher
-from api.store_watch import StoreWatch
 from api.uploads.pull import BodyPull
 from api.uploads.reception import Reception, UploadRequest
 from shared.errors import DiskFullError, KobertError, OverloadedError, StoreUnavailableError, UnavailableError
@@ -34,16 +33,8 @@ T = TypeVar("T")
 class JobDesk:
     """Runs blocking work in threads of its own, so that neither uploads nor downloads hold up anything else."""
 
-    def __init__(
-        self,
-        settings: Settings,
-        catalogue: Catalogue,
-        ledger: Ledger,
-        publisher: Publisher,
-        store_watch: StoreWatch,
-    ) -> None:
+    def __init__(self, settings: Settings, catalogue: Catalogue, ledger: Ledger, publisher: Publisher) -> None:
         self.catalogue = catalogue
-        self.store_watch = store_watch
         self._settings = settings
         self._ledger = ledger
         self._publisher = publisher

@@ -8,7 +8,6 @@ from redis import Redis
 from api.jobs.desk import JobDesk
 from api.jobs.webhooks import WebhookSender
 from api.publisher import Publisher
-from api.store_watch import StoreWatch
 from shared.jobs.catalogue import Catalogue
 from shared.jobs.ledger import Ledger
 from shared.settings import Settings
@@ -23,10 +22,8 @@ async def running_jobs(settings: Settings, redis_url: str, publisher: Publisher)
     """The desk, with its sweeper and the webhooks running."""
     # This client blocks; it is used in threads alone.
     redis: Redis = Redis.from_url(redis_url, socket_timeout=REDIS_TIMEOUT_S, socket_connect_timeout=CONNECT_TIMEOUT_S)
-    store_watch = StoreWatch(redis, settings)
-    desk = JobDesk(settings, Catalogue(redis, settings), Ledger(redis, settings), publisher, store_watch)
+    desk = JobDesk(settings, Catalogue(redis, settings), Ledger(redis, settings), publisher)
     webhooks = WebhookSender(settings, desk)
-    store_watch.start()
     desk.start()
     webhooks.start()
     try:
@@ -34,5 +31,4 @@ async def running_jobs(settings: Settings, redis_url: str, publisher: Publisher)
     finally:
         await webhooks.close()
         await desk.close()
-        await store_watch.close()
         redis.close()

@@ -36,9 +36,9 @@ async def ready(context: ContextDep) -> dict[str, str | int | list[str]]:
     context.fleet.require_live_worker()
     context.publisher.require_connection()
     context.jobs.require_connection()
-    context.jobs.store_watch.require_fit()
+    context.store_watch.require_fit()
     state: dict[str, str | int | list[str]] = {"status": "ready", "workers": len(context.fleet.workers)}
-    if warnings := context.jobs.store_watch.warnings:
+    if warnings := context.store_watch.warnings:
         state["store_warnings"] = warnings
     return state
 
