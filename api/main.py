@@ -23,10 +23,12 @@ from api.metrics.gauges import LiveGauges
 from api.metrics.observation import ObservationMiddleware
 from api.queue.running import running_path
 from api.routes import jobs, metrics, predict, status
+from api.store.watch import running_store_watch
 from shared.errors import EXIT_CONFIG, KobertError, SettingsError
 from shared.interpreter import spare_what_stays, switch_threads_promptly
 from shared.log import configure_logging, get_logger
 from shared.settings import Settings, load_settings
+from shared.store_check import require_fit_store
 
 log = get_logger(__name__)
 
@@ -80,9 +82,17 @@ def _lifespan(settings: Settings, redis_url: str) -> Callable[[FastAPI], Abstrac
         async with (
             running_path(settings, redis_url) as path,
             running_jobs(settings, redis_url, path.publisher) as desk,
+            running_store_watch(settings, redis_url) as store_watch,
         ):
             app.state.context = Context(
-                settings, path.dispatcher, path.fleet, path.publisher, desk, app.version, time.time()
+                settings,
+                path.dispatcher,
+                path.fleet,
+                path.publisher,
+                desk,
+                app.version,
+                time.time(),
+                store_watch,
             )
             app.state.metrics.watch(LiveGauges(path.redis, path.fleet, path.dispatcher, app.version))
             spare_what_stays()
@@ -129,7 +139,9 @@ def serve(settings: Settings) -> None:
 
     Raises:
         SettingsError: as `create_app`.
+        StoreUnfitError: the store would lose jobs, and STORE_CHECKS is `refuse`.
     """
+    require_fit_store(settings, log)
     switch_threads_promptly()
     config = uvicorn.Config(
         create_app(settings),

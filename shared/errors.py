@@ -19,7 +19,9 @@ KobertError                     the base; has a machine-readable `code`
 │   └── OverloadedError         more in flight than a limit allows; come back later
 ├── UnavailableError            the service cannot answer now
 │   ├── StoreUnavailableError   Redis does not answer
-│   ├── DiskFullError           no room for a temporary file
+│   ├── StoreFullError          Redis answers, and its memory is full
+│   ├── StoreUnfitError         Redis answers, and is set up to lose what it takes
+│   ├── DiskFullError           a disk has no room: the store's, or that of the API's temporary files
 │   └── NoWorkerError           no live worker
 ├── DeadlineExceededError       accepted, but not answered in time
 └── PredictionFailedError       the model raised on this one text
@@ -163,10 +165,25 @@ class StoreUnavailableError(UnavailableError):
     code = "store_unavailable"
 
 
+class StoreFullError(UnavailableError):
+    """Raised when the store's memory is full."""
+
+    code = "store_full"
+    retry_after_s = 10
+
+
+class StoreUnfitError(UnavailableError):
+    """Raised when the store is set up so that it would lose what it takes; the message says what to set."""
+
+    code = "store_unfit"
+    retry_after_s = 60
+
+
 class DiskFullError(UnavailableError):
-    """Raised when the API's temporary folder has no room for the file that a request needs."""
+    """Raised when a disk has no room: the store's, or that of the API's temporary files."""
 
     code = "disk_full"
+    retry_after_s = 10
 
 
 class NoWorkerError(UnavailableError):

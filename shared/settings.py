@@ -61,6 +61,7 @@ class Settings(BaseSettings):
     port: Annotated[int, Field(ge=1, le=65535)] = 8000
     redis_url: OptionalText = None
     data_dir: Path = Path(".kobert")
+    store_checks: Literal["refuse", "warn", "off"] = "refuse"
     store_max_memory_bytes: Annotated[int, Field(ge=16 * KIB * KIB)] = 256 * KIB * KIB
     workers: Annotated[int, Field(ge=0, le=256)] = 1
 
@@ -130,7 +131,9 @@ class Settings(BaseSettings):
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_format: Literal["auto", "json", "console"] = "auto"
 
-    @field_validator("log_level", "log_format", "vocab_specials", "legacy_tokenizer", "worker_takes", mode="before")
+    @field_validator(
+        "log_level", "log_format", "vocab_specials", "legacy_tokenizer", "worker_takes", "store_checks", mode="before"
+    )
     @classmethod
     def _lower(cls, value: object) -> object:
         return value.lower() if isinstance(value, str) else value

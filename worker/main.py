@@ -22,6 +22,7 @@ from shared.interpreter import spare_what_stays, switch_threads_promptly
 from shared.jobs.ledger import Ledger
 from shared.log import configure_logging, get_logger
 from shared.settings import Settings, load_settings
+from shared.store_check import require_fit_store
 from worker.bulk.runner import BulkRunner
 from worker.counters import WorkerMetrics
 from worker.heartbeat import HeartbeatWriter
@@ -163,6 +164,7 @@ def main(engine_factory: EngineFactory = OnnxEngine) -> int:
     try:
         settings = load_settings()
         configure_logging(settings, "worker")
+        require_fit_store(settings, log)
         worker = build_worker(settings, engine_factory)
         with _metrics_served(worker):
             return serve(worker)

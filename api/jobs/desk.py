@@ -16,10 +16,11 @@ from api.queue.publisher import Publisher
 from api.store.catalogue import Catalogue
 from api.uploads.pull import BodyPull
 from api.uploads.reception import Reception, UploadRequest
-from shared.errors import DiskFullError, KobertError, OverloadedError, StoreUnavailableError
+from shared.errors import DiskFullError, KobertError, OverloadedError, StoreUnavailableError, UnavailableError
 from shared.jobs.ledger import Ledger
 from shared.log import get_logger
 from shared.settings import Settings
+from shared.store_errors import name_store_error
 
 log = get_logger(__name__)
 
@@ -43,6 +44,7 @@ class JobDesk:
         self._upload_threads = ThreadPoolExecutor(settings.max_uploads, thread_name_prefix="upload")
         self._sweeper: asyncio.Task[None] | None = None
         self._connected = False
+        self._store_fault: str | None = None
 
     def start(self) -> None:
         """Start sweeping."""
@@ -101,14 +103,25 @@ class JobDesk:
             if isinstance(error, OSError) and error.errno in _NO_ROOM:
                 log.warning("disk_full", folder=gettempdir())
                 raise DiskFullError("the server has no room for a parquet file now; csv and jsonl need none") from error
-            log.warning("store_lost", error_type=type(error).__name__)
-            raise StoreUnavailableError("Redis does not answer; try again shortly") from error
+            named = name_store_error(error)
+            self._note_store(named)
+            raise named from error
+
+    def _note_store(self, fault: UnavailableError | None) -> None:
+        """One log line when the ledger can no longer be written, and one when it can; a sweep says that it can."""
+        code = None if fault is None else fault.code
+        if code != self._store_fault:
+            self._store_fault = code
+            if fault is None:
+                log.info("ledger_answers")
+            else:
+                log.warning("ledger_lost", error=fault.code, reason=fault.message)
 
     async def _announce(self, job_id: str) -> None:
         """Wake the workers. The job is in the ledger: without the message it begins seconds later."""
         try:
             await self._publisher.announce_job(job_id)
-        except StoreUnavailableError:
+        except UnavailableError:
             log.info("job_not_announced", job_id=job_id)
 
     async def _sweep_forever(self) -> None:
@@ -116,6 +129,7 @@ class JobDesk:
             try:
                 opened, _ = await self.run(self._ledger.sweep)
                 self._connected = True
+                self._note_store(None)
                 if opened:
                     await self._announce("")
             except KobertError:

@@ -16,6 +16,7 @@ from shared import keys
 from shared.celery_app import JOBS_TASK, PREDICT_TASK, QUEUED_AT_HEADER
 from shared.errors import StoreUnavailableError
 from shared.messages import PredictMessage, encode
+from shared.store_errors import name_store_error
 
 # A name server that does not answer can hold the thread longer than any socket time-out; callers do not wait so long.
 PUBLISH_TIMEOUT_S = 8.0
@@ -52,7 +53,7 @@ class Publisher:
         """Queue one message of texts.
 
         Raises:
-            StoreUnavailableError: Redis does not take it.
+            UnavailableError: Redis does not take it; the message says why.
         """
         await self._queue(PREDICT_TASK, keys.INTERACTIVE_QUEUE, encode(message).decode())
 
@@ -60,7 +61,7 @@ class Publisher:
         """Tell the workers that a job has work.
 
         Raises:
-            StoreUnavailableError: Redis does not take it.
+            UnavailableError: as `publish`.
         """
         await self._queue(JOBS_TASK, keys.BULK_QUEUE, job_id)
 
@@ -69,7 +70,7 @@ class Publisher:
         try:
             await asyncio.wait_for(asyncio.wrap_future(sent), PUBLISH_TIMEOUT_S)
         except (OperationalError, RedisError, OSError) as error:  # a time-out is an OSError
-            raise StoreUnavailableError("the queue does not answer; try again shortly") from error
+            raise name_store_error(error) from error
 
     def close(self) -> None:
         """Give the connection back, once the message in hand is out; not for long, should that hang."""

@@ -52,6 +52,7 @@ async def create_job(request: Request, owner: OwnerDep, context: ContextDep) -> 
     if known is not None:
         return _respond(known, context, 202, {"Location": f"/jobs/{known.id}", "Idempotent-Replayed": "true"})
     _check_declared_size(request, context.settings.max_job_bytes)
+    context.store_watch.require_fit()
     await context.jobs.run(context.jobs.catalogue.require_room, RESULT_BYTES_PER_ROW)
     upload = UploadRequest(owner, request.headers.get("content-type", ""), dict(request.query_params), digest)
     settings = context.settings

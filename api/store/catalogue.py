@@ -4,6 +4,7 @@ An upload writes its chunks under keys that expire minutes after the last of the
 step. So an upload that breaks off leaves nothing behind.
 """
 
+import contextlib
 import secrets
 import time
 from collections.abc import Iterator, Sequence
@@ -14,10 +15,10 @@ from redis import Redis
 from redis.exceptions import ResponseError
 
 from shared import keys
-from shared.errors import ConflictError, NotFoundError, OverloadedError, StoreUnavailableError
+from shared.errors import ConflictError, DiskFullError, NotFoundError, OverloadedError, StoreUnavailableError
 from shared.jobs import journal
 from shared.jobs.ledger import LABEL_FIELD
-from shared.jobs.records import ENDED, Job, JobSpec
+from shared.jobs.records import ENDED, JOB_TIMES, Job, JobSpec
 from shared.jobs.scripts import Scripts
 from shared.settings import Settings
 
@@ -26,8 +27,6 @@ UPLOAD_TTL_S = 600
 FSYNC_WAIT_MS = 2_000
 SILENT_CHUNKS = 5
 _KEYS = [keys.JOB_TURNS, keys.JOBS_OPEN, keys.JOB_WEBHOOKS]
-_TIMES = ("created_at", "in_progress_at", "finalizing_at", "completed_at", "failed_at", "expired_at", "cancelling_at",
-          "cancelled_at", "expires_at")  # fmt: skip
 
 
 class Catalogue:
@@ -63,7 +62,9 @@ class Catalogue:
         Raises:
             OverloadedError: too many jobs are open.
             StoreUnavailableError: the upload took so long that its first chunks expired.
+            DiskFullError: the store would keep the job in memory alone.
         """
+        self.require_disk()
         fields = {"total": total, "spec": msgspec.json.encode(spec).decode()}
         if spec.webhook_url is not None:
             fields["webhook"] = spec.webhook_url
@@ -75,7 +76,7 @@ class Catalogue:
         # One connection for both: WAITAOF waits for what was written over its own.
         with self._redis.client() as connection:  # type: ignore[no-untyped-call]  # redis-py does not say what it returns
             answer = [part.decode() for part in Scripts(connection).run("commit", all_keys, arguments)]
-            _wait_until_on_disk(connection)
+            self._wait_until_on_disk(connection)
         if answer[0] == "full":
             raise self._too_many_jobs()
         if answer[0] == "gone":
@@ -100,10 +101,24 @@ class Catalogue:
 
         Raises:
             OverloadedError: too many jobs are open, or the store is nearly full.
+            DiskFullError: the store would keep the job in memory alone.
         """
+        self.require_disk()
         if self._redis.zcard(keys.JOBS_OPEN) >= self._settings.max_open_jobs:
             raise self._too_many_jobs()
         self.require_memory(result_bytes_per_row)
+
+    def require_disk(self) -> None:
+        """Check that the store writes what it takes to its disk.
+
+        Raises:
+            DiskFullError: its disk is full, so that for now it keeps in memory what it takes.
+        """
+        if self._redis.exists(keys.STORE_PAUSED):
+            raise DiskFullError(
+                "the store's disk is full, so a job could not be kept: make room in DATA_DIR and send it again; "
+                "texts are answered meanwhile"
+            )
 
     def require_memory(self, result_bytes_per_row: int) -> None:
         """Check that the store has room, counting the results that open jobs will yet add.
@@ -157,8 +172,9 @@ class Catalogue:
             if len(jobs) > limit:
                 break
         if expired:
-            # Only now, so that ranks stayed what they were.
-            self._redis.zrem(index, *expired)
+            # Only now, so that ranks stayed what they were. A store that takes no writes can be read all the same.
+            with contextlib.suppress(ResponseError):
+                self._redis.zrem(index, *expired)
         return jobs[:limit], len(jobs) > limit
 
     def cancel(self, job_id: str, owner: str) -> Job:
@@ -234,21 +250,28 @@ class Catalogue:
             counts = pipeline.execute()
         return sum(int(total or 0) - int(completed or 0) - int(failed or 0) for total, completed, failed in counts)
 
+    def _wait_until_on_disk(self, connection: Redis) -> None:
+        """Wait for the append-only file to be synced, a second at most by its own schedule.
+
+        A store without one, or one that is older than the command, keeps what its owner lets it keep.
+
+        Raises:
+            DiskFullError: the embedded store has stopped writing meanwhile.
+            ResponseError: the store cannot write to its disk.
+        """
+        try:
+            synced, _ = connection.waitaof(num_local=1, num_replicas=0, timeout=FSYNC_WAIT_MS)
+        except ResponseError:
+            self.require_disk()
+            return
+        if not synced:
+            # A slow disk is no fault; one that cannot be written to is what PING is refused for.
+            connection.ping()
+
     def _too_many_jobs(self) -> OverloadedError:
         return OverloadedError(
             f"{self._settings.max_open_jobs} jobs are open (MAX_OPEN_JOBS); wait for one to end", retry_after_s=30
         )
-
-
-def _wait_until_on_disk(connection: Redis) -> None:
-    """Wait for the append-only file to be synced, a second at most by its own schedule.
-
-    A store without one, or one that is older than the command, keeps what its owner lets it keep.
-    """
-    try:
-        connection.waitaof(num_local=1, num_replicas=0, timeout=FSYNC_WAIT_MS)
-    except ResponseError:
-        return
 
 
 def _job(job_id: str, fields: dict[str, str], errors: Sequence[bytes], pace: Sequence[bytes]) -> Job:
@@ -266,7 +289,7 @@ def _job(job_id: str, fields: dict[str, str], errors: Sequence[bytes], pace: Seq
             if name.startswith(LABEL_FIELD)
         },
         label_names=msgspec.json.decode(fields.get("label_names", "[]")),
-        times={name: int(fields[name]) for name in _TIMES if name in fields},
+        times={name: int(fields[name]) for name in JOB_TIMES if name in fields},
         errors=[msgspec.json.decode(error) for error in errors],
         rows_per_s=_speed(fields, pace, time.time()),
     )

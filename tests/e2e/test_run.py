@@ -12,6 +12,7 @@ import httpx
 import psutil
 import pytest
 
+from tests.support.embedded_store import file_of, fill
 from tests.support.stack import CLEAN_ENVIRONMENT, Stack, free_port, wait_until
 
 pytestmark = pytest.mark.e2e
@@ -181,6 +182,35 @@ def test_a_redis_that_does_not_answer_is_named_without_its_password(short_tmp: P
 def test_a_second_start_on_the_same_data_is_refused(run: Run) -> None:
     output = refused(run.output.parent)
     assert "another kobert uses the data directory" in output
+
+
+def test_what_the_store_writes_is_for_its_user_alone(run: Run) -> None:
+    folder = run.output.parent / "data"
+    assert folder.stat().st_mode & 0o777 == 0o700
+    assert not [path for path in (folder / "store").rglob("*") if path.stat().st_mode & 0o077]
+
+
+def test_after_a_power_cut_the_service_starts_and_says_what_was_mended(short_tmp: Path) -> None:
+    commands = file_of(fill(short_tmp / "data"), "incr")
+    with commands.open("ab") as file:
+        file.write(b"\0" * 4_096)
+    run = Run(short_tmp)
+    try:
+        run.wait_ready()
+        assert "ended in 4,096 zeros" in run.text()
+    finally:
+        run.end()
+
+
+def test_damaged_data_is_one_clear_sentence_at_once(short_tmp: Path) -> None:
+    commands = file_of(fill(short_tmp / "data"), "incr")
+    commands.write_bytes(commands.read_bytes()[:500] + b"\xff" * 100 + commands.read_bytes()[600:])
+
+    output = refused(short_tmp)
+
+    assert f"{commands} is damaged at byte" in output
+    assert "starting it again" not in output
+    assert "Traceback" not in output
 
 
 def test_with_redis_url_set_that_server_is_used_and_none_is_started(short_tmp: Path) -> None:

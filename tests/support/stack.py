@@ -55,8 +55,14 @@ class Part:
 
     def start(self) -> None:
         with self.log.open("ab") as log:
+            # Signals as Python has them: a file that reaches its limit is an error, as a full disk is, and no death.
             self.process = subprocess.Popen(
-                self.command, env=self.environment, cwd=ROOT, stdout=log, stderr=subprocess.STDOUT
+                self.command,
+                env=self.environment,
+                cwd=ROOT,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                restore_signals=False,
             )
 
     @property

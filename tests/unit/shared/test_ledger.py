@@ -7,7 +7,7 @@ from redis import Redis
 
 from api.store.catalogue import Catalogue, recent_speed
 from shared import keys
-from shared.errors import ConflictError, NotFoundError, OverloadedError
+from shared.errors import ConflictError, DiskFullError, NotFoundError, OverloadedError
 from shared.jobs.ledger import Ledger
 from shared.jobs.packing import pack_rows, unpack_result, unpack_rows
 from shared.jobs.records import JobSpec, Lease, Row, RowFailure, RowVerdict, Verdicts
@@ -354,3 +354,18 @@ def test_the_speed_is_that_of_the_last_chunks_and_falls_while_nothing_comes() ->
     assert recent_speed(pace, 6_000) == 100
     assert recent_speed(pace, 21_000) == 10
     assert recent_speed(pace[:1], 3_000) is None
+
+
+def test_a_store_that_does_not_write_to_its_disk_takes_no_job_and_lets_others_go(
+    catalogue: Catalogue, ledger: Ledger, redis: Redis
+) -> None:
+    running, done = add_job(catalogue, chunks=1), add_job(catalogue, chunks=1)
+    redis.set(keys.STORE_PAUSED, "disk full")
+
+    with pytest.raises(DiskFullError, match="DATA_DIR"):
+        catalogue.require_room(0)
+    with pytest.raises(DiskFullError):
+        add_job(catalogue)
+    assert hand_in(ledger, take(ledger))
+    catalogue.delete(done, OWNER)
+    assert catalogue.get(running, OWNER).status == "completed"
