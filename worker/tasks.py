@@ -8,7 +8,7 @@ from celery import Celery, Task
 
 from shared.celery_app import JOBS_TASK, PREDICT_TASK, QUEUED_AT_HEADER
 from shared.errors import KobertError
-from shared.log import get_logger
+from shared.log import get_logger, milliseconds
 from shared.messages import Failure, Prediction, PredictMessage, decode
 from worker.bulk.runner import BulkRunner
 from worker.counters import AnsweredMessage, WorkerMetrics
@@ -61,10 +61,10 @@ def answer(
             "texts_classified",
             texts=len(outcomes),
             texts_failed=len(done.failures),
-            queue_ms=None if queued_s is None else _milliseconds(queued_s),
-            tokenization_ms=_milliseconds(done.tokenization_s),
-            inference_ms=_milliseconds(max(outcome.inference_s for outcome in outcomes)),
-            total_ms=_milliseconds(time.perf_counter() - started),
+            queue_ms=None if queued_s is None else milliseconds(queued_s),
+            tokenization_ms=milliseconds(done.tokenization_s),
+            inference_ms=milliseconds(max(outcome.inference_s for outcome in outcomes)),
+            total_ms=milliseconds(time.perf_counter() - started),
         )
     return done
 
@@ -101,7 +101,3 @@ def _result(item_id: int, done: Classified, revision: str) -> Prediction | Failu
         tokenization_s=done.tokenization_s,
         inference_s=done.inference_s,
     )
-
-
-def _milliseconds(seconds: float) -> float:
-    return round(seconds * 1000, 2)

@@ -17,7 +17,7 @@ from shared import keys
 from shared.errors import ConflictError, NotFoundError, OverloadedError, StoreUnavailableError
 from shared.jobs import journal
 from shared.jobs.ledger import LABEL_FIELD
-from shared.jobs.records import ENDED, Job, JobSpec
+from shared.jobs.records import ENDED, JOB_TIMES, Job, JobSpec
 from shared.jobs.scripts import Scripts
 from shared.settings import Settings
 
@@ -26,8 +26,6 @@ UPLOAD_TTL_S = 600
 FSYNC_WAIT_MS = 2_000
 SILENT_CHUNKS = 5
 _KEYS = [keys.JOB_TURNS, keys.JOBS_OPEN, keys.JOB_WEBHOOKS]
-_TIMES = ("created_at", "in_progress_at", "finalizing_at", "completed_at", "failed_at", "expired_at", "cancelling_at",
-          "cancelled_at", "expires_at")  # fmt: skip
 
 
 class Catalogue:
@@ -266,7 +264,7 @@ def _job(job_id: str, fields: dict[str, str], errors: Sequence[bytes], pace: Seq
             if name.startswith(LABEL_FIELD)
         },
         label_names=msgspec.json.decode(fields.get("label_names", "[]")),
-        times={name: int(fields[name]) for name in _TIMES if name in fields},
+        times={name: int(fields[name]) for name in JOB_TIMES if name in fields},
         errors=[msgspec.json.decode(error) for error in errors],
         rows_per_s=_speed(fields, pace, time.time()),
     )
