@@ -5,7 +5,7 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
-from api.jobs.desk import JobDesk
+from api.jobs.service import JobService
 from api.queue.dispatcher import Dispatcher
 from api.queue.fleet import Fleet
 from api.queue.publisher import Publisher
@@ -20,7 +20,7 @@ class Context:
     dispatcher: Dispatcher
     fleet: Fleet
     publisher: Publisher
-    jobs: JobDesk
+    jobs: JobService
     version: str
     started_at: float
 
