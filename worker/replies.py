@@ -1,6 +1,7 @@
 """Writes answers to the stream of the API process that asked. A dropped connection is retried until nobody waits."""
 
 import time
+from typing import Protocol
 
 from redis import Redis
 from redis.exceptions import ConnectionError as RedisConnectionError
@@ -17,6 +18,13 @@ STREAM_TTL_S = 300
 # About what one API process can have in flight; older entries were read long ago.
 STREAM_MAX_ENTRIES = 4_096
 RETRY_DELAY_S = 0.2
+
+
+class ReplySender(Protocol):
+    """Takes what a task has done."""
+
+    def send(self, reply_to: str, results: list[Prediction | Failure], deadline: float) -> None:
+        """Send `results` to process `reply_to`, or give up at Unix time `deadline`."""
 
 
 class ReplyWriter:

@@ -16,9 +16,12 @@ from shared.settings import Settings
 from tests.support.job_parts import JobParts
 from tests.support.valkey import running_valkey
 
+pytestmark = pytest.mark.integration
+
 SETTINGS = Settings(result_ttl_s=100, max_job_age_s=1_000, max_open_jobs=3, job_lease_s=30, heartbeat_ttl_s=0.05,
                     heartbeat_interval_s=0.05)  # fmt: skip
 OWNER = "owner"
+HOOK = "https://example.com"
 
 
 @pytest.fixture(scope="module")
@@ -49,11 +52,13 @@ def rows_of(first: int, count: int) -> list[Row]:
     return [Row(number + 1, f"댓글 {number}") for number in range(first, first + count)]
 
 
-def add_job(parts: JobParts, chunks: int = 2, chunk_rows: int = 4, key: str | None = None, **spec: str) -> str:
+def add_job(
+    parts: JobParts, chunks: int = 2, chunk_rows: int = 4, key: str | None = None, hook: str | None = None
+) -> str:
     job_id = parts.writer.begin(OWNER)
     for number in range(chunks):
         parts.writer.append(job_id, number * chunk_rows, pack_rows(rows_of(number * chunk_rows, chunk_rows)))
-    return parts.writer.commit(job_id, OWNER, JobSpec(format="txt", **spec), chunks * chunk_rows, key)
+    return parts.writer.commit(job_id, OWNER, JobSpec(format="txt", webhook_url=hook), chunks * chunk_rows, key)
 
 
 def take(ledger: Ledger, worker: str = "w") -> Lease:
@@ -280,7 +285,7 @@ def test_every_key_expires_whatever_state_the_job_is_in(parts: JobParts, ledger:
     unfinished = parts.writer.begin(OWNER)
     parts.writer.append(unfinished, 0, pack_rows(rows_of(0, 1)))
     assert forever() == []
-    job_id = add_job(parts, chunks=3, key="k", webhook_url="https://example.com")
+    job_id = add_job(parts, chunks=3, key="k", hook=HOOK)
     assert forever() == []
     first, second, third = (take(ledger) for _ in range(3))
     assert forever() == []
@@ -297,7 +302,7 @@ def test_every_key_expires_whatever_state_the_job_is_in(parts: JobParts, ledger:
 
 
 def test_a_webhook_is_due_at_the_end_and_is_claimed_by_one(parts: JobParts, ledger: Ledger) -> None:
-    job_id = add_job(parts, chunks=1, webhook_url="https://example.com")
+    job_id = add_job(parts, chunks=1, hook=HOOK)
     assert parts.webhooks.claim(60) is None
     hand_in(ledger, take(ledger))
     assert parts.webhooks.claim(60) == job_id

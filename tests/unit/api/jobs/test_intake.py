@@ -96,6 +96,7 @@ def test_good_options_reach_the_store(intake: JobIntake) -> None:
         )
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize(("name", "value"), BAD_OPTIONS[:2] + BAD_OPTIONS[3:])
 def test_a_bad_option_after_the_file_is_refused_too_and_leaves_nothing_in_the_store(name: str, value: str) -> None:
     with running_valkey() as url, Redis.from_url(url) as redis:

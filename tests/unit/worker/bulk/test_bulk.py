@@ -20,6 +20,8 @@ from worker.bulk.runner import BulkRunner
 from worker.inference.engines.protocol import Logits
 from worker.main import build_classifier
 
+pytestmark = pytest.mark.integration
+
 SUSPECTS = 4
 OWNER = "owner"
 

@@ -16,6 +16,8 @@ from worker.bulk.chunks import SLICE_CHARS, ChunkWorker
 from worker.inference.classifier import Classifier
 from worker.main import build_classifier
 
+pytestmark = pytest.mark.integration
+
 POISON = "이 문장에서 모델이 넘어집니다"
 SETTINGS = Settings(job_attempts=3)
 
