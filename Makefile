@@ -7,7 +7,7 @@ CONTAINER_ENGINE ?= docker
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint typecheck fast-test slow-test containers-test coverage bench-smoke chaos clean
+.PHONY: help run test lint typecheck fast-test slow-test containers-test coverage bench-smoke chaos hooks release clean
 
 help:  ## what there is to make
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -71,6 +71,13 @@ bench-smoke: $(VENV)/.dev  ## every benchmark for a few seconds, to show that it
 
 chaos: $(VENV)/.dev  ## 60 jobs with a worker, the store or the API killed in the middle: many minutes
 	$(BIN)/python -m bench.chaos
+
+hooks: $(VENV)/.dev  ## run `make lint`'s checks before each commit
+	$(BIN)/python -m pre_commit install
+
+release: $(VENV)/.dev  ## check, test, set the version and tag: make release VERSION=0.2.0
+	@test -n "$(VERSION)" || { echo "say which version: make release VERSION=0.2.0" >&2; exit 1; }
+	$(BIN)/python deploy/release.py $(VERSION)
 
 clean:  ## remove what was set up and built, but not the data of a service
 	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .coverage*

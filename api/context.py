@@ -5,11 +5,11 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
-from api.jobs.desk import JobDesk
+from api.jobs.service import JobService
 from api.queue.dispatcher import Dispatcher
 from api.queue.fleet import Fleet
 from api.queue.publisher import Publisher
-from api.store.watch import StoreWatch
+from api.store_watch import StoreWatch
 from shared.settings import Settings
 
 
@@ -21,7 +21,7 @@ class Context:
     dispatcher: Dispatcher
     fleet: Fleet
     publisher: Publisher
-    jobs: JobDesk
+    jobs: JobService
     version: str
     started_at: float
     store_watch: StoreWatch

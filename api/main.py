@@ -23,7 +23,7 @@ from api.metrics.gauges import LiveGauges
 from api.metrics.observation import ObservationMiddleware
 from api.queue.running import running_path
 from api.routes import jobs, metrics, predict, status
-from api.store.watch import running_store_watch
+from api.store_watch import running_store_watch
 from shared.errors import EXIT_CONFIG, KobertError, SettingsError
 from shared.interpreter import spare_what_stays, switch_threads_promptly
 from shared.log import configure_logging, get_logger

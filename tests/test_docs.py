@@ -12,6 +12,7 @@ from redis.asyncio import Redis
 from api.main import create_app
 from api.metrics.counters import ApiMetrics
 from api.metrics.gauges import LiveGauges
+from api.queue.celery_sender import CelerySender
 from api.queue.dispatcher import Dispatcher
 from api.queue.fleet import Fleet
 from api.queue.publisher import Publisher
@@ -69,7 +70,7 @@ def own_families(families: Iterable[Metric]) -> dict[str, str]:
 def test_the_table_of_the_apis_metrics_is_complete_and_its_types_are_true() -> None:
     settings = Settings(redis_url="redis://localhost")
     fleet = Fleet(Redis(), interval_s=1)
-    dispatcher = Dispatcher(settings, "here", Publisher(make_celery(settings)), fleet)
+    dispatcher = Dispatcher(settings, "here", Publisher(CelerySender(make_celery(settings))), fleet)
     registry = ApiMetrics().registry
     registry.register(LiveGauges(Redis(), fleet, dispatcher, "1"))
 

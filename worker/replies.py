@@ -4,6 +4,7 @@ While the connection is lost or the store takes nothing, a reply is sent again u
 """
 
 import time
+from typing import Protocol
 
 from redis import Redis
 from redis.exceptions import RedisError
@@ -20,6 +21,13 @@ STREAM_TTL_S = 300
 # About what one API process can have in flight; older entries were read long ago.
 STREAM_MAX_ENTRIES = 4_096
 RETRY_DELAY_S = 0.2
+
+
+class ReplySender(Protocol):
+    """Takes what a task has done."""
+
+    def send(self, reply_to: str, results: list[Prediction | Failure], deadline: float) -> None:
+        """Send `results` to process `reply_to`, or give up at Unix time `deadline`."""
 
 
 class ReplyWriter:

@@ -13,12 +13,12 @@ from shared.messages import Failure, Prediction, PredictMessage, decode
 from worker.bulk.runner import BulkRunner
 from worker.counters import AnsweredMessage, WorkerMetrics
 from worker.inference.classifier import Classified, Classifier
-from worker.replies import ReplyWriter
+from worker.replies import ReplySender
 
 log = get_logger(__name__)
 
 
-def register_predict(app: Celery, classifier: Classifier, replies: ReplyWriter, metrics: WorkerMetrics) -> None:
+def register_predict(app: Celery, classifier: Classifier, replies: ReplySender, metrics: WorkerMetrics) -> None:
     """Make `app` handle predict messages with this classifier."""
 
     @app.task(name=PREDICT_TASK, ignore_result=True, acks_late=True, bind=True)
@@ -39,7 +39,7 @@ def register_jobs(app: Celery, runner: BulkRunner) -> None:
 
 
 def answer(
-    payload: str, classifier: Classifier, replies: ReplyWriter, queued_s: float | None = None
+    payload: str, classifier: Classifier, replies: ReplySender, queued_s: float | None = None
 ) -> AnsweredMessage | None:
     """Classify the texts of one encoded `PredictMessage` and send what is done as soon as it is done.
 
@@ -69,7 +69,7 @@ def answer(
     return done
 
 
-def _classify(message: PredictMessage, classifier: Classifier, replies: ReplyWriter) -> list[Classified]:
+def _classify(message: PredictMessage, classifier: Classifier, replies: ReplySender) -> list[Classified]:
     """Answer the texts group by group as they are done."""
     texts = [item.text for item in message.items]
     revision = classifier.bundle.revision

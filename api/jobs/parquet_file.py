@@ -9,17 +9,17 @@ from typing import Any, Self
 from fastapi.responses import FileResponse
 from starlette.background import BackgroundTask
 
-from api.jobs.desk import JobDesk
 from api.jobs.names import prefix_for, unique
 from api.jobs.rendering import Numbered, Table
 from api.jobs.results import ResultStream, Selection
+from api.jobs.service import JobService
 from api.uploads.parquet import load_pyarrow
 from shared.jobs.records import Job, Outcome, RowFailure
 
 MEDIA_TYPE = "application/vnd.apache.parquet"
 
 
-async def parquet_response(desk: JobDesk, job: Job, selection: Selection, headers: dict[str, str]) -> FileResponse:
+async def parquet_response(jobs: JobService, job: Job, selection: Selection, headers: dict[str, str]) -> FileResponse:
     """The whole file, with Range support, since it lies on disk.
 
     Raises:
@@ -31,7 +31,7 @@ async def parquet_response(desk: JobDesk, job: Job, selection: Selection, header
     try:
         with ParquetTable(job, path) as table:
             # The pieces are empty: rows are written to the file as they are rendered.
-            async for _ in ResultStream(desk, job, table, selection).pieces():
+            async for _ in ResultStream(jobs, job, table, selection).pieces():
                 continue
     except BaseException:
         await asyncio.to_thread(path.unlink)

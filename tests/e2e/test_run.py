@@ -25,7 +25,7 @@ class Run:
     """One `kobert run` and the processes it started."""
 
     def __init__(self, folder: Path, **settings: object) -> None:
-        self.port = int(settings.pop("port", free_port()))
+        self.port = int(str(settings.pop("port", free_port())))
         self.url = f"http://127.0.0.1:{self.port}"
         self.output = folder / f"output-{self.port}.txt"
         self.family: list[psutil.Process] = []

@@ -114,7 +114,7 @@ def test_a_client_that_leaves_in_the_middle_leaves_nothing(stack: Stack) -> None
 
 
 def test_the_same_idempotency_key_gives_the_same_job(stack: Stack) -> None:
-    headers = {"Idempotency-Key": "어제의 댓글".encode()}
+    headers = {b"Idempotency-Key": "어제의 댓글".encode()}
     first = httpx.post(f"{stack.url}/jobs", json={"texts": ["한 번만"]}, headers=headers)
     second = httpx.post(f"{stack.url}/jobs", json={"texts": ["한 번만"]}, headers=headers)
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 from redis import Redis
 
-from api.store.watch import StoreWatch
+from api.store_watch import StoreWatch
 from shared import keys
 from shared.errors import StoreUnfitError
 from shared.settings import Settings

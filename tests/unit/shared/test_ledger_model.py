@@ -24,16 +24,17 @@ from hypothesis.stateful import (
 )
 from redis import Redis
 
-import api.store.catalogue
+import api.jobs.job_store
+import api.jobs.writer
 import shared.jobs.ledger
-from api.store.catalogue import Catalogue
 from shared import keys
 from shared.errors import ConflictError, NotFoundError, OverloadedError, StoreUnavailableError
 from shared.jobs.ledger import Ledger
 from shared.jobs.packing import pack_rows, unpack_result, unpack_rows
-from shared.jobs.records import JobSpec, Lease, Row, RowFailure, RowVerdict, Verdicts
+from shared.jobs.records import JobSpec, Lease, Outcome, Row, RowFailure, RowVerdict, Verdicts
 from shared.jobs.scripts import Scripts, source_of
 from shared.settings import Settings
+from tests.support.job_parts import JobParts
 from tests.support.valkey import running_valkey
 
 SETTINGS = Settings(
@@ -76,7 +77,7 @@ class LedgerMachine(RuleBasedStateMachine):
         # So far ahead of the server's own clock that going back never makes it expire a key before the test does.
         self.now_ms = int(time.time() * 1000) + AHEAD_MS
         self.move_clock(0)
-        self.catalogue = Catalogue(self.redis, SETTINGS)
+        self.parts = JobParts(self.redis, SETTINGS)
         self.ledger = Ledger(self.redis, SETTINGS)
         self.jobs: dict[str, KnownJob] = {}
         self.uploads: dict[str, int] = {}
@@ -110,16 +111,16 @@ class LedgerMachine(RuleBasedStateMachine):
 
     @initialize(chunks=st.integers(1, 3))
     def submit(self, chunks: int) -> None:
-        job_id = self.catalogue.begin(OWNER)
+        job_id = self.parts.writer.begin(OWNER)
         for first in range(0, 2 * chunks, 2):
-            self.catalogue.append(job_id, first, pack_rows([Row(first + 1, "하나"), Row(first + 2, "둘")]))
-        self.catalogue.commit(job_id, OWNER, JobSpec(format="txt"), 2 * chunks, None)
+            self.parts.writer.append(job_id, first, pack_rows([Row(first + 1, "하나"), Row(first + 2, "둘")]))
+        self.parts.writer.commit(job_id, OWNER, JobSpec(format="txt"), 2 * chunks, None)
         self.jobs[job_id] = KnownJob(set(range(2 * chunks)))
 
     @rule()
     def begin_upload(self) -> None:
         if len(self.uploads) < 2:
-            self.uploads[self.catalogue.begin(OWNER)] = 0
+            self.uploads[self.parts.writer.begin(OWNER)] = 0
 
     @precondition(lambda self: self.uploads)
     @rule(data=st.data(), rows=st.integers(1, 4))
@@ -128,7 +129,7 @@ class LedgerMachine(RuleBasedStateMachine):
         first = self.uploads[job_id]
         if first < 12:
             chunk = [Row(number + 1, f"{job_id} {number}") for number in range(first, first + rows)]
-            self.catalogue.append(job_id, first, pack_rows(chunk))
+            self.parts.writer.append(job_id, first, pack_rows(chunk))
             self.uploads[job_id] = first + rows
 
     @precondition(lambda self: any(self.uploads.values()))
@@ -141,12 +142,12 @@ class LedgerMachine(RuleBasedStateMachine):
         spec = JobSpec(format="txt", webhook_url="https://example.com" if has_webhook else None)
         open_jobs = self.redis.zcard(keys.JOBS_OPEN)
         try:
-            assert self.catalogue.commit(job_id, OWNER, spec, total, None) == job_id
+            assert self.parts.writer.commit(job_id, OWNER, spec, total, None) == job_id
         except StoreUnavailableError:
             assert is_gone
         except OverloadedError:
             assert open_jobs == SETTINGS.max_open_jobs
-            self.catalogue.abort(job_id, OWNER)
+            self.parts.writer.discard(job_id, OWNER)
         else:
             assert not is_gone
             assert open_jobs < SETTINGS.max_open_jobs
@@ -157,7 +158,7 @@ class LedgerMachine(RuleBasedStateMachine):
     def abort_upload(self, data: st.DataObject) -> None:
         job_id = self.pick(data, list(self.uploads))
         del self.uploads[job_id]
-        self.catalogue.abort(job_id, OWNER)
+        self.parts.writer.discard(job_id, OWNER)
 
     # Workers
 
@@ -220,8 +221,8 @@ class LedgerMachine(RuleBasedStateMachine):
     def complete(self, lease: Lease, failing: int = 0) -> None:
         was_held = self.is_held(lease)
         rows = unpack_rows(lease.packed_rows)
-        outcomes = [RowFailure("broken", "it broke")] * failing
-        outcomes += [RowVerdict("clean", 0.9, ["clean"], [0.9])] * (len(rows) - failing)  # type: ignore[list-item]
+        verdict = RowVerdict("clean", 0.9, ["clean"], [0.9])
+        outcomes: list[Outcome] = [RowFailure("broken", "it broke")] * failing + [verdict] * (len(rows) - failing)
         is_stored = self.ledger.complete(lease, rows, Verdicts(["clean"], "r1", outcomes))
         assert is_stored == was_held
         if is_stored:
@@ -241,7 +242,7 @@ class LedgerMachine(RuleBasedStateMachine):
     def cancel(self, data: st.DataObject) -> None:
         job_id = self.pick(data, list(self.jobs))
         try:
-            assert self.catalogue.cancel(job_id, OWNER).status in {"cancelling", "cancelled"}
+            assert self.parts.store.cancel(job_id, OWNER).status in {"cancelling", "cancelled"}
         except ConflictError:
             assert self.status(job_id) in {"completed", "expired"}
         except NotFoundError:
@@ -251,7 +252,7 @@ class LedgerMachine(RuleBasedStateMachine):
     @rule(data=st.data())
     def delete(self, data: st.DataObject) -> None:
         job_id = self.pick(data, list(self.jobs))
-        self.catalogue.delete(job_id, OWNER)
+        self.parts.store.delete(job_id, OWNER)
         assert not self.redis.keys(f"{keys.JOB}{job_id}*")
         del self.jobs[job_id]
 
@@ -269,9 +270,9 @@ class LedgerMachine(RuleBasedStateMachine):
 
     @rule()
     def claim_webhook(self) -> None:
-        job_id = self.catalogue.claim_webhook(60)
+        job_id = self.parts.webhooks.claim(60)
         if job_id is not None and self.status(job_id) is None:
-            self.catalogue.drop_webhook(job_id)
+            self.parts.webhooks.drop(job_id)
 
     # What must hold whatever has happened
 
@@ -287,7 +288,7 @@ class LedgerMachine(RuleBasedStateMachine):
             waiting = Counter(row for rows in self.waiting_chunks(job_id).values() for row in rows)
             if status == "in_progress":
                 assert waiting + results == Counter(job.rows)
-            shown = self.catalogue.get(job_id, OWNER)
+            shown = self.parts.store.get(job_id, OWNER)
             assert (shown.completed, shown.failed) == (len(job.done - job.failed), len(job.failed))
             assert (status == "completed") == (job.done == job.rows)
 
@@ -356,7 +357,7 @@ def server() -> Iterator[Redis]:
 def test_no_row_is_lost_none_is_doubled_and_no_lease_is_held_for_ever(
     server: Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for module in (api.store.catalogue, shared.jobs.ledger):
+    for module in (api.jobs.job_store, api.jobs.writer, shared.jobs.ledger):
         monkeypatch.setattr(module, "Scripts", ClockedScripts)
     machine = type("Machine", (LedgerMachine,), {"redis": server})
     run_state_machine_as_test(machine, settings=hypothesis_settings(stateful_step_count=25))
@@ -366,7 +367,7 @@ def test_no_row_is_lost_none_is_doubled_and_no_lease_is_held_for_ever(
 def test_a_clock_that_is_set_back_holds_no_chunk_of_a_dead_worker(
     server: Redis, monkeypatch: pytest.MonkeyPatch, back_s: int
 ) -> None:
-    for module in (api.store.catalogue, shared.jobs.ledger):
+    for module in (api.jobs.job_store, api.jobs.writer, shared.jobs.ledger):
         monkeypatch.setattr(module, "Scripts", ClockedScripts)
     machine = type("Machine", (LedgerMachine,), {"redis": server})()
     machine.submit(chunks=2)

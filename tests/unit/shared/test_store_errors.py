@@ -27,7 +27,8 @@ def test_a_full_memory_is_named(redis: Redis) -> None:
     redis.config_set("maxmemory", "1")
     try:
         error = refusal(redis, "SET", "key", "value")
-        pipeline = redis.pipeline().set("key", "value")
+        pipeline = redis.pipeline()
+        pipeline.set("key", "value")
         with pytest.raises(RedisError) as caught:
             pipeline.execute()
     finally:

@@ -3,7 +3,7 @@ import gzip
 import io
 import itertools
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import msgspec
 import pytest
@@ -167,7 +167,7 @@ def test_a_gzip_bomb_is_stopped_at_the_limit() -> None:
 
 
 @pytest.mark.parametrize("harm", [lambda data: data[:-9], lambda data: data[:40] + b"\x00\x01\x02" + data[43:]])
-def test_a_damaged_gzip_file_is_refused(harm) -> None:
+def test_a_damaged_gzip_file_is_refused(harm: Callable[[bytes], bytes]) -> None:
     data = gzip.compress(random.Random(1).randbytes(1_000))
     with pytest.raises(MalformedRequestError, match="gzip"):
         list(unpacked(pieces_of(harm(data)), 1_000_000))

@@ -1,4 +1,4 @@
-"""Takes one upload from its first byte to a durable job. Blocking: runs in a thread of the desk's pool."""
+"""Opens the body of an upload, a form, a JSON object or the file itself, and checks its options."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -6,21 +6,14 @@ from itertools import islice
 from typing import Any
 
 import msgspec
-from redis.exceptions import RedisError
 
-from api.store.catalogue import Catalogue
 from api.uploads.compression import unpacked
-from api.uploads.intake import Intake
 from api.uploads.multipart import Form
-from api.uploads.options import READING_OPTIONS, UploadOptions, parse_options
-from api.uploads.pull import BodyPull
+from api.uploads.options import READING_OPTIONS, UploadOptions
+from api.uploads.pull import Body
 from api.uploads.sources import Source, choose_format, open_file, open_items
 from shared.errors import MalformedRequestError, TooLargeError
-from shared.jobs.records import JobSpec
-from shared.log import get_logger
 from shared.settings import Settings
-
-log = get_logger(__name__)
 
 JSON = "application/json"
 MULTIPART = "multipart/form-data"
@@ -42,104 +35,59 @@ class UploadRequest:
 
 
 @dataclass(frozen=True)
-class _Opened:
-    """An upload whose rows can be read; `fields` gives all options, also those that came after the file."""
+class Opened:
+    """An upload whose rows can be read. `final_options` checks options that came after the file; call it last."""
 
     source: Source
     format: str
     file_name: str | None
-    fields: Mapping[str, Any]
+    final_options: Callable[[], UploadOptions]
 
 
-class Reception:
-    """Thread-safe."""
+class UploadOpener:
+    """Thread-safe. Checks the options of an upload as soon as they are known, before any of its rows is read."""
 
-    def __init__(self, catalogue: Catalogue, settings: Settings, check_webhook: Callable[[str], None]) -> None:
-        self._catalogue = catalogue
+    def __init__(self, settings: Settings, check_options: Callable[[Mapping[str, Any]], UploadOptions]) -> None:
         self._settings = settings
-        self._intake = Intake(catalogue, settings)
-        self._check_webhook = check_webhook
+        self._check_options = check_options
 
-    def receive(self, request: UploadRequest, body: BodyPull) -> str:
-        """Read the body and return the id of the job; when anything goes wrong, nothing is left of it.
+    def open(self, request: UploadRequest, body: Body) -> Opened:
+        """Read up to the first row.
 
         Raises:
-            RequestError: the upload is refused.
-            RedisError: the store does not answer.
+            RequestError: an option is wrong, or the body is not what its content type says.
         """
-        opened = self._open(request, body)
-        job_id = self._catalogue.begin(request.owner)
-        try:
-            total = self._intake.store(job_id, opened.source)
-            spec = self._spec(opened, body)
-            return self._intake.commit(job_id, request.owner, spec, total, request.idempotency_digest)
-        except BaseException:
-            self._discard(job_id, request.owner)
-            raise
-
-    def _discard(self, job_id: str, owner: str) -> None:
-        try:
-            self._catalogue.abort(job_id, owner)
-        except RedisError:
-            log.info("upload_left_to_expire", job_id=job_id)
-
-    def _open(self, request: UploadRequest, body: BodyPull) -> _Opened:
         if request.media_type == MULTIPART:
             return self._open_form(request, body)
         if request.media_type == JSON and "format" not in request.query:
             return self._open_json(request, body)
-        options = parse_options(request.query)
+        options = self._check_options(request.query)
         name = options.file_name
         file_format = choose_format(options, name, request.media_type)
-        return _Opened(open_file(iter(body), file_format, options, self._settings), file_format, name, request.query)
+        return Opened(open_file(iter(body), file_format, options, self._settings), file_format, name, lambda: options)
 
-    def _open_form(self, request: UploadRequest, body: BodyPull) -> _Opened:
+    def _open_form(self, request: UploadRequest, body: Body) -> Opened:
         form = Form(iter(body), request.content_type)
         form.read_head()
         said_before = dict(form.fields)
-        options = parse_options({**request.query, **said_before})
+        options = self._check_options({**request.query, **said_before})
         file_format = choose_format(options, form.file_name, "")
         pieces = _then_check(form, said_before)
         source = open_file(pieces, file_format, options, self._settings)
-        return _Opened(source, file_format, form.file_name, _Together(request.query, form.fields))
 
-    def _open_json(self, request: UploadRequest, body: BodyPull) -> _Opened:
+        def final_options() -> UploadOptions:
+            return options if form.fields == said_before else self._check_options({**request.query, **form.fields})
+
+        return Opened(source, file_format, form.file_name, final_options)
+
+    def _open_json(self, request: UploadRequest, body: Body) -> Opened:
         max_bytes = self._settings.max_body_bytes
         fields = _decode_object(_read_all(unpacked(iter(body), max_bytes), max_bytes))
         items = fields.pop("texts", None) or fields.pop("items", None)
         values = {**request.query, **{name: msgspec.json.decode(value) for name, value in fields.items()}}
-        options = parse_options(values)
+        options = self._check_options(values)
         source = open_items(_decode_items(items), options, self._settings)
-        return _Opened(source, "json", None, values)
-
-    def _spec(self, opened: _Opened, body: BodyPull) -> JobSpec:
-        options: UploadOptions = parse_options(dict(opened.fields))
-        if options.webhook_url is not None:
-            self._check_webhook(options.webhook_url)
-        return JobSpec(
-            format=opened.format,
-            file_name=opened.file_name,
-            metadata=options.metadata,
-            webhook_url=options.webhook_url,
-            bytes=body.received_bytes,
-            **opened.source.describe(),
-        )
-
-
-class _Together(Mapping[str, Any]):
-    """A form's fields over the query, as they are when they are looked at."""
-
-    def __init__(self, query: Mapping[str, str], fields: Mapping[str, str]) -> None:
-        self._query, self._fields = query, fields
-
-    def __getitem__(self, name: str) -> Any:  # noqa: ANN401  a mapping of whatever the client sends
-        return {**self._query, **self._fields}[name]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter({**self._query, **self._fields})
-
-    def __len__(self) -> int:
-        return len({**self._query, **self._fields})
+        return Opened(source, "json", None, lambda: options)
 
 
 def _then_check(form: Form, said_before: Mapping[str, str]) -> Iterator[bytes]:
