@@ -6,8 +6,8 @@ The format is described in `docs/model-bundles.md`; `BundleConfig` is its `confi
 import hashlib
 import math
 from collections.abc import Iterator, Sequence
-from itertools import pairwise
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Literal, TypeVar
 

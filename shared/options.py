@@ -76,7 +76,9 @@ def _parse_level(value: object) -> Level | None:
     for level in LEVELS:
         if value == level:
             return level
-    raise MalformedRequestError(f"strictness must be one of {', '.join(LEVELS)}, not {_shown(value)}", param="strictness")
+    raise MalformedRequestError(
+        f"strictness must be one of {', '.join(LEVELS)}, not {_shown(value)}", param="strictness"
+    )
 
 
 def _parse_thresholds(value: object) -> tuple[tuple[str, float], ...]:
