@@ -24,7 +24,7 @@ ROOT = Path(__file__).resolve().parents[2]
 CLEAN_ENVIRONMENT = {
     name: value
     for name, value in os.environ.items()
-    if name not in {"REDIS_URL", "MODEL", "HOST", "PORT", "WORKERS", "THRESHOLDS", "DATA_DIR", "API_KEYS"}
+    if name not in {"REDIS_URL", "MODEL", "HOST", "PORT", "WORKERS", "STRICTNESS", "THRESHOLDS", "DATA_DIR", "API_KEYS"}
 }
 
 
