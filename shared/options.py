@@ -54,17 +54,18 @@ def check_supported(options: VerdictOptions, model: str, levels: Mapping[str, Ma
     """
     if options.strictness is not None and options.strictness not in levels:
         raise UnsupportedOptionError(
-            f"strictness: the model {model} has only {', '.join(levels)}, not {options.strictness}", param="strictness"
+            f"the model {model} has only the strictness {', '.join(levels)}, not {options.strictness}",
+            param="strictness",
         )
     labels = levels[STANDARD]
     unknown = [label for label, _ in options.thresholds if label not in labels]
     if unknown and not labels:
         raise UnsupportedOptionError(
-            f"thresholds: the model {model} answers its highest label and has no thresholds", param="thresholds"
+            f"the model {model} answers its highest label and has no thresholds", param="thresholds"
         )
     if unknown:
         raise UnsupportedOptionError(
-            f"thresholds: the model {model} has no threshold for {', '.join(map(_shown, unknown[:3]))}; it has them "
+            f"the model {model} has no threshold for {', '.join(map(_shown, unknown[:3]))}; it has them "
             f"for {', '.join(labels)}",
             param="thresholds",
         )

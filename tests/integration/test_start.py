@@ -48,7 +48,7 @@ def test_a_worker_whose_model_is_missing_or_broken_says_so(tmp_path: Path, echo_
         (missing, "nothing"),
         (no_graph, "cannot load"),
         (unknown_label, "nonsense"),
-        (one_level, "STRICTNESS=strict: the model echo has only standard"),
+        (one_level, "STRICTNESS=strict: the model echo has only the strictness standard, not strict"),
     ):
         assert ended.returncode == EXIT_CONFIG
         assert complaint in ended.stderr

@@ -38,7 +38,7 @@ def test_the_level_of_strictness_is_standard_unless_it_is_set(monkeypatch: pytes
 
 def test_an_unknown_level_is_refused_with_those_that_there_are(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("STRICTNESS", "harsh")
-    with pytest.raises(SettingsError, match="STRICTNESS: .*'lenient', 'standard' or 'strict'"):
+    with pytest.raises(SettingsError, match=r"STRICTNESS: .*'lenient', 'standard' or 'strict'"):
         load_settings()
 
 

@@ -179,9 +179,9 @@ def test_a_model_with_one_level_refuses_another_and_says_which_it_has() -> None:
     judge = Judge(config(**MULTI), {})
 
     assert judge.judge([logits(0.9, 0.1, 0.1)], VerdictOptions("standard")).classification == "curse"
-    with pytest.raises(UnsupportedOptionError, match="the model test has only standard, not strict"):
+    with pytest.raises(UnsupportedOptionError, match="the model test has only the strictness standard, not strict"):
         judge.judge([logits(0.9, 0.1, 0.1)], VerdictOptions("strict"))
-    with pytest.raises(SettingsError, match="STRICTNESS=strict: .* has only standard"):
+    with pytest.raises(SettingsError, match=r"STRICTNESS=strict: .* has only the strictness standard"):
         Judge(config(**MULTI), {}, "strict")
 
 
