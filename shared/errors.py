@@ -11,6 +11,7 @@ KobertError                     the base; has a machine-readable `code`
 ├── TextRejectedError           one text of a request is not classifiable; names the item
 ├── RequestError                a request as a whole is refused
 │   ├── MalformedRequestError   not JSON, wrong fields
+│   ├── UnsupportedOptionError  an option that the served model cannot follow
 │   ├── UnsupportedMediaError   a content type that the route does not take
 │   ├── UnauthorisedError       no API key, or an unknown one
 │   ├── NotFoundError           no such thing, or somebody else's
@@ -108,6 +109,12 @@ class RequestError(KobertError):
 
 class MalformedRequestError(RequestError):
     """Raised when a body is not JSON or lacks a field."""
+
+
+class UnsupportedOptionError(RequestError):
+    """Raised when the served model lacks the strictness or the label that an option names."""
+
+    code = "unsupported_option"
 
 
 class UnsupportedMediaError(RequestError):

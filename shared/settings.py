@@ -13,6 +13,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from shared import redis_url
 from shared.errors import SettingsError
+from shared.options import STANDARD, Level, split_thresholds
 
 KIB = 1024
 
@@ -29,8 +30,7 @@ def _blank_is_unset(value: Any) -> Any:  # noqa: ANN401  whatever the environmen
 def _parse_thresholds(value: Any) -> Any:  # noqa: ANN401  whatever the environment holds
     if not isinstance(value, str):
         return value
-    pairs = (part.partition("=") for part in value.split(",") if part.strip())
-    return {label.strip(): threshold.strip() for label, _, threshold in pairs}
+    return split_thresholds(value)
 
 
 def _split_names(value: Any) -> Any:  # noqa: ANN401  whatever the environment holds
@@ -77,6 +77,7 @@ class Settings(BaseSettings):
     legacy_tokenizer: Literal["kobert", "gluonnlp"] = "kobert"
     cache_dir: Path | None = None
     hub_timeout_s: Annotated[float, Field(gt=0, le=600)] = 10.0
+    strictness: Level = STANDARD
     thresholds: Thresholds = Field(default_factory=dict)
     model_threads: Annotated[int, Field(ge=0, le=256)] = 0
 
@@ -132,7 +133,14 @@ class Settings(BaseSettings):
     log_format: Literal["auto", "json", "console"] = "auto"
 
     @field_validator(
-        "log_level", "log_format", "vocab_specials", "legacy_tokenizer", "worker_takes", "store_checks", mode="before"
+        "log_level",
+        "log_format",
+        "strictness",
+        "vocab_specials",
+        "legacy_tokenizer",
+        "worker_takes",
+        "store_checks",
+        mode="before",
     )
     @classmethod
     def _lower(cls, value: object) -> object:

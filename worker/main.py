@@ -65,10 +65,10 @@ def build_classifier(settings: Settings, engine_factory: EngineFactory = OnnxEng
 
     Raises:
         ModelError: the model cannot be served.
-        SettingsError: a threshold for a label that the model does not have.
+        SettingsError: a threshold for a label, or a strictness, that the model does not have.
     """
     bundle = resolve(settings)
-    judge = Judge(bundle.config, settings.thresholds)
+    judge = Judge(bundle.config, settings.thresholds, settings.strictness)
     tokenizer = BundleTokenizer(bundle, settings.max_windows)
     engine = engine_factory(bundle, settings.inference_threads())
     batcher = MicroBatcher(

@@ -42,8 +42,14 @@ def test_a_worker_whose_model_is_missing_or_broken_says_so(tmp_path: Path, echo_
     missing = start("worker.main", redis_url="redis://localhost", model=tmp_path / "nothing")
     no_graph = start("worker.main", redis_url="redis://localhost", model=echo_bundle)
     unknown_label = start("worker.main", redis_url="redis://localhost", thresholds="nonsense=0.5")
+    one_level = start("worker.main", redis_url="redis://localhost", model=echo_bundle, strictness="strict")
 
-    for ended, complaint in ((missing, "nothing"), (no_graph, "cannot load"), (unknown_label, "nonsense")):
+    for ended, complaint in (
+        (missing, "nothing"),
+        (no_graph, "cannot load"),
+        (unknown_label, "nonsense"),
+        (one_level, "STRICTNESS=strict: the model echo has only the strictness standard, not strict"),
+    ):
         assert ended.returncode == EXIT_CONFIG
         assert complaint in ended.stderr
         assert "Traceback" not in ended.stderr

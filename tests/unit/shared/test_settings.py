@@ -23,10 +23,22 @@ def test_thresholds_are_written_as_pairs(monkeypatch: pytest.MonkeyPatch) -> Non
     assert load_settings().thresholds == {"curse": 0.4, "hate/gender": 0.7}
 
 
-@pytest.mark.parametrize("value", ["curse", "curse=high", "curse=2"])
+@pytest.mark.parametrize("value", ["curse", "curse=high", "curse=2", "curse=nan", "curse=-0.1", "=0.5,curse"])
 def test_a_threshold_that_is_no_share_is_refused(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
     monkeypatch.setenv("THRESHOLDS", value)
     with pytest.raises(SettingsError, match="THRESHOLDS"):
+        load_settings()
+
+
+def test_the_level_of_strictness_is_standard_unless_it_is_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert load_settings().strictness == "standard"
+    monkeypatch.setenv("STRICTNESS", "Strict")
+    assert load_settings().strictness == "strict"
+
+
+def test_an_unknown_level_is_refused_with_those_that_there_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("STRICTNESS", "harsh")
+    with pytest.raises(SettingsError, match=r"STRICTNESS: .*'lenient', 'standard' or 'strict'"):
         load_settings()
 
 
