@@ -154,7 +154,11 @@ def _as_text(raw: bytes) -> str:
 def _write_parquet(head: FileHead, spool: IO[bytes], path: Path) -> None:
     try:
         _write_typed(head, spool, path, head.types or ["string"] * len(head.theirs))
-    except (ValueError, OverflowError, RuntimeError, TypeError):
+    except MemoryError:
+        raise
+    except Exception:  # the library has no class of its own for it
+        if not head.types:
+            raise
         # A value that its type cannot be read from again, such as a date in the year 148108: all as text.
         spool.seek(0)
         spool.readline()

@@ -44,10 +44,12 @@ def read_parquet(file: IO[bytes], max_bytes: int) -> tuple[Frame, Iterator[Numbe
 def _rows(batches: Any, max_bytes: int) -> Iterator[NumberedCells]:  # noqa: ANN401  a reader of batches
     number = size = 0
     for batch in batches:
-        size += batch.nbytes
+        lines = _as_json(batch)
+        # A value that is stored once can stand in every row.
+        size += max(batch.nbytes, len(lines))
         if size > max_bytes:
             raise TooLargeError(f"the file unpacks to more than {max_bytes:,} bytes (MAX_JOB_BYTES); split it")
-        for line in _as_json(batch).splitlines():
+        for line in lines.split(b"\n")[:-1]:
             number += 1
             cells = _LINE.decode(line)
             yield number, [cells.get(str(place), _NULL) for place in range(batch.num_columns)]

@@ -52,10 +52,15 @@ def read_sheet(file: IO[bytes], sheet: str | None, max_bytes: int) -> Iterator[t
             timedelta_formats=book._timedelta_formats,  # noqa: SLF001
         )
         parser.row_dimensions = _Nothing()
+        size = 0
         for number, cells in parser.parse():
             if number > MAX_ROWS:
                 raise TooLargeError(f"the sheet has more than {MAX_ROWS:,} rows")
             values = _values(cells, formats, number)
+            # A string that is stored once can stand in every cell.
+            size += sum(len(value) for value in values if isinstance(value, str))
+            if size > max_bytes:
+                raise TooLargeError(f"the file unpacks to more than {max_bytes:,} bytes (MAX_JOB_BYTES); split it")
             if values:
                 yield number, values
 

@@ -1,15 +1,14 @@
 """xlsx and parquet going in: sheets, dates, numbers, bombs, and what is called .xls and is none."""
 
-import datetime
+import datetime as dt
 import io
 import re
 import zipfile
-from collections.abc import Iterator
 from typing import Any
 
 import msgspec
 import psutil
-import pyarrow
+import pyarrow as pa
 import pytest
 import xlsxwriter
 from pyarrow import parquet
@@ -56,8 +55,8 @@ def test_the_rows_of_a_sheet_have_their_numbers_and_their_values_as_shown() -> N
     rows, source = read(
         sheet_of(
             [["번호", "댓글", "작성일", "금액", "비율", "공개"],
-             [1, "좋아요 🙂\n둘째 줄", datetime.datetime(2024, 1, 5), 50_000, 0.153, True], [],
-             [2.5, 12_345, datetime.datetime(2024, 1, 5, 13, 5), -1_200, 1, False], [3, None, None, None, None, None]],
+             [1, "좋아요 🙂\n둘째 줄", dt.datetime(2024, 1, 5), 50_000, 0.153, True], [],
+             [2.5, 12_345, dt.datetime(2024, 1, 5, 13, 5), -1_200, 1, False], [3, None, None, None, None, None]],
             formats={2: 'yyyy"년" m"월" d"일"', 3: '"₩"#,##0', 4: "0.0%"},
         ),
         "댓글.xlsx",
@@ -169,6 +168,19 @@ def test_a_zip_bomb_ends_by_its_limit_and_is_refused(change: dict[str, Any]) -> 
         read(bomb, "a.xlsx")
 
 
+def test_a_string_that_is_stored_once_and_stands_in_every_row_is_counted_each_time() -> None:
+    rows = b"".join(b'<row r="%d"><c r="A%d" t="s"><v>1</v></c></row>' % (n, n) for n in range(3, 2_000))
+    bomb = rezipped(
+        sheet_of([["댓글"], ["좋아요"]]),
+        {
+            "xl/sharedStrings.xml": shared_of("", f"<si><t>댓글</t></si><si><t>{'가' * 100_000}</t></si>"),
+            "xl/worksheets/sheet1.xml": lambda old: old.replace(b"</sheetData>", rows + b"</sheetData>"),
+        },
+    )
+    with pytest.raises(TooLargeError, match="unpacks to more"):
+        read(bomb, "a.xlsx")
+
+
 def test_expanding_entities_are_refused() -> None:
     entities = "".join(f'<!ENTITY e{n} "{f"&e{n - 1};" * 10 if n else "x" * 100}">' for n in range(9))
     bomb = rezipped(
@@ -209,7 +221,8 @@ def test_a_zip_of_something_else_is_refused_in_a_sentence() -> None:
 
 
 def test_a_parquet_bomb_is_refused_within_the_limit_of_its_process() -> None:
-    table = pyarrow.table({"text": pyarrow.array(["가" * 300_000] * 20_000).dictionary_encode()})
+    numbers = pa.array([0] * 20_000, pa.int32())
+    table = pa.table({"text": pa.DictionaryArray.from_arrays(numbers, ["가" * 300_000])})
     out = io.BytesIO()
     parquet.write_table(table, out, compression="zstd")
     assert len(out.getvalue()) < 100_000
@@ -218,13 +231,13 @@ def test_a_parquet_bomb_is_refused_within_the_limit_of_its_process() -> None:
 
 
 def test_parquet_values_come_back_to_the_last_digit_also_where_python_has_no_such_date() -> None:
-    table = pyarrow.table(
+    table = pa.table(
         {
             "text": ["가", None],
-            "at": pyarrow.array([2**62, 0], pyarrow.timestamp("us")),
-            "ns": pyarrow.array([1_700_000_000_000_000_123, None], pyarrow.timestamp("ns")),
-            "big": pyarrow.array([2**64 - 1, 0], pyarrow.uint64()),
-            "kind": pyarrow.array(["a", "b"]).dictionary_encode(),
+            "at": pa.array([2**62, 0], pa.timestamp("us")),
+            "ns": pa.array([1_700_000_000_000_000_123, None], pa.timestamp("ns")),
+            "big": pa.array([2**64 - 1, 0], pa.uint64()),
+            "kind": pa.array(["a", "b"]).dictionary_encode(),
             "list": [["x"], None],
         }
     )
@@ -248,7 +261,7 @@ def test_parquet_values_come_back_to_the_last_digit_also_where_python_has_no_suc
 
 def test_a_broken_page_of_parquet_is_the_files_fault() -> None:
     out = io.BytesIO()
-    parquet.write_table(pyarrow.table({"text": ["가나다"] * 1_000}), out, compression="zstd", use_dictionary=False)
+    parquet.write_table(pa.table({"text": ["가나다"] * 1_000}), out, compression="zstd", use_dictionary=False)
     data = bytearray(out.getvalue())
     data[30:200] = bytes(170)
     with pytest.raises((MalformedRequestError, TooLargeError)):
@@ -256,8 +269,8 @@ def test_a_broken_page_of_parquet_is_the_files_fault() -> None:
 
 
 @pytest.fixture
-def children() -> Iterator[list[psutil.Process]]:
-    yield psutil.Process().children()
+def children() -> list[psutil.Process]:
+    return psutil.Process().children()
 
 
 def test_no_process_is_left_when_the_rows_are_not_wanted(children: list[psutil.Process]) -> None:
