@@ -7,7 +7,7 @@ CONTAINER_ENGINE ?= docker
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint typecheck fast-test slow-test containers-test coverage bench-smoke chaos hooks release clean
+.PHONY: help run test lint typecheck fast-test slow-test nightly containers-test coverage bench-smoke chaos hooks release clean
 
 help:  ## what there is to make
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -47,10 +47,14 @@ typecheck: $(VENV)/.dev  ## types, strictly
 	$(BIN)/mypy
 
 fast-test: $(VENV)/.dev  ## unit tests: seconds
-	$(BIN)/pytest -m 'not integration and not e2e and not containers' tests
+	$(BIN)/pytest -m 'not integration and not e2e and not containers and not slow' tests
 
 slow-test: $(VENV)/.dev  ## real servers and processes: minutes
 	$(BIN)/pytest -m 'integration or e2e' tests
+
+nightly: $(VENV)/.dev  ## 20,000 hostile uploads of each kind, and the results in LibreOffice where it is installed: hours
+	KOBERT_FUZZ_EXAMPLES=20000 $(BIN)/pytest tests/integration/test_job_fuzz.py
+	$(BIN)/pytest -m slow tests
 
 containers-test: $(VENV)/.dev  ## images and compose on CONTAINER_ENGINE (docker): minutes
 	CONTAINER_ENGINE=$(CONTAINER_ENGINE) $(BIN)/pytest -m containers -rP tests/containers

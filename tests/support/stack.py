@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx
 from redis import Redis
@@ -176,7 +177,7 @@ class Stack:
 
 
 @contextlib.contextmanager
-def running_stack(folder: Path, model: Path | str, *, workers: int = 1, **settings: object) -> Iterator[Stack]:
+def running_stack(folder: Path, model: Path | str, *, workers: int = 1, **settings: Any) -> Iterator[Stack]:
     """A started stack, stopped at the end; its logs are printed, for pytest to show when a test fails."""
     stack = Stack(folder, model, **settings)
     try:

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from bundles.format import BundleConfig
 from shared.errors import SettingsError, UnsupportedOptionError
-from shared.options import LEVELS, VerdictOptions
+from shared.options import LEVELS, Level, VerdictOptions
 from worker.inference.verdict import Judge
 
 
@@ -158,7 +158,7 @@ def test_each_level_has_its_own_thresholds_and_what_it_leaves_out_is_that_of_the
         ("strict", "lenient", "clean"),
     ],
 )
-def test_a_request_overrides_the_level_of_the_setting(setting: str, asked: str | None, expected: str) -> None:
+def test_a_request_overrides_the_level_of_the_setting(setting: Level, asked: Level | None, expected: str) -> None:
     judge = Judge(config(**LEVELLED), {}, setting)
 
     assert judge.judge([logits(0.4, 0.1, 0.1)], VerdictOptions(asked)).classification == expected
