@@ -23,8 +23,9 @@ from api.observation import ObservationMiddleware
 from api.request_id import RequestIdMiddleware
 from api.routes import jobs, metrics, predict, status
 from api.running import running_path
-from shared.errors import EXIT_CONFIG, KobertError, SettingsError
+from shared.errors import EXIT_CONFIG, KobertError, PortInUseError, SettingsError
 from shared.interpreter import spare_what_stays, switch_threads_promptly
+from shared.listening import open_listeners
 from shared.log import configure_logging, get_logger
 from shared.settings import Settings, load_settings
 
@@ -129,12 +130,11 @@ def serve(settings: Settings) -> None:
 
     Raises:
         SettingsError: as `create_app`.
+        StartupError: nothing can listen on `HOST` and `PORT`.
     """
     switch_threads_promptly()
     config = uvicorn.Config(
         create_app(settings),
-        host=settings.host,
-        port=settings.port,
         log_config=None,
         access_log=False,
         server_header=False,
@@ -142,7 +142,7 @@ def serve(settings: Settings) -> None:
     )
     server = _Server(config, settings.shutdown_timeout_s)
     _end_in_order(server)
-    server.run()
+    server.run(open_listeners(settings.host, settings.port))
     if not server.started:
         sys.exit(STARTUP_FAILURE)
 
@@ -169,6 +169,9 @@ def main() -> int:
         settings = load_settings()
         configure_logging(settings, "api")
         serve(settings)
+    except PortInUseError as error:
+        sys.stderr.write(f"kobert api: {error.message}\n")
+        return STARTUP_FAILURE
     except KobertError as error:
         sys.stderr.write(f"kobert api: {error.message}\n")
         return EXIT_CONFIG

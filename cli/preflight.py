@@ -2,7 +2,6 @@
 
 import fcntl
 import shutil
-import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,8 +9,9 @@ from pathlib import Path
 from redis import Redis
 from redis.exceptions import RedisError
 
-from shared import redis_url
+from shared import redis_faults
 from shared.errors import StartupError
+from shared.listening import open_listeners
 
 MIN_FREE_BYTES = 64 << 20
 REDIS_CHECK_S = 5
@@ -24,32 +24,21 @@ def require_free_port(host: str, port: int) -> None:
     Raises:
         StartupError: the port is taken, or the address is not this machine's.
     """
-    try:
-        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        with socket.socket(family, kind, protocol) as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind(address)
-    except OSError as error:
-        raise StartupError(
-            f"cannot listen on {host} port {port} ({error.strerror or error}); "
-            f"stop the program that uses it, or choose another: PORT={port + 1}"
-        ) from error
+    for listener in open_listeners(host, port):
+        listener.close()
 
 
 def require_redis(url: str) -> None:
     """Check that the Redis at `url` answers.
 
     Raises:
-        StartupError: it does not.
+        StartupError: it does not, its certificate is not trusted, or it refuses the login.
     """
     try:
         with Redis.from_url(url, socket_timeout=REDIS_CHECK_S, socket_connect_timeout=REDIS_CHECK_S) as redis:
             redis.ping()
     except (RedisError, OSError) as error:
-        raise StartupError(
-            f"REDIS_URL={redis_url.redact(url)} does not answer ({type(error).__name__}); "
-            "start that server, or unset REDIS_URL to use the embedded one"
-        ) from error
+        raise StartupError(redis_faults.explain(url, error)) from error
 
 
 @contextmanager

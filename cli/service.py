@@ -115,8 +115,7 @@ class Service:
         click.echo("stopped")
 
     def _local_url(self) -> str:
-        host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(self._settings.host, self._settings.host)  # noqa: S104  compared, not bound
-        return f"http://{host}:{self._settings.port}"
+        return f"http://{reachable_host(self._settings.host)}:{self._settings.port}"
 
     def _ready_message(self) -> str:
         url = self._local_url()
@@ -125,6 +124,14 @@ class Service:
             f"Ready: {url} (docs: {url}/docs). Ctrl-C stops it. Try:\n"
             f"  curl -X POST {url}/predict -H 'Content-Type: application/json' -d '{body}'"
         )
+
+
+def reachable_host(host: str) -> str:
+    """A host for the URL of a service on this machine that listens on `host`."""
+    # Every network, of IPv4 or of both families, is reached by IPv4's loopback address.
+    if host in {"0.0.0.0", "::"}:  # noqa: S104  compared, not bound
+        return "127.0.0.1"
+    return f"[{host}]" if ":" in host else host
 
 
 def _worker_environment(settings: Settings, environment: Mapping[str, str], number: int) -> dict[str, str]:

@@ -2,7 +2,8 @@
 
 KobertError                     the base; has a machine-readable `code`
 ├── SettingsError               a setting has a value that cannot work
-├── StartupError                a process cannot start: port in use, no disk, no store
+├── StartupError                a process cannot start: no disk, no store, a bad address
+│   └── PortInUseError          another program listens on the port, now
 ├── ModelError                  anything about a model source or bundle
 │   ├── ModelNotFoundError      the source named by MODEL is not there
 │   ├── BundleInvalidError      a bundle is incomplete, altered or of an unknown format
@@ -50,6 +51,12 @@ class StartupError(KobertError):
     """Raised when a process cannot start; the message is the one sentence that its user sees."""
 
     code = "cannot_start"
+
+
+class PortInUseError(StartupError):
+    """Raised when another program listens on the port; it may be free again later."""
+
+    code = "port_in_use"
 
 
 class ModelError(KobertError):
