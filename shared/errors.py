@@ -22,9 +22,13 @@ KobertError                     the base; has a machine-readable `code`
 │   ├── StoreUnavailableError   Redis does not answer
 │   ├── DiskFullError           no room for a temporary file
 │   └── NoWorkerError           no live worker
+├── ServiceRefusedError         what the command line asked of a running service was refused
 ├── DeadlineExceededError       accepted, but not answered in time
 └── PredictionFailedError       the model raised on this one text
 """
+
+from collections.abc import Mapping
+from typing import Any
 
 # sysexits.h EX_CONFIG: a process that ends with it says that starting it again would not help.
 EXIT_CONFIG = 78
@@ -180,6 +184,21 @@ class NoWorkerError(UnavailableError):
     """Raised when no live worker has announced itself."""
 
     code = "no_worker"
+
+
+class ServiceRefusedError(KobertError):
+    """Raised by the command line when a running service refuses; `status` is HTTP's, `param` the item at fault."""
+
+    code = "refused"
+
+    def __init__(
+        self, message: str, *, status: int, details: Mapping[str, Any] | None = None, retry_after_s: float | None = None
+    ) -> None:
+        super().__init__(message)
+        self.status = status
+        self.code = str((details or {}).get("code", self.code))
+        self.param = str((details or {}).get("param") or "")
+        self.retry_after_s = retry_after_s
 
 
 class DeadlineExceededError(KobertError):

@@ -4,7 +4,6 @@ The request goes to the process as JSON on stdin; progress, and at the end a res
 on stdout. `answer_request` is the other side of it, inside the process.
 """
 
-import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -20,7 +19,6 @@ from shared.errors import (
     ModelSourceError,
     StartupError,
 )
-from shared.processors import available_cpus
 
 _ERRORS: dict[str, type[KobertError]] = {
     error.code: error
@@ -72,11 +70,7 @@ def run_process(module: str, request: msgspec.Struct, on_report: OnReport) -> di
     """
     # stderr stays ours: a traceback of the process is the developer's, and belongs in the log.
     command = [sys.executable, "-P", "-m", module]
-    # torch looks at the machine's processors, not at a container's quota.
-    environment = {"OMP_NUM_THREADS": str(available_cpus()), **os.environ}
-    with subprocess.Popen(  # noqa: S603  our own
-        command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE
-    ) as process:
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:  # noqa: S603  our own
         if process.stdin is None or process.stdout is None:
             raise StartupError(f"{module} could not be started")
         process.stdin.write(msgspec.json.encode(request))
