@@ -23,6 +23,7 @@ from api.observation import ObservationMiddleware
 from api.request_id import RequestIdMiddleware
 from api.routes import jobs, metrics, predict, status
 from api.running import running_path
+from shared.commands import kobert_command
 from shared.errors import EXIT_CONFIG, KobertError, PortInUseError, SettingsError
 from shared.interpreter import spare_what_stays, switch_threads_promptly
 from shared.listening import open_listeners
@@ -51,7 +52,7 @@ def create_app(settings: Settings) -> FastAPI:
     """
     if settings.redis_url is None:
         raise SettingsError(
-            "REDIS_URL is not set; the api needs the Redis that its workers use. `kobert run` starts both"
+            f"REDIS_URL is not set; the api needs the Redis that its workers use. {kobert_command('run')} starts both"
         )
     app = FastAPI(
         title="kobert-classifier",

@@ -1,7 +1,9 @@
 """The service as a set of child processes: started in order, watched, and stopped in the reverse order."""
 
 import asyncio
+import shlex
 import signal
+import sys
 import urllib.error
 import urllib.request
 from collections.abc import Iterable, Mapping, Sequence
@@ -122,8 +124,16 @@ class Service:
         body = f'{{"text": "{SAMPLE}"}}'
         return (
             f"Ready: {url} (docs: {url}/docs). Ctrl-C stops it. Try:\n"
-            f"  curl -X POST {url}/predict -H 'Content-Type: application/json' -d '{body}'"
+            f"  curl -X POST {url}/predict -H 'Content-Type: application/json'{self._key_header()} -d '{body}'"
         )
+
+    def _key_header(self) -> str:
+        """One of the keys, for whoever sits at this terminal; a log gets a variable in its place."""
+        if not self._settings.api_keys:
+            return ""
+        if sys.stdout.isatty():
+            return " -H " + shlex.quote(f"Authorization: Bearer {self._settings.api_keys[0]}")
+        return ' -H "Authorization: Bearer ${KOBERT_API_KEY:?set it to one of API_KEYS}"'
 
 
 def reachable_host(host: str) -> str:

@@ -13,6 +13,11 @@ def kobert_command(*words: str | Path) -> str:
     return " ".join([_program("kobert"), *(shlex.quote(str(word)) for word in words)])
 
 
+def serving_command(model: str | Path) -> str:
+    """What serves a model."""
+    return f"MODEL={shlex.quote(str(model))} {kobert_command('run')}"
+
+
 def install_command(extra: str) -> str:
     """What installs an optional part, with the pinned versions where this runs from a clone."""
     if not (_ROOT / "pyproject.toml").is_file():

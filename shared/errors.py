@@ -3,7 +3,8 @@
 KobertError                     the base; has a machine-readable `code`
 ├── SettingsError               a setting has a value that cannot work
 ├── StartupError                a process cannot start: no disk, no store, a bad address
-│   └── PortInUseError          another program listens on the port, now
+│   ├── PortInUseError          another program listens on the port, now
+│   └── ConverterMissingError   a model must be converted, and what converts it is not installed
 ├── ModelError                  anything about a model source or bundle
 │   ├── ModelNotFoundError      the source named by MODEL is not there
 │   ├── BundleInvalidError      a bundle is incomplete, altered or of an unknown format
@@ -61,6 +62,12 @@ class PortInUseError(StartupError):
     """Raised when another program listens on the port; it may be free again later."""
 
     code = "port_in_use"
+
+
+class ConverterMissingError(StartupError):
+    """Raised when a model must be converted and the optional part that converts it is not installed."""
+
+    code = "converter_missing"
 
 
 class ModelError(KobertError):

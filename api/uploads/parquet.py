@@ -7,6 +7,7 @@ from typing import Any
 
 from api.uploads.options import UploadOptions
 from api.uploads.rows import find_name, find_text_name, make_row, shown
+from shared.commands import install_command
 from shared.errors import MalformedRequestError, UnsupportedMediaError
 from shared.jobs.records import Row
 
@@ -23,8 +24,7 @@ def load_pyarrow(name: str = "pyarrow.parquet") -> Any:  # noqa: ANN401  an opti
         return importlib.import_module(name)
     except ImportError as error:
         raise UnsupportedMediaError(
-            "parquet needs an extra that is not installed here: pip install 'kobert-classifier[parquet]'. "
-            "csv and jsonl need none",
+            f"parquet needs an extra that is not installed here: {install_command('parquet')}. csv and jsonl need none",
             param="format",
         ) from error
 
