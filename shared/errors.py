@@ -2,7 +2,9 @@
 
 KobertError                     the base; has a machine-readable `code`
 ├── SettingsError               a setting has a value that cannot work
-├── StartupError                a process cannot start: port in use, no disk, no store
+├── StartupError                a process cannot start: no disk, no store, a bad address
+│   ├── PortInUseError          another program listens on the port, now
+│   └── ConverterMissingError   a model must be converted, and what converts it is not installed
 ├── ModelError                  anything about a model source or bundle
 │   ├── ModelNotFoundError      the source named by MODEL is not there
 │   ├── BundleInvalidError      a bundle is incomplete, altered or of an unknown format
@@ -24,9 +26,13 @@ KobertError                     the base; has a machine-readable `code`
 │   ├── StoreUnfitError         Redis answers, and is set up to lose what it takes
 │   ├── DiskFullError           a disk has no room: the store's, or that of the API's temporary files
 │   └── NoWorkerError           no live worker
+├── ServiceRefusedError         what the command line asked of a running service was refused
 ├── DeadlineExceededError       accepted, but not answered in time
 └── PredictionFailedError       the model raised on this one text
 """
+
+from collections.abc import Mapping
+from typing import Any
 
 # sysexits.h EX_CONFIG: a process that ends with it says that starting it again would not help.
 EXIT_CONFIG = 78
@@ -53,6 +59,18 @@ class StartupError(KobertError):
     """Raised when a process cannot start; the message is the one sentence that its user sees."""
 
     code = "cannot_start"
+
+
+class PortInUseError(StartupError):
+    """Raised when another program listens on the port; it may be free again later."""
+
+    code = "port_in_use"
+
+
+class ConverterMissingError(StartupError):
+    """Raised when a model must be converted and the optional part that converts it is not installed."""
+
+    code = "converter_missing"
 
 
 class ModelError(KobertError):
@@ -197,6 +215,21 @@ class NoWorkerError(UnavailableError):
     """Raised when no live worker has announced itself."""
 
     code = "no_worker"
+
+
+class ServiceRefusedError(KobertError):
+    """Raised by the command line when a running service refuses; `status` is HTTP's, `param` the item at fault."""
+
+    code = "refused"
+
+    def __init__(
+        self, message: str, *, status: int, details: Mapping[str, Any] | None = None, retry_after_s: float | None = None
+    ) -> None:
+        super().__init__(message)
+        self.status = status
+        self.code = str((details or {}).get("code", self.code))
+        self.param = str((details or {}).get("param") or "")
+        self.retry_after_s = retry_after_s
 
 
 class DeadlineExceededError(KobertError):

@@ -4,7 +4,6 @@ One field a setting; its upper-case name is the environment variable. `docs/sett
 test holds the two together.
 """
 
-import os
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -14,13 +13,9 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from shared import redis_url
 from shared.errors import SettingsError
 from shared.options import STANDARD, Level, split_thresholds
+from shared.processors import available_cpus
 
 KIB = 1024
-
-
-def available_cpus() -> int:
-    """Processors that this process may use, which a container or `taskset` can make fewer than the machine has."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _blank_is_unset(value: Any) -> Any:  # noqa: ANN401  whatever the environment holds
@@ -145,6 +140,20 @@ class Settings(BaseSettings):
     @classmethod
     def _lower(cls, value: object) -> object:
         return value.lower() if isinstance(value, str) else value
+
+    @field_validator("api_keys")
+    @classmethod
+    def _are_keys(cls, value: tuple[str, ...] | None) -> tuple[str, ...] | None:
+        """A value without a key would open the service; an HTTP header carries visible ASCII alone."""
+        if value is not None and not value:
+            raise ValueError("it names no key; write keys separated by commas, or unset it to let everybody in")
+        for number, key in enumerate(value or (), start=1):
+            if not (key.isascii() and key.isprintable() and " " not in key):
+                raise ValueError(
+                    f"key {number} has a character that an HTTP header cannot carry; use ASCII letters, digits and "
+                    "-_.~ (openssl rand -hex 24 makes one)"
+                )
+        return value
 
     @field_validator("redis_url")
     @classmethod

@@ -17,6 +17,7 @@ from redis import Redis
 from bundles.format import Bundle
 from bundles.sources.resolver import resolve
 from shared.celery_app import QUEUES_TAKEN, make_celery
+from shared.commands import kobert_command
 from shared.errors import EXIT_CONFIG, KobertError, SettingsError
 from shared.interpreter import spare_what_stays, switch_threads_promptly
 from shared.jobs.ledger import Ledger
@@ -88,7 +89,7 @@ def build_worker(settings: Settings, engine_factory: EngineFactory = OnnxEngine)
     """
     if settings.redis_url is None:
         raise SettingsError(
-            "REDIS_URL is not set; a worker needs the Redis that its api uses. `kobert run` starts both"
+            f"REDIS_URL is not set; a worker needs the Redis that its api uses. {kobert_command('run')} starts both"
         )
     classifier = build_classifier(settings, engine_factory)
     redis: Redis = Redis.from_url(

@@ -1,6 +1,7 @@
 """`kobert run` as a user starts it: the embedded model, the embedded store, real signals."""
 
 import contextlib
+import json
 import signal
 import socket
 import subprocess
@@ -236,5 +237,22 @@ def test_a_start_from_a_folder_with_modules_of_our_names_still_runs_ours(short_t
     try:
         run.wait_ready()
         assert "the wrong module" not in run.text()
+    finally:
+        run.end()
+
+
+def test_settings_of_an_env_file_hold_where_the_environment_has_none(short_tmp: Path) -> None:
+    (short_tmp / ".env").write_bytes(
+        "\ufeffAPI_KEYS=from-the-file,another\n# a comment\nMODEL=sentiment\nPORT=1\n".encode()
+    )
+    run = Run(short_tmp, model="default")
+    try:
+        run.wait_ready()
+        assert httpx.post(f"{run.url}/predict", json={"text": "안녕"}).status_code == 401
+        shown = run.text().partition("Try:\n")[2].splitlines()[0]
+        with_key = {**CLEAN_ENVIRONMENT, "KOBERT_API_KEY": "another"}
+        tried = subprocess.run(["bash", "-c", shown], env=with_key, capture_output=True, check=True)
+        assert json.loads(tried.stdout)["classification"] == "clean"
+        assert "from-the-file" not in run.text()
     finally:
         run.end()
