@@ -4,9 +4,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+from redis import Redis
 
 from cli import preflight
 from shared.errors import StartupError
+from tests.support.valkey import running_valkey
 
 
 class Usage(NamedTuple):
@@ -47,3 +49,20 @@ def test_a_data_directory_is_held_by_one_at_a_time(tmp_path: Path) -> None:
         pass
     with preflight.exclusive_data_dir(tmp_path):
         pass
+
+
+def test_a_redis_that_drops_jobs_is_refused_warned_of_or_left_alone_as_asked() -> None:
+    with running_valkey(**{"maxmemory-policy": "allkeys-lru", "maxmemory": "64mb", "appendonly": "yes"}) as url:
+        with pytest.raises(
+            StartupError, match="set maxmemory-policy noeviction; or start all the same with STORE_CHECKS"
+        ):
+            preflight.require_redis(url, "refuse")
+        assert len(preflight.require_redis(url, "warn")) == 1
+        assert preflight.require_redis(url, "off") == []
+
+
+def test_a_redis_with_another_password_is_not_said_to_be_away() -> None:
+    with running_valkey() as url, Redis.from_url(url) as redis:
+        redis.config_set("requirepass", "secret")
+        with pytest.raises(StartupError, match="refuses the user or password"):
+            preflight.require_redis(url, "refuse")
