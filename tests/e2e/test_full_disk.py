@@ -98,6 +98,8 @@ def test_with_a_full_disk_texts_are_answered_jobs_are_refused_and_deleted_and_it
     run.fill()
     wait_until(lambda: "  store    cannot write to " in run.text(), "the note of the full disk", 30)
 
+    # API and worker look once a second whether the store takes writes.
+    wait_until(lambda: predict(run).status_code == 200, "an answer", 15)
     for _ in range(5):
         assert predict(run).status_code == 200
     refused = send_job(run)

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+from redis import Redis
 
 from cli import preflight
 from shared.errors import StartupError
@@ -115,3 +116,20 @@ def test_tls_on_one_side_alone_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_what_keeps_a_redis_from_answering_is_named(url: str, sentence: str) -> None:
     with tls_valkey() as port, pytest.raises(StartupError, match=sentence):
         preflight.require_redis(url.format(port=port), "refuse")
+
+
+def test_a_redis_that_drops_jobs_is_refused_warned_of_or_left_alone_as_asked() -> None:
+    with running_valkey(**{"maxmemory-policy": "allkeys-lru", "maxmemory": "64mb", "appendonly": "yes"}) as url:
+        with pytest.raises(
+            StartupError, match="set maxmemory-policy noeviction; or start all the same with STORE_CHECKS"
+        ):
+            preflight.require_redis(url, "refuse")
+        assert len(preflight.require_redis(url, "warn")) == 1
+        assert preflight.require_redis(url, "off") == []
+
+
+def test_a_redis_with_another_password_is_not_said_to_be_away() -> None:
+    with running_valkey() as url, Redis.from_url(url) as redis:
+        redis.config_set("requirepass", "secret")
+        with pytest.raises(StartupError, match="refuses the user or password"):
+            preflight.require_redis(url, "refuse")
