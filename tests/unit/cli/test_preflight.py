@@ -131,5 +131,5 @@ def test_a_redis_that_drops_jobs_is_refused_warned_of_or_left_alone_as_asked() -
 def test_a_redis_with_another_password_is_not_said_to_be_away() -> None:
     with running_valkey() as url, Redis.from_url(url) as redis:
         redis.config_set("requirepass", "secret")
-        with pytest.raises(StartupError, match="refuses the user or password"):
+        with pytest.raises(StartupError, match="refuses the login"):
             preflight.require_redis(url, "refuse")
