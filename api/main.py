@@ -79,7 +79,7 @@ def _lifespan(settings: Settings, redis_url: str) -> Callable[[FastAPI], Abstrac
             log.warning("api_is_open", advice="set API_KEYS, or let nobody reach this port whom you do not trust")
         async with (
             running_path(settings, redis_url) as path,
-            running_jobs(settings, redis_url, path.publisher) as desk,
+            running_jobs(settings, redis_url, path.publisher, path.fleet) as desk,
         ):
             app.state.context = Context(
                 settings, path.dispatcher, path.fleet, path.publisher, desk, app.version, time.time()

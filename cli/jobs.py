@@ -9,6 +9,7 @@ import click
 
 from cli.client import ServiceClient
 from shared.errors import KobertError
+from shared.options import LEVELS
 
 DEFAULT_URL = "http://127.0.0.1:8000"
 POLL_S = 2
@@ -32,6 +33,8 @@ def jobs(context: click.Context, url: str, key: str | None) -> None:
 @click.option("--format", "file_format", help="csv, tsv, jsonl, txt or parquet, when the file's name does not tell.")
 @click.option("--encoding", help="utf-8, cp949, …; it is found out when you say nothing.")
 @click.option("--no-header", is_flag=True, help="The first line of the table is a row.")
+@click.option("--strictness", type=click.Choice(LEVELS), help="Which set of thresholds decides.")
+@click.option("--thresholds", help="Scores from which labels count: curse=0.4,insult=0.6")
 @click.option("--output", "-o", type=click.Path(path_type=Path), help="Wait for the end and write the results here.")
 @click.option("--detach", is_flag=True, help="Do not wait for the end.")
 @click.pass_obj
@@ -44,6 +47,8 @@ def submit(client: ServiceClient, /, file: Path, **options: Any) -> None:  # noq
         "format": options["file_format"],
         "encoding": options["encoding"],
         "header": "false" if options["no_header"] else None,
+        "strictness": options["strictness"],
+        "thresholds": options["thresholds"],
     }
     job = _send(client, file, query)
     click.echo(job["id"])

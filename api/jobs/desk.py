@@ -12,6 +12,7 @@ from redis.exceptions import RedisError
 
 from api.background import end_task
 from api.jobs.webhook_target import check_webhook_url
+from api.queue.fleet import Fleet
 from api.queue.publisher import Publisher
 from api.store.catalogue import Catalogue
 from api.uploads.pull import BodyPull
@@ -32,12 +33,16 @@ T = TypeVar("T")
 class JobDesk:
     """Runs blocking work in threads of its own, so that neither uploads nor downloads hold up anything else."""
 
-    def __init__(self, settings: Settings, catalogue: Catalogue, ledger: Ledger, publisher: Publisher) -> None:
+    def __init__(
+        self, settings: Settings, catalogue: Catalogue, ledger: Ledger, publisher: Publisher, fleet: Fleet
+    ) -> None:
         self.catalogue = catalogue
         self._settings = settings
         self._ledger = ledger
         self._publisher = publisher
-        self._reception = Reception(catalogue, settings, lambda url: check_webhook_url(url, settings))
+        self._reception = Reception(
+            catalogue, settings, lambda url: check_webhook_url(url, settings), fleet.check_job_options
+        )
         self._uploads_now = 0
         self._threads = ThreadPoolExecutor(CATALOGUE_THREADS, thread_name_prefix="catalogue")
         self._upload_threads = ThreadPoolExecutor(settings.max_uploads, thread_name_prefix="upload")

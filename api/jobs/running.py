@@ -7,6 +7,7 @@ from redis import Redis
 
 from api.jobs.desk import JobDesk
 from api.jobs.webhooks import WebhookSender
+from api.queue.fleet import Fleet
 from api.queue.publisher import Publisher
 from api.store.catalogue import Catalogue
 from shared.jobs.ledger import Ledger
@@ -18,11 +19,13 @@ CONNECT_TIMEOUT_S = 2
 
 
 @asynccontextmanager
-async def running_jobs(settings: Settings, redis_url: str, publisher: Publisher) -> AsyncIterator[JobDesk]:
+async def running_jobs(
+    settings: Settings, redis_url: str, publisher: Publisher, fleet: Fleet
+) -> AsyncIterator[JobDesk]:
     """The desk, with its sweeper and the webhooks running."""
     # This client blocks; it is used in threads alone.
     redis: Redis = Redis.from_url(redis_url, socket_timeout=REDIS_TIMEOUT_S, socket_connect_timeout=CONNECT_TIMEOUT_S)
-    desk = JobDesk(settings, Catalogue(redis, settings), Ledger(redis, settings), publisher)
+    desk = JobDesk(settings, Catalogue(redis, settings), Ledger(redis, settings), publisher, fleet)
     webhooks = WebhookSender(settings, desk)
     desk.start()
     webhooks.start()

@@ -18,6 +18,7 @@ from api.uploads.sources import Source, choose_format, open_file, open_items
 from shared.errors import MalformedRequestError, TooLargeError
 from shared.jobs.records import JobSpec
 from shared.log import get_logger
+from shared.options import VerdictOptions
 from shared.settings import Settings
 
 log = get_logger(__name__)
@@ -54,11 +55,18 @@ class _Opened:
 class Reception:
     """Thread-safe."""
 
-    def __init__(self, catalogue: Catalogue, settings: Settings, check_webhook: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        catalogue: Catalogue,
+        settings: Settings,
+        check_webhook: Callable[[str], None],
+        check_verdict_options: Callable[[VerdictOptions], None],
+    ) -> None:
         self._catalogue = catalogue
         self._settings = settings
         self._intake = Intake(catalogue, settings)
         self._check_webhook = check_webhook
+        self._check_verdict_options = check_verdict_options
 
     def receive(self, request: UploadRequest, body: BodyPull) -> str:
         """Read the body and return the id of the job; when anything goes wrong, nothing is left of it.
@@ -88,7 +96,7 @@ class Reception:
             return self._open_form(request, body)
         if request.media_type == JSON and "format" not in request.query:
             return self._open_json(request, body)
-        options = parse_options(request.query)
+        options = self._parse_options(request.query)
         name = options.file_name
         file_format = choose_format(options, name, request.media_type)
         return _Opened(open_file(iter(body), file_format, options, self._settings), file_format, name, request.query)
@@ -97,7 +105,7 @@ class Reception:
         form = Form(iter(body), request.content_type)
         form.read_head()
         said_before = dict(form.fields)
-        options = parse_options({**request.query, **said_before})
+        options = self._parse_options({**request.query, **said_before})
         file_format = choose_format(options, form.file_name, "")
         pieces = _then_check(form, said_before)
         source = open_file(pieces, file_format, options, self._settings)
@@ -108,12 +116,12 @@ class Reception:
         fields = _decode_object(_read_all(unpacked(iter(body), max_bytes), max_bytes))
         items = fields.pop("texts", None) or fields.pop("items", None)
         values = {**request.query, **{name: msgspec.json.decode(value) for name, value in fields.items()}}
-        options = parse_options(values)
+        options = self._parse_options(values)
         source = open_items(_decode_items(items), options, self._settings)
         return _Opened(source, "json", None, values)
 
     def _spec(self, opened: _Opened, body: BodyPull) -> JobSpec:
-        options: UploadOptions = parse_options(dict(opened.fields))
+        options = self._parse_options(opened.fields)
         if options.webhook_url is not None:
             self._check_webhook(options.webhook_url)
         return JobSpec(
@@ -122,8 +130,15 @@ class Reception:
             metadata=options.metadata,
             webhook_url=options.webhook_url,
             bytes=body.received_bytes,
+            options=options.verdict,
             **opened.source.describe(),
         )
+
+    def _parse_options(self, fields: Mapping[str, Any]) -> UploadOptions:
+        options = parse_options(dict(fields))
+        if options.verdict is not None:
+            self._check_verdict_options(options.verdict)
+        return options
 
 
 class _Together(Mapping[str, Any]):

@@ -7,10 +7,11 @@ from redis import Redis
 
 from api.store.catalogue import Catalogue, recent_speed
 from shared import keys
-from shared.errors import ConflictError, NotFoundError, OverloadedError
+from shared.errors import ConflictError, NotFoundError, OverloadedError, UnavailableError
 from shared.jobs.ledger import Ledger
 from shared.jobs.packing import pack_rows, unpack_result, unpack_rows
 from shared.jobs.records import JobSpec, Lease, Row, RowFailure, RowVerdict, Verdicts
+from shared.options import VerdictOptions
 from shared.settings import Settings
 from tests.support.valkey import running_valkey
 
@@ -47,7 +48,7 @@ def rows_of(first: int, count: int) -> list[Row]:
     return [Row(number + 1, f"댓글 {number}") for number in range(first, first + count)]
 
 
-def add_job(catalogue: Catalogue, chunks: int = 2, chunk_rows: int = 4, key: str | None = None, **spec: str) -> str:
+def add_job(catalogue: Catalogue, chunks: int = 2, chunk_rows: int = 4, key: str | None = None, **spec: object) -> str:
     job_id = catalogue.begin(OWNER)
     for number in range(chunks):
         catalogue.append(job_id, number * chunk_rows, pack_rows(rows_of(number * chunk_rows, chunk_rows)))
@@ -354,3 +355,29 @@ def test_the_speed_is_that_of_the_last_chunks_and_falls_while_nothing_comes() ->
     assert recent_speed(pace, 6_000) == 100
     assert recent_speed(pace, 21_000) == 10
     assert recent_speed(pace[:1], 3_000) is None
+
+
+def test_a_lease_brings_the_options_of_its_job(catalogue: Catalogue, ledger: Ledger) -> None:
+    options = VerdictOptions("strict", (("curse", 0.4),))
+    add_job(catalogue, chunks=1)
+    add_job(catalogue, chunks=1, options=options)
+
+    assert [take(ledger).options for _ in range(2)] == [None, options]
+
+
+@pytest.mark.parametrize("later", ['"version":2', '"options":{"policy":"board1"}'])
+def test_a_job_of_a_later_version_is_left_alone_and_others_go_on(
+    catalogue: Catalogue, ledger: Ledger, redis: Redis, later: str
+) -> None:
+    job_id = add_job(catalogue, chunks=1)
+    redis.hset(keys.job_part(job_id, ""), "spec", f'{{"format":"txt",{later}}}')
+    other = add_job(catalogue, chunks=1)
+
+    with pytest.raises(UnavailableError, match=f"{job_id} was accepted by a later version"):
+        ledger.lease("w")
+
+    lease = take(ledger)
+    assert lease.job_id == other
+    hand_in(ledger, lease)
+    redis.hset(keys.job_part(job_id, ""), "spec", '{"format":"txt"}')
+    assert take(ledger).attempt == 1  # it was given back as if it had never been taken

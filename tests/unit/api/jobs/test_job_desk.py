@@ -14,7 +14,7 @@ from shared.settings import Settings
 
 @pytest.fixture
 def desk() -> JobDesk:
-    return JobDesk(Settings(), MagicMock(), MagicMock(), MagicMock())
+    return JobDesk(Settings(), MagicMock(), MagicMock(), MagicMock(), MagicMock())
 
 
 def failing(error: Exception) -> Callable[[], None]:
