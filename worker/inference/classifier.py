@@ -117,10 +117,10 @@ class Classifier:
                 rejected.append(Classified(index, error, len(windows), tokenization_s, 0.0))
             else:
                 accepted.append((index, windows))
-        futures = iter(self.batcher.submit([row for _, windows in accepted for row in windows], priority))
+        futures = self.batcher.submit([windows for _, windows in accepted], priority)
         pending = [
-            _Pending(index, [next(futures) for _ in windows], tokenization_s, options[index])
-            for index, windows in accepted
+            _Pending(index, of_text, tokenization_s, options[index])
+            for (index, _), of_text in zip(accepted, futures, strict=True)
         ]
         return rejected, pending
 
