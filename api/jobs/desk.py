@@ -24,7 +24,7 @@ from shared.settings import Settings
 log = get_logger(__name__)
 
 CATALOGUE_THREADS = 4
-_NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}  # parquet alone is spooled to a file, coming in and going out
+_NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}  # xlsx and parquet alone are spooled, coming in and going out
 
 T = TypeVar("T")
 
@@ -67,7 +67,7 @@ class JobDesk:
         """`work(*args)` in a thread.
 
         Raises:
-            DiskFullError: a parquet file has no room.
+            DiskFullError: an xlsx or parquet file has no room.
             StoreUnavailableError: Redis does not answer.
         """
         return await self._in(self._threads, work, *args)
@@ -78,7 +78,7 @@ class JobDesk:
         Raises:
             OverloadedError: as many uploads as allowed are coming in.
             RequestError: the upload is refused.
-            DiskFullError: a parquet file has no room.
+            DiskFullError: an xlsx or parquet file has no room.
             StoreUnavailableError: Redis does not answer.
         """
         if self._uploads_now >= self._settings.max_uploads:
@@ -100,7 +100,9 @@ class JobDesk:
         except (RedisError, OSError) as error:
             if isinstance(error, OSError) and error.errno in _NO_ROOM:
                 log.warning("disk_full", folder=gettempdir())
-                raise DiskFullError("the server has no room for a parquet file now; csv and jsonl need none") from error
+                raise DiskFullError(
+                    "the server has no room for an xlsx or parquet file now; csv and jsonl need none"
+                ) from error
             log.warning("store_lost", error_type=type(error).__name__)
             raise StoreUnavailableError("Redis does not answer; try again shortly") from error
 

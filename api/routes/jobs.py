@@ -44,8 +44,9 @@ Wait = Annotated[float, Query(ge=0, le=MAX_WAIT_S, description="seconds to wait 
     openapi_extra=schemas.JOB_BODY,
 )
 async def create_job(request: Request, owner: OwnerDep, context: ContextDep) -> Response:
-    """Send a file (multipart `file=`, or as the body) or JSON `{"texts": […]}`; csv, tsv, jsonl, json, plain lines, xlsx
-    or parquet, each also gzipped. Options go in the query or, before the file, in the form. 202 means that the job is stored.
+    """Send a file (multipart `file=`, or as the body) or JSON `{"texts": […]}`; csv, tsv, jsonl, json, plain lines,
+    xlsx or parquet, each also gzipped. Options go in the query or, before the file, in the form. 202 means that the
+    job is stored.
     """
     digest = _idempotency_digest(request)
     known = await _job_of_key(owner, digest, context)

@@ -10,8 +10,8 @@ import subprocess
 import sys
 from typing import IO, Any
 
-# Address space. A sheet of a million comments takes about half of it.
-MAX_MEMORY_BYTES = 512 << 20
+# Address space.
+MAX_MEMORY_BYTES = 384 << 20
 MAX_CPU_S = 300
 # What such a process needs of its surroundings: no keys, no addresses.
 _PASSED_ON = (

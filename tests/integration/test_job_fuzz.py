@@ -1,4 +1,4 @@
-"""Whatever is sent to POST /jobs gets a 202 or a 4xx in the one error shape, never a 500; so does whoever asks for results.
+"""Whatever is sent to POST /jobs gets a 202 or a 4xx in the one error shape, never a 500; so do its results.
 
 500 examples; KOBERT_FUZZ_EXAMPLES says another number, and `make nightly` 20,000.
 """
@@ -12,7 +12,7 @@ from typing import Any
 import httpx
 import pytest
 import xlsxwriter
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 
 from api.uploads.options import FORMATS
@@ -91,6 +91,7 @@ def send(stack: Stack, content: bytes, query: dict[str, str], content_type: str)
         f"{stack.url}/jobs", content=content, params=query, headers={"Content-Type": content_type}, timeout=60
     )
     assert_in_shape(answer, 202)
+    event(f"status {answer.status_code}")
     if answer.status_code == 202:
         job = f"{stack.url}/jobs/{answer.json()['id']}"
         for file_format in ("jsonl", "csv"):
