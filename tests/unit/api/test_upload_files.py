@@ -283,7 +283,6 @@ def test_no_process_is_left_when_the_rows_are_not_wanted(children: list[psutil.P
 
 
 def test_a_process_that_dies_without_a_word_is_no_end_of_the_rows(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(confined, "_PASSED_ON", ())
     start = confined.start
 
     def started(module: str, *arguments: str, stdin: Any) -> Any:
