@@ -20,6 +20,7 @@ from shared.jobs.records import Row
 
 _LIBRARIES = {"xlsx": "openpyxl", "parquet": "arro3.io"}
 _MAX_FRAME_BYTES = 64 << 20
+_MAX_SHEET_CHARS = 255
 _FRAME = msgspec.json.Decoder(Frame)
 _NULL = msgspec.Raw(b"null")
 
@@ -65,7 +66,7 @@ class ExtractedTable:
             for piece in pieces:
                 spool.write(piece)
             spool.seek(0)
-            self._process = _started(kind, options.sheet or "", max_bytes, spool)
+            self._process = _started(kind, _argument(options.sheet), max_bytes, spool)
         self._is_open = True
         try:
             self._rows = self._read_rows(self._read_frame())
@@ -132,6 +133,11 @@ class ExtractedTable:
             # A comment may be a number alone, and an empty cell is an empty text.
             text = _shown(cells[self.text_at])
         return make_row(number, text, fields, self._max_text_chars, f"row {number}")
+
+
+def _argument(sheet: str | None) -> str:
+    """A sheet's name as a process can be given it; no sheet has a longer one, nor a NUL in it."""
+    return (sheet or "")[:_MAX_SHEET_CHARS].replace("\0", "\ufffd")
 
 
 def _started(kind: str, sheet: str, max_bytes: int, spool: IO[bytes]) -> Popen[bytes]:

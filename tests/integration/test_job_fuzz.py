@@ -56,21 +56,29 @@ contents = st.one_of(
     documents,
     lines,
     harmed,
-    tables.map(gzip.compress),
+    tables.map(lambda data: gzip.compress(data, mtime=0)),
     st.just(b"PAR1" + b"\0" * 20),
 )
-options = st.fixed_dictionaries(
+hostile = st.fixed_dictionaries(
     {},
     optional={
         "format": st.sampled_from([*FORMATS, "xls", "x"]),
         "encoding": st.sampled_from(ENCODINGS),
-        "text_column": st.sampled_from(NAMES),
+        "text_column": st.sampled_from([*["1"] * 10, *NAMES]),
         "id_column": st.sampled_from(NAMES),
         "header": st.sampled_from(["true", "false", "x"]),
         "sheet": st.sampled_from(["1", "Sheet1", "x", "9" * 5_000]),
         "metadata": st.sampled_from(["{}", '{"a":"b"}', "{", "[" * 3_000]),
         "file_name": st.sampled_from(["a.csv", "a.xls", "../a.json", "\n", "x"]),
     },
+)
+# Half of the options can be followed, so that rows are read.
+options = st.one_of(
+    hostile,
+    st.fixed_dictionaries(
+        {"format": st.sampled_from(FORMATS), "text_column": st.just("1")}, optional={"header": st.just("false")}
+    ),
+    st.fixed_dictionaries({"format": st.sampled_from(["txt", "json", "jsonl", "csv"])}),
 )
 types = st.sampled_from(["text/csv", "text/plain", "application/json", "application/jsonl", "text/csv; charset=euc-kr", "application/vnd.ms-excel",
                          "multipart/form-data", "multipart/form-data; boundary=x", ""])  # fmt: skip
