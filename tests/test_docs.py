@@ -40,6 +40,9 @@ def documents() -> list[Path]:
     ]
 
 
+KOREAN_PAGES = [path for path in documents() if path.name.endswith(".ko.md")]
+
+
 def shown_default(name: str) -> str:
     default = Settings.model_fields[name].get_default(call_default_factory=True)
     return "" if default in (None, {}, []) else str(default)
@@ -162,10 +165,32 @@ def test_the_decisions_are_numbered_without_gaps() -> None:
 
 def test_the_index_leads_to_every_page() -> None:
     index = read("docs/README.md")
-    pages = [path for path in (ROOT / "docs").rglob("*.md") if path.name != "README.md" and ".ko" not in path.name]
+    pages = [path for path in (ROOT / "docs").rglob("*.md") if path.name != "README.md"]
     moved = {"docs/model-notes.md"}  # what cards of bundles made before still name
     names = {str(page.relative_to(ROOT)) for page in pages} - moved
     assert not [name for name in names if f"({name.removeprefix('docs/')})" not in index]
+
+
+def first_cells(document: Path) -> list[list[str]]:
+    """The names in backticks in the first cell of each table row, without placeholders such as FOLDER."""
+    cells = re.findall(r"^\| ([^|]+) \|", document.read_text(), re.MULTILINE)
+    return [sorted(re.findall(r"`([^`]+?)(?: [A-Z]+| [가-힣]+)?`", cell)) for cell in cells]
+
+
+def commands(document: Path) -> list[str]:
+    """The lines of the code blocks, without comments and without diagrams, which are translated."""
+    blocks = re.findall(r"```\w+\n(.*?)```", document.read_text(), re.DOTALL)
+    return [re.sub(r"\s+#.*", "", line) for block in blocks for line in block.splitlines()]
+
+
+@pytest.mark.parametrize("korean", KOREAN_PAGES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_a_korean_page_and_its_english_one_lead_to_each_other_and_name_the_same_things(korean: Path) -> None:
+    english = korean.with_name(korean.name.replace(".ko.md", ".md"))
+
+    assert f"[English]({english.name})" in korean.read_text().splitlines()[:4]
+    assert f"[한국어]({korean.name})" in english.read_text().splitlines()[:4]
+    assert first_cells(korean) == first_cells(english)
+    assert commands(korean) == commands(english)
 
 
 @pytest.mark.parametrize("document", documents(), ids=lambda path: str(path.relative_to(ROOT)))
