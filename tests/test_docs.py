@@ -48,16 +48,17 @@ def shown_default(name: str) -> str:
     return "" if default in (None, {}, []) else str(default)
 
 
-def test_the_table_of_settings_is_complete_and_its_defaults_are_true() -> None:
-    rows = re.findall(r"^\| `([A-Z_]+)` \| (?:`([^`]*)`)? ?\| .+ \|$", read("docs/settings.md"), re.MULTILINE)
+@pytest.mark.parametrize("page", ["docs/settings.md", "docs/settings.ko.md"])
+def test_the_tables_of_settings_are_complete_and_their_defaults_are_true(page: str) -> None:
+    rows = re.findall(r"^\| `([A-Z_]+)` \| (?:`([^`]*)`)? ?\| .+ \|$", read(page), re.MULTILINE)
 
     assert dict(rows) == {name.upper(): shown_default(name) for name in Settings.model_fields}
     assert len(rows) == len(Settings.model_fields)
 
 
-def metric_table(heading: str) -> dict[str, tuple[str, frozenset[str]]]:
-    """Type and labels of each metric in a table of docs/operations.md."""
-    section = read("docs/operations.md").partition(f"### {heading}\n")[2].partition("\n#")[0]
+def metric_table(heading: str, page: str = "docs/operations.md") -> dict[str, tuple[str, frozenset[str]]]:
+    """Type and labels of each metric in a table of the page on operations."""
+    section = read(page).partition(f"### {heading}\n")[2].partition("\n#")[0]
     rows = re.findall(r"^\| `(\w+)` \| (\w+) \| ([^|]*)\| .+ \|$", section, re.MULTILINE)
     return {name: (kind, frozenset(re.findall(r"`(\w+)`", labels))) for name, kind, labels in rows}
 
@@ -69,6 +70,11 @@ def shown_name(family: Metric) -> str:
 def own_families(families: Iterable[Metric]) -> dict[str, str]:
     """Types of our metrics, without those of the process."""
     return {shown_name(family): family.type for family in families if family.name.startswith("kobert_")}
+
+
+def test_the_korean_tables_of_metrics_say_what_the_english_ones_say() -> None:
+    for english, korean in (("API", "API"), ("Worker", "워커")):
+        assert metric_table(korean, "docs/operations.ko.md") == metric_table(english)
 
 
 def test_the_table_of_the_apis_metrics_is_complete_and_its_types_are_true() -> None:
