@@ -16,8 +16,9 @@ from safetensors.torch import save_file
 from bundles.files import SourceFiles
 from bundles.format import CONFIG_FILE, TOKENIZER_FILE
 from bundles.sources.conversion import ConversionOptions, ConversionRequest
+from convert.json_file import read_json
 from convert.model_source import read_weights
-from convert.tokenizer import choose_tokenizer, pad_token_id, read_json
+from convert.tokenizer import choose_tokenizer, pad_token_id
 from shared.errors import ModelSourceError
 
 _WEIGHTS_FILE = "model.safetensors"

@@ -20,8 +20,9 @@ from typing import Any, Literal
 
 import sentencepiece
 from sentencepiece import sentencepiece_model_pb2
-from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers, processors
+from tokenizers import Regex, Tokenizer, normalizers
 
+from bundles.text.sentencepiece import enclose, keep_clusters_apart, read_model, unigram_tokenizer
 from shared.errors import ModelSourceError
 
 # The generated module has no types.
@@ -31,10 +32,7 @@ LegacyTokenizer = Literal["kobert", "gluonnlp"]
 
 KOBERT_SPECIALS = ("[UNK]", "[PAD]", "[CLS]", "[SEP]", "[MASK]")
 SENTENCEPIECE_SPECIALS = ("<unk>", "<s>", "</s>", "<pad>")
-SPACE_MARK = "▁"
 _NORMAL_PIECE = 1
-_NONCHARACTER = "\ufdd0"
-_FINAL_CLUSTERS = "ㄳㄵㄶㄺㄻㄼㄽㄾㄿㅀㅄ"
 _ASCII_PUNCTUATION = r"!-/:-@\[-`{-~"
 
 
@@ -45,26 +43,12 @@ def build_tokenizer(model_path: Path, token_ids: Mapping[str, int], flavour: Leg
         ModelSourceError: the model is not a unigram SentencePiece model, or a piece of it has no id.
     """
     proto = read_model(model_path)
-    tokenizer = Tokenizer(models.Unigram(_pieces_by_id(proto, token_ids, model_path), unk_id=token_ids["[UNK]"]))
-    tokenizer.normalizer = normalizers.Sequence(_steps(proto.normalizer_spec.precompiled_charsmap, flavour))
-    tokenizer.pre_tokenizer = pre_tokenizers.Metaspace(replacement=SPACE_MARK, prepend_scheme="always", split=True)
-    tokenizer.post_processor = processors.TemplateProcessing(
-        single="[CLS] $A [SEP]",
-        special_tokens=[(token, token_ids[token]) for token in ("[CLS]", "[SEP]")],
-    )
+    pieces = _pieces_by_id(proto, token_ids, model_path)
+    first_steps = _split_into_words() if flavour == "gluonnlp" else keep_clusters_apart()
+    charsmap = proto.normalizer_spec.precompiled_charsmap
+    tokenizer = unigram_tokenizer(pieces, token_ids["[UNK]"], charsmap, first_steps)
+    enclose(tokenizer, ("[CLS]", token_ids["[CLS]"]), ("[SEP]", token_ids["[SEP]"]))
     return tokenizer
-
-
-def read_model(path: Path) -> Any:  # noqa: ANN401  the generated class has no types
-    """Parse a SentencePiece model file."""
-    proto = spiece.ModelProto()
-    try:
-        proto.ParseFromString(path.read_bytes())
-    except Exception as error:  # protobuf's DecodeError has no stable import path between its implementations
-        raise ModelSourceError(f"{path.name} is not a SentencePiece model") from error
-    if not proto.pieces or proto.trainer_spec.model_type != spiece.TrainerSpec.UNIGRAM:
-        raise ModelSourceError(f"{path.name} is not a unigram SentencePiece model, which KoBERT's tokenizer is")
-    return proto
 
 
 def own_ids(model_path: Path) -> dict[str, int]:
@@ -98,26 +82,6 @@ def _scored(token: str | None, scores: Mapping[str, float]) -> tuple[str, float]
 def unmatched(token: str) -> str:
     """The name under which a special token stands in the tokenizer's own list, where no text can match it."""
     return f"{token} "
-
-
-def _steps(charsmap: bytes, flavour: LegacyTokenizer) -> list[normalizers.Normalizer]:
-    first = _split_into_words() if flavour == "gluonnlp" else _keep_clusters_apart()
-    return [
-        *first,
-        normalizers.Precompiled(charsmap),
-        # SentencePiece's map joins loose jamo ("ㄱㅣ사" becomes "기사"), and the Rust port of it does not: NFC does.
-        normalizers.NFC(),
-        normalizers.Replace(_NONCHARACTER, ""),
-        normalizers.Replace(Regex(" {2,}"), " "),
-        normalizers.Strip(),
-    ]
-
-
-def _keep_clusters_apart() -> list[normalizers.Normalizer]:
-    """Keep NFC from joining a syllable and a loose cluster after it ("이ㅄ"), which SentencePiece leaves apart."""
-    return [
-        normalizers.Replace(Regex(f"(?<=[가-힣]){cluster}"), _NONCHARACTER + cluster) for cluster in _FINAL_CLUSTERS
-    ]
 
 
 def _split_into_words() -> list[normalizers.Normalizer]:

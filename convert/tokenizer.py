@@ -1,6 +1,5 @@
 """The tokenizer of a source: its own `tokenizer.json`, or one made of its SentencePiece model or its word pieces."""
 
-import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -8,6 +7,7 @@ from typing import Any
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
 
 from bundles.sources.conversion import ConversionRequest
+from convert.json_file import read_json
 from convert.sentencepiece_tokenizer import (
     KOBERT_SPECIALS,
     SENTENCEPIECE_SPECIALS,
@@ -100,23 +100,6 @@ def from_word_pieces(path: Path, config: Mapping[str, Any]) -> Tokenizer:
         single="[CLS] $A [SEP]", special_tokens=[(token, ids[token]) for token in ("[CLS]", "[SEP]")]
     )
     return tokenizer
-
-
-def read_json(path: Path | None) -> dict[str, Any]:
-    """A JSON object from `path`; empty where there is no file.
-
-    Raises:
-        ModelSourceError: the file is no JSON object.
-    """
-    if path is None:
-        return {}
-    try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise ModelSourceError(f"{path.name} is not JSON: {error}") from error
-    if not isinstance(value, dict):
-        raise ModelSourceError(f"{path.name} is not a JSON object")
-    return value
 
 
 def _vocabulary(path: Path | None, order: VocabSpecials, warn: Callable[[str], None]) -> Vocabulary | None:

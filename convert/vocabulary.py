@@ -1,11 +1,11 @@
 """What a legacy set's `vocab.pkl` and `category.pkl` say: the ids of the pieces, and the names of the classes."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from convert.json_file import read_json
 from convert.pickles import Instance, read_pickle
 from convert.sentencepiece_tokenizer import KOBERT_SPECIALS
 from shared.errors import ModelSourceError
@@ -42,7 +42,7 @@ def read_vocabulary(path: Path) -> Vocabulary:
     Raises:
         ModelSourceError: it is neither, or it asks for anything that a vocabulary does not need.
     """
-    state = _json_state(path) if path.suffix == ".json" else _pickle_state(path)
+    state = read_json(path) if path.suffix == ".json" else _pickle_state(path)
     tokens = state.get("_idx_to_token", state.get("idx_to_token"))
     if not isinstance(tokens, list) or not tokens or not all(isinstance(token, str) for token in tokens):
         raise ModelSourceError(f"{path.name} holds no list of tokens, so it is not a gluonnlp vocabulary")
@@ -61,16 +61,6 @@ def _pickle_state(path: Path) -> dict[str, Any]:
     if not isinstance(value, Instance) or value.name not in _VOCAB_CLASSES:
         raise ModelSourceError(f"{path.name} is not a pickled gluonnlp vocabulary")
     return value.attributes
-
-
-def _json_state(path: Path) -> dict[str, Any]:
-    try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise ModelSourceError(f"{path.name} is not JSON") from error
-    if not isinstance(value, dict):
-        raise ModelSourceError(f"{path.name} is not a gluonnlp vocabulary")
-    return value
 
 
 def read_categories(path: Path) -> list[str]:

@@ -39,15 +39,7 @@ def _split_names(value: Any) -> Any:  # noqa: ANN401  whatever the environment h
 
 Names = Annotated[list[str], NoDecode, BeforeValidator(_split_names)]
 OptionalText = Annotated[str | None, BeforeValidator(_blank_is_unset)]
-
-
-def _parse_list(value: Any) -> Any:  # noqa: ANN401  whatever the environment holds
-    if not isinstance(value, str):
-        return value
-    return tuple(part.strip() for part in value.split(",") if part.strip())
-
-
-TextList = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_parse_list)]
+TextList = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split_names)]
 Thresholds = Annotated[dict[str, Annotated[float, Field(ge=0, le=1)]], NoDecode, BeforeValidator(_parse_thresholds)]
 
 

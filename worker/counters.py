@@ -8,8 +8,11 @@ from prometheus_client import Counter, Gauge, Histogram
 
 from shared.jobs.records import Outcome, RowFailure
 from shared.messages import ModelInfo
-from shared.metrics import LATENCY_BUCKETS_S, ROW_BUCKETS, TOKEN_BUCKETS, new_registry
+from shared.metrics import LATENCY_BUCKETS_S, new_registry
 from worker.inference.batcher import MicroBatcher
+
+ROW_BUCKETS = (1, 2, 4, 8, 16, 32, 64, 128)
+TOKEN_BUCKETS = (8, 16, 32, 64, 128, 256, 512, 1024)
 
 
 @dataclass(frozen=True)
@@ -23,7 +26,7 @@ class AnsweredMessage:
 
 
 class WorkerMetrics:
-    """One a worker process. Thread-safe."""
+    """One per worker process. Thread-safe."""
 
     def __init__(self) -> None:
         self.registry = new_registry()

@@ -74,7 +74,7 @@ class HubRepo:
             StartupError: the download cannot be written.
         """
         request = FetchRequest(name=self.name, revision=self.revision, wanted=wanted, timeout_s=timeout_s)
-        result = run_process(_FETCH_MODULE, request, on_report)
+        result = run_process(_FETCH_MODULE, request, on_report, work=f"the download of {self}")
         return Snapshot(Path(result["folder"]), result["commit"])
 
     def upload(self, folder: Path, on_report: OnReport, *, private: bool) -> str:
@@ -84,4 +84,4 @@ class HubRepo:
             HubUnreachableError, ModelNotFoundError, ModelSourceError: as `fetch`.
         """
         request = PushRequest(name=self.name, folder=str(folder), private=private)
-        return run_process(_PUSH_MODULE, request, on_report)["commit"]
+        return run_process(_PUSH_MODULE, request, on_report, work=f"the upload to {self.name}")["commit"]

@@ -67,7 +67,7 @@ def convert(request: ConversionRequest, on_report: OnReport) -> None:
             "pip install 'kobert-classifier[convert]', or convert it elsewhere with `kobert model import` and set "
             "MODEL to the folder that it writes"
         )
-    run_process(CONVERT_MODULE, request, on_report)
+    run_process(CONVERT_MODULE, request, on_report, work=f"the conversion of {request.source} (it needs up to 1.5 GB)")
 
 
 def paths_by_role(folder: Path, by_role: dict[str, str]) -> dict[str, Path]:
