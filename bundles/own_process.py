@@ -1,7 +1,7 @@
-"""Runs work in a Python process of its own, so that its memory and its libraries never reach the worker.
+"""Runs work in a separate Python process, so that its memory and its libraries never reach the worker.
 
 The request goes to the process as JSON on stdin; progress, and at the end a result or an error, come back as JSON lines
-on stdout. `answer_request` is the other side of it, inside the process.
+on stdout. `answer_request` runs inside that process.
 """
 
 import signal
@@ -32,26 +32,26 @@ Request = TypeVar("Request", bound=msgspec.Struct)
 
 
 class Progress(msgspec.Struct, frozen=True, tag="progress"):
-    """What a process is doing; `fraction` is of the whole, between 0 and 1."""
+    """What the process is doing; `fraction` is the part done, from 0 to 1."""
 
     message: str
     fraction: float
 
 
 class Notice(msgspec.Struct, frozen=True, tag="notice"):
-    """Something that the user should know and that does not stop the work."""
+    """A warning for the user; the work goes on."""
 
     message: str
 
 
 class Done(msgspec.Struct, frozen=True, tag="done"):
-    """The end; `result` is for whoever asked."""
+    """The work succeeded, with its `result`."""
 
     result: dict[str, str]
 
 
 class Failed(msgspec.Struct, frozen=True, tag="failed"):
-    """The end, with the error of `shared.errors` that it was."""
+    """The work failed with an error of `shared.errors`."""
 
     code: str
     message: str
@@ -95,7 +95,7 @@ def _death(work: str, returncode: int) -> str:
 
 
 def answer_request(kind: type[Request], work: Callable[[Request, OnReport], dict[str, str]]) -> int:
-    """Inside the process: read the request, do the work, report; returns the exit code."""
+    """Read the request from stdin, do the work and report on stdout; returns the exit code."""
     output = sys.stdout.buffer
     # Send what a library prints to stderr, away from the reports.
     sys.stdout = sys.stderr
@@ -105,7 +105,7 @@ def answer_request(kind: type[Request], work: Callable[[Request, OnReport], dict
             output.write(msgspec.json.encode(what) + b"\n")
             output.flush()
         except BrokenPipeError:
-            sys.exit(_EXIT_ABANDONED)  # whoever asked has gone
+            sys.exit(_EXIT_ABANDONED)  # the parent process has gone
 
     try:
         result = work(msgspec.json.decode(sys.stdin.buffer.read(), type=kind), report)

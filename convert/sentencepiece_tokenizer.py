@@ -1,10 +1,10 @@
-"""A `tokenizer.json` that gives the ids of a SentencePiece model, the way KoBERT's users tokenised.
+"""Builds a `tokenizer.json` that gives the ids of a SentencePiece model, as KoBERT's users tokenised.
 
-Two ways are in use, and a checkpoint does not say which one it was trained with:
+There are two ways, and a checkpoint does not say which one was used in training:
 
 - `kobert`: the text goes to SentencePiece as it is (`KoBERTTokenizer`, `AutoTokenizer` with `skt/kobert-base-v1`);
 - `gluonnlp`: `BERTSPTokenizer(..., lower=False)` of SKT's first tutorial. It removes control characters and accents,
-  puts spaces round every punctuation mark and Chinese character, and gives SentencePiece the words one by one.
+  puts spaces around every punctuation mark and Chinese character, and gives SentencePiece the words one by one.
 
 Special tokens are set by the post-processor alone and never matched in a text: a comment that contains "[SEP]" is read
 as those five characters, as SentencePiece reads it.
@@ -25,7 +25,7 @@ from tokenizers import Regex, Tokenizer, normalizers
 from bundles.text.sentencepiece import enclose, keep_clusters_apart, read_model, unigram_tokenizer
 from shared.errors import ModelSourceError
 
-# The generated module has no types.
+# The generated module is untyped.
 spiece: Any = sentencepiece_model_pb2
 
 LegacyTokenizer = Literal["kobert", "gluonnlp"]
@@ -66,21 +66,21 @@ def _pieces_by_id(
     if unknown:
         raise ModelSourceError(
             f"the vocabulary has no id for {len(unknown)} pieces of {path.name}, such as {unknown[0]!r}: "
-            "the two do not belong together"
+            "they do not belong together"
         )
     by_id = {index: token for token, index in token_ids.items()}
     return [_scored(by_id.get(index), scores) for index in range(max(by_id) + 1)]
 
 
 def _scored(token: str | None, scores: Mapping[str, float]) -> tuple[str, float]:
-    """A piece with its score; what SentencePiece never matches gets a name with a space, which no text still has."""
+    """A piece with its score. A token that must never match gets a name with a space, which no normalised text has."""
     if token in scores:
         return str(token), scores[str(token)]
     return unmatched(token or "unused"), 0.0
 
 
 def unmatched(token: str) -> str:
-    """The name under which a special token stands in the tokenizer's own list, where no text can match it."""
+    """The name of a special token in the tokenizer's vocabulary, chosen so that no text can match it."""
     return f"{token} "
 
 
@@ -97,7 +97,7 @@ def _split_into_words() -> list[normalizers.Normalizer]:
 
 
 def _spaces_round_punctuation() -> bytes:
-    """A map from every punctuation mark to itself between spaces, compiled by SentencePiece's own trainer."""
+    """A map that puts spaces around every punctuation mark, compiled by SentencePiece's trainer."""
     rules = "".join(
         f"{ord(mark):X}\t20 {ord(mark):X} 20\n" for mark in map(chr, range(sys.maxunicode)) if _splits(mark)
     )

@@ -1,4 +1,4 @@
-"""What a legacy set's `vocab.pkl` and `category.pkl` say: the ids of the pieces, and the names of the classes."""
+"""Reads `vocab.pkl`, the ids of the pieces, and `category.pkl`, the names of the classes."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -31,7 +31,7 @@ class Vocabulary:
         return {token: index for index, token in enumerate(tokens)}
 
     def specials_differ(self) -> bool:
-        """Whether the file holds KoBERT's five special tokens in front, in another order than KoBERT's."""
+        """Whether the file begins with KoBERT's five special tokens in another order."""
         front = self.tokens[: len(KOBERT_SPECIALS)]
         return front != KOBERT_SPECIALS and sorted(front) == sorted(KOBERT_SPECIALS)
 
@@ -40,7 +40,7 @@ def read_vocabulary(path: Path) -> Vocabulary:
     """Read a `vocab.pkl` (a pickled gluonnlp `BERTVocab`) or SKT's `kobertvocab_*.json`.
 
     Raises:
-        ModelSourceError: it is neither, or it asks for anything that a vocabulary does not need.
+        ModelSourceError: it is neither, or it contains objects that a vocabulary does not need.
     """
     state = read_json(path) if path.suffix == ".json" else _pickle_state(path)
     tokens = state.get("_idx_to_token", state.get("idx_to_token"))

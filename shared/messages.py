@@ -1,7 +1,7 @@
-"""What crosses the queue: frozen, typed, versioned JSON.
+"""The messages between API and workers: frozen, typed, versioned JSON.
 
 A `PredictMessage` goes from an API process through Celery to a worker; `Reply` objects come back on the stream named by
-`reply_to`; a `Heartbeat` is what a worker says of itself. Times are Unix seconds, durations seconds.
+`reply_to`; a `Heartbeat` is the state that a worker reports. Times are Unix seconds, durations seconds.
 """
 
 from typing import TypeVar
@@ -19,7 +19,7 @@ class TextItem(msgspec.Struct, frozen=True):
 
 
 class PredictMessage(msgspec.Struct, frozen=True, kw_only=True):
-    """Many texts for one worker. After `deadline` nobody waits for the answer any more.
+    """Many texts for one worker. After `deadline` no caller waits for the answer.
 
     `request_ids` are those of the HTTP requests that the texts came with, each once, for the worker's log.
     """
@@ -86,7 +86,7 @@ class Throughput(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Heartbeat(msgspec.Struct, frozen=True, kw_only=True):
-    """One worker's sign of life, written only while its model thread lives; `takes` is its WORKER_TAKES."""
+    """One worker's heartbeat, written only while its model thread lives; `takes` is its WORKER_TAKES."""
 
     worker_id: str
     host: str

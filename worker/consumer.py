@@ -1,7 +1,6 @@
-"""Celery's consumer, except that it looks for a lost Redis every second or two.
+"""Celery's consumer, but reconnecting to a lost Redis within two seconds.
 
-Celery's own waits grow by two seconds up to half a minute, so that after a short outage messages would lie untouched
-long after Redis is back.
+Celery's retry delay grows up to 30 seconds, so after a short outage messages would wait long after Redis is back.
 """
 
 from typing import Any
@@ -21,7 +20,7 @@ class PromptConsumer(Consumer):
     """Named by Celery's setting `worker_consumer`."""
 
     def ensure_connected(self, conn: Any) -> Any:  # noqa: ANN401  kombu has no types
-        """Return `conn` once it is connected, however long that takes; a shutdown ends the wait."""
+        """Retry until `conn` is connected or the worker shuts down; returns `conn`."""
 
         def note(error: Exception, retry_in_s: float) -> None:
             log.warning("queue_unreachable", error_type=type(error).__name__, retry_in_s=retry_in_s)

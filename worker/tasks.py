@@ -1,4 +1,4 @@
-"""The Celery tasks: answer a message of interactive texts; poke the bulk runner when a job has work."""
+"""The Celery tasks: answer a message of interactive texts; wake the bulk runner when a job has work."""
 
 import time
 
@@ -31,11 +31,11 @@ def register_predict(app: Celery, classifier: Classifier, replies: ReplySender, 
 
 
 def register_jobs(app: Celery, runner: BulkRunner) -> None:
-    """Make `app` handle the messages that say that a job has work; the ledger, not the message, says which."""
+    """Make `app` handle announcements that a job has work. Which job it is, is read from the ledger."""
 
     @app.task(name=JOBS_TASK, ignore_result=True, acks_late=True)
     def announce(_job_id: str) -> None:
-        runner.poke()
+        runner.wake()
 
 
 def answer(

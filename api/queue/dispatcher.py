@@ -1,8 +1,7 @@
-"""Hands texts to the queue and waits for their answers; one an API process.
+"""Sends texts to the queue and waits for their answers. One per API process.
 
-Work-conserving, with no timer: with nothing being published a text leaves at once; while a message is being published,
-texts collect, and leave together in the next one. So a lone text never waits for company, and under load one Celery
-message carries many.
+There is no timer. If no message is being published, a text is sent at once; while one is being published, texts collect
+and are sent together in the next. So a single text never waits, and under load one Celery message carries many.
 """
 
 import asyncio
@@ -52,7 +51,7 @@ class _Pending:
 
 
 class Dispatcher:
-    """Every text given to `classify` ends, before its deadline, as a result or as a named error."""
+    """Every text given to `classify` ends as a result or as a named error, at its deadline at the latest."""
 
     def __init__(self, settings: Settings, process_id: str, publisher: TextPublisher, fleet: WorkerFleet) -> None:
         self._settings = settings
@@ -70,7 +69,7 @@ class Dispatcher:
         self._sender = asyncio.create_task(self._send_forever(), name="dispatcher")
 
     async def close(self) -> None:
-        """Stop sending; what is pending fails as unavailable."""
+        """Stop sending; pending texts fail with `StoreUnavailableError`."""
         await end_task(self._sender)
         self._fail(list(self._pending.values()), StoreUnavailableError("the server is stopping"))
 
@@ -80,10 +79,10 @@ class Dispatcher:
         return len(self._pending)
 
     async def classify(self, texts: Sequence[str]) -> list[Result | KobertError]:
-        """Results in the order of `texts`; a text without one by the deadline gets its error in its place.
+        """Results in the order of `texts`; a text that has none by the deadline gets an error in its place.
 
         Raises:
-            StoreUnavailableError, NoWorkerError: at once, when nobody could answer.
+            StoreUnavailableError, NoWorkerError: no worker could answer.
             OverloadedError: too much is in flight.
         """
         self._fleet.require_live_worker()
@@ -98,17 +97,17 @@ class Dispatcher:
                 entry.future.cancel()
 
     def resolve(self, results: Sequence[Result]) -> None:
-        """Take answers from the reply stream; those nobody waits for (late, or doubled by a redelivery) are dropped."""
+        """Take results from the reply stream; late and duplicate ones, which nothing waits for, are dropped."""
         for result in results:
             entry = self._pending.get(result.id)
             if entry is not None and not entry.future.done():
                 entry.future.set_result(result)
 
     def resend_pending(self) -> None:
-        """Send every unanswered text again: a worker died, and nobody knows which texts it held.
+        """Send every unanswered text again: a worker died, and its texts are not known.
 
-        Celery would redeliver what the worker had acknowledged receipt of, later; what Redis handed it an instant
-        before it died would be lost (kombu#305). An answer that comes twice is dropped by `resolve`.
+        Celery would redeliver most of them later, but loses a message that Redis delivered just before the worker died
+        (kombu#305). `resolve` drops duplicate answers.
         """
         waiting = set(map(id, self._outbox))
         unanswered = [e for e in self._pending.values() if not e.future.done() and id(e) not in waiting]
@@ -118,7 +117,7 @@ class Dispatcher:
             self._work.set()
 
     def _check_room(self, texts: int) -> None:
-        # More than the workers can answer in time would only be accepted to time out.
+        # Texts beyond what the workers can answer in time would only time out.
         answerable = int(self._fleet.texts_per_s * self._settings.predict_timeout_s)
         limit = min(self._settings.max_inflight_texts, max(answerable, 1))
         if self._pending and len(self._pending) + texts > limit:
@@ -152,7 +151,7 @@ class Dispatcher:
         batch: list[_Pending] = []
         while self._outbox and len(batch) < self._settings.max_message_texts:
             entry = self._outbox.popleft()
-            # A caller that timed out or left has cancelled its future.
+            # A caller that timed out or disconnected has cancelled its future.
             if not entry.future.done():
                 batch.append(entry)
         return batch
@@ -170,7 +169,7 @@ class Dispatcher:
         except StoreUnavailableError as error:
             self._fail(batch, error)
         except Exception as error:
-            # Whatever it was, these texts must end, and the next ones must be sent.
+            # After any error these texts must end, and the next ones must be sent.
             log.exception("publish_failed", error_type=type(error).__name__)
             self._fail(batch, KobertError("the text could not be queued"))
 
@@ -178,5 +177,5 @@ class Dispatcher:
         for entry in entries:
             if not entry.future.done():
                 entry.future.set_exception(error)
-                # The exception is read by `_outcome`, or by nobody if the caller has left.
+                # Mark the exception as retrieved: nothing reads it if the caller has disconnected.
                 entry.future.exception()

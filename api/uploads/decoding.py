@@ -1,4 +1,4 @@
-"""From bytes to lines of text: finds out the encoding, which the first Korean byte may tell as late as it likes.
+"""Decodes bytes to lines of text. Detects the encoding at the first non-ASCII byte, however late it comes.
 
 ASCII means the same in UTF-8 and in CP949, so it is passed on undecided. From the first other byte on, a sample is
 taken: strictly UTF-8, else strictly CP949, else the one with fewer faults. Bytes that do not fit later become lone

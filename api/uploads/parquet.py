@@ -48,7 +48,7 @@ class ParquetReader:
         try:
             self._file = parquet.ParquetFile(self._spool)
         except Exception as error:
-            raise MalformedRequestError(f"the file is no parquet: {error}") from error
+            raise MalformedRequestError(f"the file is not parquet: {error}") from error
         self.columns: list[str] = list(self._file.schema_arrow.names)
         self.column_types: list[str] = [str(field.type) for field in self._file.schema_arrow]
         self.text_at = self._find_text(options)

@@ -28,12 +28,12 @@ def make_row(line: int, text: object, fields: object, max_text_chars: int) -> Ro
 
 
 def bad_row(line: int, code: str, message: str, raw: str) -> Row:
-    """An error row of which nothing but the line as it was sent can be kept."""
+    """An error row that keeps only the line as it was sent."""
     return Row(line, None, msgspec.Raw(_encode(readable(raw[:_MAX_RAW_CHARS]))), RowError(code, message))
 
 
 def readable(value: object) -> str | None:
-    """A string with what is no valid Unicode replaced, so that it can be stored; None for what is no string."""
+    """Replaces invalid Unicode in a string, so that it can be stored; None for a value that is not a string."""
     return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace") if isinstance(value, str) else None
 
 

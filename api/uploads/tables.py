@@ -98,4 +98,4 @@ def _chain(first: str, lines: Iterator[str]) -> Iterator[str]:
 def _fault(first: int, last: int, error: csv.Error) -> str:
     if last > first:
         return f"lines {first} to {last} are one cell without a closing quote"
-    return f"line {first} is no csv: {error}"
+    return f"line {first} is not csv: {error}"

@@ -1,4 +1,4 @@
-"""What a conversion is told: which source, which files, and what the user set. The package `convert` does it."""
+"""The request for a conversion: source, files and options. The package `convert` carries it out."""
 
 from importlib.util import find_spec
 from pathlib import Path
@@ -10,14 +10,14 @@ from bundles.own_process import OnReport, run_process
 from shared.errors import StartupError
 from shared.settings import Settings
 
-# Run as `python -m`, in a process of its own: torch and its memory never reach whoever asks. No import says that this
-# package stands on that one, so this name is the one place, and a test holds it.
+# Started with `python -m` as a separate process, so that torch and its memory never reach the caller. No import shows
+# this dependency on `convert`: this name is its only place, and a test checks it.
 CONVERT_MODULE = "convert"
 _NEEDED = ("torch", "onnx", "sentencepiece", "safetensors")
 
 
 class ConversionOptions(msgspec.Struct, frozen=True, kw_only=True):
-    """What the user set; a part of what a cached bundle is known by."""
+    """The user's options, which are part of the cache key."""
 
     labels: list[str] = []
     clean_label: str | None = None
@@ -49,12 +49,12 @@ class ConversionRequest(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def missing_libraries() -> list[str]:
-    """What a conversion needs and this machine has not: in the image of the worker, all of it."""
+    """Libraries that a conversion needs and that are not installed; the worker's image has none of them."""
     return [name for name in _NEEDED if find_spec(name) is None]
 
 
 def convert(request: ConversionRequest, on_report: OnReport) -> None:
-    """Convert in a process of its own; the bundle lies in `request.output_dir` afterwards.
+    """Convert in a separate process; writes the bundle to `request.output_dir`.
 
     Raises:
         StartupError: the libraries are not installed, or the process was killed.

@@ -1,6 +1,6 @@
 """The records of a job: its rows, its chunks, the verdicts on them, and what is known of the job as a whole.
 
-Row numbers start at 0. A chunk is named by the number of its first row, so that its halves need no new order.
+Row numbers start at 0. A chunk is named by the number of its first row, so its halves keep their order.
 """
 
 from typing import Any, Literal
@@ -57,7 +57,7 @@ Outcome = RowVerdict | RowFailure
 
 
 class Verdicts(msgspec.Struct, frozen=True):
-    """The outcomes of a chunk's rows, in their order, and which model spoke."""
+    """The outcomes of a chunk's rows, in their order, and which model made them."""
 
     label_names: list[str]
     revision: str
@@ -65,7 +65,7 @@ class Verdicts(msgspec.Struct, frozen=True):
 
 
 class Lease(msgspec.Struct, frozen=True):
-    """A chunk in hand: `token` proves it, `attempt` counts from 1, `packed_rows` is its input."""
+    """A chunk that a worker holds: `token` proves it, `attempt` counts from 1, `packed_rows` is its input."""
 
     job_id: str
     first_row: int
@@ -75,7 +75,7 @@ class Lease(msgspec.Struct, frozen=True):
 
 
 class JobSpec(msgspec.Struct, frozen=True, kw_only=True):
-    """What does not change from the moment when a job is accepted.
+    """The facts of a job that never change after it is accepted.
 
     `columns` are the names of a table's columns in their order (`column_types` their Arrow types, of parquet), and
     `text_at` the place of the text among them; of an object, `text_column` names the field.
@@ -112,7 +112,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def has_ended(self) -> bool:
-        """Whether nothing will change any more."""
+        """Whether the job is in a final state."""
         return self.status in ENDED
 
     @property

@@ -36,5 +36,6 @@ def from_sentencepiece(path: Path) -> Tokenizer:
     charsmap = proto.normalizer_spec.precompiled_charsmap
     tokenizer = unigram_tokenizer(pieces, proto.trainer_spec.unk_id, charsmap, keep_clusters_apart())
     tokenizer.decoder = decoders.Metaspace(prepend_scheme="always")
-    enclose(tokenizer, ("<s>", tokenizer.token_to_id("<s>")), ("</s>", tokenizer.token_to_id("</s>")))
+    ids = {piece.piece: index for index, piece in enumerate(proto.pieces)}
+    enclose(tokenizer, ("<s>", ids["<s>"]), ("</s>", ids["</s>"]))
     return tokenizer

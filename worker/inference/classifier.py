@@ -9,7 +9,7 @@ from itertools import compress
 from bundles.format import Bundle
 from shared.errors import DeadlineExceededError, KobertError
 from shared.messages import ModelInfo
-from worker.inference.batcher import MicroBatcher, Priority, RowResult
+from worker.inference.batcher import MicroBatcher, Priority, WindowResult
 from worker.inference.tokenizer import BundleTokenizer
 from worker.inference.verdict import Judge, Verdict
 
@@ -28,7 +28,7 @@ class Classified:
 @dataclass(eq=False)
 class _Pending:
     index: int
-    windows: "list[Future[RowResult]]"
+    windows: "list[Future[WindowResult]]"
     tokenization_s: float
 
     @property
@@ -37,7 +37,7 @@ class _Pending:
 
 
 class Classifier:
-    """One bundle, ready to judge. Thread-safe."""
+    """Classifies texts with one bundle. Thread-safe."""
 
     def __init__(self, bundle: Bundle, tokenizer: BundleTokenizer, batcher: MicroBatcher, judge: Judge) -> None:
         self.bundle = bundle
@@ -47,7 +47,7 @@ class Classifier:
 
     @property
     def info(self) -> ModelInfo:
-        """What `/info` says of the model."""
+        """The model's entry in `/info`."""
         config = self.bundle.config
         return ModelInfo(
             name=config.name,
@@ -60,7 +60,7 @@ class Classifier:
         )
 
     def classify(self, texts: Sequence[str], deadline: float) -> Iterator[list[Classified]]:
-        """Yield the outcomes of interactive texts as they come, in groups, until each text has one.
+        """Yield the outcomes of interactive texts in groups, as they are done, until every text has one.
 
         `deadline` is a Unix time; texts unfinished by then end as `DeadlineExceededError`.
         """
@@ -74,7 +74,7 @@ class Classifier:
         while pending:
             unfinished = [future for item in pending for future in item.windows if not future.done()]
             wait(unfinished, timeout=max(0.0, deadline - time.time()), return_when=FIRST_COMPLETED)
-            # Asked once: an item that ends between two looks must not fall between two lists.
+            # Read once: an item that finishes between two reads would be in neither list.
             are_done = [item.done for item in pending]
             if not any(are_done) and time.time() >= deadline:
                 yield [self._expire(item) for item in pending]
@@ -85,7 +85,7 @@ class Classifier:
                 yield [self._finish(item) for item in done]
 
     def classify_all(self, texts: Sequence[str]) -> list[Verdict | KobertError]:
-        """The outcomes of bulk texts in the order of `texts`, when all are there; cheaper a text than `classify`."""
+        """The outcomes of bulk texts, in the order of `texts`. Costs less per text than `classify`."""
         self.batcher.give_way()
         rejected, pending = self._enqueue(texts, Priority.BULK)
         outcomes = {done.index: done.outcome for done in rejected}
@@ -115,7 +115,7 @@ class Classifier:
         except KobertError as error:
             return Classified(item.index, error, len(item.windows), item.tokenization_s, 0.0)
         verdict = self._judge.judge([row.logits for row in rows])
-        # Windows of one text may have shared a pass, whose time counts once.
+        # Windows of one text may share a pass; count its time once.
         inference_s = sum({row.pass_number: row.inference_s for row in rows}.values())
         return Classified(item.index, verdict, len(rows), item.tokenization_s, inference_s)
 

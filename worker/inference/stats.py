@@ -1,4 +1,4 @@
-"""Counters of the model thread: what it has done, and how fast it is while it computes."""
+"""Counters of the model thread, and its speed while it computes."""
 
 import threading
 from collections import deque
@@ -10,7 +10,7 @@ RECENT_BATCHES = 64
 
 
 class BatchStats:
-    """Written by the model thread, read by the heartbeat. `on_pass` is told of every pass: its lengths, its seconds."""
+    """Written by the model thread, read by the heartbeat. `on_pass` gets the lengths and the seconds of each pass."""
 
     def __init__(self) -> None:
         self.on_pass: Callable[[Sequence[int], float], None] = lambda _lengths, _elapsed_s: None

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.errors import PredictionFailedError, UnavailableError
-from worker.inference.batcher import MAX_PADDING_SHARE, MicroBatcher, Priority, _Row, close_batch
+from worker.inference.batcher import MAX_PADDING_SHARE, MicroBatcher, Priority, _Window, close_batch
 from worker.inference.engines.protocol import Logits
 
 WAIT_S = 10
@@ -182,11 +182,11 @@ def test_an_idle_model_thread_goes_on_saying_that_it_lives(batcher: MicroBatcher
     assert batcher.beat_at > before
 
 
-def rows_of(lengths: Sequence[int]) -> deque[_Row]:
-    return deque(_Row([0] * length) for length in lengths)
+def rows_of(lengths: Sequence[int]) -> deque[_Window]:
+    return deque(_Window([0] * length) for length in lengths)
 
 
-def lengths_of(rows: Sequence[_Row]) -> list[int]:
+def lengths_of(rows: Sequence[_Window]) -> list[int]:
     return [len(row.token_ids) for row in rows]
 
 
@@ -220,7 +220,7 @@ def test_a_row_over_the_budget_is_run_alone() -> None:
 def test_closing_batches_loses_and_doubles_no_row_and_keeps_to_the_budget(lengths: list[int], budget: int) -> None:
     waiting = rows_of(lengths)
     rows = list(waiting)
-    taken: list[_Row] = []
+    taken: list[_Window] = []
     while waiting:
         oldest = waiting[0]
         batch = close_batch(waiting, budget)
