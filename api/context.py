@@ -9,6 +9,7 @@ from api.jobs.service import JobService
 from api.queue.dispatcher import Dispatcher
 from api.queue.fleet import Fleet
 from api.queue.publisher import Publisher
+from api.store_watch import StoreWatch
 from shared.settings import Settings
 
 
@@ -23,6 +24,7 @@ class Context:
     jobs: JobService
     version: str
     started_at: float
+    store_watch: StoreWatch
 
 
 def _context_of(request: Request) -> Context:

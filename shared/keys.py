@@ -20,6 +20,9 @@ JOB_TURN_COUNTER = PREFIX + "jobs:turn-counter"
 JOBS_OPEN = PREFIX + "jobs:open"
 JOB_WEBHOOKS = PREFIX + "jobs:webhooks"
 
+# Why the embedded store does not write to its disk for now; absent as long as it does.
+STORE_PAUSED = PREFIX + "store:paused"
+
 
 def queue(name: str) -> str:
     """The list in which Celery keeps the waiting messages of a queue."""

@@ -1,15 +1,18 @@
-"""Writes replies to the stream of the API process that sent the texts; retries until their deadline."""
+"""Writes answers to the stream of the API process that asked.
+
+While the connection is lost or the store takes nothing, a reply is sent again until nobody waits for it.
+"""
 
 import time
 from typing import Protocol
 
 from redis import Redis
-from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import TimeoutError as RedisTimeoutError
+from redis.exceptions import RedisError
 
 from shared import keys
 from shared.log import get_logger
 from shared.messages import Failure, Prediction, Reply, encode
+from shared.store_errors import is_passing
 
 log = get_logger(__name__)
 
@@ -40,7 +43,9 @@ class ReplyWriter:
         while True:
             try:
                 self._append(keys.replies(reply_to), body)
-            except (RedisConnectionError, RedisTimeoutError):
+            except RedisError as error:
+                if not is_passing(error):
+                    raise
                 if time.time() >= deadline:
                     log.warning("reply_undeliverable", results=len(results))
                     return

@@ -5,7 +5,7 @@ from typing import Any
 from redis import Redis
 
 from shared import keys
-from shared.errors import OverloadedError
+from shared.errors import DiskFullError, OverloadedError
 from shared.settings import Settings
 
 # What a verdict adds to the store for each row, packed (docs/jobs.md says how it was measured).
@@ -25,7 +25,9 @@ class StoreCapacity:
 
         Raises:
             OverloadedError: too many jobs are open, or the store is nearly full.
+            DiskFullError: the store would keep the job in memory alone.
         """
+        require_disk(self._redis)
         if self._redis.zcard(keys.JOBS_OPEN) >= self._settings.max_open_jobs:
             raise too_many_jobs(self._settings.max_open_jobs)
         self.require_memory()
@@ -50,6 +52,19 @@ class StoreCapacity:
                 pipeline.hmget(keys.job_part(job_id.decode(), ""), "total", "completed", "failed")
             counts = pipeline.execute()
         return sum(int(total or 0) - int(completed or 0) - int(failed or 0) for total, completed, failed in counts)
+
+
+def require_disk(redis: Redis) -> None:
+    """Check that the store writes what it takes to its disk.
+
+    Raises:
+        DiskFullError: its disk is full, so that for now it keeps in memory what it takes.
+    """
+    if redis.exists(keys.STORE_PAUSED):
+        raise DiskFullError(
+            "the store's disk is full, so a job could not be kept: make room in DATA_DIR and send it again; "
+            "texts are answered meanwhile"
+        )
 
 
 def too_many_jobs(limit: int) -> OverloadedError:

@@ -59,6 +59,12 @@ class JobIntake:
             RedisError: the store does not answer.
         """
         upload = self._opener.open(request, body)
+        try:
+            return self._store(request, upload, body)
+        finally:
+            upload.source.close()
+
+    def _store(self, request: UploadRequest, upload: Opened, body: Body) -> str:
         job_id = self._writer.begin(request.owner)
         try:
             total = self._store_rows(job_id, upload.source.rows)
@@ -116,10 +122,9 @@ def _describe(upload: Opened, body: Body) -> JobSpec:
     """What is known of the upload once all its rows are read."""
     options = upload.final_options()
     return JobSpec(
-        format=upload.format,
         file_name=upload.file_name,
         metadata=options.metadata,
         webhook_url=options.webhook_url,
         bytes=body.received_bytes,
-        **upload.source.describe(),
+        **{"format": upload.format, **upload.source.describe()},
     )

@@ -15,7 +15,7 @@ from api.jobs.webhook_queue import WebhookQueue
 from api.jobs.writer import JobWriter
 from api.uploads.opening import UploadRequest
 from api.uploads.pull import Body
-from shared.errors import KobertError, OverloadedError, StoreUnavailableError
+from shared.errors import KobertError, OverloadedError, StoreUnavailableError, UnavailableError
 from shared.jobs.ledger import Ledger
 from shared.jobs.records import Job
 from shared.log import get_logger
@@ -30,7 +30,7 @@ class Announcer(Protocol):
     """Wakes the workers."""
 
     async def announce_job(self, job_id: str) -> None:
-        """Tell the workers that a job has work; raises StoreUnavailableError when the queue does not take it."""
+        """Tell the workers that a job has work; raises UnavailableError when the queue does not take it."""
 
 
 class JobService:
@@ -76,6 +76,7 @@ class JobService:
 
         Raises:
             OverloadedError: too many jobs are open, or the store is nearly full.
+            DiskFullError: the store would keep the job in memory alone.
         """
         await self.run(self._capacity.require_room)
 
@@ -174,7 +175,7 @@ class JobService:
         """Wake the workers. If that fails, they find the job in the ledger some seconds later."""
         try:
             await self._announcer.announce_job(job_id)
-        except StoreUnavailableError:
+        except UnavailableError:
             log.info("job_not_announced", job_id=job_id)
 
     async def _sweep_forever(self) -> None:
@@ -182,6 +183,7 @@ class JobService:
             try:
                 reopened, _ = await self.run(self._ledger.sweep)
                 self._connected = True
+                self._threads.note_answer()
                 if reopened:
                     await self._announce("")
             except KobertError:

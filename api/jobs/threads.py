@@ -10,8 +10,9 @@ from typing import Any, TypeVar
 
 from redis.exceptions import RedisError
 
-from shared.errors import DiskFullError, StoreUnavailableError
+from shared.errors import DiskFullError
 from shared.log import get_logger
+from shared.store_errors import name_store_error
 
 log = get_logger(__name__)
 
@@ -27,13 +28,14 @@ class JobThreads:
     def __init__(self, max_uploads: int) -> None:
         self._short = ThreadPoolExecutor(STORE_THREADS, thread_name_prefix="job-store")
         self._uploads = ThreadPoolExecutor(max_uploads, thread_name_prefix="upload")
+        self._store_fault: str | None = None
 
     async def run(self, work: Callable[..., T], *args: Any) -> T:  # noqa: ANN401  the arguments of `work`
         """`work(*args)` in a thread.
 
         Raises:
             DiskFullError: there is no room for a temporary parquet file.
-            StoreUnavailableError: Redis does not answer.
+            UnavailableError: what the store's failure means, by `name_store_error`.
         """
         return await self._run_in(self._short, work, *args)
 
@@ -54,5 +56,20 @@ class JobThreads:
             if isinstance(error, OSError) and error.errno in _NO_ROOM:
                 log.warning("disk_full", folder=gettempdir())
                 raise DiskFullError("the server has no disk space for a parquet file; use csv or jsonl") from error
-            log.warning("store_lost", error_type=type(error).__name__)
-            raise StoreUnavailableError("Redis does not answer; try again shortly") from error
+            named = name_store_error(error)
+            self._note_store(named.code, named.message)
+            raise named from error
+
+    def note_answer(self) -> None:
+        """Log once that the ledger can be written again; a sweep shows that it can."""
+        self._note_store(None, "")
+
+    def _note_store(self, fault: str | None, reason: str) -> None:
+        """Log one line when the ledger can no longer be written, and one when it can."""
+        if fault == self._store_fault:
+            return
+        self._store_fault = fault
+        if fault is None:
+            log.info("ledger_answers")
+        else:
+            log.warning("ledger_lost", error=fault, reason=reason)

@@ -12,7 +12,7 @@ import msgspec
 from redis import Redis
 from redis.exceptions import ResponseError
 
-from api.jobs.capacity import too_many_jobs
+from api.jobs.capacity import require_disk, too_many_jobs
 from api.jobs.job_store import INDEX_KEYS
 from shared import keys
 from shared.errors import StoreUnavailableError
@@ -59,7 +59,9 @@ class JobWriter:
         Raises:
             OverloadedError: too many jobs are open.
             StoreUnavailableError: the upload took so long that its first chunks expired.
+            DiskFullError: the store would keep the job in memory alone.
         """
+        require_disk(self._redis)
         fields = {"total": total, "spec": msgspec.json.encode(spec).decode()}
         if spec.webhook_url is not None:
             fields["webhook"] = spec.webhook_url
@@ -71,7 +73,7 @@ class JobWriter:
         # One connection for both: WAITAOF waits only for writes over its own connection.
         with self._redis.client() as connection:  # type: ignore[no-untyped-call]  # redis-py does not say what it returns
             answer = [part.decode() for part in Scripts(connection).run("commit", all_keys, arguments)]
-            _wait_until_on_disk(connection)
+            self._wait_until_on_disk(connection)
         if answer[0] == "full":
             raise too_many_jobs(self._settings.max_open_jobs)
         if answer[0] == "gone":
@@ -91,13 +93,20 @@ class JobWriter:
             return None
         return str(found.decode())
 
+    def _wait_until_on_disk(self, connection: Redis) -> None:
+        """Wait until the store has synced its append-only file to disk; it does so every second.
 
-def _wait_until_on_disk(connection: Redis) -> None:
-    """Wait until the store has synced its append-only file to disk; it does so every second.
+        Does nothing on a store that has no such file, or that is too old to know the command.
 
-    Does nothing on a store that has no such file, or that is too old to know the command.
-    """
-    try:
-        connection.waitaof(num_local=1, num_replicas=0, timeout=FSYNC_WAIT_MS)
-    except ResponseError:
-        return
+        Raises:
+            DiskFullError: the embedded store has stopped writing meanwhile.
+            ResponseError: the store cannot write to its disk.
+        """
+        try:
+            synced, _ = connection.waitaof(num_local=1, num_replicas=0, timeout=FSYNC_WAIT_MS)
+        except ResponseError:
+            require_disk(self._redis)
+            return
+        if not synced:
+            # A slow disk is no fault; one that cannot be written to makes the server refuse PING.
+            connection.ping()

@@ -11,6 +11,7 @@ from shared import keys
 from shared.celery_app import JOBS_TASK, PREDICT_TASK
 from shared.errors import StoreUnavailableError
 from shared.messages import PredictMessage, encode
+from shared.store_errors import name_store_error
 
 # A name server that does not answer can block the thread longer than any socket time-out; callers wait no longer.
 PUBLISH_TIMEOUT_S = 8.0
@@ -64,7 +65,7 @@ class Publisher:
         """Queue one message of texts.
 
         Raises:
-            StoreUnavailableError: Redis does not take it.
+            UnavailableError: Redis does not take it; the message says why.
         """
         await self._queue(PREDICT_TASK, keys.INTERACTIVE_QUEUE, encode(message).decode())
 
@@ -72,7 +73,7 @@ class Publisher:
         """Tell the workers that a job has work.
 
         Raises:
-            StoreUnavailableError: Redis does not take it.
+            UnavailableError: as `publish`.
         """
         await self._queue(JOBS_TASK, keys.BULK_QUEUE, job_id)
 
@@ -87,7 +88,7 @@ class Publisher:
         try:
             await asyncio.wait_for(asyncio.wrap_future(sent), self._timeout_s)
         except _LOST as error:
-            raise StoreUnavailableError("the queue does not answer; try again shortly") from error
+            raise name_store_error(error) from error
 
     def _send(self, task: str, queue: str, argument: str) -> None:
         try:

@@ -13,8 +13,8 @@ from api.http import schemas
 from api.http.auth import OwnerDep
 from api.jobs.events import progress_events, wait_for_end
 from api.jobs.names import content_disposition
-from api.jobs.parquet_file import parquet_response
 from api.jobs.rendering import JsonLines, Renderer, Table
+from api.jobs.result_files import MEDIA_TYPES, file_response
 from api.jobs.results import ResultStream, Selection
 from api.jobs.schemas import EVENTS_REPLY, FILE_REPLY, JobDeleted, JobOut, JobPage
 from api.jobs.view import is_partial, show_job
@@ -28,8 +28,8 @@ router = APIRouter(tags=["jobs"])
 MAX_WAIT_S = 60
 MAX_PAGE = 100
 MAX_KEY_CHARS = 255
-RESULT_FORMATS = ("jsonl", "csv", "tsv", "parquet")
-_TABLES = frozenset(("csv", "tsv", "parquet"))
+RESULT_FORMATS = ("jsonl", "csv", "tsv", "xlsx", "parquet")
+_TABLES = frozenset(("csv", "tsv", "xlsx", "parquet"))
 
 Wait = Annotated[float, Query(ge=0, le=MAX_WAIT_S, description="seconds to wait for the end")]
 
@@ -43,14 +43,17 @@ Wait = Annotated[float, Query(ge=0, le=MAX_WAIT_S, description="seconds to wait 
     openapi_extra=schemas.JOB_BODY,
 )
 async def create_job(request: Request, owner: OwnerDep, context: ContextDep) -> Response:
-    """Send a file (multipart `file=`, or as the body) or JSON `{"texts": […]}`; csv, tsv, jsonl, plain lines, parquet,
-    each also gzipped. Options go in the query or, before the file, in the form. 202 means that the job is stored.
+    """Send a file (multipart `file=`, or as the body) or JSON `{"texts": […]}`.
+
+    Files are csv, tsv, jsonl, json, plain lines, xlsx or parquet, each also gzipped. Options go in the query or, before
+    the file, in the form. 202 means that the job is stored.
     """
     digest = _idempotency_digest(request)
     known = None if digest is None else await context.jobs.find_by_key(owner, digest)
     if known is not None:
         return _respond(known, context, 202, {"Location": f"/jobs/{known.id}", "Idempotent-Replayed": "true"})
     _check_declared_size(request, context.settings.max_job_bytes)
+    context.store_watch.require_fit()
     await context.jobs.require_room()
     upload = UploadRequest(owner, request.headers.get("content-type", ""), dict(request.query_params), digest)
     settings = context.settings
@@ -131,10 +134,10 @@ async def delete_job(job_id: str, owner: OwnerDep, context: ContextDep) -> JobDe
     responses={**schemas.error_replies(401, 404, 409, 415, 503), 200: FILE_REPLY},
 )
 async def job_results(job_id: str, request: Request, owner: OwnerDep, context: ContextDep) -> Response:
-    """Every row once, in input order, with your own columns: `?format=jsonl|csv|tsv|parquet`.
+    """Every row once, in input order, with your own columns: `?format=jsonl|csv|tsv|xlsx|parquet`.
 
     `cursor=N` starts after row N, `limit=N` ends after N rows, `only=errors` selects rows without a verdict,
-    `partial=true` gives the finished rows of a running job, `safe=true` disarms formulas in csv.
+    `partial=true` gives what is done of a job that still runs, `safe=true` defuses formulas in csv and tsv.
     """
     job = await context.jobs.get(job_id, owner)
     query = _results_query(request.query_params)
@@ -190,8 +193,8 @@ async def _results(job: Job, query: ResultsQuery, context: Context) -> Response:
         "Accept-Ranges": "none",
     }
     selection = Selection(query.cursor, query.limit, query.only is not None)
-    if file_format == "parquet":
-        return await parquet_response(context.jobs, job, selection, headers)
+    if file_format in MEDIA_TYPES:
+        return await file_response(context.jobs, job, file_format, selection, headers)
     renderer = _renderer(job, file_format, is_safe=query.safe)
     stream = ResultStream(context.jobs, job, renderer, selection)
     return StreamingResponse(stream.pieces(), media_type=renderer.media_type, headers=headers)

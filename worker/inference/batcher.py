@@ -26,7 +26,7 @@ log = get_logger(__name__)
 IDLE_BEAT_S = 0.5
 # Longest time bulk waits for interactive work: several times what one text takes, and short enough that bulk goes on
 # slowly under a constant stream of interactive texts.
-COURTESY_S = 0.02
+MAX_BULK_WAIT_S = 0.02
 # How many waiting windows are searched for ones of similar length; bounds the cost of closing a batch.
 LENGTH_SCAN_WINDOWS = 512
 # Padding costs as much as text. Twice and three times this share made no measurable difference (docs/performance.md).
@@ -135,9 +135,9 @@ class MicroBatcher:
                 self._changed.notify_all()
 
     def give_way(self) -> None:
-        """Wait until no interactive text is in work, at most `COURTESY_S`. Bulk calls it before each piece of work."""
+        """Wait up to `MAX_BULK_WAIT_S` until no interactive text is in work. Bulk calls it before each step."""
         with self._changed:
-            self._changed.wait_for(lambda: not self._interactive_in_hand or self._closed, COURTESY_S)
+            self._changed.wait_for(lambda: not self._interactive_in_hand or self._closed, MAX_BULK_WAIT_S)
 
     def _run(self) -> None:
         while not self._closed:
@@ -152,7 +152,7 @@ class MicroBatcher:
             if not self.waiting_windows and not self._closed:
                 self._changed.wait(IDLE_BEAT_S)
             # An interactive text in work would have to wait for a bulk pass that starts now.
-            self._changed.wait_for(self._may_start_pass, COURTESY_S)
+            self._changed.wait_for(self._may_start_pass, MAX_BULK_WAIT_S)
             for priority in Priority:
                 if self._waiting[priority]:
                     return close_batch(self._waiting[priority], self._max_batch_tokens[priority])

@@ -105,19 +105,19 @@ class Classifier:
                 rejected.append(Classified(index, error, len(windows), tokenization_s, 0.0))
             else:
                 accepted.append((index, windows))
-        futures = iter(self.batcher.submit([row for _, windows in accepted for row in windows], priority))
+        futures = iter(self.batcher.submit([window for _, windows in accepted for window in windows], priority))
         pending = [_Pending(index, [next(futures) for _ in windows], tokenization_s) for index, windows in accepted]
         return rejected, pending
 
     def _finish(self, item: _Pending) -> Classified:
         try:
-            rows = [future.result() for future in item.windows]
+            windows = [future.result() for future in item.windows]
         except KobertError as error:
             return Classified(item.index, error, len(item.windows), item.tokenization_s, 0.0)
-        verdict = self._judge.judge([row.logits for row in rows])
+        verdict = self._judge.judge([window.logits for window in windows])
         # Windows of one text may share a pass; count its time once.
-        inference_s = sum({row.pass_number: row.inference_s for row in rows}.values())
-        return Classified(item.index, verdict, len(rows), item.tokenization_s, inference_s)
+        inference_s = sum({window.pass_number: window.inference_s for window in windows}.values())
+        return Classified(item.index, verdict, len(windows), item.tokenization_s, inference_s)
 
     def _expire(self, item: _Pending) -> Classified:
         for future in item.windows:

@@ -8,7 +8,7 @@ from redis import Redis
 from api.jobs.capacity import StoreCapacity
 from api.jobs.pacing import recent_speed
 from shared import keys
-from shared.errors import ConflictError, NotFoundError, OverloadedError
+from shared.errors import ConflictError, DiskFullError, NotFoundError, OverloadedError
 from shared.jobs.ledger import Ledger
 from shared.jobs.packing import pack_rows, unpack_result, unpack_rows
 from shared.jobs.records import JobSpec, Lease, Row, RowFailure, RowVerdict, Verdicts
@@ -355,3 +355,18 @@ def test_the_speed_is_that_of_the_last_chunks_and_falls_while_nothing_comes() ->
     assert recent_speed(pace, 6_000) == 100
     assert recent_speed(pace, 21_000) == 10
     assert recent_speed(pace[:1], 3_000) is None
+
+
+def test_a_store_that_does_not_write_to_its_disk_takes_no_job_and_lets_others_go(
+    parts: JobParts, ledger: Ledger, redis: Redis
+) -> None:
+    running, done = add_job(parts, chunks=1), add_job(parts, chunks=1)
+    redis.set(keys.STORE_PAUSED, "disk full")
+
+    with pytest.raises(DiskFullError, match="DATA_DIR"):
+        parts.capacity.require_room()
+    with pytest.raises(DiskFullError):
+        add_job(parts)
+    assert hand_in(ledger, take(ledger))
+    parts.store.delete(done, OWNER)
+    assert parts.store.get(running, OWNER).status == "completed"

@@ -89,7 +89,7 @@ def test_interactive_rows_go_before_bulk_rows_that_came_first(batcher: MicroBatc
 def test_no_bulk_pass_begins_while_an_interactive_text_is_on_its_way(
     batcher: MicroBatcher, engine: GatedEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("worker.inference.batcher.COURTESY_S", WAIT_S)
+    monkeypatch.setattr("worker.inference.batcher.MAX_BULK_WAIT_S", WAIT_S)
     with batcher.interactive():
         bulk = batcher.submit([[1]], Priority.BULK)
         results(batcher.submit([[2]], Priority.INTERACTIVE))
@@ -108,7 +108,7 @@ def test_bulk_goes_on_though_interactive_texts_come_without_a_pause(batcher: Mic
 def test_bulk_work_gives_way_until_the_interactive_text_is_answered(
     batcher: MicroBatcher, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("worker.inference.batcher.COURTESY_S", WAIT_S)
+    monkeypatch.setattr("worker.inference.batcher.MAX_BULK_WAIT_S", WAIT_S)
     order: list[str] = []
 
     def bulk() -> None:
