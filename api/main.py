@@ -85,7 +85,7 @@ def _lifespan(settings: Settings, redis_url: str) -> Callable[[FastAPI], Abstrac
             )
         async with (
             running_path(settings, redis_url) as path,
-            running_jobs(settings, redis_url, path.publisher) as job_service,
+            running_jobs(settings, redis_url, path.publisher, path.fleet) as jobs_service,
             running_store_watch(settings, redis_url) as store_watch,
         ):
             app.state.context = Context(
@@ -93,7 +93,7 @@ def _lifespan(settings: Settings, redis_url: str) -> Callable[[FastAPI], Abstrac
                 path.dispatcher,
                 path.fleet,
                 path.publisher,
-                job_service,
+                jobs_service,
                 app.version,
                 time.time(),
                 store_watch,

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from redis.exceptions import RedisError
 
 from api.jobs.capacity import StoreCapacity
-from api.jobs.options import check_options
+from api.jobs.options import VerdictOptionsCheck, check_options
 from api.jobs.writer import JobWriter
 from api.uploads.opening import Opened, UploadOpener, UploadRequest
 from api.uploads.pull import Body
@@ -45,11 +45,17 @@ class _Counts:
 class JobIntake:
     """Thread-safe and blocking."""
 
-    def __init__(self, settings: Settings, writer: JobWriter, capacity: StoreCapacity) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        writer: JobWriter,
+        capacity: StoreCapacity,
+        check_verdict_options: VerdictOptionsCheck,
+    ) -> None:
         self._settings = settings
         self._writer = writer
         self._capacity = capacity
-        self._opener = UploadOpener(settings, lambda fields: check_options(fields, settings))
+        self._opener = UploadOpener(settings, lambda fields: check_options(fields, settings, check_verdict_options))
 
     def receive(self, request: UploadRequest, body: Body) -> str:
         """Read the body and return the id of the job; if anything fails, nothing is left of it in the store.
@@ -126,5 +132,6 @@ def _describe(upload: Opened, body: Body) -> JobSpec:
         metadata=options.metadata,
         webhook_url=options.webhook_url,
         bytes=body.received_bytes,
+        options=options.verdict,
         **{"format": upload.format, **upload.source.describe()},
     )
