@@ -51,7 +51,7 @@ class WindowResult:
 
 @dataclass(eq=False)
 class _Text:
-    """What the rows of one text share. The API counts texts, and so must the figures that it plans with."""
+    """Shared by the windows of one text, to count texts: the API plans with texts, not windows."""
 
     windows: int
     waiting: int
@@ -59,18 +59,18 @@ class _Text:
 
 
 @dataclass(eq=False)
-class _Row:
+class _Window:
     token_ids: Sequence[int]
     text: _Text = field(default_factory=lambda: _Text(1, 1))
-    future: "Future[RowResult]" = field(default_factory=Future)
+    future: "Future[WindowResult]" = field(default_factory=Future)
 
     @property
     def text_share(self) -> float:
-        """Which part of a text this row is."""
+        """The share of its text that this window is."""
         return 1 / self.text.windows
 
     def leaves(self) -> bool:
-        """Take it from what waits; whether it was the last row of its text."""
+        """Count the window as taken; returns whether it was the last waiting window of its text."""
         self.text.waiting -= 1
         return not self.text.waiting
 
@@ -89,7 +89,7 @@ class MicroBatcher:
             Priority.BULK: max_bulk_batch_tokens or max_batch_tokens,
         }
         self._waiting_texts = 0
-        self._waiting: dict[Priority, deque[_Row]] = {priority: deque() for priority in Priority}
+        self._waiting: dict[Priority, deque[_Window]] = {priority: deque() for priority in Priority}
         self._changed = threading.Condition()
         self._interactive_in_hand = 0
         self._closed = False
@@ -103,9 +103,9 @@ class MicroBatcher:
         """Stop after the current pass; windows still waiting fail with `UnavailableError`."""
         with self._changed:
             self._closed = True
-            left = [row for rows in self._waiting.values() for row in rows]
-            for rows in self._waiting.values():
-                rows.clear()
+            left = [window for windows in self._waiting.values() for window in windows]
+            for windows in self._waiting.values():
+                windows.clear()
             self._waiting_texts = 0
             self._changed.notify_all()
         for window in left:
@@ -130,19 +130,21 @@ class MicroBatcher:
 
     @property
     def waiting_texts(self) -> int:
-        """Texts of which no pass has taken every row yet."""
+        """Texts with at least one window waiting for a pass."""
         return self._waiting_texts
 
-    def submit(self, texts: Iterable[Sequence[Sequence[int]]], priority: Priority) -> "list[list[Future[RowResult]]]":
-        """Queue texts, each as the token rows of its windows; gives a future for each row.
+    def submit(
+        self, texts: Iterable[Sequence[Sequence[int]]], priority: Priority
+    ) -> list[list["Future[WindowResult]"]]:
+        """Queue texts, each as its windows of token ids; returns a future per window, by text.
 
-        A future ends as a `RowResult` or as the error of that row alone.
+        A future ends as a `WindowResult` or as the error of that window alone.
 
         Raises:
             UnavailableError: the batcher is closed.
         """
-        by_text = [_rows_of(windows) for windows in texts]
-        entries = [row for rows in by_text for row in rows]
+        by_text = [_windows_of(windows) for windows in texts]
+        entries = [window for windows in by_text for window in windows]
         with self._changed:
             if self._closed:
                 raise UnavailableError("the worker is stopping")
@@ -151,7 +153,7 @@ class MicroBatcher:
             if priority is Priority.INTERACTIVE:
                 self.interactive_windows += len(entries)
             self._changed.notify_all()
-        return [[row.future for row in rows] for rows in by_text]
+        return [[window.future for window in windows] for windows in by_text]
 
     @contextmanager
     def interactive(self) -> Iterator[None]:
@@ -187,7 +189,7 @@ class MicroBatcher:
             for priority in Priority:
                 if self._waiting[priority]:
                     batch = close_batch(self._waiting[priority], self._max_batch_tokens[priority])
-                    self._waiting_texts -= sum(row.leaves() for row in batch)
+                    self._waiting_texts -= sum(window.leaves() for window in batch)
                     return batch
         return []
 
@@ -211,11 +213,11 @@ class MicroBatcher:
             raise RuntimeError(f"the engine gave {len(logits)} windows for {len(batch)}")
         return logits, elapsed_s
 
-    def _finish(self, batch: list[_Row], logits: Logits, elapsed_s: float) -> None:
-        lengths = [len(row.token_ids) for row in batch]
-        pass_number = self.stats.record(lengths, sum(row.text_share for row in batch), elapsed_s)
-        for row, row_logits in zip(batch, logits, strict=True):
-            row.future.set_result(RowResult(row_logits, pass_number, elapsed_s))
+    def _hand_out(self, batch: list[_Window], logits: Logits, elapsed_s: float) -> None:
+        lengths = [len(window.token_ids) for window in batch]
+        pass_number = self.stats.record(lengths, sum(window.text_share for window in batch), elapsed_s)
+        for window, window_logits in zip(batch, logits, strict=True):
+            window.future.set_result(WindowResult(window_logits, pass_number, elapsed_s))
 
     def _run_each_alone(self, batch: list[_Window], error: Exception) -> None:
         """After a failed pass, run each window alone, so that only the one at fault fails."""
@@ -233,13 +235,13 @@ class MicroBatcher:
             self._run_batch([window])
 
 
-def _rows_of(windows: Sequence[Sequence[int]]) -> list[_Row]:
+def _windows_of(windows: Sequence[Sequence[int]]) -> list[_Window]:
     text = _Text(len(windows), len(windows))
-    return [_Row(token_ids, text) for token_ids in windows]
+    return [_Window(token_ids, text) for token_ids in windows]
 
 
-def close_batch(waiting: deque[_Row], max_batch_tokens: int) -> list[_Row]:
-    """Take the oldest row and those nearest to it in length, until the budget, padding included, is full.
+def close_batch(waiting: deque[_Window], max_batch_tokens: int) -> list[_Window]:
+    """Take the oldest window and those of the most similar length, until the token budget, with padding, is full.
 
     At most `MAX_PADDING_SHARE` of the batch is padding. The oldest window is always taken, even if it alone exceeds the
     budget. Windows that are left keep their order.

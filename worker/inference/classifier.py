@@ -10,7 +10,7 @@ from bundles.format import Bundle
 from shared.errors import DeadlineExceededError, KobertError
 from shared.messages import ModelInfo
 from shared.options import NO_OPTIONS, VerdictOptions
-from worker.inference.batcher import MicroBatcher, Priority
+from worker.inference.batcher import MicroBatcher, Priority, WindowResult
 from worker.inference.tokenizer import BundleTokenizer
 from worker.inference.verdict import Judge, Verdict
 
@@ -129,10 +129,10 @@ class Classifier:
             windows = [future.result() for future in item.windows]
         except KobertError as error:
             return Classified(item.index, error, len(item.windows), item.tokenization_s, 0.0)
-        verdict = self._judge.judge([row.logits for row in rows], item.options)
+        verdict = self._judge.judge([window.logits for window in windows], item.options)
         # Windows of one text may share a pass; count its time once.
-        inference_s = sum({row.pass_number: row.inference_s for row in rows}.values())
-        return Classified(item.index, verdict, len(rows), item.tokenization_s, inference_s)
+        inference_s = sum({window.pass_number: window.inference_s for window in windows}.values())
+        return Classified(item.index, verdict, len(windows), item.tokenization_s, inference_s)
 
     def _expire(self, item: _Pending) -> Classified:
         for future in item.windows:

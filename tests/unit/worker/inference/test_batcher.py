@@ -243,7 +243,7 @@ def test_the_figures_count_texts_whatever_the_number_of_their_windows(
 ) -> None:
     hold_the_model(batcher, engine)
     long, short = batcher.submit([[[1] * 16] * 8, [[2] * 16]], Priority.INTERACTIVE)
-    assert (batcher.waiting_rows, batcher.waiting_texts) == (9, 2)
+    assert (batcher.waiting_windows, batcher.waiting_texts) == (9, 2)
     engine.gate.set()
     results([*long, *short])
 
