@@ -42,9 +42,9 @@ _NO_FILES = """## Trained on
 Made-up sentences (`training/data/made_up.py`): this bundle only proves that the pipeline runs."""
 _LICENCE = """
 
-The rows are what there was to draw from; `docs/model-notes.md` says how much of it the shipped networks saw. A text
-that several files share counts for the first of them. No dev row that the bundle is scored on is among the training
-rows, white space aside: the pipeline stops if one is. Sentences made up around curses and innocent look-alikes
+The rows are what there was to draw from; `docs/research/model-notes.md` says how much of it the shipped networks saw.
+A text that several files share counts for the first of them. No dev row that the bundle is scored on is among the
+training rows, white space aside: the pipeline stops if one is. Sentences made up around curses and innocent look-alikes
 (`training/data/lexicon.py`) join them.
 
 **Licence of the weights: CC BY-SA 4.0.** K-MHaS and BEEP are share-alike, and weights learnt from them are treated as

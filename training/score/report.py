@@ -8,7 +8,7 @@ from training.score.findings import BundleFindings, Findings
 from training.score.plots import plot_calibration, plot_labels
 
 REPORT_FILE = "model.md"
-NOTES_FILE = "model-notes.md"
+NOTES_FILE = "research/model-notes.md"
 
 
 def write_report(findings: Findings, docs: Path) -> Path:
