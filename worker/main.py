@@ -21,6 +21,7 @@ from shared.errors import EXIT_CONFIG, KobertError, SettingsError
 from shared.interpreter import spare_what_stays, switch_threads_promptly
 from shared.jobs.ledger import Ledger
 from shared.log import configure_logging, get_logger
+from shared.messages import TextItem
 from shared.settings import Settings, load_settings
 from worker.bulk.runner import BulkRunner
 from worker.counters import WorkerMetrics
@@ -142,7 +143,8 @@ def _keep_logging(**_: object) -> None:
 
 def _warm_up(classifier: Classifier) -> None:
     """Run the model once before any user waits for it: it proves that it works, and gives a first figure of speed."""
-    list(classifier.classify(WARM_UP_TEXTS, deadline=time.time() + WARM_UP_TIMEOUT_S))
+    items = [TextItem(number, text) for number, text in enumerate(WARM_UP_TEXTS)]
+    list(classifier.answers_as_done(items, deadline=time.time() + WARM_UP_TIMEOUT_S))
 
 
 @contextmanager

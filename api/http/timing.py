@@ -4,7 +4,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from shared.messages import Prediction
+from shared.messages import Answer
 
 _DIGITS = 2
 
@@ -34,15 +34,15 @@ class Stopwatch:
     def __init__(self) -> None:
         self._started = time.perf_counter()
 
-    def read(self, predictions: Sequence[Prediction]) -> Timing:
+    def read(self, answers: Sequence[Answer]) -> Timing:
         """The time of the texts of one request, which were worked on side by side: each part is the longest one's.
 
         Queue time is all that is neither tokenising nor inference: dispatcher, Redis, Celery and the micro-batcher. It
         needs no clock but this process's own.
         """
         total_s = time.perf_counter() - self._started
-        tokenization_s = max((p.tokenization_s for p in predictions), default=0.0)
-        inference_s = max((p.inference_s for p in predictions), default=0.0)
+        tokenization_s = max((answer.tokenization_s for answer in answers), default=0.0)
+        inference_s = max((answer.inference_s for answer in answers), default=0.0)
         queue_s = max(0.0, total_s - tokenization_s - inference_s)
         return Timing(queue_s, tokenization_s, inference_s, total_s)
 

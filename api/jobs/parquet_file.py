@@ -14,7 +14,8 @@ from api.jobs.names import prefix_for, unique
 from api.jobs.rendering import Numbered, Table
 from api.jobs.results import ResultStream, Selection
 from api.uploads.parquet import load_pyarrow
-from shared.jobs.records import Job, Outcome, RowFailure
+from shared.jobs.records import Job
+from shared.verdict import Failure, Outcome
 
 MEDIA_TYPE = "application/vnd.apache.parquet"
 
@@ -57,7 +58,7 @@ class ParquetTable:
         types = [self._type(name) for name in job.spec.column_types or ["string"] * len(theirs)]
         names = [*theirs, *(prefix + name for name in ours)]
         self._schema = arrow.schema(list(zip(names, [*types, *our_types], strict=True)))
-        self._score_count = len(job.label_names)
+        self._label_names = job.label_names
         self._writer = load_pyarrow().ParquetWriter(path, self._schema)
 
     def __enter__(self) -> Self:
@@ -93,6 +94,7 @@ class ParquetTable:
             return self._arrow.string()
 
     def _verdict(self, outcome: Outcome) -> list[Any]:
-        if isinstance(outcome, RowFailure):
-            return [*[None] * (3 + self._score_count), f"{outcome.code}: {outcome.message}"]
-        return [outcome.classification, outcome.confidence, outcome.labels, *outcome.scores, None]
+        if isinstance(outcome, Failure):
+            return [*[None] * (3 + len(self._label_names)), f"{outcome.code}: {outcome.message}"]
+        scores = [outcome.scores.get(name) for name in self._label_names]
+        return [outcome.classification, outcome.confidence, outcome.labels, *scores, None]

@@ -6,7 +6,8 @@ import msgspec
 
 from api.http.texts import check_text
 from shared.errors import MalformedRequestError, TextRejectedError
-from shared.jobs.records import Row, RowError
+from shared.jobs.records import Row
+from shared.verdict import Failure
 
 # A file whose text column has one of these names need not say so.
 _ENGLISH = ("text", "comment", "comments", "content", "contents", "message", "body", "review", "sentence", "document")
@@ -22,14 +23,14 @@ def make_row(line: int, text: object, fields: object, max_text_chars: int) -> Ro
         raw = msgspec.Raw(_encode(fields))
         return Row(line, check_text(text, f"line {line}", max_text_chars), raw)
     except TextRejectedError as error:
-        return Row(line, readable(text), raw, RowError(error.code, error.message))
+        return Row(line, readable(text), raw, Failure(error.code, error.message))
     except UnicodeEncodeError:
         return _unreadable(line, text, fields)
 
 
 def bad_row(line: int, code: str, message: str, raw: str) -> Row:
     """An error row of which nothing but the line as it was sent can be kept."""
-    return Row(line, None, msgspec.Raw(_encode(readable(raw[:_MAX_RAW_CHARS]))), RowError(code, message))
+    return Row(line, None, msgspec.Raw(_encode(readable(raw[:_MAX_RAW_CHARS]))), Failure(code, message))
 
 
 def readable(value: object) -> str | None:
@@ -69,4 +70,4 @@ def _unreadable(line: int, text: object, fields: object) -> Row:
     """A row with bytes that its encoding does not have."""
     cells = [readable(cell) for cell in fields] if isinstance(fields, list) else None
     message = f"line {line} holds bytes that are not in the file's encoding; say encoding=utf-8 or encoding=cp949"
-    return Row(line, readable(text), msgspec.Raw(_encode(cells)), RowError("invalid_encoding", message))
+    return Row(line, readable(text), msgspec.Raw(_encode(cells)), Failure("invalid_encoding", message))

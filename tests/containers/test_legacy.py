@@ -44,7 +44,7 @@ def expected_scores(models_dir: Path, tmp_path_factory: pytest.TempPathFactory) 
     """What the same files give without any container."""
     settings = Settings(model=str(models_dir / "mine"), data_dir=tmp_path_factory.mktemp("data"), model_threads=1)
     classifier = build_classifier(settings)
-    verdicts = classifier.classify_all(SENTENCES)
+    verdicts = classifier.outcomes_in_order(SENTENCES)
     classifier.batcher.close()
     return [verdict.scores for verdict in verdicts]
 

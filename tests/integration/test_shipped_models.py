@@ -7,9 +7,10 @@ import pytest
 
 from bundles.format import Bundle, load_bundle
 from bundles.sources.resolver import embedded_names
+from shared.verdict import Verdict
 from worker.inference.engines.onnx import OnnxEngine
 from worker.inference.tokenizer import BundleTokenizer
-from worker.inference.verdict import Judge, Verdict
+from worker.inference.verdict import Judge
 
 MODELS = Path(__file__).resolve().parents[2] / "models"
 LARGEST_BYTES = 12_000_000

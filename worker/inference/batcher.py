@@ -199,9 +199,9 @@ class MicroBatcher:
         try:
             logits, elapsed_s = self._pass(batch)
         except Exception as error:  # noqa: BLE001  whatever a model raises must end as a named error of its text
-            self._isolate(batch, error)
+            self._run_one_by_one(batch, error)
         else:
-            self._finish(batch, logits, elapsed_s)
+            self._deliver(batch, logits, elapsed_s)
 
     def _pass(self, batch: list[_Row]) -> tuple[Logits, float]:
         started = time.perf_counter()
@@ -211,13 +211,13 @@ class MicroBatcher:
             raise RuntimeError(f"the engine gave {len(logits)} rows for {len(batch)}")
         return logits, elapsed_s
 
-    def _finish(self, batch: list[_Row], logits: Logits, elapsed_s: float) -> None:
+    def _deliver(self, batch: list[_Row], logits: Logits, elapsed_s: float) -> None:
         lengths = [len(row.token_ids) for row in batch]
         pass_number = self.stats.record(lengths, sum(row.text_share for row in batch), elapsed_s)
         for row, row_logits in zip(batch, logits, strict=True):
             row.future.set_result(RowResult(row_logits, pass_number, elapsed_s))
 
-    def _isolate(self, batch: list[_Row], error: Exception) -> None:
+    def _run_one_by_one(self, batch: list[_Row], error: Exception) -> None:
         """A pass failed: find the rows at fault by running each alone, so that their neighbours are answered."""
         if len(batch) == 1:
             if not batch[0].text.has_failed:
