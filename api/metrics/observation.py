@@ -52,9 +52,9 @@ class ObservationMiddleware:
             record.error_code = "internal_error"
             raise
         finally:
-            self._finish(scope, int(code), time.perf_counter() - started, record)
+            self._count_and_log(scope, int(code), time.perf_counter() - started, record)
 
-    def _finish(self, scope: Scope, code: int, seconds: float, record: RequestRecord) -> None:
+    def _count_and_log(self, scope: Scope, code: int, seconds: float, record: RequestRecord) -> None:
         route = getattr(scope.get("route"), "path", UNMATCHED)
         method = scope["method"] if scope["method"] in _METHODS else OTHER_METHOD
         self._metrics.observe(route, method, code, seconds, record)
