@@ -1,4 +1,4 @@
-"""Reads a JSON body within a limit, and says clearly what is wrong with one that is not JSON."""
+"""Reads a JSON body up to a size limit, and explains what is wrong with a malformed one."""
 
 import json
 from collections.abc import Mapping, Sequence

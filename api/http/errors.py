@@ -1,4 +1,4 @@
-"""From an error of `shared.errors` to an HTTP answer: one table of statuses, one JSON shape."""
+"""Turns errors of `shared.errors` into HTTP responses: one table of statuses, one JSON shape."""
 
 import http
 from collections.abc import Mapping
@@ -13,6 +13,7 @@ from api.http.request_id import current_request_id
 from api.http.request_record import current_record
 from shared import errors
 from shared.log import get_logger
+from shared.verdict import Failure
 
 log = get_logger(__name__)
 
@@ -32,7 +33,7 @@ STATUS: Mapping[type[errors.KobertError], int] = {
     errors.PredictionFailedError: 500,
 }
 
-# What a worker names by code, as the class that the table knows.
+# Error classes of the codes that workers send.
 BY_CODE: Mapping[str, type[errors.KobertError]] = {
     error.code: error for error in (errors.DeadlineExceededError, errors.PredictionFailedError, errors.UnavailableError)
 }
@@ -45,7 +46,7 @@ class ErrorBody(msgspec.Struct, frozen=True):
     message: str
     type: str
     param: str | None
-    request_id: str | None = None
+    request_id: str | None
 
 
 def status_of(error: errors.KobertError) -> int:
@@ -54,27 +55,27 @@ def status_of(error: errors.KobertError) -> int:
 
 
 def body_of(error: errors.KobertError, *, param: str | None = None) -> ErrorBody:
-    """The error as the reader sees it; `param` replaces the error's own."""
+    """The error as the client sees it; `param` replaces the error's own."""
     own_param = getattr(error, "param", None)
-    return ErrorBody(error.code, error.message, type_of(status_of(error)), param or own_param)
+    return _body(error.code, error.message, status_of(error), param or own_param)
 
 
 def type_of(status: int) -> str:
-    """The broad kind of a status, in OpenAI's words."""
+    """The error type of a status, as OpenAI names it."""
     if status == http.HTTPStatus.TOO_MANY_REQUESTS:
         return "rate_limit_error"
     return "invalid_request_error" if status < http.HTTPStatus.INTERNAL_SERVER_ERROR else "server_error"
 
 
-def from_worker(code: str, message: str, param: str) -> errors.KobertError:
+def from_worker(failure: Failure, param: str) -> errors.KobertError:
     """The error that a worker reported by code."""
-    if code in BY_CODE:
-        return BY_CODE[code](message)
-    return errors.TextRejectedError(message, code=code, param=param)
+    if failure.code in BY_CODE:
+        return BY_CODE[failure.code](failure.message)
+    return errors.TextRejectedError(failure.message, code=failure.code, param=param)
 
 
 def install(app: FastAPI) -> None:
-    """Make every error of `app` leave in the one shape."""
+    """Make `app` answer every error in the same JSON shape."""
     app.add_exception_handler(errors.KobertError, _answer_known)
     app.add_exception_handler(HTTPException, _answer_http)
     app.add_exception_handler(RequestValidationError, _answer_invalid_parameter)
@@ -82,10 +83,13 @@ def install(app: FastAPI) -> None:
 
 
 def respond(body: ErrorBody, status: int, headers: Mapping[str, str] | None = None) -> Response:
-    """`{"error": body}` with the id of the current request."""
+    """`{"error": body}`."""
     current_record().error_code = body.code
-    named = msgspec.structs.replace(body, request_id=current_request_id())
-    return Response(msgspec.json.encode({"error": named}), status, dict(headers or {}), "application/json")
+    return Response(msgspec.json.encode({"error": body}), status, dict(headers or {}), "application/json")
+
+
+def _body(code: str, message: str, status: int, param: str | None) -> ErrorBody:
+    return ErrorBody(code, message, type_of(status), param, current_request_id())
 
 
 async def _answer_known(_: Request, error: Exception) -> Response:
@@ -100,7 +104,7 @@ async def _answer_http(_: Request, error: Exception) -> Response:
     if not isinstance(error, HTTPException):
         raise error
     phrase = http.HTTPStatus(error.status_code).phrase
-    body = ErrorBody(phrase.lower().replace(" ", "_"), error.detail or phrase, type_of(error.status_code), None)
+    body = _body(phrase.lower().replace(" ", "_"), error.detail or phrase, error.status_code, None)
     return respond(body, error.status_code, error.headers)
 
 
@@ -114,4 +118,4 @@ async def _answer_invalid_parameter(_: Request, error: Exception) -> Response:
 
 async def _answer_unknown(_: Request, error: Exception) -> Response:
     log.error("unhandled_error", error_type=type(error).__name__, exc_info=error)
-    return respond(ErrorBody("internal_error", "the server failed; the log names the cause", "server_error", None), 500)
+    return respond(_body("internal_error", "the server failed; the log names the cause", 500, None), 500)

@@ -1,4 +1,7 @@
-"""The JSON of requests and replies, as OpenAPI shows it. Field order is the order on the wire."""
+"""The JSON of requests and replies, as OpenAPI shows it. Field order is the order on the wire.
+
+Nothing is read or written with these classes; tests hold them to what is (`shared.verdict`, `api.http.errors`).
+"""
 
 from typing import Annotated, Any
 

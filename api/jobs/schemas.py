@@ -26,7 +26,7 @@ class JobErrors(BaseModel):
 
 
 class JobOut(BaseModel):
-    """A bulk job: OpenAI's Batch object, with what moderators want to know besides."""
+    """A bulk job: OpenAI's Batch object, with extra fields for moderators."""
 
     id: str
     object: str

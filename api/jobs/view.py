@@ -1,4 +1,4 @@
-"""The job object that clients see: OpenAI's Batch object, with what moderators want to know besides."""
+"""The job object that clients see: OpenAI's Batch object with extra fields for moderators."""
 
 from typing import Any
 
@@ -7,7 +7,7 @@ from shared.jobs.records import ENDED, JOB_TIMES, Job
 
 
 def show_job(job: Job, fleet_texts_per_s: float) -> dict[str, Any]:
-    """The object as JSON values; `fleet_texts_per_s` helps to guess the end before the job has a speed of its own."""
+    """The object as JSON values; `fleet_texts_per_s` gives the ETA before the job has a speed of its own."""
     path = f"/jobs/{job.id}"
     return {
         "id": job.id,
@@ -46,5 +46,5 @@ def _verdict_options(job: Job) -> dict[str, Any]:
 
 
 def is_partial(job: Job) -> bool:
-    """Whether the results would lack rows, now."""
+    """Whether the results would lack rows now."""
     return job.remaining > 0 or job.status not in ENDED

@@ -1,4 +1,4 @@
-"""Which workers live, as their heartbeats in Redis tell; and whether Redis itself answers. One an API process."""
+"""Tracks live workers by their heartbeats in Redis, and whether Redis answers. One per API process."""
 
 import asyncio
 from collections.abc import Callable, Iterable
@@ -20,7 +20,7 @@ log = get_logger(__name__)
 
 
 class Fleet:
-    """Refreshes its view every `interval_s`; `on_worker_lost` is called when a heartbeat ended without a goodbye."""
+    """Reads all heartbeats every `interval_s`; calls `on_worker_lost` when one expired without being withdrawn."""
 
     def __init__(self, redis: Redis, interval_s: float) -> None:
         self._redis = redis
@@ -32,17 +32,17 @@ class Fleet:
         self.on_worker_lost: Callable[[], None] = lambda: None
 
     async def start(self) -> None:
-        """Look once, then keep looking."""
+        """Read the heartbeats now, then periodically."""
         await self.refresh()
         self._task = asyncio.create_task(self._refresh_forever(), name="fleet")
 
     async def close(self) -> None:
-        """Stop looking."""
+        """Stop reading."""
         await end_task(self._task)
 
     @property
     def store_answers(self) -> bool:
-        """Whether Redis answered last time."""
+        """Whether Redis answered the last read."""
         return self._store_answers
 
     @property
@@ -57,12 +57,12 @@ class Fleet:
         return sum(worker.throughput.texts_per_s for worker in self._interactive_workers())
 
     def require_live_worker(self) -> None:
-        """Check that somebody could answer.
+        """Check that a worker could answer.
 
         Raises:
             StoreUnavailableError: Redis does not answer.
             DiskFullError, StoreFullError: it answers and takes nothing.
-            NoWorkerError: it does, but no worker lives.
+            NoWorkerError: no worker is alive.
         """
         if not self._store_answers:
             raise StoreUnavailableError("Redis does not answer; try again shortly")
@@ -87,7 +87,7 @@ class Fleet:
         return [worker for worker in self._workers.values() if worker.takes != "jobs"]
 
     def mark_store_lost(self) -> None:
-        """Somebody else found out that Redis is away."""
+        """Note that another part found Redis unreachable."""
         self._store_answers = False
 
     async def refresh(self) -> None:
@@ -103,7 +103,7 @@ class Fleet:
         if not self._store_answers:
             log.info("store_answers", workers=len(heartbeats))
         self._note_fault(fault)
-        # A worker that said goodbye is no longer listed; one that died still is, without a heartbeat.
+        # A worker that stopped is no longer listed; one that died is still listed, without a heartbeat.
         lost = [worker_id for worker_id in self._workers if worker_id in listed and worker_id not in heartbeats]
         self._workers, self._store_answers = heartbeats, True
         # While the store takes nothing, heartbeats run out though their workers live.
@@ -149,7 +149,7 @@ class Fleet:
             try:
                 await self.refresh()
             except Exception:
-                # Without this view the process would refuse everybody, or believe in the dead: it looks again.
+                # Keep reading: with a stale view the process would refuse all texts, or rely on dead workers.
                 log.exception("fleet_refresh_failed")
 
 

@@ -1,13 +1,15 @@
 """The records of a job: its rows, its chunks, the verdicts on them, and what is known of the job as a whole.
 
-Row numbers start at 0. A chunk is named by the number of its first row, so that its halves need no new order.
+Row numbers start at 0. A chunk is named by the number of its first row, so its halves keep their order.
 """
 
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import msgspec
 
 from shared.options import VerdictOptions
+from shared.verdict import Failure, Outcome
 
 Status = Literal["validating", "in_progress", "finalizing", "completed", "failed", "expired", "cancelling", "cancelled"]
 # Of the record of a job; a process leaves jobs alone whose record is of a later version.
@@ -18,13 +20,6 @@ JOB_TIMES = (
     "created_at", "in_progress_at", "finalizing_at", "completed_at", "failed_at", "expired_at", "cancelling_at",
     "cancelled_at", "expires_at",
 )  # fmt: skip
-
-
-class RowError(msgspec.Struct, frozen=True, array_like=True):
-    """Why one row has no verdict; `code` for programs, `message` for people."""
-
-    code: str
-    message: str
 
 
 class Row(msgspec.Struct, array_like=True):
@@ -38,29 +33,11 @@ class Row(msgspec.Struct, array_like=True):
     line: int
     text: str | None
     fields: msgspec.Raw = msgspec.Raw(b"null")
-    error: RowError | None = None
+    error: Failure | None = None
 
 
-class RowVerdict(msgspec.Struct, frozen=True, array_like=True, tag="v"):
-    """What the model says of one row; `scores` are in the order of the chunk's `label_names`."""
-
-    classification: str
-    confidence: float
-    labels: list[str]
-    scores: list[float]
-
-
-class RowFailure(msgspec.Struct, frozen=True, array_like=True, tag="e"):
-    """Why one row has no verdict."""
-
-    code: str
-    message: str
-
-
-Outcome = RowVerdict | RowFailure
-
-
-class Verdicts(msgspec.Struct, frozen=True):
+@dataclass(frozen=True)
+class Verdicts:
     """The outcomes of a chunk's rows, in their order, and which model spoke."""
 
     label_names: list[str]
@@ -69,7 +46,7 @@ class Verdicts(msgspec.Struct, frozen=True):
 
 
 class Lease(msgspec.Struct, frozen=True):
-    """A chunk in hand: `token` proves it, `attempt` counts from 1, `packed_rows` is its input.
+    """A chunk that a worker holds: `token` proves it, `attempt` counts from 1, `packed_rows` is its input.
 
     `options` are those of its job, None where the settings decide.
     """
@@ -83,7 +60,7 @@ class Lease(msgspec.Struct, frozen=True):
 
 
 class JobSpec(msgspec.Struct, frozen=True, kw_only=True):
-    """What does not change from the moment when a job is accepted.
+    """The facts of a job that never change after it is accepted.
 
     `columns` are the names of a table's columns in their order (`column_types` their Arrow types, of parquet), and
     `text_at` the place of the text among them; of an object, `text_column` names the field. `options` is what the
@@ -123,7 +100,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def has_ended(self) -> bool:
-        """Whether nothing will change any more."""
+        """Whether the job is in a final state."""
         return self.status in ENDED
 
     @property

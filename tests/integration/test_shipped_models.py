@@ -7,9 +7,10 @@ import pytest
 
 from bundles.format import Bundle, load_bundle
 from models import embedded_names
+from shared.verdict import Verdict
 from worker.inference.engines.onnx import OnnxEngine
 from worker.inference.tokenizer import BundleTokenizer
-from worker.inference.verdict import Judge, Verdict
+from worker.inference.verdict import Judge
 
 pytestmark = pytest.mark.integration
 

@@ -1,4 +1,4 @@
-"""Counters of the model thread: what it has done, and how fast it is while it computes."""
+"""Counters of the model thread, and its speed while it computes."""
 
 import threading
 from collections import deque
@@ -10,20 +10,20 @@ RECENT_BATCHES = 64
 
 
 class BatchStats:
-    """Written by the model thread, read by the heartbeat. `on_pass` is told of every pass: its lengths, its seconds."""
+    """Written by the model thread, read by the heartbeat. `on_pass` gets the lengths and the seconds of each pass."""
 
     def __init__(self) -> None:
         self.on_pass: Callable[[Sequence[int], float], None] = lambda _lengths, _elapsed_s: None
         self._lock = threading.Lock()
         self._recent: deque[tuple[float, float]] = deque(maxlen=RECENT_BATCHES)
         self._texts = 0.0
-        self._rows = self._batches = self._failed = self._tokens = self._padding = 0
+        self._windows = self._batches = self._failed = self._tokens = self._padding = 0
 
     def record(self, lengths: Sequence[int], texts: float, elapsed_s: float) -> int:
-        """Count one pass over rows of these lengths, which were so many texts or parts of texts; returns its number."""
+        """Count one pass over windows of these lengths, which were `texts` texts in parts; returns its number."""
         self.on_pass(lengths, elapsed_s)
         with self._lock:
-            self._rows += len(lengths)
+            self._windows += len(lengths)
             self._texts += texts
             self._batches += 1
             self._tokens += sum(lengths)
@@ -47,6 +47,6 @@ class BatchStats:
                 failed_texts=self._failed,
                 tokens=self._tokens,
                 padding_tokens=self._padding,
-                mean_batch_size=round(self._rows / self._batches, 2) if self._batches else 0.0,
+                mean_batch_size=round(self._windows / self._batches, 2) if self._batches else 0.0,
                 texts_per_s=round(recent_texts / busy_s, 1) if busy_s else 0.0,
             )

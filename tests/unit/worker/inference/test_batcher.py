@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.errors import PredictionFailedError, UnavailableError
-from worker.inference.batcher import MAX_PADDING_SHARE, MicroBatcher, Priority, _Row, close_batch
+from worker.inference.batcher import MAX_PADDING_SHARE, MicroBatcher, Priority, _Window, close_batch
 from worker.inference.engines.protocol import Logits
 from worker.inference.stats import BatchStats
 
@@ -95,7 +95,7 @@ def test_interactive_rows_go_before_bulk_rows_that_came_first(batcher: MicroBatc
 def test_no_bulk_pass_begins_while_an_interactive_text_is_on_its_way(
     batcher: MicroBatcher, engine: GatedEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("worker.inference.batcher.COURTESY_S", WAIT_S)
+    monkeypatch.setattr("worker.inference.batcher.MAX_BULK_WAIT_S", WAIT_S)
     with batcher.interactive():
         bulk = submit(batcher, [[1]], Priority.BULK)
         results(submit(batcher, [[2]], Priority.INTERACTIVE))
@@ -114,7 +114,7 @@ def test_bulk_goes_on_though_interactive_texts_come_without_a_pause(batcher: Mic
 def test_bulk_work_gives_way_until_the_interactive_text_is_answered(
     batcher: MicroBatcher, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("worker.inference.batcher.COURTESY_S", WAIT_S)
+    monkeypatch.setattr("worker.inference.batcher.MAX_BULK_WAIT_S", WAIT_S)
     order: list[str] = []
 
     def bulk() -> None:
@@ -188,11 +188,11 @@ def test_an_idle_model_thread_goes_on_saying_that_it_lives(batcher: MicroBatcher
     assert batcher.beat_at > before
 
 
-def rows_of(lengths: Sequence[int]) -> deque[_Row]:
-    return deque(_Row([0] * length) for length in lengths)
+def rows_of(lengths: Sequence[int]) -> deque[_Window]:
+    return deque(_Window([0] * length) for length in lengths)
 
 
-def lengths_of(rows: Sequence[_Row]) -> list[int]:
+def lengths_of(rows: Sequence[_Window]) -> list[int]:
     return [len(row.token_ids) for row in rows]
 
 
@@ -226,7 +226,7 @@ def test_a_row_over_the_budget_is_run_alone() -> None:
 def test_closing_batches_loses_and_doubles_no_row_and_keeps_to_the_budget(lengths: list[int], budget: int) -> None:
     waiting = rows_of(lengths)
     rows = list(waiting)
-    taken: list[_Row] = []
+    taken: list[_Window] = []
     while waiting:
         oldest = waiting[0]
         batch = close_batch(waiting, budget)
@@ -243,7 +243,7 @@ def test_the_figures_count_texts_whatever_the_number_of_their_windows(
 ) -> None:
     hold_the_model(batcher, engine)
     long, short = batcher.submit([[[1] * 16] * 8, [[2] * 16]], Priority.INTERACTIVE)
-    assert (batcher.waiting_rows, batcher.waiting_texts) == (9, 2)
+    assert (batcher.waiting_windows, batcher.waiting_texts) == (9, 2)
     engine.gate.set()
     results([*long, *short])
 
