@@ -20,7 +20,7 @@ async def read_json_object(request: Request, max_body_bytes: int) -> dict[str, o
     _check_content_type(request)
     raw = await _read_limited(request, max_body_bytes)
     try:
-        body = json.loads(raw.decode("utf-8-sig"))
+        body = _parse(raw.decode("utf-8-sig"))
     except UnicodeDecodeError as error:
         raise MalformedRequestError(f"the body is not UTF-8 (byte {error.start}); encode it as UTF-8") from error
     except (json.JSONDecodeError, RecursionError) as error:
@@ -28,6 +28,23 @@ async def read_json_object(request: Request, max_body_bytes: int) -> dict[str, o
     if not isinstance(body, dict):
         raise MalformedRequestError('the body must be a JSON object such as {"text": "…"}')
     return body
+
+
+def _parse(text: str) -> object:
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError:
+        raise
+    except ValueError:
+        # Python reads no number of more than some 4,300 digits, and one such item must not cost its neighbours.
+        return json.loads(text, parse_int=_parse_integer)
+
+
+def _parse_integer(digits: str) -> int | float:
+    try:
+        return int(digits)
+    except ValueError:
+        return float(digits)  # infinite
 
 
 def _check_content_type(request: Request) -> None:

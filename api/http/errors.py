@@ -9,6 +9,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
 from starlette.exceptions import HTTPException
 
+from api.http.echo import quotable
 from api.http.request_id import current_request_id
 from api.http.request_record import current_record
 from shared import errors
@@ -84,7 +85,13 @@ def install(app: FastAPI) -> None:
 def respond(body: ErrorBody, status: int, headers: Mapping[str, str] | None = None) -> Response:
     """`{"error": body}` with the id of the current request."""
     current_record().error_code = body.code
-    named = msgspec.structs.replace(body, request_id=current_request_id())
+    # A message may quote what was sent: as long as it was, or with half a surrogate pair.
+    named = msgspec.structs.replace(
+        body,
+        message=quotable(body.message),
+        param=None if body.param is None else quotable(body.param),
+        request_id=current_request_id(),
+    )
     return Response(msgspec.json.encode({"error": named}), status, dict(headers or {}), "application/json")
 
 

@@ -106,7 +106,12 @@ class ErrorReply(BaseModel):
 class FailedOut(BaseModel):
     """An item that could not be classified, in its place among the results."""
 
-    text: Annotated[Any, Field(description="the item as it was sent; null if it is not valid Unicode")]
+    text: Annotated[
+        Any,
+        Field(
+            description="the item as it was sent; null if it is not valid Unicode, or too deep or too large to be sent back"
+        ),
+    ]
     error: ErrorOut
 
 

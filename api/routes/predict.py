@@ -7,6 +7,7 @@ from fastapi import APIRouter, Request, Response
 from api.context import Context, ContextDep
 from api.http import errors, schemas
 from api.http.body import read_json_object
+from api.http.echo import echo_of
 from api.http.request_id import current_request_id
 from api.http.request_record import current_record
 from api.http.texts import check_text
@@ -121,5 +122,4 @@ def _show(value: Any, name: str, outcome: Prediction | KobertError) -> schemas.P
     error = schemas.ErrorOut.model_construct(
         code=body.code, message=body.message, type=body.type, param=body.param, request_id=current_request_id()
     )
-    echo = None if outcome.code == "invalid_unicode" else value
-    return schemas.FailedOut.model_construct(text=echo, error=error)
+    return schemas.FailedOut.model_construct(text=echo_of(value), error=error)
