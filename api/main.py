@@ -16,6 +16,7 @@ from fastapi import Depends, FastAPI
 from api.context import Context
 from api.http import errors
 from api.http.auth import owner_of_key, require_owner
+from api.http.proxies import ProxiesMiddleware
 from api.http.request_id import RequestIdMiddleware
 from api.jobs.running import running_jobs
 from api.metrics.counters import ApiMetrics
@@ -65,6 +66,7 @@ def create_app(settings: Settings) -> FastAPI:
     )
     app.state.metrics = ApiMetrics()
     app.state.owners = frozenset(map(owner_of_key, settings.api_keys or ()))
+    app.add_middleware(ProxiesMiddleware, trusted=settings.trusted_proxies, root_path=settings.root_path)
     # The one added last is the outermost: the log line has the request's id.
     app.add_middleware(ObservationMiddleware, metrics=app.state.metrics)
     app.add_middleware(RequestIdMiddleware)
@@ -151,6 +153,7 @@ def serve(settings: Settings) -> None:
         log_config=None,
         access_log=False,
         server_header=False,
+        proxy_headers=False,  # ours are read by ProxiesMiddleware
         timeout_graceful_shutdown=int(settings.shutdown_timeout_s),
     )
     server = _Server(config, settings.shutdown_timeout_s)

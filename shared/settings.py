@@ -11,6 +11,7 @@ from pydantic import BeforeValidator, Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from shared import redis_url
+from shared.addresses import parse_networks, parse_prefix
 from shared.errors import SettingsError
 from shared.options import STANDARD, Level, split_thresholds
 from shared.processors import available_cpus
@@ -54,6 +55,8 @@ class Settings(BaseSettings):
     # Where the service listens and keeps things
     host: str = "127.0.0.1"
     port: Annotated[int, Field(ge=1, le=65535)] = 8000
+    root_path: str = ""
+    trusted_proxies: TextList = ("127.0.0.1", "::1")
     redis_url: OptionalText = None
     data_dir: Path = Path(".kobert")
     store_checks: Literal["refuse", "warn", "off"] = "refuse"
@@ -153,6 +156,20 @@ class Settings(BaseSettings):
                     f"key {number} has a character that an HTTP header cannot carry; use ASCII letters, digits and "
                     "-_.~ (openssl rand -hex 24 makes one)"
                 )
+        return value
+
+    @field_validator("root_path")
+    @classmethod
+    def _is_prefix(cls, value: str) -> str:
+        return parse_prefix(value)
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _are_networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        try:
+            parse_networks(value)
+        except ValueError as error:
+            raise ValueError(f"{error}; write addresses or networks such as 10.0.0.0/8, or none") from None
         return value
 
     @field_validator("redis_url")

@@ -41,6 +41,8 @@ def documents() -> list[Path]:
 
 def shown_default(name: str) -> str:
     default = Settings.model_fields[name].get_default(call_default_factory=True)
+    if isinstance(default, tuple):
+        return ",".join(map(str, default))
     return "" if default in (None, {}, []) else str(default)
 
 

@@ -108,9 +108,7 @@ class FailedOut(BaseModel):
 
     text: Annotated[
         Any,
-        Field(
-            description="the item as it was sent; null if it is not valid Unicode, or too deep or too large to be sent back"
-        ),
+        Field(description="the item as it was sent; null if it is no valid Unicode, too deep or too large"),
     ]
     error: ErrorOut
 

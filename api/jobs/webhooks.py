@@ -79,7 +79,7 @@ class WebhookSender:
 
     async def _attempt(self, job: Job) -> bool:
         """Whether the other side took it."""
-        body = msgspec.json.encode({"type": f"job.{job.status}", "data": show_job(job, 0.0)})
+        body = msgspec.json.encode({"type": f"job.{job.status}", "data": show_job(job, 0.0, self._settings.root_path)})
         headers = signed_headers(self._settings.webhook_secret or "", job.id, body, int(time.time()))
         try:
             status = await asyncio.to_thread(self._deliver, str(job.spec.webhook_url), body, headers)

@@ -11,6 +11,7 @@ from fastapi.responses import StreamingResponse
 from api.context import Context, ContextDep
 from api.http import schemas
 from api.http.auth import OwnerDep
+from api.http.proxies import root_path_of
 from api.jobs.events import progress_events, wait_for_end
 from api.jobs.names import content_disposition
 from api.jobs.rendering import JsonLines, Renderer, Table
@@ -51,7 +52,7 @@ async def create_job(request: Request, owner: OwnerDep, context: ContextDep) -> 
     digest = _idempotency_digest(request)
     known = None if digest is None else await context.jobs.find_by_key(owner, digest)
     if known is not None:
-        return _respond(known, context, 202, {"Location": f"/jobs/{known.id}", "Idempotent-Replayed": "true"})
+        return _accepted(request, known, context, {"Idempotent-Replayed": "true"})
     _check_declared_size(request, context.settings.max_job_bytes)
     context.store_watch.require_fit()
     await context.jobs.require_room()
@@ -59,14 +60,14 @@ async def create_job(request: Request, owner: OwnerDep, context: ContextDep) -> 
     settings = context.settings
     body = BodyPull(request.stream(), max_bytes=settings.max_job_bytes, stall_s=settings.upload_stall_s)
     job_id = await context.jobs.submit(upload, body)
-    job = await context.jobs.get(job_id, owner)
-    return _respond(job, context, 202, {"Location": f"/jobs/{job.id}"})
+    return _accepted(request, await context.jobs.get(job_id, owner), context)
 
 
 @router.get(
     "/jobs", summary="Your jobs, newest first", response_model=JobPage, responses=schemas.error_replies(401, 404, 503)
 )
 async def list_jobs(
+    request: Request,
     owner: OwnerDep,
     context: ContextDep,
     limit: Annotated[int, Query(ge=1, le=MAX_PAGE)] = 20,
@@ -76,7 +77,7 @@ async def list_jobs(
     jobs, has_more = await context.jobs.page(owner, limit, after)
     page = {
         "object": "list",
-        "data": [show_job(job, context.fleet.texts_per_s) for job in jobs],
+        "data": [show_job(job, context.fleet.texts_per_s, root_path_of(request)) for job in jobs],
         "first_id": jobs[0].id if jobs else None,
         "last_id": jobs[-1].id if jobs else None,
         "has_more": has_more,
@@ -87,10 +88,10 @@ async def list_jobs(
 @router.get(
     "/jobs/{job_id}", summary="How a job stands", response_model=JobOut, responses=schemas.error_replies(401, 404, 503)
 )
-async def get_job(job_id: str, owner: OwnerDep, context: ContextDep, wait: Wait = 0.0) -> Response:
+async def get_job(job_id: str, request: Request, owner: OwnerDep, context: ContextDep, wait: Wait = 0.0) -> Response:
     """The job object; with `?wait=30` at its end, or as it is after 30 seconds."""
     job = await context.jobs.get(job_id, owner)
-    return _respond(await wait_for_end(context.jobs, job, wait), context)
+    return _respond(request, await wait_for_end(context.jobs, job, wait), context)
 
 
 @router.get(
@@ -98,13 +99,12 @@ async def get_job(job_id: str, owner: OwnerDep, context: ContextDep, wait: Wait 
     summary="A job's progress as it goes",
     responses={**schemas.error_replies(401, 404), 200: EVENTS_REPLY},
 )
-async def job_events(job_id: str, owner: OwnerDep, context: ContextDep) -> StreamingResponse:
+async def job_events(job_id: str, request: Request, owner: OwnerDep, context: ContextDep) -> StreamingResponse:
     """Server-sent events: `progress` with the job object each time it has changed, then one named for its end."""
     job = await context.jobs.get(job_id, owner)
     headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
-    return StreamingResponse(
-        progress_events(context.jobs, context.fleet, job), media_type="text/event-stream", headers=headers
-    )
+    events = progress_events(context.jobs, context.fleet, job, root_path_of(request))
+    return StreamingResponse(events, media_type="text/event-stream", headers=headers)
 
 
 @router.post(
@@ -113,9 +113,9 @@ async def job_events(job_id: str, owner: OwnerDep, context: ContextDep) -> Strea
     response_model=JobOut,
     responses=schemas.error_replies(401, 404, 409, 503),
 )
-async def cancel_job(job_id: str, owner: OwnerDep, context: ContextDep) -> Response:
+async def cancel_job(job_id: str, request: Request, owner: OwnerDep, context: ContextDep) -> Response:
     """What is done is kept; chunks in hand are finished first, so the state may be `cancelling` for a moment."""
-    return _respond(await context.jobs.cancel(job_id, owner), context)
+    return _respond(request, await context.jobs.cancel(job_id, owner), context)
 
 
 @router.delete("/jobs/{job_id}", summary="Delete a job for good", responses=schemas.error_replies(401, 404, 503))
@@ -203,9 +203,16 @@ def _renderer(job: Job, file_format: str, *, is_safe: bool) -> Renderer:
     return Table(job, "\t" if file_format == "tsv" else ",", is_safe=is_safe)
 
 
-def _respond(job: Job, context: Context, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
-    body = msgspec.json.encode(show_job(job, context.fleet.texts_per_s))
-    return Response(body, status, dict(headers or {}), "application/json")
+def _accepted(request: Request, job: Job, context: Context, headers: Mapping[str, str] | None = None) -> Response:
+    response = _respond(request, job, context)
+    response.status_code = 202
+    response.headers.update({"Location": f"{root_path_of(request)}/jobs/{job.id}", **(headers or {})})
+    return response
+
+
+def _respond(request: Request, job: Job, context: Context) -> Response:
+    body = msgspec.json.encode(show_job(job, context.fleet.texts_per_s, root_path_of(request)))
+    return Response(body, media_type="application/json")
 
 
 def _idempotency_digest(request: Request) -> str | None:

@@ -1,4 +1,4 @@
-"""Whatever is wrong with a request, the answer is a 4xx in the one error shape, and the good neighbours are answered."""
+"""Whatever is wrong with a request: a 4xx in the one error shape, and the good neighbours are answered."""
 
 from typing import Any
 
