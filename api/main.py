@@ -85,7 +85,7 @@ def _lifespan(settings: Settings, redis_url: str) -> Callable[[FastAPI], Abstrac
             log.warning("api_is_open", advice="set API_KEYS, or let nobody reach this port whom you do not trust")
         async with (
             running_path(settings, redis_url) as path,
-            running_jobs(settings, redis_url, path.publisher) as desk,
+            running_jobs(settings, redis_url, path.publisher, path.fleet) as jobs_service,
             running_store_watch(settings, redis_url) as store_watch,
         ):
             app.state.context = Context(
@@ -93,7 +93,7 @@ def _lifespan(settings: Settings, redis_url: str) -> Callable[[FastAPI], Abstrac
                 path.dispatcher,
                 path.fleet,
                 path.publisher,
-                desk,
+                jobs_service,
                 app.version,
                 time.time(),
                 store_watch,

@@ -8,26 +8,34 @@ from typing import TypeVar
 
 import msgspec
 
-WIRE_VERSION = 1
+from shared.options import Level, VerdictOptions
+
+WIRE_VERSION = 2
 
 
-class TextItem(msgspec.Struct, frozen=True):
-    """One text; `id` is unique within the API process that sent it."""
+class TextItem(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One text; `id` is unique within the API process that sent it.
+
+    `options_at` is the place of its options among those of the message, None where it has none.
+    """
 
     id: int
     text: str
+    options_at: int | None = None
 
 
 class PredictMessage(msgspec.Struct, frozen=True, kw_only=True):
     """Many texts for one worker. After `deadline` nobody waits for the answer any more.
 
-    `request_ids` are those of the HTTP requests that the texts came with, each once, for the worker's log.
+    `request_ids` are those of the HTTP requests that the texts came with, each once, for the worker's log. `options` is
+    what these requests set, each once: a message carries texts of several requests.
     """
 
     reply_to: str
     deadline: float
     items: list[TextItem]
     request_ids: list[str] = []
+    options: list[VerdictOptions] = []
     version: int = WIRE_VERSION
 
 
@@ -62,14 +70,20 @@ class Reply(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ModelInfo(msgspec.Struct, frozen=True, kw_only=True):
-    """What a worker serves."""
+    """What a worker serves.
+
+    `levels` has the thresholds of each strictness, label -> score from which it counts; `strictness` is the level, and
+    `thresholds` its thresholds, where a caller sets nothing.
+    """
 
     name: str
     revision: str
     problem_type: str
     labels: list[str]
     clean_label: str | None
+    strictness: Level
     thresholds: dict[str, float]
+    levels: dict[str, dict[str, float]]
     max_length: int
 
 

@@ -60,7 +60,7 @@ class HeartbeatWriter:
             beat_at=time.time(),
             model=self._classifier.info,
             throughput=batcher.stats.snapshot(),
-            waiting_texts=batcher.waiting_rows,
+            waiting_texts=batcher.waiting_texts,
             rss_bytes=resident_bytes(),
             takes=self._takes,
         )

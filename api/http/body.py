@@ -1,11 +1,13 @@
 """Reads a JSON body within a limit, and says clearly what is wrong with one that is not JSON."""
 
 import json
+from collections.abc import Mapping, Sequence
 
 from fastapi import Request
 
 from shared.errors import MalformedRequestError, TooLargeError, UnsupportedMediaError
 
+MAX_NAME_CHARS = 60
 JSON_HINT = "send JSON with -H 'Content-Type: application/json'"
 
 
@@ -45,6 +47,18 @@ def _parse_integer(digits: str) -> int | float:
         return int(digits)
     except ValueError:
         return float(digits)  # infinite
+
+
+def refuse_unknown_fields(body: Mapping[str, object], known: Sequence[str]) -> None:
+    """Check that a body has no field besides those that are `known`: a misspelt one would be ignored.
+
+    Raises:
+        MalformedRequestError: it has another; names it, and those that there are.
+    """
+    unknown = next((name for name in body if name not in known), None)
+    if unknown is not None:
+        shown = unknown[:MAX_NAME_CHARS].encode("utf-8", "replace").decode()
+        raise MalformedRequestError(f"there is no field {shown!r}; the fields are {', '.join(known)}", param=shown)
 
 
 def _check_content_type(request: Request) -> None:

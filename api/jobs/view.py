@@ -28,6 +28,7 @@ def show_job(job: Job, fleet_texts_per_s: float, root_path: str = "") -> dict[st
         "file_name": job.spec.file_name,
         "text_column": job.spec.text_column,
         "metadata": job.spec.metadata,
+        **_verdict_options(job),
         "links": {
             "self": path,
             "results": f"{path}/results",
@@ -36,6 +37,15 @@ def show_job(job: Job, fleet_texts_per_s: float, root_path: str = "") -> dict[st
             "cancel": f"{path}/cancel",
         },
     }
+
+
+def _verdict_options(job: Job) -> dict[str, Any]:
+    """What the client set of how strict the verdicts are; nothing where the settings decide."""
+    options = job.spec.options
+    if options is None:
+        return {}
+    shown = {"strictness": options.strictness, "thresholds": dict(options.thresholds)}
+    return {name: value for name, value in shown.items() if value}
 
 
 def is_partial(job: Job) -> bool:

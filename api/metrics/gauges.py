@@ -125,7 +125,7 @@ def _worker_families(workers: list[Heartbeat]) -> Iterator[GaugeMetricFamily]:
     columns: tuple[tuple[str, str, Callable[[Heartbeat], float]], ...] = (
         ("heartbeat_age_seconds", "Since a worker's last heartbeat", lambda w: max(0.0, now - w.beat_at)),
         ("rss_bytes", "Resident memory of a worker", lambda w: w.rss_bytes),
-        ("waiting_texts", "Rows that wait in a worker for its model", lambda w: w.waiting_texts),
+        ("waiting_texts", "Texts that wait in a worker for its model", lambda w: w.waiting_texts),
         ("texts_per_second", "Speed of a worker's last batches, while it computes", lambda w: w.throughput.texts_per_s),
     )
     for name, description, value_of in columns:

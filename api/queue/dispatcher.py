@@ -18,6 +18,7 @@ from api.http.request_id import current_request_id
 from shared.errors import DeadlineExceededError, KobertError, OverloadedError, StoreUnavailableError
 from shared.log import get_logger
 from shared.messages import Failure, Prediction, PredictMessage, TextItem
+from shared.options import VerdictOptions
 from shared.settings import Settings
 
 log = get_logger(__name__)
@@ -48,6 +49,7 @@ class _Pending:
     item: TextItem
     deadline: float
     request_id: str | None
+    options: VerdictOptions | None
     future: "asyncio.Future[Result]" = field(repr=False)
 
 
@@ -79,7 +81,7 @@ class Dispatcher:
         """Texts accepted and not yet answered."""
         return len(self._pending)
 
-    async def classify(self, texts: Sequence[str]) -> list[Result | KobertError]:
+    async def classify(self, texts: Sequence[str], options: VerdictOptions | None = None) -> list[Result | KobertError]:
         """Results in the order of `texts`; a text without one by the deadline gets its error in its place.
 
         Raises:
@@ -88,7 +90,7 @@ class Dispatcher:
         """
         self._fleet.require_live_worker()
         self._check_room(len(texts))
-        entries = [self._accept(text) for text in texts]
+        entries = [self._accept(text, options) for text in texts]
         try:
             await asyncio.wait([entry.future for entry in entries], timeout=self._settings.predict_timeout_s)
             return [self._outcome(entry) for entry in entries]
@@ -124,10 +126,10 @@ class Dispatcher:
         if self._pending and len(self._pending) + texts > limit:
             raise OverloadedError(f"{len(self._pending):,} texts are already in flight; try again shortly")
 
-    def _accept(self, text: str) -> _Pending:
+    def _accept(self, text: str, options: VerdictOptions | None) -> _Pending:
         deadline = time.time() + self._settings.predict_timeout_s
         future: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
-        entry = _Pending(TextItem(next(self._ids), text), deadline, current_request_id(), future)
+        entry = _Pending(TextItem(next(self._ids), text), deadline, current_request_id(), options, future)
         self._pending[entry.item.id] = entry
         self._outbox.append(entry)
         self._work.set()
@@ -159,11 +161,13 @@ class Dispatcher:
 
     async def _send(self, batch: list[_Pending]) -> None:
         deadline = max(entry.deadline for entry in batch)
+        options = list(dict.fromkeys(entry.options for entry in batch if entry.options is not None))
         message = PredictMessage(
             reply_to=self._process_id,
             deadline=deadline,
-            items=[entry.item for entry in batch],
+            items=[_placed(entry, options) for entry in batch] if options else [entry.item for entry in batch],
             request_ids=list(dict.fromkeys(entry.request_id for entry in batch if entry.request_id)),
+            options=options,
         )
         try:
             await self._publisher.publish(message)
@@ -180,3 +184,10 @@ class Dispatcher:
                 entry.future.set_exception(error)
                 # The exception is read by `_outcome`, or by nobody if the caller has left.
                 entry.future.exception()
+
+
+def _placed(entry: _Pending, options: Sequence[VerdictOptions]) -> TextItem:
+    """Its item, with the place of its options among those of the message."""
+    if entry.options is None:
+        return entry.item
+    return TextItem(entry.item.id, entry.item.text, options.index(entry.options))

@@ -1,7 +1,7 @@
 """Which workers live, as their heartbeats in Redis tell; and whether Redis itself answers. One an API process."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import msgspec
@@ -12,7 +12,8 @@ from api.background import end_task
 from shared import keys
 from shared.errors import NoWorkerError, StoreUnavailableError, UnavailableError
 from shared.log import get_logger
-from shared.messages import Heartbeat, decode
+from shared.messages import Heartbeat, ModelInfo, decode
+from shared.options import VerdictOptions, check_supported
 from shared.store_errors import is_refusal, name_store_error
 
 log = get_logger(__name__)
@@ -47,7 +48,8 @@ class Fleet:
     @property
     def workers(self) -> list[Heartbeat]:
         """Live workers, by id."""
-        return [self._workers[worker_id] for worker_id in sorted(self._workers)]
+        workers = self._workers
+        return [workers[worker_id] for worker_id in sorted(workers)]
 
     @property
     def texts_per_s(self) -> float:
@@ -68,6 +70,18 @@ class Fleet:
             raise self._store_fault
         if not self._interactive_workers():
             raise NoWorkerError("no worker that takes texts is running; start one, or try again shortly")
+
+    def check_options(self, options: VerdictOptions) -> None:
+        """Check that whichever worker takes a text with these `options` can follow them.
+
+        Raises:
+            UnsupportedOptionError: a model that is served lacks a level or a label that they name.
+        """
+        _check_models([worker.model for worker in self._interactive_workers()], options)
+
+    def check_job_options(self, options: VerdictOptions) -> None:
+        """As `check_options`, for rows of jobs. Thread-safe."""
+        _check_models([worker.model for worker in self.workers if worker.takes != "predict"], options)
 
     def _interactive_workers(self) -> list[Heartbeat]:
         return [worker for worker in self._workers.values() if worker.takes != "jobs"]
@@ -137,3 +151,8 @@ class Fleet:
             except Exception:
                 # Without this view the process would refuse everybody, or believe in the dead: it looks again.
                 log.exception("fleet_refresh_failed")
+
+
+def _check_models(models: Iterable[ModelInfo], options: VerdictOptions) -> None:
+    for model in models:
+        check_supported(options, model.name, model.levels)

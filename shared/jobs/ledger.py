@@ -13,16 +13,28 @@ import msgspec
 from redis import Redis
 
 from shared import keys
+from shared.errors import UnavailableError
 from shared.jobs import journal
 from shared.jobs.packing import pack_rows, pack_verdicts
-from shared.jobs.records import Lease, Row, RowFailure, Verdicts
+from shared.jobs.records import SPEC_VERSION, Lease, Row, RowFailure, Verdicts
 from shared.jobs.scripts import Scripts
+from shared.options import VerdictOptions
 from shared.settings import Settings
 
 # What a job's object shows of its errors; the errors file has them all.
 ERRORS_SHOWN = 10
 LABEL_FIELD = "label:"
 _KEYS = [keys.JOB_TURNS, keys.JOBS_OPEN, keys.JOB_WEBHOOKS, keys.JOB_TURN_COUNTER]
+
+
+class _LeasedSpec(msgspec.Struct):
+    """What a worker needs of a `JobSpec`."""
+
+    options: VerdictOptions | None = None
+    version: int = 1
+
+
+_LEASED_SPEC = msgspec.json.Decoder(_LeasedSpec)
 
 
 class Ledger:
@@ -36,12 +48,25 @@ class Ledger:
         self._heartbeat_grace_ms = int(1000 * (settings.heartbeat_ttl_s + settings.heartbeat_interval_s))
 
     def lease(self, worker_id: str) -> Lease | None:
-        """Take the next chunk of the job whose turn it is; None when there is no work."""
+        """Take the next chunk of the job whose turn it is; None when there is no work.
+
+        Raises:
+            UnavailableError: the job was accepted by a later version of this program; its chunk is given back.
+        """
         reply = self._scripts.run("lease", _KEYS, [keys.JOB, worker_id, self._lease_ms])
         if reply is None:
             return None
-        job_id, first_row, attempt, token, packed_rows = reply
-        return Lease(job_id.decode(), int(first_row), attempt, token, packed_rows)
+        job_id, first_row, attempt, token, packed_rows, raw_spec = reply
+        lease = Lease(job_id.decode(), int(first_row), attempt, token, packed_rows)
+        try:
+            spec = _LEASED_SPEC.decode(raw_spec)
+        except msgspec.DecodeError as error:
+            self.release(lease)
+            raise _too_new(lease) from error
+        if spec.version > SPEC_VERSION:
+            self.release(lease)
+            raise _too_new(lease)
+        return msgspec.structs.replace(lease, options=spec.options)
 
     def renew(self, lease: Lease) -> bool:
         """Keep a lease for as long again; False when it is lost, because the job is gone or another worker has it."""
@@ -83,6 +108,10 @@ class Ledger:
         is_done, ended = self._scripts.run(name, _KEYS, arguments)
         journal.note_ended(ended)
         return bool(is_done)
+
+
+def _too_new(lease: Lease) -> UnavailableError:
+    return UnavailableError(f"job {lease.job_id} was accepted by a later version; start workers of that version")
 
 
 def _proof(lease: Lease) -> list[Any]:

@@ -12,6 +12,7 @@ from shared.jobs.ledger import Ledger
 from shared.jobs.packing import unpack_rows
 from shared.jobs.records import Lease, Outcome, Row, RowFailure, RowVerdict, Verdicts
 from shared.log import get_logger
+from shared.options import NO_OPTIONS, VerdictOptions
 from shared.settings import Settings
 from shared.store_errors import is_passing
 from worker.inference.classifier import Classifier
@@ -59,7 +60,7 @@ class ChunkWorker:
         if lease.attempt > self._attempts:
             self._isolate(lease, rows)
             return
-        outcomes = self._classify(rows)
+        outcomes = self._classify(rows, lease.options or NO_OPTIONS)
         if outcomes is None:
             self._ledger.release(lease)
         else:
@@ -95,32 +96,32 @@ class ChunkWorker:
         else:
             log.info("lease_lost", first_row=lease.first_row)
 
-    def _classify(self, rows: list[Row]) -> list[Outcome] | None:
+    def _classify(self, rows: list[Row], options: VerdictOptions) -> list[Outcome] | None:
         """An outcome for each row, or None when the worker is stopping."""
         outcomes: list[Outcome | None] = [_refusal(row) for row in rows]
         wanted = [index for index, outcome in enumerate(outcomes) if outcome is None]
         for indices in _slices(wanted, rows):
             texts = [rows[index].text or "" for index in indices]
-            for index, outcome in zip(indices, self._outcomes(texts), strict=True):
+            for index, outcome in zip(indices, self._outcomes(texts, options), strict=True):
                 outcomes[index] = outcome
             if self._is_stopping():
                 # The model may be gone already, and what it did not answer is no failure of the text.
                 return None
         return outcomes  # type: ignore[return-value]  # each index was either refused or wanted
 
-    def _outcomes(self, texts: Sequence[str]) -> list[Outcome]:
+    def _outcomes(self, texts: Sequence[str], options: VerdictOptions) -> list[Outcome]:
         try:
-            return self._outcomes_together(texts)
+            return self._outcomes_together(texts, options)
         except Exception as error:  # noqa: BLE001  whatever a tokenizer raises must end as a named error of its text
             log.warning("slice_failed", rows=len(texts), error_type=type(error).__name__)
             if len(texts) > 1:
-                return [self._outcomes([text])[0] for text in texts]
+                return [self._outcomes([text], options)[0] for text in texts]
             message = f"the model failed on this text ({type(error).__name__})"
             return [RowFailure(PredictionFailedError.code, message)]
 
-    def _outcomes_together(self, texts: Sequence[str]) -> list[Outcome]:
+    def _outcomes_together(self, texts: Sequence[str], options: VerdictOptions) -> list[Outcome]:
         labels = self._classifier.info.labels
-        return [_outcome(outcome, labels) for outcome in self._classifier.classify_all(texts)]
+        return [_outcome(outcome, labels) for outcome in self._classifier.classify_all(texts, options)]
 
 
 def _refusal(row: Row) -> RowFailure | None:

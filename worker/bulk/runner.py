@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 from redis.exceptions import RedisError
 
+from shared.errors import UnavailableError
 from shared.jobs import journal
 from shared.jobs.ledger import Ledger
 from shared.jobs.records import Lease
@@ -131,6 +132,8 @@ class BulkRunner:
             return step()
         except RedisError as error:
             log.debug("ledger_unreachable", error_type=type(error).__name__)
+        except UnavailableError as error:
+            log.warning("chunk_left_alone", reason=error.message)
         except Exception as error:
             log.exception("bulk_step_failed", error_type=type(error).__name__)
         self._stopping.wait(STORE_RETRY_S)

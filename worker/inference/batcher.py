@@ -50,9 +50,29 @@ class RowResult:
 
 
 @dataclass(eq=False)
+class _Text:
+    """What the rows of one text share. The API counts texts, and so must the figures that it plans with."""
+
+    windows: int
+    waiting: int
+    has_failed: bool = False
+
+
+@dataclass(eq=False)
 class _Row:
     token_ids: Sequence[int]
+    text: _Text = field(default_factory=lambda: _Text(1, 1))
     future: "Future[RowResult]" = field(default_factory=Future)
+
+    @property
+    def text_share(self) -> float:
+        """Which part of a text this row is."""
+        return 1 / self.text.windows
+
+    def leaves(self) -> bool:
+        """Take it from what waits; whether it was the last row of its text."""
+        self.text.waiting -= 1
+        return not self.text.waiting
 
 
 class MicroBatcher:
@@ -68,6 +88,7 @@ class MicroBatcher:
             Priority.INTERACTIVE: max_batch_tokens,
             Priority.BULK: max_bulk_batch_tokens or max_batch_tokens,
         }
+        self._waiting_texts = 0
         self._waiting: dict[Priority, deque[_Row]] = {priority: deque() for priority in Priority}
         self._changed = threading.Condition()
         self._interactive_in_hand = 0
@@ -85,6 +106,7 @@ class MicroBatcher:
             left = [row for rows in self._waiting.values() for row in rows]
             for rows in self._waiting.values():
                 rows.clear()
+            self._waiting_texts = 0
             self._changed.notify_all()
         for row in left:
             row.future.set_exception(UnavailableError("the worker is stopping"))
@@ -106,21 +128,30 @@ class MicroBatcher:
         """Rows that no pass has taken yet."""
         return sum(len(rows) for rows in self._waiting.values())
 
-    def submit(self, rows: Iterable[Sequence[int]], priority: Priority) -> "list[Future[RowResult]]":
-        """Queue token rows; each future ends as a `RowResult` or as the error of that row alone.
+    @property
+    def waiting_texts(self) -> int:
+        """Texts of which no pass has taken every row yet."""
+        return self._waiting_texts
+
+    def submit(self, texts: Iterable[Sequence[Sequence[int]]], priority: Priority) -> "list[list[Future[RowResult]]]":
+        """Queue texts, each as the token rows of its windows; gives a future for each row.
+
+        A future ends as a `RowResult` or as the error of that row alone.
 
         Raises:
             UnavailableError: the batcher is closed.
         """
-        entries = [_Row(token_ids) for token_ids in rows]
+        by_text = [_rows_of(windows) for windows in texts]
+        entries = [row for rows in by_text for row in rows]
         with self._changed:
             if self._closed:
                 raise UnavailableError("the worker is stopping")
             self._waiting[priority].extend(entries)
+            self._waiting_texts += len(by_text)
             if priority is Priority.INTERACTIVE:
                 self.interactive_rows += len(entries)
             self._changed.notify_all()
-        return [entry.future for entry in entries]
+        return [[row.future for row in rows] for rows in by_text]
 
     @contextmanager
     def interactive(self) -> Iterator[None]:
@@ -155,7 +186,9 @@ class MicroBatcher:
             self._changed.wait_for(self._is_nobody_expected, COURTESY_S)
             for priority in Priority:
                 if self._waiting[priority]:
-                    return close_batch(self._waiting[priority], self._max_batch_tokens[priority])
+                    batch = close_batch(self._waiting[priority], self._max_batch_tokens[priority])
+                    self._waiting_texts -= sum(row.leaves() for row in batch)
+                    return batch
         return []
 
     def _is_nobody_expected(self) -> bool:
@@ -179,14 +212,17 @@ class MicroBatcher:
         return logits, elapsed_s
 
     def _finish(self, batch: list[_Row], logits: Logits, elapsed_s: float) -> None:
-        pass_number = self.stats.record([len(row.token_ids) for row in batch], elapsed_s)
+        lengths = [len(row.token_ids) for row in batch]
+        pass_number = self.stats.record(lengths, sum(row.text_share for row in batch), elapsed_s)
         for row, row_logits in zip(batch, logits, strict=True):
             row.future.set_result(RowResult(row_logits, pass_number, elapsed_s))
 
     def _isolate(self, batch: list[_Row], error: Exception) -> None:
         """A pass failed: find the rows at fault by running each alone, so that their neighbours are answered."""
         if len(batch) == 1:
-            self.stats.record_failure()
+            if not batch[0].text.has_failed:
+                batch[0].text.has_failed = True
+                self.stats.record_failure()
             log.warning("text_failed", tokens=len(batch[0].token_ids), error_type=type(error).__name__)
             failure = PredictionFailedError(f"the model failed on this text ({type(error).__name__})")
             batch[0].future.set_exception(failure)
@@ -195,6 +231,11 @@ class MicroBatcher:
         for row in batch:
             self.beat_at = time.monotonic()
             self._infer([row])
+
+
+def _rows_of(windows: Sequence[Sequence[int]]) -> list[_Row]:
+    text = _Text(len(windows), len(windows))
+    return [_Row(token_ids, text) for token_ids in windows]
 
 
 def close_batch(waiting: deque[_Row], max_batch_tokens: int) -> list[_Row]:
