@@ -16,6 +16,7 @@ from fastapi import Depends, FastAPI
 from api.context import Context
 from api.http import errors
 from api.http.auth import owner_of_key, require_owner
+from api.http.openapi import DescribedApi
 from api.http.proxies import ProxiesMiddleware
 from api.http.request_id import RequestIdMiddleware
 from api.jobs.running import running_jobs
@@ -23,7 +24,7 @@ from api.metrics.counters import ApiMetrics
 from api.metrics.gauges import LiveGauges
 from api.metrics.observation import ObservationMiddleware
 from api.queue.running import running_path
-from api.routes import jobs, metrics, predict, status
+from api.routes import docs, jobs, metrics, predict, status
 from api.store_watch import running_store_watch
 from shared.commands import kobert_command
 from shared.errors import EXIT_CONFIG, KobertError, PortInUseError, SettingsError
@@ -57,11 +58,12 @@ def create_app(settings: Settings) -> FastAPI:
         raise SettingsError(
             f"REDIS_URL is not set; the api needs the Redis that its workers use. {kobert_command('run')} starts both"
         )
-    app = FastAPI(
+    app = DescribedApi(
         title="kobert-classifier",
         version=version(DISTRIBUTION),
         description=DESCRIPTION,
         lifespan=_lifespan(settings, settings.redis_url),
+        docs_url=None,
         redoc_url=None,
     )
     app.state.metrics = ApiMetrics()
@@ -73,6 +75,7 @@ def create_app(settings: Settings) -> FastAPI:
     errors.install(app)
     app.include_router(status.router)
     app.include_router(metrics.router)
+    app.include_router(docs.router)
     app.include_router(predict.router, dependencies=[Depends(require_owner)])
     app.include_router(jobs.router)
     return app

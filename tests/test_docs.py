@@ -22,7 +22,7 @@ from worker.counters import WorkerMetrics
 
 ROOT = Path(__file__).resolve().parents[1]
 READMES = ("README.md", "README.ko.md")
-FRAMEWORK_ROUTES = {"/docs", "/docs/oauth2-redirect", "/openapi.json"}
+FRAMEWORK_ROUTES = {"/docs", "/redoc", "/openapi.json"}
 
 
 def read(name: str) -> str:

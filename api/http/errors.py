@@ -116,7 +116,8 @@ async def _answer_invalid_parameter(_: Request, error: Exception) -> Response:
         raise error
     fault = error.errors()[0]
     name = str(fault["loc"][-1])
-    return respond(body_of(errors.RequestError(f"{name}: {fault['msg']}", param=name)), 422)
+    said = "there is no such parameter" if fault["type"] == "extra_forbidden" else fault["msg"]
+    return respond(body_of(errors.RequestError(f"{quotable(name)}: {said}", param=quotable(name))), 422)
 
 
 async def _answer_unknown(_: Request, error: Exception) -> Response:

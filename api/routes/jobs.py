@@ -17,7 +17,17 @@ from api.jobs.names import content_disposition
 from api.jobs.rendering import JsonLines, Renderer, Table
 from api.jobs.result_files import MEDIA_TYPES, file_response
 from api.jobs.results import ResultStream, Selection
-from api.jobs.schemas import EVENTS_REPLY, FILE_REPLY, JobDeleted, JobOut, JobPage
+from api.jobs.schemas import (
+    EVENTS_REPLY,
+    FILE_REPLY,
+    JOB_REQUEST,
+    MAX_KEY_CHARS,
+    ErrorsQuery,
+    JobDeleted,
+    JobOut,
+    JobPage,
+    ResultsQuery,
+)
 from api.jobs.view import is_partial, show_job
 from api.uploads.opening import UploadRequest
 from api.uploads.pull import BodyPull
@@ -28,8 +38,6 @@ router = APIRouter(tags=["jobs"])
 
 MAX_WAIT_S = 60
 MAX_PAGE = 100
-MAX_KEY_CHARS = 255
-RESULT_FORMATS = ("jsonl", "csv", "tsv", "xlsx", "parquet")
 _TABLES = frozenset(("csv", "tsv", "xlsx", "parquet"))
 
 Wait = Annotated[float, Query(ge=0, le=MAX_WAIT_S, description="seconds to wait for the end")]
@@ -40,8 +48,8 @@ Wait = Annotated[float, Query(ge=0, le=MAX_WAIT_S, description="seconds to wait 
     status_code=202,
     summary="Classify a file or many texts",
     response_model=JobOut,
-    responses=schemas.error_replies(401, 413, 415, 422, 429, 503),
-    openapi_extra=schemas.JOB_BODY,
+    responses=schemas.error_replies(401, 403, 413, 415, 422, 429, 503),
+    openapi_extra=JOB_REQUEST,
 )
 async def create_job(request: Request, owner: OwnerDep, context: ContextDep) -> Response:
     """Send a file (multipart `file=`, or as the body) or JSON `{"texts": […]}`.
@@ -64,7 +72,10 @@ async def create_job(request: Request, owner: OwnerDep, context: ContextDep) -> 
 
 
 @router.get(
-    "/jobs", summary="Your jobs, newest first", response_model=JobPage, responses=schemas.error_replies(401, 404, 503)
+    "/jobs",
+    summary="Your jobs, newest first",
+    response_model=JobPage,
+    responses=schemas.error_replies(401, 403, 404, 422, 503),
 )
 async def list_jobs(
     request: Request,
@@ -86,7 +97,10 @@ async def list_jobs(
 
 
 @router.get(
-    "/jobs/{job_id}", summary="How a job stands", response_model=JobOut, responses=schemas.error_replies(401, 404, 503)
+    "/jobs/{job_id}",
+    summary="How a job stands",
+    response_model=JobOut,
+    responses=schemas.error_replies(401, 403, 404, 422, 503),
 )
 async def get_job(job_id: str, request: Request, owner: OwnerDep, context: ContextDep, wait: Wait = 0.0) -> Response:
     """The job object; with `?wait=30` at its end, or as it is after 30 seconds."""
@@ -97,7 +111,7 @@ async def get_job(job_id: str, request: Request, owner: OwnerDep, context: Conte
 @router.get(
     "/jobs/{job_id}/events",
     summary="A job's progress as it goes",
-    responses={**schemas.error_replies(401, 404), 200: EVENTS_REPLY},
+    responses={**schemas.error_replies(401, 403, 404, 422, 503), 200: EVENTS_REPLY},
 )
 async def job_events(job_id: str, request: Request, owner: OwnerDep, context: ContextDep) -> StreamingResponse:
     """Server-sent events: `progress` with the job object each time it has changed, then one named for its end."""
@@ -111,14 +125,16 @@ async def job_events(job_id: str, request: Request, owner: OwnerDep, context: Co
     "/jobs/{job_id}/cancel",
     summary="Stop a job",
     response_model=JobOut,
-    responses=schemas.error_replies(401, 404, 409, 503),
+    responses=schemas.error_replies(401, 403, 404, 409, 422, 503),
 )
 async def cancel_job(job_id: str, request: Request, owner: OwnerDep, context: ContextDep) -> Response:
     """What is done is kept; chunks in hand are finished first, so the state may be `cancelling` for a moment."""
     return _respond(request, await context.jobs.cancel(job_id, owner), context)
 
 
-@router.delete("/jobs/{job_id}", summary="Delete a job for good", responses=schemas.error_replies(401, 404, 503))
+@router.delete(
+    "/jobs/{job_id}", summary="Delete a job for good", responses=schemas.error_replies(401, 403, 404, 422, 503)
+)
 async def delete_job(job_id: str, owner: OwnerDep, context: ContextDep) -> JobDeleted:
     """Input, results and all; also while it runs."""
     await context.jobs.delete(job_id, owner)
@@ -128,50 +144,29 @@ async def delete_job(job_id: str, owner: OwnerDep, context: ContextDep) -> JobDe
 @router.get(
     "/jobs/{job_id}/results",
     summary="The results",
-    responses={**schemas.error_replies(401, 404, 409, 415, 503), 200: FILE_REPLY},
+    responses={**schemas.error_replies(401, 403, 404, 409, 415, 422, 503), 200: FILE_REPLY},
 )
-async def job_results(job_id: str, request: Request, owner: OwnerDep, context: ContextDep) -> Response:
+async def job_results(
+    job_id: str, owner: OwnerDep, context: ContextDep, query: Annotated[ResultsQuery, Query()]
+) -> Response:
     """Every row once, in input order, with your own columns: `?format=jsonl|csv|tsv|xlsx|parquet`.
 
     `cursor=N` goes on after row N, `limit=N` ends after N rows, `only=errors` selects rows without a verdict,
     `partial=true` gives what is done of a job that still runs, `safe=true` defuses formulas in csv and tsv.
     """
-    job = await context.jobs.get(job_id, owner)
-    query = _results_query(request.query_params)
-    return await _results(job, query, context)
+    return await _results(await context.jobs.get(job_id, owner), query, context)
 
 
 @router.get(
     "/jobs/{job_id}/errors",
     summary="The rows without a verdict",
-    responses={**schemas.error_replies(401, 404, 409), 200: FILE_REPLY},
+    responses={**schemas.error_replies(401, 403, 404, 409, 415, 422, 503), 200: FILE_REPLY},
 )
-async def job_errors(job_id: str, request: Request, owner: OwnerDep, context: ContextDep) -> Response:
+async def job_errors(
+    job_id: str, owner: OwnerDep, context: ContextDep, query: Annotated[ErrorsQuery, Query()]
+) -> Response:
     """As the results with `only=errors`: each with its line and its reason."""
-    job = await context.jobs.get(job_id, owner)
-    query = _results_query({**request.query_params, "only": "errors"})
-    return await _results(job, query, context)
-
-
-class ResultsQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What a client may ask of a result file."""
-
-    format: str | None = None
-    cursor: Annotated[int, msgspec.Meta(ge=0)] = 0
-    limit: Annotated[int, msgspec.Meta(ge=1)] | None = None
-    only: str | None = None
-    partial: bool = False
-    safe: bool = False
-
-
-def _results_query(params: Mapping[str, str]) -> ResultsQuery:
-    try:
-        query = msgspec.convert(dict(params), ResultsQuery, strict=False)
-    except msgspec.ValidationError as error:
-        raise MalformedRequestError(f"the query is wrong: {error}") from error
-    if query.format not in {None, *RESULT_FORMATS} or query.only not in {None, "errors"}:
-        raise MalformedRequestError(f"use format={'|'.join(RESULT_FORMATS)} and only=errors", param="format")
-    return query
+    return await _results(await context.jobs.get(job_id, owner), query, context)
 
 
 async def _results(job: Job, query: ResultsQuery, context: Context) -> Response:

@@ -15,19 +15,19 @@ router = APIRouter(tags=["status"])
 GREETING = "Text Classification API (KoBERT)"
 
 
-@router.get("/", summary="Greeting")
+@router.get("/", summary="Greeting", responses=schemas.error_replies(403))
 async def root() -> schemas.Greeting:
     """The same words as the service that this one replaces."""
     return schemas.Greeting(message=GREETING)
 
 
-@router.get("/health", summary="Whether this process lives")
+@router.get("/health", summary="Whether this process lives", responses=schemas.error_replies(403))
 async def health() -> dict[str, str]:
     """200 as long as the process can answer at all; restart it when it cannot."""
     return {"status": "ok"}
 
 
-@router.get("/ready", summary="Whether a text sent now would be answered", responses=schemas.error_replies(503))
+@router.get("/ready", summary="Whether a text sent now would be answered", responses=schemas.error_replies(403, 503))
 async def ready(context: ContextDep) -> dict[str, str | int | list[str]]:
     """200 when Redis answers, queue and ledger are connected and a worker lives; else 503, with the reason.
 
@@ -43,7 +43,7 @@ async def ready(context: ContextDep) -> dict[str, str | int | list[str]]:
     return state
 
 
-@router.get("/info", summary="Model, workers, limits")
+@router.get("/info", summary="Model, workers, limits", responses=schemas.error_replies(403))
 async def info(context: ContextDep) -> Response:
     """The model that is served, each worker with its speed and mean batch size, and the limits of a request."""
     return Response(msgspec.json.encode(_describe(context)), media_type="application/json")
