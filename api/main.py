@@ -14,7 +14,7 @@ import uvicorn
 from fastapi import Depends, FastAPI
 
 from api.context import Context
-from api.http import errors
+from api.http import cross_origin, errors
 from api.http.auth import owner_of_key, require_owner
 from api.http.openapi import DescribedApi
 from api.http.proxies import ProxiesMiddleware
@@ -68,6 +68,7 @@ def create_app(settings: Settings) -> FastAPI:
     )
     app.state.metrics = ApiMetrics()
     app.state.owners = frozenset(map(owner_of_key, settings.api_keys or ()))
+    cross_origin.install(app, settings.cors_origins)
     app.add_middleware(ProxiesMiddleware, trusted=settings.trusted_proxies, root_path=settings.root_path)
     # The one added last is the outermost: the log line has the request's id.
     app.add_middleware(ObservationMiddleware, metrics=app.state.metrics)
@@ -157,6 +158,7 @@ def serve(settings: Settings) -> None:
         access_log=False,
         server_header=False,
         proxy_headers=False,  # ours are read by ProxiesMiddleware
+        timeout_keep_alive=settings.keep_alive_s,
         timeout_graceful_shutdown=int(settings.shutdown_timeout_s),
     )
     server = _Server(config, settings.shutdown_timeout_s)

@@ -8,6 +8,7 @@ Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 EVERYBODY: tuple[Network, ...] = (ipaddress.ip_network("0.0.0.0/0"), ipaddress.ip_network("::/0"))
 MAX_PREFIX_CHARS = 200
 # Only what needs no escaping: the prefix becomes a part of links and of the pages' scripts.
+_ORIGIN = re.compile(r"https?://(?:[a-z0-9._-]+|\[[0-9a-f:.]+\])(?::\d{1,5})?")
 _PREFIX = re.compile(r"(?:/[A-Za-z0-9._~-]+)+")
 
 
@@ -39,3 +40,15 @@ def parse_prefix(text: str) -> str:
     if prefix and not _PREFIX.fullmatch(prefix):
         raise ValueError("write a path such as /kobert, of letters, digits and ._~-")
     return prefix
+
+
+def parse_origin(text: str) -> str:
+    """An origin as a browser sends it, `https://example.com` or `http://localhost:3000`; or `*`.
+
+    Raises:
+        ValueError: it has a path, or no scheme.
+    """
+    origin = text.lower().rstrip("/")
+    if origin != "*" and not _ORIGIN.fullmatch(origin):
+        raise ValueError(f"{text} is no origin; write https://example.com, without a path, or *")
+    return origin

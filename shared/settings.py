@@ -11,7 +11,7 @@ from pydantic import BeforeValidator, Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from shared import redis_url
-from shared.addresses import parse_networks, parse_prefix
+from shared.addresses import parse_networks, parse_origin, parse_prefix
 from shared.errors import SettingsError
 from shared.options import STANDARD, Level, split_thresholds
 from shared.processors import available_cpus
@@ -57,6 +57,8 @@ class Settings(BaseSettings):
     port: Annotated[int, Field(ge=1, le=65535)] = 8000
     root_path: str = ""
     trusted_proxies: TextList = ("127.0.0.1", "::1")
+    keep_alive_s: Annotated[int, Field(ge=1, le=3600)] = 75
+    cors_origins: TextList = ()
     redis_url: OptionalText = None
     data_dir: Path = Path(".kobert")
     store_checks: Literal["refuse", "warn", "off"] = "refuse"
@@ -171,6 +173,11 @@ class Settings(BaseSettings):
         except ValueError as error:
             raise ValueError(f"{error}; write addresses or networks such as 10.0.0.0/8, or none") from None
         return value
+
+    @field_validator("cors_origins")
+    @classmethod
+    def _are_origins(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(map(parse_origin, value))
 
     @field_validator("redis_url")
     @classmethod

@@ -8,6 +8,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
 
 from api.http.echo import quotable
 from api.http.request_id import current_request_id
@@ -103,12 +104,25 @@ async def _answer_known(_: Request, error: Exception) -> Response:
     return respond(body_of(error), status_of(error), headers)
 
 
-async def _answer_http(_: Request, error: Exception) -> Response:
+async def _answer_http(request: Request, error: Exception) -> Response:
     if not isinstance(error, HTTPException):
         raise error
     phrase = http.HTTPStatus(error.status_code).phrase
     body = ErrorBody(phrase.lower().replace(" ", "_"), error.detail or phrase, type_of(error.status_code), None)
-    return respond(body, error.status_code, error.headers)
+    headers = dict(error.headers or {})
+    if error.status_code == http.HTTPStatus.METHOD_NOT_ALLOWED:
+        headers["Allow"] = ", ".join(_methods_for(request))
+    return respond(body, error.status_code, headers)
+
+
+def _methods_for(request: Request) -> list[str]:
+    """What the path can be asked with, by all its routes: the framework names the methods of one alone."""
+
+    def is_taken(method: str) -> bool:
+        scope = {**request.scope, "method": method}
+        return any(route.matches(scope)[0] is Match.FULL for route in request.app.routes)
+
+    return sorted(filter(is_taken, map(str, http.HTTPMethod)))
 
 
 async def _answer_invalid_parameter(_: Request, error: Exception) -> Response:

@@ -27,6 +27,7 @@ _CACHE = {"Cache-Control": "public, max-age=3600"}
 router = APIRouter(include_in_schema=False)
 
 
+@router.head("/docs")
 @router.get("/docs")
 async def show_swagger(request: Request) -> HTMLResponse:
     """The API to try out, with Swagger UI."""
@@ -43,6 +44,7 @@ async def show_swagger(request: Request) -> HTMLResponse:
     )
 
 
+@router.head("/redoc")
 @router.get("/redoc")
 async def show_redoc(request: Request) -> HTMLResponse:
     """The API to read, with ReDoc."""
