@@ -23,7 +23,7 @@ from worker.counters import WorkerMetrics
 
 ROOT = Path(__file__).resolve().parents[1]
 READMES = ("README.md", "README.ko.md")
-FRAMEWORK_ROUTES = {"/docs", "/docs/oauth2-redirect", "/openapi.json"}
+FRAMEWORK_ROUTES = {"/docs", "/redoc", "/openapi.json"}
 
 
 def read(name: str) -> str:
@@ -45,6 +45,8 @@ KOREAN_PAGES = [path for path in documents() if path.name.endswith(".ko.md")]
 
 def shown_default(name: str) -> str:
     default = Settings.model_fields[name].get_default(call_default_factory=True)
+    if isinstance(default, tuple):
+        return ",".join(map(str, default))
     return "" if default in (None, {}, []) else str(default)
 
 

@@ -1,6 +1,5 @@
 """`POST /predict`: one text or several, answered while the caller waits."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -10,6 +9,7 @@ from fastapi import APIRouter, Request, Response
 from api.context import Context, ContextDep
 from api.http import errors, schemas
 from api.http.body import read_json_object, refuse_unknown_fields
+from api.http.echo import echo_of
 from api.http.request_record import current_record
 from api.http.texts import check_text
 from api.http.timing import Stopwatch, Timing
@@ -52,7 +52,7 @@ class Item:
     "/predict",
     summary="Classify one text or several",
     response_model=schemas.PredictionOut | schemas.ManyPredictions,
-    responses=schemas.error_replies(413, 415, 422, 429, 500, 503, 504),
+    responses=schemas.error_replies(401, 403, 413, 415, 422, 429, 500, 503, 504),
     openapi_extra={"requestBody": _REQUEST_BODY},
 )
 async def predict(request: Request, context: ContextDep) -> Response:
@@ -142,12 +142,10 @@ def _encode_result(item: Item, outcome: Verdict | KobertError) -> bytes:
     """The item as it was sent, then the fields of its verdict, or its error."""
     if isinstance(outcome, Verdict):
         return b'{"text":' + _encode(item.value) + b"," + _encode(outcome)[1:]
-    return b'{"text":' + _echo(item.value) + b',"error":' + _encode(errors.body_of(outcome, param=item.name)) + b"}"
-
-
-def _echo(value: object) -> bytes:
-    """A refused item as it was sent; null where JSON in UTF-8 cannot hold it, such as half of a surrogate pair."""
-    try:
-        return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
-    except (ValueError, RecursionError):
-        return b"null"
+    return (
+        b'{"text":'
+        + _encode(echo_of(item.value))
+        + b',"error":'
+        + _encode(errors.body_of(outcome, param=item.name))
+        + b"}"
+    )

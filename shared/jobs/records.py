@@ -3,6 +3,7 @@
 Row numbers start at 0. A chunk is named by the number of its first row, so its halves keep their order.
 """
 
+import re
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -20,6 +21,12 @@ JOB_TIMES = (
     "created_at", "in_progress_at", "finalizing_at", "completed_at", "failed_at", "expired_at", "cancelling_at",
     "cancelled_at", "expires_at",
 )  # fmt: skip
+_JOB_ID = re.compile(r"job_[0-9a-f]{24}")
+
+
+def is_job_id(text: str) -> bool:
+    """Whether an id is one that the service may have given: what comes from outside could name any key of the store."""
+    return _JOB_ID.fullmatch(text) is not None
 
 
 class Row(msgspec.Struct, array_like=True):
