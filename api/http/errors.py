@@ -23,6 +23,7 @@ STATUS: Mapping[type[errors.KobertError], int] = {
     errors.KobertError: 500,
     errors.RequestError: 422,
     errors.UnauthorisedError: 401,
+    errors.ForbiddenError: 403,
     errors.NotFoundError: 404,
     errors.ConflictError: 409,
     errors.UnsupportedMediaError: 415,
@@ -33,6 +34,9 @@ STATUS: Mapping[type[errors.KobertError], int] = {
     errors.DeadlineExceededError: 504,
     errors.PredictionFailedError: 500,
 }
+
+# How to send a key (RFC 6750).
+CHALLENGE = 'Bearer realm="kobert"'
 
 # What a worker names by code, as the class that the table knows.
 BY_CODE: Mapping[str, type[errors.KobertError]] = {
@@ -96,12 +100,20 @@ def respond(body: ErrorBody, status: int, headers: Mapping[str, str] | None = No
     return Response(msgspec.json.encode({"error": named}), status, dict(headers or {}), "application/json")
 
 
+def respond_to(error: errors.KobertError) -> Response:
+    """The answer to an error of ours, with the headers that go with its kind."""
+    headers: dict[str, str] = {}
+    if (retry_after_s := getattr(error, "retry_after_s", None)) is not None:
+        headers["Retry-After"] = str(retry_after_s)
+    if isinstance(error, errors.UnauthorisedError):
+        headers["WWW-Authenticate"] = CHALLENGE
+    return respond(body_of(error), status_of(error), headers)
+
+
 async def _answer_known(_: Request, error: Exception) -> Response:
     if not isinstance(error, errors.KobertError):
         raise error
-    retry_after_s = getattr(error, "retry_after_s", None)
-    headers = {} if retry_after_s is None else {"Retry-After": str(retry_after_s)}
-    return respond(body_of(error), status_of(error), headers)
+    return respond_to(error)
 
 
 async def _answer_http(request: Request, error: Exception) -> Response:
