@@ -51,8 +51,9 @@ fast-test: $(VENV)/.dev  ## unit tests: seconds
 slow-test: $(VENV)/.dev  ## real servers and processes: minutes
 	$(BIN)/pytest -m 'integration or e2e' tests
 
-nightly: $(VENV)/.dev  ## 20,000 hostile uploads of each kind, and the results in LibreOffice where it is installed: hours
-	KOBERT_FUZZ_EXAMPLES=20000 $(BIN)/pytest tests/integration/test_job_fuzz.py
+nightly: $(VENV)/.dev  ## 20,000 hostile requests of each kind, 3,000 by the OpenAPI, results in LibreOffice: hours
+	KOBERT_FUZZ_EXAMPLES=20000 $(BIN)/pytest tests/integration/test_job_fuzz.py tests/integration/test_predict_fuzz.py
+	KOBERT_SCHEMA_EXAMPLES=250 $(BIN)/pytest tests/integration/test_openapi.py
 	$(BIN)/pytest -m slow tests
 
 containers-test: $(VENV)/.dev  ## images and compose on CONTAINER_ENGINE (docker): minutes

@@ -5,9 +5,10 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 from api.http.schemas import EXAMPLE_TEXT
-from api.uploads.options import FORMATS
+from api.jobs.result_files import MEDIA_TYPES
+from api.uploads.options import FORMATS, MAX_METADATA_KEY_CHARS, MAX_METADATA_KEYS, MAX_METADATA_VALUE_CHARS
 from shared.jobs.records import Status
-from shared.options import LEVELS, Level
+from shared.options import LEVELS, MAX_THRESHOLDS, Level
 
 MAX_KEY_CHARS = 255
 # More than a job can have; keeps what is asked for within the numbers that all clients can write.
@@ -85,22 +86,38 @@ JOB_OPTIONS: dict[str, dict[str, Any]] = {
     "id_column": {"type": "string", "description": "the column or field with your ids: a name, or a number from 1"},
     "format": {"type": "string", "enum": list(FORMATS)},
     "file_name": {"type": "string", "description": "tells the format, and what results are called"},
-    "encoding": {"type": "string", "description": "utf-8, cp949, utf-16 ...; unset: it is found out"},
+    "encoding": {"type": "string", "examples": ["utf-8", "cp949", "utf-16"], "description": "unset: it is found out"},
     "header": {"type": "boolean", "default": True, "description": "false: the first line of a table is a row"},
     "sheet": {"type": "string", "description": "of an xlsx file: a name, or a number from 1"},
     "webhook_url": {"type": "string", "description": "who is told of the end of the job"},
-    "metadata": {"type": "string", "description": "a JSON object of strings, which the job object gives back"},
+    "metadata": {
+        "type": "object",
+        "description": "strings, which the job object gives back",
+        "maxProperties": MAX_METADATA_KEYS,
+        "propertyNames": {"maxLength": MAX_METADATA_KEY_CHARS},
+        "additionalProperties": {"type": "string", "maxLength": MAX_METADATA_VALUE_CHARS},
+    },
     "strictness": {"type": "string", "enum": list(LEVELS)},
-    "thresholds": {"type": "string", "description": "curse=0.4,insult=0.6, or a JSON object"},
+    "thresholds": {
+        "type": "object",
+        "description": "scores from which labels of the model count; in a query and a form also curse=0.4,insult=0.6",
+        "maxProperties": MAX_THRESHOLDS,
+        "additionalProperties": {"type": "number", "minimum": 0, "maximum": 1},
+    },
 }
-_JSON_BODY_OPTIONS: dict[str, dict[str, Any]] = {
-    **JOB_OPTIONS,
-    "metadata": {"type": "object", "additionalProperties": {"type": "string"}},
-    "thresholds": {"type": "object", "additionalProperties": {"type": "number", "minimum": 0, "maximum": 1}},
-}
+
+
+def _query_parameter(name: str, schema: dict[str, Any]) -> dict[str, Any]:
+    """How OpenAPI describes an option in the query: an object is one JSON value."""
+    described = (
+        {"content": {"application/json": {"schema": schema}}} if schema["type"] == "object" else {"schema": schema}
+    )
+    return {"name": name, "in": "query", "required": False, **described}
+
+
 JOB_REQUEST: dict[str, Any] = {
     "parameters": [
-        *({"name": name, "in": "query", "required": False, "schema": schema} for name, schema in JOB_OPTIONS.items()),
+        *(_query_parameter(name, schema) for name, schema in JOB_OPTIONS.items()),
         {
             "name": "Idempotency-Key",
             "in": "header",
@@ -116,16 +133,19 @@ JOB_REQUEST: dict[str, Any] = {
                 "schema": {
                     "type": "object",
                     "required": ["file"],
+                    "additionalProperties": False,
                     "properties": {**JOB_OPTIONS, "file": {"type": "string", "format": "binary"}},
                 }
             },
             "application/json": {
                 "schema": {
                     "type": "object",
+                    "oneOf": [{"required": ["texts"]}, {"required": ["items"]}],
+                    "additionalProperties": False,
                     "properties": {
                         "texts": {"type": "array", "items": {"type": "string"}, "minItems": 1},
                         "items": {"type": "array", "items": {"type": "object"}, "minItems": 1},
-                        **_JSON_BODY_OPTIONS,
+                        **JOB_OPTIONS,
                     },
                 },
                 "examples": {
@@ -165,6 +185,8 @@ class ErrorsQuery(ResultsQuery):
 
 FILE_REPLY: dict[str, Any] = {
     "description": "the rows, streamed",
-    "content": {name: {} for name in ("application/jsonl", "text/csv", "text/tab-separated-values")},
+    "content": {
+        name: {} for name in ("application/jsonl", "text/csv", "text/tab-separated-values", *MEDIA_TYPES.values())
+    },
 }
 EVENTS_REPLY: dict[str, Any] = {"description": "server-sent events", "content": {"text/event-stream": {}}}

@@ -1,0 +1,51 @@
+"""The running service, held to its OpenAPI by schemathesis: every check, no server error, no violation of a schema.
+
+Some 150 cases; KOBERT_SCHEMA_EXAMPLES says how many a route, with the boundaries of every value besides, and
+`make nightly` takes 250: 3,000 cases and more.
+"""
+
+import os
+import re
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.stack import ROOT, Stack, running_stack
+
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(0)]
+
+EXAMPLES = int(os.environ.get("KOBERT_SCHEMA_EXAMPLES", "10"))
+IS_LONG = EXAMPLES > 10
+PHASES = "examples,coverage,fuzzing,stateful" if IS_LONG else "examples,fuzzing,stateful"
+KEY = "secret"
+
+
+@pytest.fixture(scope="module")
+def closed(echo_bundle: Path) -> Iterator[Stack]:
+    settings = {"api_keys": KEY, "webhook_secret": "s", "max_open_jobs": 1_000_000, "root_path": "/kobert"}
+    with (
+        tempfile.TemporaryDirectory(prefix="kt-") as folder,
+        running_stack(Path(folder), echo_bundle, **settings) as running,
+    ):
+        yield running
+
+
+def test_the_service_does_what_its_openapi_says(closed: Stack, tmp_path: Path) -> None:
+    command = [
+        *(sys.executable, "-m", "schemathesis.cli", "--config-file", str(ROOT / "tests/support/schemathesis.toml")),
+        *("run", f"{closed.url}/openapi.json", "--url", f"{closed.url}/kobert", "--checks", "all"),
+        *("--phases", PHASES, "--max-examples", str(EXAMPLES), "--header", f"Authorization: Bearer {KEY}"),
+        *(() if IS_LONG else ("--seed", "1")),
+    ]
+    # It keeps what failed in its working folder.
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+
+    assert done.returncode == 0, done.stdout[-20_000:] + done.stderr[-2_000:]
+    cases = re.search(r"(\d[\d,]*) generated", done.stdout)
+    assert cases is not None
+    assert int(cases[1].replace(",", "")) >= (3_000 if EXAMPLES >= 250 else 100)
+    assert "unhandled_error" not in closed.logs()
