@@ -3,29 +3,32 @@
 import copy
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import torch
 
 from training.batches import Floats
-from training.distil import WithFeatures, distillation_loss
-from training.fit import Fit, FitPlan
-from training.head import HeadLessons, refit_head
-from training.lessons import prepare_lessons
+from training.embedded import encoder_of_bundle
+from training.export import export_float
+from training.fit import Fit, class_loss
+from training.lessons import Lessons, prepare_lessons
 from training.metrics import sigmoid
-from training.network import WEIGHTS_FILE, CommentNetwork, keep_layers, load_network, save_network
+from training.network import WEIGHTS_FILE, CommentNetwork, load_network, save_network
 from training.ngrams import opinions
-from training.prepare import HARMLESS, EpochMaker, Mixture, targets_of
-from training.pretrain import MaskedLanguage, mean_loss, texts_only
+from training.objective import verdict_loss
+from training.prepare import EpochMaker, pleasant_sentences, sentiment_rows, targets_of
+from training.quantise import quantise
+from training.serving import SENTIMENT_LABELS
 from training.signals import SIGNAL_INDEX, SIGNALS
 from training.sources import Row, check_no_dev_text
 from training.workspace import Workspace, load_or_compute
+from worker.bundles import load_bundle
 
 log = logging.getLogger(__name__)
 
-ENCODER, TEACHER, STUDENT, SENTIMENT = "encoder", "teacher", "student", "sentiment"
+TEACHER, STUDENT, SENTIMENT = "teacher", "student", "sentiment"
 _SENTIMENT_EDGE = 0.03  # a review's stars are not all of its tone: labels are pulled in from 0 and 1 by this much
 _OPINION_SHARE = 0.4  # of the n-grams in the target of a review
 _POSITIVE = "nsmc/positive"
@@ -42,91 +45,59 @@ def _once(space: Workspace, name: str, train: Callable[[Path], CommentNetwork]) 
     return load_network(folder)
 
 
-def train_encoder(space: Workspace) -> CommentNetwork:
-    """Let the encoder read the texts of the task, with pieces left out to guess. Its head is new, and knows nothing."""
+def train_teacher(space: Workspace) -> CommentNetwork:
+    """Fine-tune the whole base encoder on every label there is."""
     plan = space.plan
 
     def train(folder: Path) -> CommentNetwork:
-        torch.manual_seed(plan.encoder.seed)
-        language = MaskedLanguage(space.encoder(), plan.encoder.seed)
-        fit = Fit(language, plan.encoder, folder, pad_id=space.pad_id)
-        fit.loss = mean_loss
-        encoder = fit.run(texts_only(space.train, space, plan.encoder_mixture)).encoder
-        return CommentNetwork(encoder, len(SIGNALS))
-
-    return _once(space, ENCODER, train)
-
-
-def train_teacher(space: Workspace) -> CommentNetwork:
-    """Fine-tune the whole encoder on every label there is."""
-
-    def train(folder: Path) -> CommentNetwork:
-        encoder = train_encoder(space).encoder
         check_no_dev_text((row.text for row in space.train), space.rows)
-        data = EpochMaker(space.train, targets_of(space.train), space.tokenizer, space.plan.teacher_mixture)
-        torch.manual_seed(space.plan.teacher.seed)
-        network = CommentNetwork(encoder, len(SIGNALS))
-        return Fit(network, space.plan.teacher, folder, pad_id=space.pad_id).run(data)
+        pleasant = pleasant_sentences(space.train)
+        data = EpochMaker(space.train, targets_of(space.train), space.tokenizer, plan.teacher_mixture, pleasant)
+        torch.manual_seed(plan.teacher.seed)
+        network = CommentNetwork(space.encoder(), len(SIGNALS), plan.window_tokens)
+        return _fit(space, network, folder, data)
 
     return _once(space, TEACHER, train)
 
 
-@dataclass(frozen=True)
-class Student:
-    """A student to distil: the folder it is trained in, its size, and how and on what it is trained."""
-
-    name: str
-    layers: int
-    plan: FitPlan
-    mixture: Mixture
+def _fit(space: Workspace, network: CommentNetwork, folder: Path, data: EpochMaker) -> CommentNetwork:
+    plan = space.plan.teacher if folder.name == TEACHER else space.plan.student
+    fit = Fit(network, plan, folder, pad_id=space.pad_id)
+    fit.loss = verdict_loss
+    return fit.run(data)
 
 
-def train_student(space: Workspace, teacher: CommentNetwork) -> CommentNetwork:
-    """The average of the plan's students, one a mixture: better than any of them, and no slower.
+def train_student(space: Workspace) -> CommentNetwork:
+    """The average of the plan's students, one a seed and mixture: better than any of them, and no slower.
 
-    Model soups (Wortsman et al., 2022). They start from the same layers of the teacher and learn from the same
-    teacher, so they end in one valley of the loss, and the mean of their weights lies deeper in it than they do.
-    Some of its head is then fitted to it once more.
+    Model soups (Wortsman et al., 2022). They start from the encoder of the bundle that shipped before and learn from
+    the same teacher, so they end in one valley of the loss, and the mean of their weights lies deeper in it.
     """
-    plan = space.plan
 
     def train(_folder: Path) -> CommentNetwork:
-        wanted = [
-            Student(f"{STUDENT}-{number}", plan.student_layers, plan.student, mixture)
-            for number, mixture in enumerate(plan.student_mixtures, start=1)
-        ]
-        student = averaged([distil(space, teacher, student) for student in wanted])
-        refit_head(student, [SIGNAL_INDEX[name] for name in plan.refitted], _head_lessons(space, teacher), space.pad_id)
-        return student
+        lessons = _lessons(space)
+        numbers = range(len(space.plan.student_mixtures))
+        return averaged([_train_one(space, lessons, number) for number in numbers])
 
     return _once(space, STUDENT, train)
 
 
-def _head_lessons(space: Workspace, teacher: CommentNetwork) -> HeadLessons:
-    """An epoch more of the last student's, in which harmless rows count for more."""
-    plan = space.plan
-    lessons = prepare_lessons(space, teacher)
-    harmless = np.isin([row.source for row in lessons.rows], HARMLESS)
-    weights = np.where(harmless[:, None], [*plan.refitted.values()], 1.0).astype(np.float32)
-    asked = lessons.signals[:, [SIGNAL_INDEX[name] for name in plan.refitted]]
-    epoch = EpochMaker(lessons.rows, np.hstack([asked, weights]), space.tokenizer, plan.student_mixtures[-1])
-    drawn = epoch(0, np.random.default_rng(plan.seed))
-    return HeadLessons(drawn.ids, *np.hsplit(drawn.targets, 2))
-
-
-def distil(space: Workspace, teacher: CommentNetwork, wanted: Student) -> CommentNetwork:
-    """One student, taught by the teacher from its own first layers on."""
+def _train_one(space: Workspace, lessons: Lessons, number: int) -> CommentNetwork:
+    plan = replace(space.plan.student, seed=space.plan.student.seed + number)
 
     def train(folder: Path) -> CommentNetwork:
-        torch.manual_seed(wanted.plan.seed)
-        student = first_layers(teacher, wanted.layers)
-        lessons = prepare_lessons(space, teacher)
-        fit = Fit(WithFeatures(student), wanted.plan, folder, pad_id=space.pad_id)
-        fit.loss = distillation_loss(len(SIGNALS), torch.from_numpy(lessons.spread).to(wanted.plan.device))
-        fit.run(lessons.epochs(space, wanted.mixture))
-        return student
+        torch.manual_seed(plan.seed)
+        network = CommentNetwork(first_encoder(space), len(SIGNALS), space.plan.window_tokens)
+        fit = Fit(network, plan, folder, pad_id=space.pad_id)
+        fit.loss = verdict_loss
+        return fit.run(lessons.epochs(space, space.plan.student_mixtures[number]))
 
-    return _once(space, wanted.name, train)
+    return _once(space, f"{STUDENT}-{number + 1}", train)
+
+
+def first_encoder(space: Workspace) -> torch.nn.Module:
+    """The encoder that students start from: the shipped bundle's, int8 weights as floats again."""
+    return encoder_of_bundle(load_bundle(space.start))
 
 
 def averaged(networks: Sequence[CommentNetwork]) -> CommentNetwork:
@@ -137,35 +108,44 @@ def averaged(networks: Sequence[CommentNetwork]) -> CommentNetwork:
     return mean
 
 
-def first_layers(network: CommentNetwork, layers: int) -> CommentNetwork:
-    """A network that starts as the first layers of another, with its head (Sajjad et al., 2020: drop from the top)."""
-    smaller = CommentNetwork(keep_layers(network.encoder, range(layers)), network.head.out_features)
-    smaller.head.load_state_dict(network.head.state_dict())
-    return smaller
+def _lessons(space: Workspace) -> Lessons:
+    """The pool with the word of the teacher's int8 graph, the fastest way to it on a CPU."""
+    teacher = train_teacher(space)
+    float_path, int8_path = (space.work / f"teacher-signals.{kind}.onnx" for kind in ("float", "int8"))
+    if not int8_path.is_file():
+        export_float(teacher, float_path, max_length=space.plan.max_length)
+        quantise(float_path, int8_path, space.calibration(TEACHER))
+    return prepare_lessons(space, space.runner(int8_path))
 
 
-def train_sentiment(space: Workspace, student: CommentNetwork) -> CommentNetwork:
-    """Go on from the student with the reviews alone: the second bundle."""
+def train_sentiment(space: Workspace) -> CommentNetwork:
+    """Go on from the student's encoder with reviews, and with sentences that are neither for nor against."""
     plan = space.plan
 
     def train(folder: Path) -> CommentNetwork:
-        network = first_layers(student, student.encoder.config.num_hidden_layers)
-        return Fit(network, plan.sentiment, folder, pad_id=space.pad_id).run(_reviews(space, plan.sentiment_mixture))
+        encoder = train_student(space).encoder
+        rows, targets = _sentiment_lessons(space)
+        check_no_dev_text((row.text for row in rows), space.rows)
+        torch.manual_seed(plan.sentiment.seed)
+        fit = Fit(CommentNetwork(encoder, len(SENTIMENT_LABELS)), plan.sentiment, folder, pad_id=space.pad_id)
+        fit.loss = class_loss
+        return fit.run(EpochMaker(rows, targets, space.tokenizer, plan.sentiment_mixture))
 
     return _once(space, SENTIMENT, train)
 
 
-def _reviews(space: Workspace, mixture: Mixture) -> EpochMaker:
+def _sentiment_lessons(space: Workspace) -> tuple[list[Row], Floats]:
+    """Rows with targets `[rows, SENTIMENT_LABELS]`.
+
+    A review's is its stars, pulled in from 0 and 1, mixed with what the n-grams of the other reviews say of it.
+    """
     reviews = [row for row in space.train if _POSITIVE in row.targets]
-    found = load_or_compute(space.work / "opinions-reviews.npz", lambda: opinions(reviews, [_POSITIVE]))
-    return EpochMaker(reviews, _review_targets(reviews, found[:, 0]), space.tokenizer, mixture)
-
-
-def _review_targets(reviews: list[Row], opinion: Floats) -> Floats:
-    """Only the tone: the stars, pulled in from 0 and 1, and what the n-grams of the other reviews say of this one."""
-    targets = targets_of(reviews)
-    only = np.full_like(targets, np.nan)
-    stars = np.clip(targets[:, SIGNAL_INDEX[_POSITIVE]], _SENTIMENT_EDGE, 1 - _SENTIMENT_EDGE)
-    second = np.where(np.isnan(opinion), stars, sigmoid(opinion))
-    only[:, SIGNAL_INDEX[_POSITIVE]] = (1 - _OPINION_SHARE) * stars + _OPINION_SHARE * second
-    return only
+    found = load_or_compute(space.work / "opinions-reviews.npz", lambda: opinions(reviews, [_POSITIVE]))[:, 0]
+    stars = targets_of(reviews)[:, SIGNAL_INDEX[_POSITIVE]].clip(_SENTIMENT_EDGE, 1 - _SENTIMENT_EDGE)
+    second = np.where(np.isnan(found), stars, sigmoid(found))
+    positive = (1 - _OPINION_SHARE) * stars + _OPINION_SHARE * second
+    of_reviews = np.stack([1 - positive, np.zeros_like(positive), positive], axis=1)
+    written = sentiment_rows(space.train)
+    of_written = np.eye(len(SENTIMENT_LABELS), dtype=np.float32)[[SENTIMENT_LABELS.index(name) for _, name in written]]
+    targets: Floats = np.concatenate([of_reviews, of_written]).astype(np.float32)
+    return [*reviews, *(row for row, _ in written)], targets

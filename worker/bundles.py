@@ -36,6 +36,8 @@ class BundleConfig(msgspec.Struct, frozen=True, kw_only=True):
     pad_token_id: int
     clean_label: str | None = None
     thresholds: dict[str, float] = {}
+    strictness: dict[str, dict[str, float]] = {}
+    calibration: dict[str, list[tuple[float, float]]] = {}
     sub_labels: dict[str, list[str]] = {}
     normaliser: str | None = None
 
