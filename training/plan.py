@@ -6,8 +6,6 @@ from dataclasses import dataclass, field, replace
 from training.fit import FitPlan
 from training.prepare import Mixture
 
-EMPTY: Mapping[str, int] = {}
-
 
 @dataclass(frozen=True)
 class TinyEncoder:
@@ -22,17 +20,14 @@ class TinyEncoder:
 class Plan:
     """Everything that decides what a run of the pipeline trains."""
 
-    encoder: FitPlan
-    encoder_mixture: Mixture  # of texts alone
     teacher: FitPlan
     teacher_mixture: Mixture
     student: FitPlan
     student_pool: Mixture  # what the teacher labels, once
     student_mixtures: tuple[Mixture, ...]  # what a student reads of it each epoch; one student each, then averaged
-    student_layers: int
-    refitted: Mapping[str, float]  # signals that the head is fitted to again, with the weight of a harmless text there
     sentiment: FitPlan
     sentiment_mixture: Mixture
+    window_tokens: int = 20  # the stretch of a text that each label is read from
     max_length: int = 128
     seed: int = 20
     calibration_draws: Mapping[str, int] = field(default_factory=dict)  # of the texts that int8 is measured on
@@ -40,89 +35,73 @@ class Plan:
     bundles: tuple[str, ...] = field(default=("default", "sentiment"))
 
 
-_NO_COMMENTS = {"unlabelled_comments": 0}
+_LABELLED = {
+    "beep": 7_900,
+    "curse_detection": 8_500,
+    "malicious_comments": 3_400,
+    "synthetic": 480,
+}
 _STUDENT = Mixture(
     {
-        "beep": 14_000,
-        "curse_detection": 9_000,
-        "nsmc": 8_000,
-        "unlabelled_comments": 36_000,
-        "cursed": 6_000,
+        **_LABELLED,
+        "kmhas": 30_000,
+        "hatescore": 5_500,
+        "kda": 12_000,
+        "kosbi": 6_500,
+        "headlines": 2_400,
+        "square_questions": 4_500,
+        "everyday_sentences": 8_000,
+        "nsmc": 24_000,
+        "unlabelled_comments": 20_000,
+        "cursed": 7_000,
         "innocent": 1_500,
-        "innocent_sentences": 4_500,
+        "innocent_sentences": 4_000,
     },
-    noise_share=0.3,
+    noise_share=0.25,
+    padded_share=0.18,
+    family_rounds=2,
 )
 FULL = Plan(
-    encoder=FitPlan(epochs=1, learning_rate=2e-4),
-    encoder_mixture=Mixture(
-        {"nsmc": 70_000, "cursed": 0, "innocent": 0, "synthetic": 0, "innocent_sentences": 0}, noise_share=0.05
-    ),
-    teacher=FitPlan(epochs=2, learning_rate=8e-5),
+    teacher=FitPlan(epochs=2, learning_rate=8e-5, threads=1),
     teacher_mixture=Mixture(
         {
-            "beep": 14_000,
-            "curse_detection": 11_000,
-            "nsmc": 4_000,
-            "everyday_sentences": 8_000,
-            "hatescore": 4_000,
-            "synthetic": 400,
-            "cursed": 4_000,
+            **_LABELLED,
+            "kmhas": 24_600,
+            "hatescore": 4_500,
+            "kda": 10_000,
+            "kosbi": 5_500,
+            "headlines": 1_900,
+            "square_questions": 3_500,
+            "everyday_sentences": 6_000,
+            "nsmc": 15_000,
+            "unlabelled_comments": 0,
+            "cursed": 4_500,
             "innocent": 1_000,
-            "innocent_sentences": 3_000,
-            **_NO_COMMENTS,
-        }
+            "innocent_sentences": 2_900,
+        },
+        noise_share=0.25,
+        padded_share=0.12,
+        family_rounds=2,
     ),
-    student=FitPlan(epochs=3, learning_rate=2e-4),
-    student_pool=Mixture({"nsmc": 14_000, "hatescore": 6_000, "everyday_sentences": 14_000}),
-    student_mixtures=(
-        replace(_STUDENT, rows={**_STUDENT.rows, "cursed": 0}),
-        _STUDENT,
-        replace(
-            _STUDENT,
-            rows={
-                **_STUDENT.rows,
-                "beep": 16_000,
-                "curse_detection": 12_000,
-                "cursed": 3_000,
-                "innocent_sentences": 6_000,
-            },
-        ),
-    ),
-    student_layers=4,
-    refitted={"beep/offensive": 45.0},
-    sentiment=FitPlan(epochs=2, learning_rate=1e-4),
-    sentiment_mixture=Mixture({}, noise_share=0.05),
-    calibration_draws={"sentiment": 2},
+    student=FitPlan(epochs=2, learning_rate=1.2e-4, threads=1),
+    student_pool=Mixture({"nsmc": 40_000}),
+    student_mixtures=(_STUDENT, replace(_STUDENT, noise_share=0.3, padded_share=0.25)),
+    sentiment=FitPlan(epochs=1, learning_rate=1e-4, threads=1),
+    sentiment_mixture=Mixture({"nsmc": 100_000}, noise_share=0.05, family_rounds=4),
 )
-_FEW = dict.fromkeys(
-    (
-        "beep",
-        "curse_detection",
-        "everyday_sentences",
-        "hatescore",
-        "kmhas",
-        "malicious_comments",
-        "nsmc",
-        "synthetic",
-        "cursed",
-        "innocent",
-        "innocent_sentences",
-    ),
-    160,
+_FEW_NAMES = (
+    "beep curse_detection everyday_sentences hatescore headlines kda kmhas kosbi malicious_comments nsmc "
+    "square_questions synthetic cursed innocent innocent_sentences"
 )
+_FEW = Mixture(dict.fromkeys(_FEW_NAMES.split(), 120), noise_share=0.3, padded_share=0.2, family_rows=20)
 SMOKE = Plan(
-    encoder=FitPlan(epochs=1, learning_rate=1e-3),
-    encoder_mixture=Mixture(_FEW),
     teacher=FitPlan(epochs=2, learning_rate=1e-3),
-    teacher_mixture=Mixture(_FEW | _NO_COMMENTS),
-    student=FitPlan(epochs=2, learning_rate=1e-3),
-    student_pool=Mixture(_FEW | {"unlabelled_comments": 100}),
+    teacher_mixture=replace(_FEW, rows={**_FEW.rows, "unlabelled_comments": 0}),
+    student=FitPlan(epochs=1, learning_rate=1e-3),
+    student_pool=replace(_FEW, rows={**_FEW.rows, "unlabelled_comments": 100}),
     student_mixtures=(Mixture({}, noise_share=0.3), Mixture({}, noise_share=0.2)),
-    student_layers=1,
-    refitted={"beep/offensive": 10.0},
     sentiment=FitPlan(epochs=1, learning_rate=1e-3),
-    sentiment_mixture=Mixture({"nsmc": 200}),
+    sentiment_mixture=replace(_FEW, rows={"nsmc": 200, "headlines": 50, "square_questions": 50}),
     tiny=TinyEncoder(),
 )
 PLANS = {"full": FULL, "smoke": SMOKE}

@@ -41,6 +41,16 @@ class Mixture:
     padded_share: float = 0.0  # texts put between harmless sentences
     max_length: int = 64
     padded_max_length: int = 112
+    family_rounds: int = 1  # times that each sentence written for a family is read, unless its source is named
+    family_rows: int | None = None  # or so many of each family
+
+    def wanted(self, source: str, available: int) -> int:
+        """Rows to take of a source that has `available`."""
+        if source in self.rows:
+            return self.rows[source]
+        if "/" not in source:
+            return available
+        return self.family_rounds * available if self.family_rows is None else min(self.family_rows, available)
 
 
 def merge(rows: Iterable[Row]) -> list[Row]:
@@ -143,7 +153,7 @@ def choose(rows: Sequence[Row], mixture: Mixture, generator: Generator) -> list[
         by_source.setdefault(row.source, []).append(index)
     chosen: list[int] = []
     for source, indices in by_source.items():
-        wanted = mixture.rows.get(source, len(indices))
+        wanted = mixture.wanted(source, len(indices))
         rounds = -(-wanted // len(indices))
         order = [position for _ in range(rounds) for position in generator.permutation(len(indices))]
         chosen.extend(indices[position] for position in order[:wanted])
