@@ -75,4 +75,4 @@ chaos: $(VENV)/.dev  ## 60 jobs with a worker, the store or the API killed in th
 clean:  ## remove what was set up and built, but not the data of a service
 	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .coverage*
 
-include training/legacy.mk training/model.mk
+include convert/legacy.mk training/model.mk

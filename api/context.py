@@ -5,10 +5,10 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
-from api.dispatcher import Dispatcher
-from api.fleet import Fleet
 from api.jobs.desk import JobDesk
-from api.publisher import Publisher
+from api.queue.dispatcher import Dispatcher
+from api.queue.fleet import Fleet
+from api.queue.publisher import Publisher
 from shared.settings import Settings
 
 
@@ -21,7 +21,6 @@ class Context:
     fleet: Fleet
     publisher: Publisher
     jobs: JobDesk
-    owners: frozenset[str]
     version: str
     started_at: float
 

@@ -13,16 +13,16 @@ from importlib.metadata import version
 import uvicorn
 from fastapi import Depends, FastAPI
 
-from api import errors
-from api.auth import owner_of_key, require_owner
 from api.context import Context
-from api.gauges import LiveGauges
+from api.http import errors
+from api.http.auth import owner_of_key, require_owner
+from api.http.request_id import RequestIdMiddleware
 from api.jobs.running import running_jobs
-from api.metrics import ApiMetrics
-from api.observation import ObservationMiddleware
-from api.request_id import RequestIdMiddleware
+from api.metrics.counters import ApiMetrics
+from api.metrics.gauges import LiveGauges
+from api.metrics.observation import ObservationMiddleware
+from api.queue.running import running_path
 from api.routes import jobs, metrics, predict, status
-from api.running import running_path
 from shared.errors import EXIT_CONFIG, KobertError, SettingsError
 from shared.interpreter import spare_what_stays, switch_threads_promptly
 from shared.log import configure_logging, get_logger
@@ -60,6 +60,7 @@ def create_app(settings: Settings) -> FastAPI:
         redoc_url=None,
     )
     app.state.metrics = ApiMetrics()
+    app.state.owners = frozenset(map(owner_of_key, settings.api_keys or ()))
     # The one added last is the outermost: the log line has the request's id.
     app.add_middleware(ObservationMiddleware, metrics=app.state.metrics)
     app.add_middleware(RequestIdMiddleware)
@@ -74,15 +75,14 @@ def create_app(settings: Settings) -> FastAPI:
 def _lifespan(settings: Settings, redis_url: str) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        owners = frozenset(map(owner_of_key, settings.api_keys or ()))
-        if not owners:
+        if not app.state.owners:
             log.warning("api_is_open", advice="set API_KEYS, or let nobody reach this port whom you do not trust")
         async with (
             running_path(settings, redis_url) as path,
             running_jobs(settings, redis_url, path.publisher) as desk,
         ):
             app.state.context = Context(
-                settings, path.dispatcher, path.fleet, path.publisher, desk, owners, app.version, time.time()
+                settings, path.dispatcher, path.fleet, path.publisher, desk, app.version, time.time()
             )
             app.state.metrics.watch(LiveGauges(path.redis, path.fleet, path.dispatcher, app.version))
             spare_what_stays()

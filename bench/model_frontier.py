@@ -22,15 +22,15 @@ from tokenizers import Tokenizer
 from transformers import BertConfig
 
 from training.assess import calibrated, dev_logits
-from training.bundle import GraphRunner
-from training.evaluate import score_teacher
-from training.export import export_float
-from training.fit import FitPlan
-from training.network import CommentNetwork, new_encoder
+from training.data.prepare import Mixture
+from training.learn.fit import FitPlan
+from training.learn.network import CommentNetwork, new_encoder
 from training.plan import FULL
-from training.prepare import Mixture
-from training.quantise import calibration_feeds, quantise
-from training.speed import Speed, measure_ids
+from training.score.evaluate import score_teacher
+from training.score.speed import Speed, measure_ids
+from training.ship.bundle import GraphRunner
+from training.ship.export import export_float
+from training.ship.quantise import calibration_feeds, quantise
 from training.stages import Student, distil, train_teacher
 from training.workspace import Workspace
 

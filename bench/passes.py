@@ -13,9 +13,9 @@ import time
 from collections import defaultdict
 from collections.abc import Sequence
 
+from bundles.sources.resolver import resolve
 from shared.settings import load_settings
-from worker.engines.onnx import OnnxEngine
-from worker.sources import resolve
+from worker.inference.engines.onnx import OnnxEngine
 
 LENGTHS = (12, 22, 40, 80)
 BATCH_SIZES = (1, 2, 4, 8, 16, 32, 64)

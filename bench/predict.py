@@ -21,11 +21,11 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from bench.load import Connection, predict_all
+from bundles.sources.resolver import resolve
 from shared.settings import Settings, load_settings
 from tests.support.stack import Stack
-from worker.engines.onnx import OnnxEngine
-from worker.sources import resolve
-from worker.tokenizer import BundleTokenizer
+from worker.inference.engines.onnx import OnnxEngine
+from worker.inference.tokenizer import BundleTokenizer
 
 COMMENTS = Path(__file__).with_name("comments.txt").read_text().splitlines()
 LONE_PAUSE_S = 0.01

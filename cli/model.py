@@ -6,14 +6,14 @@ from pathlib import Path
 
 import click
 
+from bundles.format import Bundle, load_bundle
+from bundles.hub.repository import HubRepo
+from bundles.sources.resolver import resolve
 from cli.progress import TerminalProgress
 from cli.train import train
+from convert.record import ConversionRecord, read_record
 from shared.errors import ModelSourceError, StartupError
 from shared.settings import Settings, load_settings
-from training.convert.record import ConversionRecord, read_record
-from worker.bundles import Bundle, load_bundle
-from worker.hub import HubRepo
-from worker.sources import resolve
 
 _MIB = 1 << 20
 

@@ -6,7 +6,7 @@ from typing import Self
 
 import click
 
-from worker.own_process import Notice, Progress
+from bundles.own_process import Notice, Progress
 
 _BAR_CELLS = 24
 

@@ -9,14 +9,14 @@ from pathlib import Path
 
 import click
 
+from bundles.format import Bundle
+from bundles.sources.resolver import resolve
 from cli import preflight
 from cli.progress import TerminalProgress
 from cli.service import Service
 from cli.store import EmbeddedStore
 from shared import redis_url
 from shared.settings import Settings, load_settings
-from worker.bundles import Bundle
-from worker.sources import resolve
 
 _MIB = 1 << 20
 

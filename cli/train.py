@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 
 import click
 
+from bundles.files import choose_files, names_in
+from bundles.format import MANIFEST_FILE
+from bundles.hub.repository import KOBERT_REPO, HubRepo
 from cli.progress import TerminalProgress
 from shared.errors import ModelNotFoundError, StartupError
 from shared.settings import Settings, load_settings
-from worker.bundles import MANIFEST_FILE
-from worker.hub import KOBERT_REPO, HubRepo
-from worker.source_files import choose_files, names_in
 
 if TYPE_CHECKING:
     from training.user_data import UserResult, UserTraining
@@ -60,7 +60,7 @@ def _base_folder(base: str | None, scratch: Path) -> Path | None:
         return folder
     name = KOBERT_REPO if base == "kobert" else base
     source = folder if folder.is_dir() else _fetched(name, load_settings())
-    encoder = import_module("training.convert.encoder")  # torch, only where it is used
+    encoder = import_module("convert.encoder")  # torch, only where it is used
 
     encoder.write_encoder(source, choose_files(names_in(source), name), name, scratch / "encoder")
     return scratch / "encoder"

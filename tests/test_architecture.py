@@ -1,14 +1,19 @@
 """The rules of the house that no linter knows."""
 
+import ast
 import os
+import re
 import subprocess
 import sys
+import tomllib
+from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-PACKAGES = ("api", "cli", "models", "shared", "training", "worker")
+PACKAGES = ("api", "bundles", "cli", "convert", "models", "shared", "training", "worker")
 MACHINE_LEARNING = ("torch", "transformers", "onnxruntime", "numpy", "tokenizers", "onnx")
 LONGEST_FILE_LINES = 320
 
@@ -32,7 +37,7 @@ def test_the_worker_loads_no_torch_and_no_web_framework() -> None:
     assert not loaded & {"torch", "transformers", "onnx", "fastapi", "starlette", "uvicorn"}
 
 
-@pytest.mark.parametrize("module", ["worker.engines.onnx", "training"])
+@pytest.mark.parametrize("module", ["bundles.session", "worker.inference.engines.onnx", "convert", "training"])
 def test_onnx_runtime_reports_nothing_to_its_vendor(module: str, tmp_path: Path) -> None:
     home = {**os.environ, "HOME": str(tmp_path), "XDG_CACHE_HOME": str(tmp_path)}
     home.pop("ORT_DISABLE_TELEMETRY", None)
@@ -61,7 +66,7 @@ def test_a_file_stays_one_noun(package: str) -> None:
 def test_only_the_composition_roots_read_the_environment() -> None:
     readers = {
         str(path.relative_to(ROOT))
-        for package in ("api", "shared", "worker")
+        for package in ("api", "bundles", "shared", "worker")
         for path in (ROOT / package).rglob("*.py")
         if "load_settings(" in (text := path.read_text()) or "os.environ" in text
     }
@@ -71,5 +76,35 @@ def test_only_the_composition_roots_read_the_environment() -> None:
         "shared/settings.py",
         "worker/health.py",
         "worker/main.py",
-        "worker/prepare.py",
+        "bundles/prepare.py",
     }
+
+
+MODULE_NAME = re.compile(rf"({'|'.join(PACKAGES)})(\.[a-z_]\w*)+(:\w+)?")
+
+
+def modules_named_in_strings() -> Iterator[tuple[str, str]]:
+    """Modules that are started or imported by a name in a string, which no linter follows, with the file of each."""
+    for package in PACKAGES:
+        for path in (ROOT / package).rglob("*.py"):
+            for node in ast.walk(ast.parse(path.read_text())):
+                if isinstance(node, ast.Constant) and isinstance(node.value, str) and MODULE_NAME.fullmatch(node.value):
+                    yield node.value.partition(":")[0], str(path.relative_to(ROOT))
+
+
+def test_every_module_that_a_string_names_exists() -> None:
+    named = dict(modules_named_in_strings())
+
+    assert {"api.main", "bundles.hub.fetch", "convert.encoder", "worker.consumer", "worker.main"} <= set(named)
+    assert not {module: file for module, file in named.items() if find_spec(module) is None}
+
+
+def test_every_package_is_installed() -> None:
+    there = {
+        ".".join(path.parent.relative_to(ROOT).parts)
+        for package in PACKAGES
+        for path in (ROOT / package).rglob("__init__.py")
+    }
+    listed = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["packages"]
+
+    assert sorted(listed) == sorted(there)

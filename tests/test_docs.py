@@ -6,18 +6,18 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
+from api.metrics.counters.gauges import LiveGauges
 from prometheus_client import Metric
 from redis.asyncio import Redis
 
-from api.dispatcher import Dispatcher
-from api.fleet import Fleet
-from api.gauges import LiveGauges
 from api.main import create_app
-from api.metrics import ApiMetrics
-from api.publisher import Publisher
+from api.metrics.counters import ApiMetrics
+from api.queue.dispatcher import Dispatcher
+from api.queue.fleet import Fleet
+from api.queue.publisher import Publisher
 from shared.celery_app import make_celery
 from shared.settings import Settings
-from worker.metrics import WorkerMetrics
+from worker.counters import WorkerMetrics
 
 ROOT = Path(__file__).resolve().parents[1]
 READMES = ("README.md", "README.ko.md")
@@ -129,6 +129,7 @@ def test_every_make_target_that_a_document_names_exists(document: Path) -> None:
 @pytest.mark.parametrize("document", documents(), ids=lambda path: str(path.relative_to(ROOT)))
 def test_every_file_that_a_document_names_exists(document: Path) -> None:
     named = re.findall(
-        r"`((?:api|worker|shared|cli|training|bench|tests|docs|models)/[\w./-]+\.\w+)`", document.read_text()
+        r"`((?:api|bundles|convert|worker|shared|cli|training|bench|tests|docs|models)/[\w./-]+\.\w+)`",
+        document.read_text(),
     )
     assert not [name for name in named if not (ROOT / name).exists()]

@@ -8,10 +8,13 @@ from pathlib import Path
 
 import numpy as np
 
-from training.batches import Floats
-from training.bundle import GraphRunner, config_of, write_bundle
-from training.calibrate import Judged, calibrate
-from training.evaluate import (
+from bundles.format import Bundle, sha256_of
+from training.data.batches import Floats
+from training.data.sets import TextSet, dev_sets, diluted, pleasant_test_sentences, unseen_sets
+from training.data.sources import Row
+from training.learn.metrics import sigmoid
+from training.learn.network import CommentNetwork
+from training.score.evaluate import (
     by_name,
     flags,
     flags_by_set,
@@ -23,17 +26,14 @@ from training.evaluate import (
     share_of,
     source_errors,
 )
-from training.export import export_float
-from training.findings import BundleFindings, Verdicts
-from training.metrics import sigmoid
-from training.network import CommentNetwork
-from training.quantise import quantise
-from training.serving import STANDARD, STRICTNESSES, TAXONOMIES, Taxonomy, served_network
-from training.sets import TextSet, dev_sets, diluted, pleasant_test_sentences, test_sets
-from training.sources import Row
-from training.speed import measure_speed
+from training.score.findings import BundleFindings, Verdicts
+from training.score.speed import measure_speed
+from training.ship.bundle import GraphRunner, config_of, write_bundle
+from training.ship.calibrate import Judged, calibrate
+from training.ship.export import export_float
+from training.ship.quantise import quantise
+from training.ship.serving import STANDARD, STRICTNESSES, TAXONOMIES, Taxonomy, served_network
 from training.workspace import Workspace, load_or_compute
-from worker.bundles import Bundle, sha256_of
 
 _SPEED_TEXTS = 2_000
 _SPEED_THREADS = 2
@@ -115,7 +115,7 @@ def assess(space: Workspace, candidate: Candidate, taxonomy: Taxonomy, bundle: B
 
 def _verdicts(space: Workspace, candidate: Candidate, taxonomy: Taxonomy) -> Verdicts:
     float_runner, runner = (space.runner(path) for path in graphs(space, candidate))
-    sets = [*dev_sets(space.dev), *test_sets()]
+    sets = [*dev_sets(space.dev), *unseen_sets()]
     judged = judged_sets(space, candidate.trained_as, runner, sets)
     in_float = judged_sets(space, candidate.trained_as, float_runner, sets)
     named = by_name(judged)
@@ -151,9 +151,7 @@ def _curves(judged: Sequence[Judged], taxonomy: Taxonomy) -> dict[str, list[tupl
     return {found.texts.name: found_against_flagged(harmless, found, taxonomy) for found in bad} if harmless else {}
 
 
-def _unlabelled(
-    space: Workspace, candidate: Candidate, runner: GraphRunner, taxonomy: Taxonomy
-) -> dict[str, float]:
+def _unlabelled(space: Workspace, candidate: Candidate, runner: GraphRunner, taxonomy: Taxonomy) -> dict[str, float]:
     if not space.comments:
         return {}
     logits = _kept_logits(space, candidate.trained_as, runner, space.comments)

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from training.batches import Floats
-from training.bundle import GraphRunner
-from training.distil import soft_targets
-from training.prepare import MADE_UP, EpochMaker, Mixture, choose, pleasant_sentences, targets_of
-from training.sources import EVERYDAY, Row, check_no_dev_text
+from training.data.batches import Floats
+from training.data.prepare import MADE_UP, EpochMaker, Mixture, choose, pleasant_sentences, targets_of
+from training.data.sources import EVERYDAY, Row, check_no_dev_text
+from training.learn.distil import soft_targets
+from training.ship.bundle import GraphRunner
 from training.workspace import Workspace, load_or_compute
 
 log = logging.getLogger(__name__)

@@ -4,17 +4,17 @@ import logging
 from dataclasses import dataclass
 from pathlib import Path
 
+from bundles.format import Bundle, load_bundle
 from training.assess import Candidate, assess, calibrated, make_bundle, rows_by_source
-from training.baselines import filter_flags, filter_questions, load_filters
-from training.card import write_card
-from training.evaluate import filter_shares
-from training.findings import BundleFindings, Findings, save_findings
-from training.report import write_report
-from training.serving import Taxonomy
-from training.sets import dev_sets, test_sets
+from training.data.sets import dev_sets, unseen_sets
+from training.score.baselines import filter_flags, filter_questions, load_filters
+from training.score.card import write_card
+from training.score.evaluate import filter_shares
+from training.score.findings import BundleFindings, Findings, save_findings
+from training.score.report import write_report
+from training.ship.serving import Taxonomy
 from training.stages import train_sentiment, train_student, train_teacher
 from training.workspace import Workspace
-from worker.bundles import Bundle, load_bundle
 
 log = logging.getLogger(__name__)
 
@@ -62,7 +62,7 @@ def _bundled(space: Workspace, candidate: Candidate, folder: Path) -> tuple[Taxo
 
 
 def _found(space: Workspace, bundles: list[BundleFindings]) -> Findings:
-    sets = [*dev_sets(space.dev), *test_sets()]
+    sets = [*dev_sets(space.dev), *unseen_sets()]
     said = {name: filter_flags(filter_, sets) for name, filter_ in load_filters().items()}
     return Findings(
         bundles=bundles,

@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from training.fit import FitPlan
-from training.prepare import Mixture
+from training.data.prepare import Mixture
+from training.learn.fit import FitPlan
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Plan:
     sentiment: FitPlan
     sentiment_mixture: Mixture
     window_tokens: int = 20  # the stretch of a text that each label is read from
-    max_length: int = 128
+    max_length: int = 64  # tokens in a window: the shorter it is, the less a curse drowns in what stands around it
     seed: int = 20
     calibration_draws: Mapping[str, int] = field(default_factory=dict)  # of the texts that int8 is measured on
     tiny: TinyEncoder | None = None

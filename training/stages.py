@@ -9,22 +9,22 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from training.batches import Floats
-from training.embedded import encoder_of_bundle
-from training.export import export_float
-from training.fit import Fit, class_loss
+from bundles.format import load_bundle
+from training.data.batches import Floats
+from training.data.prepare import EpochMaker, pleasant_sentences, sentiment_rows, targets_of
+from training.data.signals import SIGNAL_INDEX, SIGNALS
+from training.data.sources import Row, check_no_dev_text
+from training.learn.embedded import encoder_of_bundle
+from training.learn.fit import Fit, class_loss
+from training.learn.metrics import sigmoid
+from training.learn.network import WEIGHTS_FILE, CommentNetwork, load_network, save_network
+from training.learn.ngrams import opinions
+from training.learn.objective import verdict_loss
 from training.lessons import Lessons, prepare_lessons
-from training.metrics import sigmoid
-from training.network import WEIGHTS_FILE, CommentNetwork, load_network, save_network
-from training.ngrams import opinions
-from training.objective import verdict_loss
-from training.prepare import EpochMaker, pleasant_sentences, sentiment_rows, targets_of
-from training.quantise import quantise
-from training.serving import SENTIMENT_LABELS
-from training.signals import SIGNAL_INDEX, SIGNALS
-from training.sources import Row, check_no_dev_text
+from training.ship.export import export_float
+from training.ship.quantise import quantise
+from training.ship.serving import SENTIMENT_LABELS
 from training.workspace import Workspace, load_or_compute
-from worker.bundles import load_bundle
 
 log = logging.getLogger(__name__)
 

@@ -10,20 +10,20 @@ import torch
 from tokenizers import Tokenizer
 from transformers import BertModel
 
-from training.batches import Floats, TrainingSet, encode
-from training.bundle import GraphRunner, write_bundle
-from training.embedded import encoder_of_bundle
-from training.export import export_float
-from training.fit import Fit, FitPlan, class_loss
-from training.metrics import Confusion, confusion
-from training.network import CommentNetwork, load_encoder
-from training.noise import Generator
-from training.predict import logits_of_ids
-from training.quantise import calibration_feeds, quantise
+from bundles.format import FORMAT_VERSION, MANIFEST_FILE, Bundle, BundleConfig, load_bundle
+from bundles.text.normalise import normalise
+from training.data.batches import Floats, TrainingSet, encode
+from training.data.noise import Generator
+from training.learn.embedded import encoder_of_bundle
+from training.learn.fit import Fit, FitPlan, class_loss
+from training.learn.metrics import Confusion, confusion
+from training.learn.network import CommentNetwork, load_encoder
+from training.learn.predict import logits_of_ids
+from training.ship.bundle import GraphRunner, write_bundle
+from training.ship.export import export_float
+from training.ship.quantise import calibration_feeds, quantise
+from training.ship.vocabulary import tokenizer_of
 from training.user_table import UserTable, read_user_table
-from training.vocabulary import tokenizer_of
-from worker.bundles import FORMAT_VERSION, MANIFEST_FILE, Bundle, BundleConfig, load_bundle
-from worker.normalise import normalise
 
 EMBEDDED = Path(__file__).resolve().parents[1] / "models" / "default"
 _TEMPERATURES = np.geomspace(0.25, 8.0, 41)

@@ -10,17 +10,17 @@ import torch
 from tokenizers import Tokenizer
 from transformers import BertConfig, BertModel
 
+from bundles.text.normalise import normalise
 from shared.errors import ModelSourceError
-from training.batches import Floats, encode
-from training.bundle import GraphRunner
-from training.made_up import made_up_rows
-from training.network import load_encoder, new_encoder
+from training.data.batches import Floats, encode
+from training.data.made_up import made_up_rows
+from training.data.prepare import training_rows
+from training.data.sources import Row, file_hashes, read_folder
+from training.learn.network import load_encoder, new_encoder
 from training.plan import Plan
-from training.prepare import training_rows
-from training.quantise import Feeds, calibration_feeds
-from training.sources import Row, file_hashes, read_folder
-from training.vocabulary import tokenizer_of
-from worker.normalise import normalise
+from training.ship.bundle import GraphRunner
+from training.ship.quantise import Feeds, calibration_feeds
+from training.ship.vocabulary import tokenizer_of
 
 EMBEDDED = Path(__file__).resolve().parents[1] / "models" / "default"
 _CALIBRATION_TEXTS = 640

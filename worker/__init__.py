@@ -1,7 +1,3 @@
 """The process that owns the model: Celery task threads feed a micro-batcher, which one model thread empties."""
 
-import os
-
-# ONNX Runtime 1.32 reports its use to Microsoft, and keeps a device id in the home directory, unless told not to before
-# it is imported. Nothing leaves this machine that its owner has not sent.
-os.putenv("ORT_DISABLE_TELEMETRY", "1")
+import bundles  # noqa: F401  first of all: it keeps ONNX Runtime from reporting to its vendor

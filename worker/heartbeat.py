@@ -10,7 +10,7 @@ from redis import Redis
 from shared import keys
 from shared.messages import Heartbeat, encode
 from shared.settings import Settings
-from worker.classifier import Classifier
+from worker.inference.classifier import Classifier
 
 # For how many lifetimes of a heartbeat a dead worker stays listed.
 INDEX_LIVES = 10

@@ -14,25 +14,26 @@ from celery.exceptions import CPendingDeprecationWarning, SecurityWarning
 from celery.signals import setup_logging, worker_ready
 from redis import Redis
 
+from bundles.format import Bundle
+from bundles.sources.resolver import resolve
 from shared.celery_app import QUEUES_TAKEN, make_celery
 from shared.errors import EXIT_CONFIG, KobertError, SettingsError
 from shared.interpreter import spare_what_stays, switch_threads_promptly
 from shared.jobs.ledger import Ledger
 from shared.log import configure_logging, get_logger
 from shared.settings import Settings, load_settings
-from worker.batcher import MicroBatcher
-from worker.bulk import BulkRunner
-from worker.bundles import Bundle
-from worker.classifier import Classifier
-from worker.engines.onnx import OnnxEngine
-from worker.engines.protocol import Engine
+from worker.bulk.runner import BulkRunner
+from worker.counters import WorkerMetrics
 from worker.heartbeat import HeartbeatWriter
-from worker.metrics import MetricsServer, WorkerMetrics
+from worker.inference.batcher import MicroBatcher
+from worker.inference.classifier import Classifier
+from worker.inference.engines.onnx import OnnxEngine
+from worker.inference.engines.protocol import Engine
+from worker.inference.tokenizer import BundleTokenizer
+from worker.inference.verdict import Judge
+from worker.metrics_server import MetricsServer
 from worker.replies import ReplyWriter
-from worker.sources import resolve
 from worker.tasks import register_jobs, register_predict
-from worker.tokenizer import BundleTokenizer
-from worker.verdict import Judge
 from worker.watchdog import Watchdog
 
 log = get_logger(__name__)

@@ -10,9 +10,9 @@ from shared.celery_app import JOBS_TASK, PREDICT_TASK, QUEUED_AT_HEADER
 from shared.errors import KobertError
 from shared.log import get_logger
 from shared.messages import Failure, Prediction, PredictMessage, decode
-from worker.bulk import BulkRunner
-from worker.classifier import Classified, Classifier
-from worker.metrics import AnsweredMessage, WorkerMetrics
+from worker.bulk.runner import BulkRunner
+from worker.counters import AnsweredMessage, WorkerMetrics
+from worker.inference.classifier import Classified, Classifier
 from worker.replies import ReplyWriter
 
 log = get_logger(__name__)

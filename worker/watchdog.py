@@ -16,8 +16,8 @@ from shared import keys
 from shared.celery_app import QUEUES_TAKEN
 from shared.log import get_logger
 from shared.settings import Settings
-from worker.batcher import MicroBatcher
 from worker.heartbeat import HeartbeatWriter
+from worker.inference.batcher import MicroBatcher
 
 log = get_logger(__name__)
 

@@ -12,11 +12,11 @@ from redis.exceptions import RedisError
 
 from api.background import end_task
 from api.jobs.webhook_target import check_webhook_url
-from api.publisher import Publisher
+from api.queue.publisher import Publisher
+from api.store.catalogue import Catalogue
 from api.uploads.pull import BodyPull
 from api.uploads.reception import Reception, UploadRequest
 from shared.errors import DiskFullError, KobertError, OverloadedError, StoreUnavailableError
-from shared.jobs.catalogue import Catalogue
 from shared.jobs.ledger import Ledger
 from shared.log import get_logger
 from shared.settings import Settings

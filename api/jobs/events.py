@@ -6,8 +6,9 @@ from collections.abc import AsyncIterator
 
 import msgspec
 
-from api.context import Context
+from api.jobs.desk import JobDesk
 from api.jobs.view import show_job
+from api.queue.fleet import Fleet
 from shared.errors import KobertError, NotFoundError
 from shared.jobs.records import Job
 
@@ -18,22 +19,22 @@ KEEP_ALIVE_S = 15.0
 RETRY_MS = 2_000
 
 
-async def wait_for_end(context: Context, job: Job, wait_s: float) -> Job:
+async def wait_for_end(desk: JobDesk, job: Job, wait_s: float) -> Job:
     """The job at its end, or as it is after `wait_s`."""
     deadline = time.monotonic() + wait_s
     while not job.has_ended and time.monotonic() < deadline:
         await asyncio.sleep(min(LOOK_S, max(0.0, deadline - time.monotonic())))
-        job = await context.jobs.run(context.jobs.catalogue.get, job.id, job.owner)
+        job = await desk.run(desk.catalogue.get, job.id, job.owner)
     return job
 
 
-async def progress_events(context: Context, job: Job) -> AsyncIterator[bytes]:
+async def progress_events(desk: JobDesk, fleet: Fleet, job: Job) -> AsyncIterator[bytes]:
     """The job object each time it has changed, as `progress`, and at its end under the name of its state."""
     yield f"retry: {RETRY_MS}\n\n".encode()
     shown = b""
     sent_at = time.monotonic()
     while True:
-        body = msgspec.json.encode(show_job(job, context.fleet.texts_per_s))
+        body = msgspec.json.encode(show_job(job, fleet.texts_per_s))
         if body != shown:
             name = job.status if job.has_ended else "progress"
             yield b"event: " + name.encode() + b"\ndata: " + body + b"\n\n"
@@ -45,7 +46,7 @@ async def progress_events(context: Context, job: Job) -> AsyncIterator[bytes]:
             return
         await asyncio.sleep(LOOK_S)
         try:
-            job = await context.jobs.run(context.jobs.catalogue.get, job.id, job.owner)
+            job = await desk.run(desk.catalogue.get, job.id, job.owner)
         except NotFoundError:
             yield b"event: deleted\ndata: {}\n\n"
             return

@@ -7,8 +7,8 @@ from redis import Redis
 
 from api.jobs.desk import JobDesk
 from api.jobs.webhooks import WebhookSender
-from api.publisher import Publisher
-from shared.jobs.catalogue import Catalogue
+from api.queue.publisher import Publisher
+from api.store.catalogue import Catalogue
 from shared.jobs.ledger import Ledger
 from shared.settings import Settings
 

@@ -8,9 +8,9 @@ import msgspec
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import StreamingResponse
 
-from api import schemas
-from api.auth import OwnerDep
 from api.context import Context, ContextDep
+from api.http import schemas
+from api.http.auth import OwnerDep
 from api.jobs.events import progress_events, wait_for_end
 from api.jobs.names import content_disposition
 from api.jobs.parquet_file import parquet_response
@@ -88,7 +88,7 @@ async def list_jobs(
 async def get_job(job_id: str, owner: OwnerDep, context: ContextDep, wait: Wait = 0.0) -> Response:
     """The job object; with `?wait=30` at its end, or as it is after 30 seconds."""
     job = await context.jobs.run(context.jobs.catalogue.get, job_id, owner)
-    return _respond(await wait_for_end(context, job, wait), context)
+    return _respond(await wait_for_end(context.jobs, job, wait), context)
 
 
 @router.get(
@@ -100,7 +100,9 @@ async def job_events(job_id: str, owner: OwnerDep, context: ContextDep) -> Strea
     """Server-sent events: `progress` with the job object each time it has changed, then one named for its end."""
     job = await context.jobs.run(context.jobs.catalogue.get, job_id, owner)
     headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
-    return StreamingResponse(progress_events(context, job), media_type="text/event-stream", headers=headers)
+    return StreamingResponse(
+        progress_events(context.jobs, context.fleet, job), media_type="text/event-stream", headers=headers
+    )
 
 
 @router.post(

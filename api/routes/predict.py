@@ -4,14 +4,14 @@ from typing import Any
 
 from fastapi import APIRouter, Request, Response
 
-from api import errors, schemas
-from api.body import read_json_object
 from api.context import Context, ContextDep
-from api.dispatcher import Result
-from api.request_id import current_request_id
-from api.request_record import current_record
-from api.texts import check_text
-from api.timing import Stopwatch, Timing
+from api.http import errors, schemas
+from api.http.body import read_json_object
+from api.http.request_id import current_request_id
+from api.http.request_record import current_record
+from api.http.texts import check_text
+from api.http.timing import Stopwatch, Timing
+from api.queue.dispatcher import Result
 from shared.errors import KobertError, MalformedRequestError, TextRejectedError, TooLargeError
 from shared.messages import Prediction
 

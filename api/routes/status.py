@@ -6,8 +6,8 @@ from typing import Any
 import msgspec
 from fastapi import APIRouter, Response
 
-from api import schemas
 from api.context import Context, ContextDep
+from api.http import schemas
 from shared.messages import Heartbeat
 
 router = APIRouter(tags=["status"])

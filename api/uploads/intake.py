@@ -7,9 +7,9 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from api.store.catalogue import Catalogue
 from api.uploads.sources import Source
 from shared.errors import MalformedRequestError, TooLargeError
-from shared.jobs.catalogue import Catalogue
 from shared.jobs.packing import pack_rows
 from shared.jobs.records import JobSpec, Row
 from shared.settings import Settings

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 from redis.exceptions import RedisError
 
+from api.store.catalogue import Catalogue
 from api.uploads.compression import unpacked
 from api.uploads.intake import Intake
 from api.uploads.multipart import Form
@@ -15,7 +16,6 @@ from api.uploads.options import READING_OPTIONS, UploadOptions, parse_options
 from api.uploads.pull import BodyPull
 from api.uploads.sources import Source, choose_format, open_file, open_items
 from shared.errors import MalformedRequestError, TooLargeError
-from shared.jobs.catalogue import Catalogue
 from shared.jobs.records import JobSpec
 from shared.log import get_logger
 from shared.settings import Settings

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from api.texts import check_text
+from api.http.texts import check_text
 from shared.errors import MalformedRequestError, TextRejectedError
 from shared.jobs.records import Row, RowError
 

@@ -11,6 +11,7 @@ import pytest
 
 pytest.importorskip("torch", reason="the training extra is not installed")
 
+from convert.sentencepiece_tokenizer import own_ids
 from shared.settings import Settings
 from tests.containers.engine import Engine, Project, report
 from tests.containers.test_compose import wait_ready
@@ -18,7 +19,6 @@ from tests.support.checkpoints import SENTENCES
 from tests.support.pickles import gluonnlp_vocabulary
 from tests.support.sources import write_legacy_folder
 from tests.support.stack import free_port
-from training.convert.sentencepiece_tokenizer import own_ids
 from worker.main import build_classifier
 
 pytestmark = [pytest.mark.containers, pytest.mark.timeout(1800)]

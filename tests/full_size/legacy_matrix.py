@@ -19,18 +19,18 @@ import numpy as np
 import psutil
 import torch
 
+from bundles.format import Bundle, sha256_of
+from bundles.own_process import Notice, Progress
+from bundles.sources.resolver import resolve
+from convert.checkpoint import read_tensors
+from convert.model_source import BertClassifier
+from convert.state_dict import to_weights
+from convert.verify import run_graph
 from shared.settings import Settings
 from tests.support.checkpoints import VARIANTS, bert_classifier, quantised, save
 from tests.support.pickles import dumps
-from training.convert.checkpoint import read_tensors
-from training.convert.model_source import BertClassifier
-from training.convert.state_dict import to_weights
-from training.convert.verify import run_graph
-from worker.bundles import Bundle, sha256_of
-from worker.engines.onnx import OnnxEngine
-from worker.own_process import Notice, Progress
-from worker.sources import resolve
-from worker.tokenizer import BundleTokenizer
+from worker.inference.engines.onnx import OnnxEngine
+from worker.inference.tokenizer import BundleTokenizer
 
 LABELS = ("clean", "curse", "conflictOfGeneration", "insult", "caricature")
 TEXTS = 200

@@ -11,14 +11,14 @@ import pytest
 
 pytest.importorskip("torch", reason="the training extra is not installed")
 
+from bundles.format import write_manifest
+from bundles.own_process import Notice, Progress
+from bundles.sources import conversion
+from bundles.sources.resolver import resolve
 from shared.settings import load_settings
 from tests.support.echo import write_echo_bundle
 from tests.support.hub_server import HubServer, running_hub
 from tests.support.sources import write_legacy_folder, write_transformers_folder
-from worker import conversion
-from worker.bundles import write_manifest
-from worker.own_process import Notice, Progress
-from worker.sources import resolve
 
 pytestmark = [pytest.mark.integration, pytest.mark.training]
 

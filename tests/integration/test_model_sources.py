@@ -17,18 +17,18 @@ import numpy as np
 import torch
 import transformers
 
+from bundles.format import Bundle
+from bundles.own_process import Notice, Progress
+from bundles.sources.resolver import resolve
+from convert.record import read_record
+from convert.sentencepiece_tokenizer import own_ids
 from shared.errors import KobertError, ModelNotFoundError, ModelSourceError, StartupError
 from shared.settings import Settings
 from tests.support.checkpoints import LABELS, SENTENCES, VARIANTS, bert_classifier, save
 from tests.support.pickles import dumps, gluonnlp_vocabulary
 from tests.support.sources import write_legacy_folder, write_transformers_folder
-from training.convert.record import read_record
-from training.convert.sentencepiece_tokenizer import own_ids
-from worker.bundles import Bundle
-from worker.engines.onnx import OnnxEngine
-from worker.own_process import Notice, Progress
-from worker.sources import resolve
-from worker.tokenizer import BundleTokenizer
+from worker.inference.engines.onnx import OnnxEngine
+from worker.inference.tokenizer import BundleTokenizer
 
 pytestmark = [pytest.mark.integration, pytest.mark.training]
 
@@ -208,7 +208,8 @@ def test_a_kill_in_the_middle_leaves_no_half_bundle_and_the_next_start_makes_it_
     folder = write_legacy_folder(tmp_path / "legacy")
     cache = tmp_path / "cache"
     environment = {**os.environ, "MODEL": str(folder), "CACHE_DIR": str(cache)}
-    code = "from shared.settings import load_settings; from worker.sources import resolve; resolve(load_settings())"
+    imports = "from shared.settings import load_settings; from bundles.sources.resolver import resolve"
+    code = f"{imports}; resolve(load_settings())"
     process = subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, env=environment, start_new_session=True)
     while not list(cache.glob("bundles/.partial-*/tokenizer.json")):
         assert process.poll() is None

@@ -8,12 +8,12 @@ import pytest
 
 pytest.importorskip("torch", reason="the training extra is not installed")
 
+from bundles.format import load_bundle
 from tests.integration.test_hub import Kobert
 from tests.support.hub_server import HubServer, running_hub
 from tests.support.sources import write_transformers_folder
-from worker.bundles import load_bundle
-from worker.engines.onnx import OnnxEngine
-from worker.tokenizer import BundleTokenizer
+from worker.inference.engines.onnx import OnnxEngine
+from worker.inference.tokenizer import BundleTokenizer
 
 pytestmark = [pytest.mark.integration, pytest.mark.training]
 

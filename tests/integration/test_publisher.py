@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from api.publisher import Publisher
+from api.queue.publisher import Publisher
 from shared.celery_app import make_celery
 from shared.errors import StoreUnavailableError
 from shared.settings import load_settings

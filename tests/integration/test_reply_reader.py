@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from redis.asyncio import Redis
 
-from api.reply_reader import ReplyReader
+from api.queue.reply_reader import ReplyReader
 from shared import keys
 from shared.messages import Failure, Prediction, Reply, encode
 from tests.support.stack import Stack

@@ -5,11 +5,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from worker.bundles import Bundle, load_bundle
-from worker.engines.onnx import OnnxEngine
-from worker.sources import embedded_names
-from worker.tokenizer import BundleTokenizer
-from worker.verdict import Judge, Verdict
+from bundles.format import Bundle, load_bundle
+from bundles.sources.resolver import embedded_names
+from worker.inference.engines.onnx import OnnxEngine
+from worker.inference.tokenizer import BundleTokenizer
+from worker.inference.verdict import Judge, Verdict
 
 MODELS = Path(__file__).resolve().parents[2] / "models"
 LARGEST_BYTES = 12_000_000

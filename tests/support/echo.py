@@ -25,8 +25,8 @@ from tokenizers.models import BPE
 from tokenizers.pre_tokenizers import ByteLevel
 from tokenizers.processors import TemplateProcessing
 
-from worker.bundles import Bundle, write_manifest
-from worker.engines.protocol import Logits
+from bundles.format import Bundle, write_manifest
+from worker.inference.engines.protocol import Logits
 
 LABELS = ["clean", "curse", "insult", "hate"]
 MAX_LENGTH = 64

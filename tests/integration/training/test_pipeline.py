@@ -9,15 +9,15 @@ pytest.importorskip("torch", reason="the training extra is not installed")
 import numpy as np
 from tokenizers import Tokenizer
 
-from training.bundle import GraphRunner
-from training.embedded import encoder_of_bundle
-from training.findings import load_findings
-from training.network import CommentNetwork
+from bundles.format import load_bundle
+from training.learn.embedded import encoder_of_bundle
+from training.learn.network import CommentNetwork
 from training.pipeline import Output, run_pipeline
 from training.plan import SMOKE
+from training.score.findings import load_findings
+from training.ship.bundle import GraphRunner
 from training.user_data import UserTraining, train
 from training.workspace import Workspace
-from worker.bundles import load_bundle
 
 EMBEDDED = Path(__file__).resolve().parents[3] / "models" / "default"
 

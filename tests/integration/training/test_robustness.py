@@ -6,10 +6,10 @@ import pytest
 
 pytest.importorskip("torch", reason="the training extra is not installed")
 
-from training.bundle import GraphRunner
-from training.robustness import INNOCENT, OBFUSCATED, Robustness, measure_robustness, read_table
-from training.serving import taxonomy_of
-from worker.bundles import load_bundle
+from bundles.format import load_bundle
+from training.score.robustness import INNOCENT, OBFUSCATED, Robustness, measure_robustness, read_table
+from training.ship.bundle import GraphRunner
+from training.ship.serving import taxonomy_of
 
 EMBEDDED = Path(__file__).resolve().parents[3] / "models" / "default"
 FEWEST = 300

@@ -5,9 +5,9 @@ import msgspec
 import pytest
 from redis import Redis
 
+from api.store.catalogue import Catalogue, recent_speed
 from shared import keys
 from shared.errors import ConflictError, NotFoundError, OverloadedError
-from shared.jobs.catalogue import Catalogue, recent_speed
 from shared.jobs.ledger import Ledger
 from shared.jobs.packing import pack_rows, unpack_result, unpack_rows
 from shared.jobs.records import JobSpec, Lease, Row, RowFailure, RowVerdict, Verdicts

@@ -6,7 +6,7 @@ torch = pytest.importorskip("torch", reason="the training extra is not installed
 
 from transformers import BertConfig  # noqa: E402  after the skip
 
-from training.network import CommentNetwork, new_encoder  # noqa: E402
+from training.learn.network import CommentNetwork, new_encoder  # noqa: E402
 from training.stages import averaged, first_layers  # noqa: E402
 
 

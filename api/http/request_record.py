@@ -1,0 +1,30 @@
+"""What is noted of the request being served, for its one log line and for the metrics. Never its text."""
+
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+
+from api.http.timing import Timing
+
+_current: ContextVar["RequestRecord | None"] = ContextVar("request_record", default=None)
+
+
+@dataclass
+class RequestRecord:
+    """Filled in by the routes and the error handlers while the request is served."""
+
+    error_code: str | None = None
+    classifications: list[str] = field(default_factory=list)
+    text_errors: list[str] = field(default_factory=list)
+    timing: Timing | None = None
+
+
+def start_record() -> RequestRecord:
+    """A fresh record for the request that this task serves."""
+    record = RequestRecord()
+    _current.set(record)
+    return record
+
+
+def current_record() -> RequestRecord:
+    """The record of the request being served; outside one, a record that nobody reads."""
+    return _current.get() or RequestRecord()

@@ -1,0 +1,1 @@
+"""What `/metrics` shows, and the middleware that counts and logs every request."""

@@ -1,0 +1,89 @@
+"""Counts every request and writes its one log line when it ends."""
+
+import http
+import re
+import time
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from api.http.request_record import RequestRecord, start_record
+from api.metrics.counters import ApiMetrics
+from shared.log import get_logger
+
+log = get_logger(__name__)
+
+# What belongs to no route of ours is counted as one, or anybody could make us keep a series for each made-up path.
+UNMATCHED = "unmatched"
+OTHER_METHOD = "OTHER"
+# The caller left before an answer began.
+CLIENT_CLOSED = 499
+_METHODS = frozenset(method.value for method in http.HTTPMethod)
+# Asked every few seconds by machines: only worth a line when somebody looks for them.
+_QUIET_ROUTES = frozenset(("/health", "/ready", "/metrics"))
+_MS_DIGITS = 2
+_JOB_ID = re.compile(r"job_[0-9a-f]{24}")
+
+
+class ObservationMiddleware:
+    """Pure ASGI, so that it costs little and does not break streaming."""
+
+    def __init__(self, app: ASGIApp, metrics: ApiMetrics) -> None:
+        self._app = app
+        self._metrics = metrics
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request and note how it went."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        started = time.perf_counter()
+        record = start_record()
+        code = CLIENT_CLOSED
+
+        async def send_noting_code(message: Message) -> None:
+            nonlocal code
+            if message["type"] == "http.response.start":
+                code = message["status"]
+            await send(message)
+
+        try:
+            await self._app(scope, receive, send_noting_code)
+        except Exception:
+            code = http.HTTPStatus.INTERNAL_SERVER_ERROR
+            record.error_code = "internal_error"
+            raise
+        finally:
+            self._finish(scope, int(code), time.perf_counter() - started, record)
+
+    def _finish(self, scope: Scope, code: int, seconds: float, record: RequestRecord) -> None:
+        route = getattr(scope.get("route"), "path", UNMATCHED)
+        method = scope["method"] if scope["method"] in _METHODS else OTHER_METHOD
+        self._metrics.observe(route, method, code, seconds, record)
+        note = log.debug if route in _QUIET_ROUTES else log.info
+        details = {**_job(scope), **_details(record)}
+        note("request", method=method, route=route, code=code, total_ms=_milliseconds(seconds), **details)
+
+
+def _job(scope: Scope) -> dict[str, object]:
+    """The job that the path names. What is not an id of ours may be anything, and is not logged."""
+    job_id = scope.get("path_params", {}).get("job_id", "")
+    return {"job_id": job_id} if _JOB_ID.fullmatch(job_id) else {}
+
+
+def _details(record: RequestRecord) -> dict[str, object]:
+    details: dict[str, object] = {}
+    if record.error_code is not None:
+        details["error"] = record.error_code
+    if record.timing is not None:
+        details |= {
+            "texts": len(record.classifications) + len(record.text_errors),
+            "texts_failed": len(record.text_errors),
+            "queue_ms": _milliseconds(record.timing.queue_s),
+            "tokenization_ms": _milliseconds(record.timing.tokenization_s),
+            "inference_ms": _milliseconds(record.timing.inference_s),
+        }
+    return details
+
+
+def _milliseconds(seconds: float) -> float:
+    return round(seconds * 1000, _MS_DIGITS)

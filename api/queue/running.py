@@ -1,0 +1,56 @@
+"""The interactive path of a running API process: its connections and background readers, opened and closed as one."""
+
+import uuid
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+
+from redis.asyncio import Redis
+
+from api.queue.dispatcher import Dispatcher
+from api.queue.fleet import Fleet
+from api.queue.publisher import Publisher
+from api.queue.reply_reader import BLOCK_MS, ReplyReader
+from shared.celery_app import make_celery
+from shared.settings import Settings
+
+REDIS_TIMEOUT_S = 2
+
+
+@dataclass(frozen=True)
+class RunningPath:
+    """The parts of the path that others use."""
+
+    process_id: str
+    redis: Redis
+    fleet: Fleet
+    publisher: Publisher
+    dispatcher: Dispatcher
+
+
+@asynccontextmanager
+async def running_path(settings: Settings, redis_url: str) -> AsyncIterator[RunningPath]:
+    """Open the path; on the way out, what is pending fails by name before the connections close."""
+    async with AsyncExitStack() as closing:
+        redis = await closing.enter_async_context(_connect(redis_url, REDIS_TIMEOUT_S))
+        # Its reads block on purpose, for longer than any other command may take.
+        reply_redis = await closing.enter_async_context(_connect(redis_url, REDIS_TIMEOUT_S + BLOCK_MS / 1000))
+        publisher = Publisher(make_celery(settings, socket_timeout_s=REDIS_TIMEOUT_S))
+        closing.callback(publisher.close)
+        process_id = uuid.uuid4().hex
+        fleet = Fleet(redis, settings.heartbeat_interval_s)
+        dispatcher = Dispatcher(settings, process_id, publisher, fleet)
+        reader = ReplyReader(reply_redis, process_id, dispatcher.resolve, fleet.mark_store_lost)
+        fleet.on_worker_lost = dispatcher.resend_pending
+        closing.push_async_callback(fleet.close)
+        closing.push_async_callback(reader.close)
+        closing.push_async_callback(dispatcher.close)
+        publisher.connect_soon()
+        await fleet.start()
+        reader.start()
+        dispatcher.start()
+        yield RunningPath(process_id, redis, fleet, publisher, dispatcher)
+
+
+def _connect(redis_url: str, timeout_s: float) -> Redis:
+    return Redis.from_url(redis_url, socket_timeout=timeout_s, socket_connect_timeout=REDIS_TIMEOUT_S)

@@ -1,0 +1,32 @@
+"""The process that uploads a bundle to the Hugging Face Hub: `python -m bundles.hub.push`, a `PushRequest` on stdin."""
+
+import sys
+
+from huggingface_hub import HfApi, get_token
+
+from bundles.hub.fetch import explained
+from bundles.hub.repository import PushRequest
+from bundles.own_process import OnReport, Progress, answer_request
+from shared.errors import ModelNotFoundError
+
+
+def push(request: PushRequest, on_report: OnReport) -> dict[str, str]:
+    """Make the repository if it is not there, and commit the folder to it."""
+    if get_token() is None:
+        raise ModelNotFoundError("HF_TOKEN is not set; make a token with write access on the Hub and set it")
+    api = HfApi()
+    on_report(Progress(f"making {request.name}", 0.0))
+    explained(request.name, lambda: api.create_repo(request.name, private=request.private, exist_ok=True))
+    on_report(Progress(f"uploading to {request.name}", 0.2))
+    commit = explained(
+        request.name,
+        lambda: api.upload_folder(
+            repo_id=request.name, folder_path=request.folder, commit_message="Upload a model bundle"
+        ),
+    )
+    on_report(Progress("done", 1.0))
+    return {"commit": commit.oid}
+
+
+if __name__ == "__main__":
+    sys.exit(answer_request(PushRequest, push))

@@ -1,0 +1,87 @@
+"""A repository on the Hugging Face Hub as a source of models; what speaks to the Hub is `bundles.hub.fetch`."""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+from bundles.own_process import OnReport, run_process
+
+KOBERT_REPO = "skt/kobert-base-v1"
+_FETCH_MODULE = "bundles.hub.fetch"
+_PUSH_MODULE = "bundles.hub.push"
+_NAME = re.compile(r"(?P<name>[A-Za-z0-9][\w.-]*/[\w.-]+)(?:@(?P<revision>[\w./-]+))?")
+_COMMIT = re.compile(r"[0-9a-f]{40}")
+
+
+class PushRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """A folder to upload as it is."""
+
+    name: str
+    folder: str
+    private: bool
+
+
+class FetchRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """What to fetch: all that a conversion reads, or the SentencePiece model alone."""
+
+    name: str
+    revision: str | None
+    wanted: Literal["model", "sentencepiece"]
+    timeout_s: float
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """A repository's files at one commit, in the Hub library's own cache."""
+
+    folder: Path
+    commit: str
+
+
+@dataclass(frozen=True)
+class HubRepo:
+    """`owner/name`, at a branch, tag or commit, or at its default branch."""
+
+    name: str
+    revision: str | None = None
+
+    @classmethod
+    def parse(cls, source: str) -> "HubRepo | None":
+        """Read `owner/name[@revision]`; None if `source` is no such thing."""
+        found = _NAME.fullmatch(source)
+        return cls(found["name"], found["revision"]) if found else None
+
+    def __str__(self) -> str:
+        return f"{self.name}@{self.revision}" if self.revision else self.name
+
+    @property
+    def is_pinned(self) -> bool:
+        """Whether the revision is a full commit, which never changes."""
+        return self.revision is not None and _COMMIT.fullmatch(self.revision) is not None
+
+    def fetch(
+        self, timeout_s: float, on_report: OnReport, wanted: Literal["model", "sentencepiece"] = "model"
+    ) -> Snapshot:
+        """Download what is wanted, or find it already downloaded.
+
+        Raises:
+            HubUnreachableError: no network, no answer in time, or the Hub is in trouble.
+            ModelNotFoundError: there is no such repository or revision, or it is not ours to read.
+            ModelSourceError: it holds no model.
+            StartupError: the download cannot be written.
+        """
+        request = FetchRequest(name=self.name, revision=self.revision, wanted=wanted, timeout_s=timeout_s)
+        result = run_process(_FETCH_MODULE, request, on_report)
+        return Snapshot(Path(result["folder"]), result["commit"])
+
+    def upload(self, folder: Path, on_report: OnReport, *, private: bool) -> str:
+        """Commit every file of `folder`, in a repository that is made if it is not there; returns the commit.
+
+        Raises:
+            HubUnreachableError, ModelNotFoundError, ModelSourceError: as `fetch`.
+        """
+        request = PushRequest(name=self.name, folder=str(folder), private=private)
+        return run_process(_PUSH_MODULE, request, on_report)["commit"]

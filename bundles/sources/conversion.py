@@ -1,0 +1,75 @@
+"""What a conversion is told: which source, which files, and what the user set. The package `convert` does it."""
+
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+from bundles.own_process import OnReport, run_process
+from shared.errors import StartupError
+from shared.settings import Settings
+
+# Run as `python -m`, in a process of its own: torch and its memory never reach whoever asks. No import says that this
+# package stands on that one, so this name is the one place, and a test holds it.
+CONVERT_MODULE = "convert"
+_NEEDED = ("torch", "onnx", "sentencepiece", "safetensors")
+
+
+class ConversionOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """What the user set; a part of what a cached bundle is known by."""
+
+    labels: list[str] = []
+    clean_label: str | None = None
+    max_length: int | None = None
+    vocab_specials: Literal["kobert", "file"] = "kobert"
+    legacy_tokenizer: Literal["kobert", "gluonnlp"] = "kobert"
+
+    @classmethod
+    def from_settings(cls, settings: Settings) -> "ConversionOptions":
+        """Pick the settings that a conversion reads."""
+        return cls(
+            labels=settings.model_labels,
+            clean_label=settings.clean_label,
+            max_length=settings.max_length,
+            vocab_specials=settings.vocab_specials,
+            legacy_tokenizer=settings.legacy_tokenizer,
+        )
+
+
+class ConversionRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """One source to convert. `files` are paths by the field of `SourceFiles` they belong to."""
+
+    name: str
+    source: str
+    revision: str
+    files: dict[str, str]
+    options: ConversionOptions
+    output_dir: str
+
+
+def missing_libraries() -> list[str]:
+    """What a conversion needs and this machine has not: in the image of the worker, all of it."""
+    return [name for name in _NEEDED if find_spec(name) is None]
+
+
+def convert(request: ConversionRequest, on_report: OnReport) -> None:
+    """Convert in a process of its own; the bundle lies in `request.output_dir` afterwards.
+
+    Raises:
+        StartupError: the libraries are not installed, or the process was killed.
+        ModelSourceError: the source cannot become a bundle.
+    """
+    missing = missing_libraries()
+    if missing:
+        raise StartupError(
+            f"{request.source} must be converted once, which needs {', '.join(missing)}: "
+            "pip install 'kobert-classifier[convert]', or convert it elsewhere with `kobert model import` and set "
+            "MODEL to the folder that it writes"
+        )
+    run_process(CONVERT_MODULE, request, on_report)
+
+
+def paths_by_role(folder: Path, by_role: dict[str, str]) -> dict[str, Path]:
+    """Absolute paths of the files of a source."""
+    return {role: folder.absolute() / name for role, name in by_role.items()}

@@ -1,0 +1,187 @@
+"""Finds the bundle that the setting `MODEL` names, making it first where the source is not a bundle yet.
+
+`MODEL` is an embedded model's name, a folder, a checkpoint file, or `owner/name[@revision]` on the Hugging Face Hub.
+"""
+
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from bundles.files import (
+    WEIGHT_SUFFIXES,
+    SourceFiles,
+    choose_files,
+    find_sentencepiece,
+    names_in,
+    read_architectures,
+)
+from bundles.format import MANIFEST_FILE, Bundle, load_bundle
+from bundles.hub.repository import KOBERT_REPO, HubRepo
+from bundles.own_process import Notice, OnReport, Progress
+from bundles.sources.cache import Latest, ModelCache, commit_key, content_key, source_slug
+from bundles.sources.conversion import ConversionOptions, ConversionRequest, convert, missing_libraries, paths_by_role
+from models import DEFAULT_NAME, EMBEDDED_DIR, embedded_names
+from shared.errors import HubUnreachableError, ModelNotFoundError, StartupError
+from shared.log import get_logger
+from shared.settings import Settings
+
+log = get_logger(__name__)
+
+_WAITING = Progress("another process is converting this model; waiting for it", 0.0)
+
+
+def log_report(report: Progress | Notice) -> None:
+    """The `on_report` of a process without a terminal: a line in the log."""
+    if isinstance(report, Notice):
+        log.warning("model_notice", notice=report.message)
+    else:
+        log.info("model_progress", doing=report.message, percent=round(100 * report.fraction))
+
+
+def resolve(settings: Settings, on_report: OnReport = log_report) -> Bundle:
+    """The bundle to serve.
+
+    Raises:
+        ModelNotFoundError: there is no such thing.
+        BundleInvalidError: there is a bundle, but it cannot be served.
+        ModelSourceError: there is a model, but it cannot become a bundle.
+        HubUnreachableError: the Hub does not answer, and gave nothing before.
+        StartupError: no room, no permission, nothing to convert with, or the conversion was killed.
+    """
+    source = settings.model or DEFAULT_NAME
+    if source in embedded_names():
+        return load_bundle(EMBEDDED_DIR / source)
+    return SourceResolver(settings, on_report).resolve(source)
+
+
+@dataclass(frozen=True)
+class SourceResolver:
+    """Resolves sources that are not embedded, under one set of settings."""
+
+    settings: Settings
+    on_report: OnReport
+
+    @property
+    def cache(self) -> ModelCache:
+        """Where converted bundles are kept."""
+        return ModelCache(self.settings.cache_dir or self.settings.data_dir / "models")
+
+    @property
+    def options(self) -> ConversionOptions:
+        """What the user set about conversions."""
+        return ConversionOptions.from_settings(self.settings)
+
+    def resolve(self, source: str) -> Bundle:
+        """The bundle of a folder, a file or a repository."""
+        path = Path(source).expanduser()
+        if path.is_dir():
+            return self._from_folder(path)
+        if path.is_file():
+            return self._from_file(path)
+        repo = HubRepo.parse(source)
+        if repo is None or path.suffix in WEIGHT_SUFFIXES:
+            raise ModelNotFoundError(
+                f"MODEL={source}: there is no such file or folder, it is not owner/name on the Hub, "
+                f"and no embedded model has that name ({', '.join(embedded_names())})"
+            )
+        return self._from_hub(repo)
+
+    def _from_folder(self, folder: Path) -> Bundle:
+        if (folder / MANIFEST_FILE).is_file():
+            return load_bundle(folder)
+        return self._convert_local(folder, folder.resolve().name, choose_files(names_in(folder), str(folder)))
+
+    def _from_file(self, path: Path) -> Bundle:
+        """A checkpoint by its path; labels, vocabulary and tokenizer are the files beside it."""
+        beside = [name for name in names_in(path.parent) if Path(name).suffix not in WEIGHT_SUFFIXES]
+        return self._convert_local(path.parent, path.stem, choose_files([path.name, *beside], str(path)))
+
+    def _convert_local(self, folder: Path, name: str, files: SourceFiles) -> Bundle:
+        try:
+            files = _for_its_architecture(folder, files)
+            key = content_key(paths_by_role(folder, files.by_role()), self.options)
+        except OSError as error:
+            raise StartupError(f"{error.filename} cannot be read: {error.strerror}") from error
+        return self._get_or_convert(key, _Source(name, str(folder), key, folder, files))
+
+    def _get_or_convert(self, key: str, source: "_Source") -> Bundle:
+        return self.cache.get_or_make(key, partial(self._convert, source), partial(self.on_report, _WAITING))
+
+    def _from_hub(self, repo: HubRepo) -> Bundle:
+        slug = source_slug(str(repo), self.options)
+        before = self.cache.latest(slug)
+        if before is not None and repo.is_pinned:
+            return before
+        try:
+            return self._fetch_and_convert(repo, slug)
+        except HubUnreachableError as error:
+            if before is None:
+                raise
+            return self._serve_last(repo, before, error.message)
+        except StartupError as error:
+            # A worker without torch that starts again must not fail because somebody has pushed a newer commit.
+            if before is None or not missing_libraries():
+                raise
+            return self._serve_last(repo, before, error.message)
+
+    def _serve_last(self, repo: HubRepo, before: Bundle, reason: str) -> Bundle:
+        self.on_report(Notice(f"{reason}; serving {before.revision}, what {repo} gave last"))
+        return before
+
+    def _fetch_and_convert(self, repo: HubRepo, slug: str) -> Bundle:
+        snapshot = repo.fetch(self.settings.hub_timeout_s, self.on_report)
+        files = _for_its_architecture(snapshot.folder, choose_files(names_in(snapshot.folder), str(repo)))
+        if files.kind == "bundle":
+            bundle = load_bundle(snapshot.folder)
+        else:
+            key = commit_key(repo.name, snapshot.commit, self.options)
+            source = _Source(repo.name, str(repo), snapshot.commit, snapshot.folder, files)
+            bundle = self._get_or_convert(key, source)
+        self.cache.remember(slug, Latest(commit=snapshot.commit, bundle_dir=str(bundle.path)))
+        return bundle
+
+    def _convert(self, source: "_Source", output_dir: Path) -> None:
+        paths = paths_by_role(source.folder, source.files.by_role())
+        if not source.files.has_tokenizer:
+            paths["sentencepiece"] = self._kobert_sentencepiece(source.described)
+        request = ConversionRequest(
+            name=source.name,
+            source=source.described,
+            revision=source.revision,
+            files={role: str(path) for role, path in paths.items()},
+            options=self.options,
+            output_dir=str(output_dir),
+        )
+        convert(request, self.on_report)
+
+    def _kobert_sentencepiece(self, described: str) -> Path:
+        """The tokenizer that a source without one was trained with."""
+        try:
+            snapshot = HubRepo(KOBERT_REPO).fetch(self.settings.hub_timeout_s, self.on_report, "sentencepiece")
+        except HubUnreachableError as error:
+            raise HubUnreachableError(
+                f"{described} has no tokenizer, and KoBERT's could not be fetched ({error.message}); "
+                f"put spiece.model of {KOBERT_REPO} beside the checkpoint"
+            ) from error
+        name = find_sentencepiece(names_in(snapshot.folder))
+        if name is None:
+            raise ModelNotFoundError(f"{KOBERT_REPO} no longer holds spiece.model; put it beside the checkpoint")
+        return snapshot.folder / name
+
+
+def _for_its_architecture(folder: Path, files: SourceFiles) -> SourceFiles:
+    """Either the weights or the ONNX export, whichever can be read."""
+    if files.kind == "bundle" or files.config is None:
+        return files
+    return files.for_architectures(read_architectures(folder / files.config))
+
+
+@dataclass(frozen=True)
+class _Source:
+    """A source to convert: what to call it, what the user called it, its revision, and where its files are."""
+
+    name: str
+    described: str
+    revision: str
+    folder: Path
+    files: SourceFiles

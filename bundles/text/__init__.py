@@ -1,0 +1,1 @@
+"""The text as a model reads it: the normaliser, and Hangul taken apart."""

@@ -1,0 +1,269 @@
+"""Text as the model should read it: disguises of letters undone, and innocent text left as it is.
+
+`normalise` runs on every text, in the worker and in training alike. What is echoed to the caller is the text as it
+came.
+A bundle names the version that it was trained with (`normaliser` in its config), because a model reads best what it
+learnt on. Every rewrite shortens the text or replaces a disguise by plain Hangul, so repeating them ends.
+"""
+
+import re
+import unicodedata
+from collections.abc import Callable
+
+from bundles.text.hangul import FINALS, INITIALS, VOWELS, compose, from_keys, is_syllable, join_syllable, split_syllable
+
+_MAX_PASSES = 8
+_HANGUL = "가-힣"
+
+# Characters that show nothing: fillers, joiners, direction marks, tags, variation selectors, combining marks.
+_INVISIBLE = re.compile(
+    "[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\u3164"
+    "\ufe00-\ufe0f\ufeff\uffa0\ufff9-\ufffb\u0300-\u036f\u0483-\u0489\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff"
+    "\U000e0000-\U000e0fff]"
+)
+_CONTROL: dict[int, str] = dict.fromkeys((*range(0x20), *range(0x7F, 0xA0), 0x2028, 0x2029), " ")
+_SPACES = re.compile(r"\s{2,}")
+
+
+def _plain_form(code: int) -> str | None:
+    """The letter behind a fullwidth, halfwidth, circled or conjoining one."""
+    plain = unicodedata.normalize("NFKC", chr(code))
+    jamo = {chr(0x1100 + index): jamo for index, jamo in enumerate(INITIALS)}
+    jamo |= {chr(0x1161 + index): jamo for index, jamo in enumerate(VOWELS)}
+    jamo |= {chr(0x11A7 + index): jamo for index, jamo in enumerate(FINALS) if jamo}
+    plain = "".join(jamo.get(char, char) for char in plain).strip("()")
+    return plain if plain and plain != chr(code) and len(plain) <= 2 else None
+
+
+_DISGUISED = (
+    *range(0x1100, 0x1200),  # conjoining jamo that NFC left over
+    *range(0x24B6, 0x24EA),  # circled Latin letters
+    *range(0x3200, 0x321F),  # Hangul in parentheses
+    *range(0x3260, 0x327F),  # circled Hangul
+    *range(0xFF01, 0xFFDD),  # fullwidth Latin, halfwidth Hangul
+    *range(0x1D400, 0x1D800),  # mathematical Latin
+)
+_PLAIN = {code: plain for code in _DISGUISED if (plain := _plain_form(code))} | _CONTROL
+_HAS_DISGUISED = re.compile(
+    "[\\x00-\\x1f\\x7f-\\x9f\u1100-\u11ff\u2028\u2029\u24b6-\u24e9\u3200-\u321e\u3260-\u327e\uff01-\uffdc"
+    "\U0001d400-\U0001d7ff]"
+)
+
+# Spellings of curses whose syllables few encoders know: without this they all read as <unk>.
+_RARE_SPELLINGS = str.maketrans(
+    dict(
+        zip(
+            "븅븽붱뱡뷩볭뼝죳졷좃쫒썅썌뒈싀쒸씪싄쓉섺쉥쉨샊끠뀽꺠뇬뉸녈췬칀츙",
+            "병병병병병병병좆좆좆좆쌍쌔뒤시씨씨신십섹섹쉑새끼끼깨년년년친친충",
+            strict=True,
+        )
+    )
+    | {"ㅄ": "ㅂㅅ"}
+)
+_HAS_RARE = re.compile("[" + "".join(map(chr, _RARE_SPELLINGS)) + "]")
+
+# Repetition. Digits are left alone: 1000000 is a number.
+_REPEATED_SYLLABLE = re.compile(f"([{_HANGUL}])\\1{{2,}}")
+_REPEATED_OTHER = re.compile(r"([^\W\d]|[^\w\s])\1{3,}")
+_STRETCHED = re.compile(f"([{_HANGUL}])([아애야어에여오우유으이])\\2+(?=[{_HANGUL}])")
+_STRETCHED_CURSE = re.compile("([시씨])[이잇히]+([바발팔벌빨])")
+
+# Jamo loose among syllables.
+_HAS_JAMO = re.compile("[ㄱ-ㅎㅏ-ㅣ]")
+_JAMO_RUN = re.compile("[ㄱ-ㅎㅏ-ㅣ]{2,}")
+_SPELT_OUT = re.compile("(?:[ㄱ-ㅎ][ㅏ-ㅣ]{1,2}[ㄱ-ㅎ]{0,2}?)+[ㄱ-ㅎ]?")
+_DOUBLED_JAMO = re.compile("(.)\\1")
+_LOOSE_FINAL = re.compile(f"([{_HANGUL}])([ㄴㄹㅇㅁ])(?![ㄱ-ㅎㅏ-ㅣ0-9])")
+_ECHOED_JAMO = re.compile(f"(?<=[{_HANGUL}])([ㄱ-ㅎㅏ-ㅣ])(?=[{_HANGUL}])")
+_TAIL_VOWEL = re.compile(f"([{_HANGUL}])([ㅏ-ㅣ])\\2*(?=[{_HANGUL}])")
+
+# Signs, digits and Latin letters that stand for a jamo: ㅅ1발, ㅂr보, ㄱH새끼.
+_DRAWN_VOWELS = {"1": "ㅣ", "l": "ㅣ", "|": "ㅣ", "!": "ㅣ", "i": "ㅣ", "I": "ㅣ", "r": "ㅏ", "H": "ㅐ", "h": "ㅐ"}
+_DRAWN_SYLLABLE = re.compile(f"([ㄱ-ㅎ])([1l|!iIrHh])(?=[{_HANGUL}ㄱ-ㅎ]|$)")
+_WORD_START = f"(?<![0-9A-Za-z{_HANGUL}])"
+_HAS_LATIN = re.compile(r"[0-9A-Za-z^]")
+_STRETCHED_CURSES: tuple[tuple[re.Pattern[str], str], ...] = (
+    (re.compile(r"([시씨])바+알"), r"\1발"),
+    (re.compile(r"조+오*온나"), "존나"),
+    (re.compile(r"지이+랄"), "지랄"),
+    (re.compile(r"병시+이*인(?=[아들같이!.\s]|$)"), "병신"),
+)
+_REWRITES: tuple[tuple[re.Pattern[str], str], ...] = tuple(
+    (re.compile(pattern), plain)
+    for pattern, plain in (
+        (r"\^{2}[ㅣ1l|!]", "씨"),
+        (r"(?<![0-9])([시씨쉬씹])[8８](?![0-9시분월일명개원번년살])", r"\1팔"),
+        (r"(?<![0-9A-Za-z])[cC][8８](?![0-9A-Za-z])", "씨팔"),
+        (r"(?<![A-Za-z0-9])[cC]([발팔빨벌])", r"씨\1"),
+        (r"(?<![A-Za-z0-9])[bB]신(?=[\s아같들새년놈이ㅋ!.~]|$)", "병신"),
+        (r"(?<![A-Za-z0-9])[AaＡ][Hh]끼", "새끼"),
+        (_WORD_START + r"(?:10|1０)(?=새끼|새키|알)", "씹"),
+        (_WORD_START + r"18(?=놈|새끼|년아|년이 [미지]|련|럼)", "씨팔"),
+        (r"(?i)(?<![a-z])(?:s+h?i+|si)(?=[발팔])", "시"),
+        (r"(?i)([시씨])(?:b+a+l+|v+a+l+)(?![a-z])", r"\1발"),
+        (r"(?i)(?<![a-z./@])s+h?h?i+b+a+l+(?![a-z-])", "씨발"),
+        (r"(?<![A-Za-z0-9])[sS]발(?=[\s!.~ㅋ놈년]|$)", "씨발"),
+        (r"(?i)(?<![a-z])by[eu]*o?ng[\s-]?sh?in(?![a-z])", "병신"),
+        (r"(?i)(?<![a-z])gae?[\s-]?sae?k+i(?![a-z])", "개새끼"),
+        (r"(?i)(?<![a-z])jiral(?![a-z])", "지랄"),
+        (r"(?i)(?<![a-z])michin(?:nom|nyeon)(?![a-z])", "미친놈"),
+    )
+)
+
+# Letters set apart. Signs between the letters of a curse go; so do spaces where letters stand alone in a row.
+_SIGN = "[^\\s\\w()\\[\\]<>{}]|[_0-9xXlㅡ]"
+_SPLIT_LIST = """
+시발 씨발 시팔 씨팔 쉬발 씨벌 시벌 씨빨 시바 씨바 슈발 병신 븅신 빙신 등신 새끼 새키 개새 지랄 존나
+졸라 좆같 족같 미친 느금 엠창 닥쳐 꺼져 썅년 쌍년 씹새 씹할 호로 또라 걸레 창녀 창놈 애미 애비 니미
+니애 앰창 한남 김치 맘충 틀딱 급식 홍어 꼴페 짱깨 쪽바 개독 뒤져 쉬펄
+"""
+_SPLIT_WORDS = _SPLIT_LIST.split()
+_AFTER_FOOT = "(?![표견전생행명송급달굴상언목효걸음코레품매간사포화자바톱등로람닥다쁘라뀌])"  # 다시, 발표는 ...
+_SIGNS_BETWEEN = re.compile("|".join(f"(?:{word[0]}(?:{_SIGN}){{1,3}}{word[1]})" for word in _SPLIT_WORDS))
+_HAS_SIGN_INSIDE = re.compile(f"[{_HANGUL}](?:{_SIGN}){{1,3}}[{_HANGUL}]")
+_HAS_LONE = re.compile(f"(?<![{_HANGUL}])[{_HANGUL}][ \u3000]")
+_PUNCTUATION = frozenset(",./·:;?!~-…")  # what also stands between words: 취미,친구
+_CURSE_PREFIXES = frozenset("개씹존썅야")
+_INNOCENT_AFTER = re.compile(_AFTER_FOOT)
+_SIGNED_JAMO = re.compile("(?<![ㄱ-ㅎ])(ㅅ|ㅆ|ㅂ|ㅈ|ㅁ|ㄱ|ㅄ)[^\\s\\wㄱ-ㅎ^ㅡ]{1,2}(ㅂ|ㅅ|ㄹ|ㄴ|ㅊ|ㄲ)(?![ㄱ-ㅎ])")
+_ALONE = f"(?<![{_HANGUL}0-9A-Za-z])[{_HANGUL}](?![{_HANGUL}])"
+_SPACED_OUT = re.compile(f"{_ALONE}(?:[ \u3000]{{1,3}}[{_HANGUL}](?![{_HANGUL}])){{2,}}")
+_SPACED_PAIR = re.compile(
+    "(?<![가-힣0-9])(?:"
+    + "|".join(
+        f"{word[0]} {{1,3}}{word[1]}" for word in _SPLIT_WORDS if word not in ("김치", "급식", "미친", "호로", "등신")
+    )
+    + ")(?=$|[^가-힣]|놈|년|새|련|것|끼|럼|아(?![가-힣]))"
+)
+_HOUR = re.compile("[몇한두세네열] +시 ")  # 몇 시 발 비행기
+_SIGNED_OUT = re.compile(f"{_ALONE}(?:[.,·ㆍ*_~/\\-|+=^@#!]{{1,2}}[{_HANGUL}](?![{_HANGUL}])){{2,}}")
+_SPACE = re.compile("[ \u3000]+")
+_LETTER = re.compile(f"[{_HANGUL}]")
+_NOT_HANGUL = re.compile(f"[^{_HANGUL}]+")
+
+# Hangul typed with the keyboard on English.
+_LATIN_WORD = re.compile("(?<![A-Za-z0-9./@_-])[A-Za-z]{4,40}(?![A-Za-z0-9/@_-])")
+_TYPED_CURSE = re.compile(
+    "시발|씨발|시팔|씨팔|병신|븅신|새끼|지랄|존나|졸라|미친|느금|엠창|닥쳐|꺼져|쌍년|썅년|좆|씹|니미|또라이|개새|애미|창녀|한남"
+)
+
+
+def _squeeze(text: str) -> str:
+    text = _REPEATED_SYLLABLE.sub(r"\1\1", text)
+    text = _REPEATED_OTHER.sub(r"\1\1\1", text)
+    text = _STRETCHED.sub(_unstretch, text)
+    return _STRETCHED_CURSE.sub(r"\1\2", text)
+
+
+def _unstretch(match: re.Match[str]) -> str:
+    initial, vowel, final = split_syllable(match[1])
+    same = not final and initial != "ㅇ" and split_syllable(match[2])[1] == vowel
+    return match[1] if same else match[0]
+
+
+def _join_jamo(text: str) -> str:
+    text = _DRAWN_SYLLABLE.sub(lambda match: join_syllable(_initial(match[1]), _DRAWN_VOWELS[match[2]]), text)
+    text = _JAMO_RUN.sub(_compose_run, text)
+    text = _TAIL_VOWEL.sub(_drop_same_vowel, text)
+    text = _ECHOED_JAMO.sub(_drop_echo, text)
+    return _LOOSE_FINAL.sub(_attach_final, text)
+
+
+def _initial(jamo: str) -> str:
+    return jamo if jamo in INITIALS else "ㅅ"
+
+
+def _compose_run(match: re.Match[str]) -> str:
+    run = match[0]
+    if _DOUBLED_JAMO.search(run) or not _SPELT_OUT.fullmatch(run):
+        return run  # laughter and tears: ㅋㅋㅜㅜ
+    return compose(run)
+
+
+def _drop_same_vowel(match: re.Match[str]) -> str:
+    _, vowel, final = split_syllable(match[1])
+    return match[1] if not final and match[2] == vowel else match[0]
+
+
+def _drop_echo(match: re.Match[str]) -> str:
+    if match[1] in "ㅋㅎ":
+        return match[0]
+    before = split_syllable(match.string[match.start() - 1])
+    after = split_syllable(match.string[match.end()])
+    return "" if match[1] in (before[1] if not before[2] else before[2], after[0]) else match[0]
+
+
+def _attach_final(match: re.Match[str]) -> str:
+    initial, vowel, final = split_syllable(match[1])
+    return match[0] if final else join_syllable(initial, vowel, match[2])
+
+
+def _close_up(text: str) -> str:
+    if _HAS_SIGN_INSIDE.search(text):
+        text = _SIGNED_OUT.sub(lambda match: _NOT_HANGUL.sub("", match[0]), text)
+        text = _SIGNS_BETWEEN.sub(_drop_signs, text)
+    text = _SIGNED_JAMO.sub(r"\1\2", text)
+    if not _HAS_LONE.search(text):
+        return text
+    text = _SPACED_OUT.sub(_drop_spaces, text)
+    return _SPACED_PAIR.sub(lambda match: _SPACE.sub("", match[0]), text)
+
+
+def _drop_spaces(match: re.Match[str]) -> str:
+    return match[0] if _HOUR.search(match[0]) else _SPACE.sub("", match[0])
+
+
+def _drop_signs(match: re.Match[str]) -> str:
+    first, signs, last = match[0][0], match[0][1:-1], match[0][-1]
+    before = match.string[match.start() - 1 : match.start()]
+    ends_a_word = _PUNCTUATION.issuperset(signs) and _LETTER.match(before) and before not in _CURSE_PREFIXES
+    foot = last in "발바" and not _INNOCENT_AFTER.match(match.string, match.end())
+    return match[0] if foot or ends_a_word else first + last
+
+
+def _rewrite(text: str) -> str:
+    for pattern, plain in _STRETCHED_CURSES:
+        text = pattern.sub(plain, text)
+    if _HAS_LATIN.search(text):
+        for pattern, plain in _REWRITES:
+            text = pattern.sub(plain, text)
+        text = _LATIN_WORD.sub(_retype_word, text)
+    return text
+
+
+def _retype_word(match: re.Match[str]) -> str:
+    typed = from_keys(match[0])
+    whole = all(is_syllable(char) or char in INITIALS for char in typed)
+    return typed if whole and _TYPED_CURSE.search(typed) else match[0]
+
+
+def _once(text: str) -> str:
+    if not unicodedata.is_normalized("NFC", text):
+        text = unicodedata.normalize("NFC", text)
+    if not text.isascii():
+        text = _INVISIBLE.sub("", text)
+        text = _HAS_DISGUISED.sub(lambda match: _PLAIN.get(ord(match[0]), match[0]), text)
+        text = _join_jamo(text) if _HAS_JAMO.search(text) else text
+        text = _close_up(text)
+        text = text.translate(_RARE_SPELLINGS) if _HAS_RARE.search(text) else text
+    text = _squeeze(_rewrite(text))
+    return _SPACES.sub(" ", text).strip()
+
+
+def normalise(text: str) -> str:
+    """Undo disguises in `text`. Idempotent; never empty for a text that is not blank; any Unicode is taken."""
+    for _ in range(_MAX_PASSES):
+        rewritten = _once(text) or text
+        if rewritten == text:
+            break
+        text = rewritten
+    return text
+
+
+def nfc(text: str) -> str:
+    """Compose Hangul and everything else that Unicode can compose, and leave the rest."""
+    return unicodedata.normalize("NFC", text)
+
+
+NORMALISERS: dict[str, Callable[[str], str]] = {"kobert-1": normalise, "nfc": nfc}
+"""Versions of the normaliser by the name that a bundle's config gives."""

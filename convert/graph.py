@@ -1,0 +1,189 @@
+"""Writes a BERT classifier as an ONNX graph, already in the fused form that ONNX Runtime runs fastest.
+
+The graph is built from the weights, node by node, rather than traced and then fused: the int8 weights of a quantised
+checkpoint arrive in it bit by bit, it takes seconds, and it needs little more memory than the weights.
+
+Inputs `input_ids` and `attention_mask` (int64, `[batch, length]`, padded on the right), output `logits` (float32,
+`[batch, labels]`).
+"""
+
+from pathlib import Path
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+from onnx import TensorProto, helper, numpy_helper
+
+from convert.bert import BertWeights, FloatArray, Layer, Linear, Norm, QuantisedMatrix
+
+_OPSET = 17
+_MICROSOFT_OPSET = 1
+_IR_VERSION = 9
+_MICROSOFT = "com.microsoft"
+_INLINE_BYTES = 1024
+# Operator and its domain, by the name of an activation.
+_ACTIVATIONS = {"relu": ("Relu", ""), "gelu": ("Gelu", _MICROSOFT), "gelu_tanh": ("FastGelu", _MICROSOFT)}
+
+
+def write_graph(weights: BertWeights, path: Path, *, external_weights: bool = False) -> None:
+    """Write the model to `path`; with `external_weights`, its tensors go to a file beside it, which is mapped."""
+    graph = GraphBuilder(weights, path.with_suffix(".weights") if external_weights else None)
+    model = graph.build()
+    path.write_bytes(model.SerializeToString())
+
+
+class GraphBuilder:
+    """Collects nodes and initialisers; each method adds one part of the model and returns the name of its output."""
+
+    def __init__(self, weights: BertWeights, weights_path: Path | None = None) -> None:
+        self._weights = weights
+        self._shape = weights.shape
+        self._weights_path = weights_path
+        self._nodes: list[onnx.NodeProto] = []
+        self._initialisers: list[onnx.TensorProto] = []
+        self._stored_bytes = 0
+
+    def build(self) -> onnx.ModelProto:
+        """The whole model."""
+        hidden = self._embeddings()
+        mask = self._node("Cast", ["attention_mask"], "mask", to=TensorProto.INT32)
+        for index, layer in enumerate(self._weights.layers):
+            hidden = self._layer(f"layer{index}", layer, hidden, mask)
+        first = self._node("Gather", [hidden, self._constant("first", np.array(0, np.int64))], "cls", axis=1)
+        pooled = self._node("Tanh", [self._dense("pooler", self._weights.pooler, first)], "pooled")
+        logits = self._dense("classifier", self._weights.classifier, pooled)
+        self._node("Identity", [logits], "logits")
+        return self._model()
+
+    def _model(self) -> onnx.ModelProto:
+        inputs = [
+            helper.make_tensor_value_info(name, TensorProto.INT64, ["batch", "length"])
+            for name in ("input_ids", "attention_mask")
+        ]
+        output = helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["batch", self._shape.labels])
+        graph = helper.make_graph(self._nodes, "bert-classifier", inputs, [output], self._initialisers)
+        opsets = [helper.make_opsetid("", _OPSET), helper.make_opsetid(_MICROSOFT, _MICROSOFT_OPSET)]
+        return helper.make_model(graph, opset_imports=opsets, ir_version=_IR_VERSION, producer_name="kobert-classifier")
+
+    def _embeddings(self) -> str:
+        words = self._word_embeddings()
+        size = self._node("Shape", ["input_ids"], "length", start=1, end=2)
+        start = self._constant("zero", np.array([0], np.int64))
+        table = self._constant("position_embeddings", self._weights.position_embeddings)
+        positions = self._node("Slice", [table, start, size, start], "positions")
+        summed = self._node("Add", [words, positions], "embedded")
+        inputs = [summed, *self._norm("embedding_norm", self._weights.embedding_norm)]
+        return self._node("LayerNormalization", inputs, "embeddings", axis=-1, epsilon=self._shape.norm_epsilon)
+
+    def _word_embeddings(self) -> str:
+        table = self._weights.word_embeddings
+        if isinstance(table, QuantisedMatrix):
+            rows = self._node("Gather", [self._constant("word_rows", table.values), "input_ids"], "word_int8")
+            scale = self._constant("word_scales", table.scale.reshape(-1, 1))
+            scales = self._node("Gather", [scale, "input_ids"], "word_scale")
+            return self._node("Mul", [self._node("Cast", [rows], "word_float", to=TensorProto.FLOAT), scales], "words")
+        return self._node("Gather", [self._constant("word_embeddings", table), "input_ids"], "words")
+
+    def _layer(self, name: str, layer: Layer, hidden: str, mask: str) -> str:
+        attended = self._attention(f"{name}.attention", layer, hidden, mask)
+        projected = self._dense(f"{name}.attention_output", layer.attention_output, attended)
+        hidden = self._skip_norm(f"{name}.attention_norm", layer.attention_norm, projected, hidden)
+        widened = self._activated(f"{name}.intermediate", layer.intermediate, hidden)
+        narrowed = self._dense(f"{name}.output", layer.output, widened)
+        return self._skip_norm(f"{name}.output_norm", layer.output_norm, narrowed, hidden)
+
+    def _attention(self, name: str, layer: Layer, hidden: str, mask: str) -> str:
+        parts = (layer.query, layer.key, layer.value)
+        bias = self._constant(f"{name}.bias", np.concatenate([part.bias for part in parts]))
+        matrices = [part.weight for part in parts]
+        if not any(isinstance(matrix, QuantisedMatrix) for matrix in matrices):
+            weight = self._constant(f"{name}.weight", np.concatenate([_columns(part) for part in parts], axis=1))
+            inputs = [hidden, weight, bias, mask]
+            return self._node("Attention", inputs, f"{name}.out", domain=_MICROSOFT, num_heads=self._shape.heads)
+        merged = _stack([matrix for matrix in matrices if isinstance(matrix, QuantisedMatrix)])
+        weight, scale, zero_point = self._int8(name, merged)
+        values, input_scale, input_zero_point = self._quantised_input(name, hidden)
+        inputs = [values, weight, bias, input_scale, scale, mask, input_zero_point, zero_point]
+        return self._node("QAttention", inputs, f"{name}.out", domain=_MICROSOFT, num_heads=self._shape.heads)
+
+    def _dense(self, name: str, linear: Linear, value: str) -> str:
+        bias = self._constant(f"{name}.bias", linear.bias)
+        if not isinstance(linear.weight, QuantisedMatrix):
+            columns = self._constant(f"{name}.weight", _columns(linear))
+            return self._node("Add", [self._node("MatMul", [value, columns], f"{name}.product"), bias], f"{name}.out")
+        inputs = [value, *self._int8(name, linear.weight), bias]
+        return self._node("DynamicQuantizeMatMul", inputs, f"{name}.out", domain=_MICROSOFT)
+
+    def _activated(self, name: str, linear: Linear, value: str) -> str:
+        operator, domain = _ACTIVATIONS[self._shape.activation]
+        return self._node(operator, [self._dense(name, linear, value)], f"{name}.activated", domain=domain)
+
+    def _skip_norm(self, name: str, norm: Norm, value: str, skip: str) -> str:
+        # Not SkipLayerNormalization, whose kernel is several times slower (worker/inference/engines/onnx.py).
+        inputs = [self._node("Add", [value, skip], f"{name}.sum"), *self._norm(name, norm)]
+        return self._node("LayerNormalization", inputs, f"{name}.out", axis=-1, epsilon=self._shape.norm_epsilon)
+
+    def _norm(self, name: str, norm: Norm) -> tuple[str, str]:
+        return self._constant(f"{name}.weight", norm.weight), self._constant(f"{name}.bias", norm.bias)
+
+    def _quantised_input(self, name: str, value: str) -> list[str]:
+        outputs = [f"{name}.{part}" for part in ("int8", "scale", "zero_point")]
+        self._nodes.append(helper.make_node("DynamicQuantizeLinear", [value], outputs, f"{name}.quantise"))
+        return outputs
+
+    def _int8(self, name: str, matrix: QuantisedMatrix) -> tuple[str, str, str]:
+        scale = matrix.scale if matrix.scale.size > 1 else matrix.scale.reshape(())
+        zero_point = matrix.zero_point if matrix.zero_point.size > 1 else matrix.zero_point.reshape(())
+        return (
+            self._constant(f"{name}.weight_int8", np.ascontiguousarray(matrix.values.T)),
+            self._constant(f"{name}.weight_scale", scale),
+            self._constant(f"{name}.weight_zero_point", zero_point),
+        )
+
+    def _node(
+        self,
+        operator: str,
+        inputs: list[str],
+        output: str,
+        *,
+        domain: str = "",
+        **attributes: float,
+    ) -> str:
+        node = helper.make_node(operator, inputs, [output], output, None, domain)
+        node.attribute.extend(helper.make_attribute(key, value) for key, value in attributes.items())
+        self._nodes.append(node)
+        return output
+
+    def _constant(self, name: str, value: NDArray[np.generic]) -> str:
+        if self._weights_path is None or value.nbytes < _INLINE_BYTES:
+            self._initialisers.append(numpy_helper.from_array(value, name))
+        else:
+            self._initialisers.append(self._store(name, value, self._weights_path))
+        return name
+
+    def _store(self, name: str, value: NDArray[np.generic], path: Path) -> onnx.TensorProto:
+        with path.open("ab" if self._stored_bytes else "wb") as file:
+            file.write(np.ascontiguousarray(value).data)
+        tensor = TensorProto(name=name, dims=value.shape, data_type=helper.np_dtype_to_tensor_dtype(value.dtype))
+        tensor.data_location = TensorProto.EXTERNAL
+        for key, entry in (("location", path.name), ("offset", self._stored_bytes), ("length", value.nbytes)):
+            tensor.external_data.add(key=key, value=str(entry))
+        self._stored_bytes += value.nbytes
+        return tensor
+
+
+def _columns(linear: Linear) -> FloatArray:
+    """A float weight as ONNX multiplies by it: `[in, out]`."""
+    weight = linear.to_float().weight
+    if isinstance(weight, QuantisedMatrix):
+        raise TypeError("to_float() gave an int8 matrix")
+    return np.ascontiguousarray(weight.T)
+
+
+def _stack(matrices: list[QuantisedMatrix]) -> QuantisedMatrix:
+    """Several matrices as one, each row keeping its own scale and zero point."""
+    return QuantisedMatrix(
+        values=np.concatenate([matrix.values for matrix in matrices]),
+        scale=np.concatenate([np.broadcast_to(matrix.scale, matrix.shape[:1]) for matrix in matrices]),
+        zero_point=np.concatenate([np.broadcast_to(matrix.zero_point, matrix.shape[:1]) for matrix in matrices]),
+    )

@@ -1,0 +1,160 @@
+"""The model of a source, whichever kind it is: it can be written in float and in int8."""
+
+from pathlib import Path
+from typing import Any, Protocol
+
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+
+from bundles.files import BERT_CLASSIFIER
+from convert.bert import Activation, BertWeights
+from convert.checkpoint import read_tensors
+from convert.graph import write_graph
+from convert.model_config import ModelConfig
+from convert.onnx_import import count_labels, import_float_graph, write_int8
+from convert.quantise import dequantise, quantise
+from convert.state_dict import Architecture, to_weights
+from shared.errors import ModelSourceError
+
+_FLOAT_FILE = "float.onnx"
+_DEFAULT_POSITIONS = 512
+_UNKNOWN_VOCABULARY = 1 << 31
+# These start counting positions after their padding id.
+_OFFSET_POSITIONS = {"roberta": 2, "xlm-roberta": 2, "camembert": 2}
+_ACTIVATIONS: dict[str, Activation] = {
+    "gelu": "gelu",
+    "gelu_new": "gelu_tanh",
+    "gelu_pytorch_tanh": "gelu_tanh",
+    "relu": "relu",
+}
+
+
+class TextClassifier(Protocol):
+    """A model that maps token ids to one score a label."""
+
+    labels: int
+    vocabulary: int
+    positions: int
+
+    def write_float(self, folder: Path) -> Path:
+        """Write the float graph into `folder`, weights beside it; returns its path."""
+
+    def write_int8(self, path: Path) -> None:
+        """Write the int8 graph, in one file."""
+
+    def describe(self) -> str:
+        """Its kind and sizes, for a reader."""
+
+    def describe_weights(self) -> str:
+        """What became of its weights, for a reader."""
+
+
+class BertClassifier:
+    """A BERT classifier by its weights."""
+
+    def __init__(self, weights: BertWeights) -> None:
+        self._weights = weights
+        self.labels = weights.shape.labels
+        self.vocabulary = weights.shape.vocabulary
+        self.positions = weights.shape.positions
+
+    def write_float(self, folder: Path) -> Path:
+        """Write it with every dense layer in float."""
+        path = folder / _FLOAT_FILE
+        write_graph(dequantise(self._weights), path, external_weights=True)
+        return path
+
+    def write_int8(self, path: Path) -> None:
+        """Write it rounded to int8, or with the int8 weights that it came with."""
+        write_graph(quantise(self._weights), path)
+
+    def describe(self) -> str:
+        """Its sizes."""
+        return f"BERT, {self._weights.shape.describe()}"
+
+    def describe_weights(self) -> str:
+        """Whether the int8 weights are the source's own."""
+        return "the int8 weights of the source, unchanged" if self._weights.is_quantised else "rounded to int8"
+
+
+class OnnxClassifier:
+    """A text classifier that somebody exported to ONNX."""
+
+    def __init__(self, path: Path, config: ModelConfig) -> None:
+        self._path = path
+        self._is_int8 = False
+        self._float_graph = path
+        self.labels = count_labels(path) or len(config.id2label or ())
+        self.vocabulary = config.vocab_size or _UNKNOWN_VOCABULARY
+        offset = _OFFSET_POSITIONS.get(config.model_type, 0)
+        self.positions = (config.max_position_embeddings or _DEFAULT_POSITIONS + offset) - offset
+
+    def write_float(self, folder: Path) -> Path:
+        """Write it as it came, with its output named."""
+        self._float_graph = folder / _FLOAT_FILE
+        self._is_int8 = import_float_graph(self._path, self._float_graph)
+        return self._float_graph
+
+    def write_int8(self, path: Path) -> None:
+        """Write it rounded to int8, unless it came so."""
+        write_int8(self._float_graph, path, is_int8=self._is_int8)
+
+    def describe(self) -> str:
+        """Where it came from."""
+        return f"an ONNX export, {self.labels} labels"
+
+    def describe_weights(self) -> str:
+        """Whether it was int8 already."""
+        return "int8 as exported" if self._is_int8 else "rounded to int8"
+
+
+def open_model(weights: Path | None, onnx: Path | None, config: ModelConfig, source: str) -> TextClassifier:
+    """Read the model of a source.
+
+    Raises:
+        ModelSourceError: it is damaged, or of an architecture that is not read here.
+    """
+    if weights is not None:
+        _refuse_other_architectures(config, source)
+        return BertClassifier(to_weights(read_weights(weights), weights.name, _architecture(config, source)))
+    if onnx is not None:
+        return OnnxClassifier(onnx, config)
+    raise ModelSourceError(f"{source} has no model")
+
+
+def read_weights(path: Path) -> dict[str, Any]:
+    """The tensors of a checkpoint, whichever of PyTorch's formats it is in.
+
+    Raises:
+        ModelSourceError: it is damaged, or it asks to run something.
+    """
+    if path.suffix != ".safetensors":
+        return read_tensors(path)
+    try:
+        return dict(load_file(path))
+    except (SafetensorError, OSError, ValueError) as error:
+        raise ModelSourceError(
+            f"{path.name} ({path.stat().st_size:,} bytes) is cut short or not a safetensors file; download it again"
+        ) from error
+
+
+def _refuse_other_architectures(config: ModelConfig, source: str) -> None:
+    architectures = config.architectures or [BERT_CLASSIFIER]
+    if BERT_CLASSIFIER not in architectures:
+        raise ModelSourceError(
+            f"{source} is a {architectures[0]}, and only {BERT_CLASSIFIER} is read from PyTorch files; "
+            "export other text classifiers with `optimum-cli export onnx` and point MODEL at what it writes"
+        )
+
+
+def _architecture(config: ModelConfig, source: str) -> Architecture:
+    name = config.hidden_act
+    if name not in _ACTIVATIONS:
+        raise ModelSourceError(f"{source} uses the activation {name}, which is not one of {', '.join(_ACTIVATIONS)}")
+    if config.position_embedding_type not in {None, "absolute"}:
+        raise ModelSourceError(f"{source} uses {config.position_embedding_type} positions; only absolute is read")
+    return Architecture(
+        heads=config.num_attention_heads,
+        activation=_ACTIVATIONS[name],
+        norm_epsilon=config.layer_norm_eps,
+    )

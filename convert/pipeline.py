@@ -1,0 +1,163 @@
+"""The conversion, step by step: load, check, write in float, round to int8, verify, write the bundle."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import msgspec
+from tokenizers import Tokenizer
+
+from bundles.format import (
+    CARD_FILE,
+    CONFIG_FILE,
+    FORMAT_VERSION,
+    MODEL_FILE,
+    TOKENIZER_FILE,
+    BundleConfig,
+    ProblemType,
+    write_manifest,
+)
+from bundles.own_process import Notice, OnReport, Progress
+from bundles.sources.conversion import ConversionRequest
+from convert.card import write_card
+from convert.labels import are_placeholders, choose_clean_label, choose_labels
+from convert.model_config import ModelConfig, read_model_config
+from convert.model_source import TextClassifier, open_model
+from convert.record import ConversionRecord, Drift, write_record
+from convert.tokenizer import choose_tokenizer, pad_token_id, read_json
+from convert.verify import measure_drift, run_graph, sample_rows
+from convert.vocabulary import read_categories
+from shared.errors import ModelSourceError
+
+# What SKT's tutorial and the checkpoints that came of it were trained with; a `.pt` does not say it.
+LEGACY_MAX_LENGTH = 64
+_MULTI_LABEL = "multi_label_classification"
+
+
+@dataclass
+class Conversion:
+    """One conversion under way; `run` is the list of its steps."""
+
+    request: ConversionRequest
+    on_report: OnReport
+    notices: list[str] = field(default_factory=list)
+
+    def run(self) -> None:
+        """Write the bundle into the request's output folder.
+
+        Raises:
+            ModelSourceError: the source cannot become a bundle; the sentence says why.
+        """
+        output = Path(self.request.output_dir)
+        config = read_model_config(self._path("config"))
+        with TemporaryDirectory(dir=output) as scratch:
+            self._say("reading the checkpoint", 0.05)
+            model = open_model(self._path("weights"), self._path("onnx"), config, self.request.source)
+            labels = self._labels(model, config)
+            self._say("building the tokenizer", 0.15)
+            tokenizer, tokenizer_kind = choose_tokenizer(self._files(), self.request, self._warn)
+            self._check_vocabulary(tokenizer, model)
+            (output / TOKENIZER_FILE).write_text(tokenizer.to_str(), encoding="utf-8")
+            bundle_config = self._bundle_config(model, config, labels, pad_token_id(tokenizer))
+            self._say("writing the model in float", 0.2)
+            float_graph = model.write_float(Path(scratch))
+            self._say("rounding to int8", 0.4)
+            model.write_int8(output / MODEL_FILE)
+            self._say("comparing int8 with float", 0.6)
+            rows = sample_rows(tokenizer, bundle_config.max_length)
+            drift = self._compare(rows, float_graph, output / MODEL_FILE, bundle_config)
+        self._say("writing the bundle", 0.95)
+        _write_texts(output, bundle_config, self._record(model, tokenizer_kind, drift))
+        write_manifest(output)
+        self._say("done", 1.0)
+
+    def _labels(self, model: TextClassifier, config: ModelConfig) -> list[str]:
+        categories_path = self._path("categories")
+        categories = read_categories(categories_path) if categories_path else None
+        labels = choose_labels(
+            self.request.options.labels, categories, config.id2label, model.labels, self.request.source
+        )
+        if are_placeholders(labels):
+            self._warn(f"the labels are placeholders ({', '.join(labels)}); set MODEL_LABELS to their names")
+        return labels
+
+    def _bundle_config(
+        self, model: TextClassifier, config: ModelConfig, labels: list[str], pad_id: int
+    ) -> BundleConfig:
+        multi_label = config.problem_type == _MULTI_LABEL
+        problem_type: ProblemType = "multi_label_classification" if multi_label else "single_label_classification"
+        return BundleConfig(
+            format_version=FORMAT_VERSION,
+            name=self.request.name,
+            problem_type=problem_type,
+            labels=labels,
+            clean_label=choose_clean_label(self.request.options.clean_label, labels, multi_label=multi_label),
+            max_length=self._max_length(model),
+            pad_token_id=pad_id,
+        )
+
+    def _max_length(self, model: TextClassifier) -> int:
+        wanted = self.request.options.max_length
+        if wanted is not None and wanted > model.positions:
+            raise ModelSourceError(f"MAX_LENGTH is {wanted}, and this model has {model.positions} positions")
+        trained = read_json(self._path("tokenizer_config")).get("model_max_length")
+        is_legacy = self._path("config") is None
+        default = LEGACY_MAX_LENGTH if is_legacy else model.positions
+        if isinstance(trained, int) and not is_legacy:
+            default = min(default, trained)
+        return wanted or min(default, model.positions)
+
+    def _check_vocabulary(self, tokenizer: Tokenizer, model: TextClassifier) -> None:
+        if tokenizer.get_vocab_size() > model.vocabulary:
+            raise ModelSourceError(
+                f"the tokenizer has {tokenizer.get_vocab_size():,} tokens and the model {model.vocabulary:,}: "
+                "the two do not belong together"
+            )
+
+    def _compare(self, rows: list[list[int]], float_graph: Path, int8_graph: Path, config: BundleConfig) -> Drift:
+        float_logits = run_graph(float_graph, rows)
+        int8_logits = run_graph(int8_graph, rows)
+        if int8_logits.shape != (len(rows), len(config.labels)):
+            raise ModelSourceError(
+                f"the model answers with {int8_logits.shape[1]} scores, and {len(config.labels)} labels are named; "
+                "set MODEL_LABELS to the names in the order of their indices"
+            )
+        multi_label = config.problem_type == _MULTI_LABEL
+        return measure_drift(float_logits, int8_logits, multi_label=multi_label)
+
+    def _record(self, model: TextClassifier, tokenizer_kind: str, drift: Drift) -> ConversionRecord:
+        return ConversionRecord(
+            source=_without_folders(self.request.source),
+            source_revision=self.request.revision,
+            source_files={role: path.name for role, path in self._files().items()},
+            model=model.describe(),
+            tokenizer=tokenizer_kind,
+            weights=model.describe_weights(),
+            drift=drift,
+            notices=self.notices,
+        )
+
+    def _files(self) -> dict[str, Path]:
+        return {role: Path(path) for role, path in self.request.files.items()}
+
+    def _path(self, role: str) -> Path | None:
+        return self._files().get(role)
+
+    def _say(self, message: str, fraction: float) -> None:
+        self.on_report(Progress(message, fraction))
+
+    def _warn(self, message: str) -> None:
+        self.notices.append(message)
+        self.on_report(Notice(message))
+
+
+def _without_folders(source: str) -> str:
+    """A local path tells the readers of a published card nothing that they should know."""
+    return Path(source).name if Path(source).exists() else source
+
+
+def _write_texts(output: Path, config: BundleConfig, record: ConversionRecord) -> None:
+    encoded = msgspec.json.format(msgspec.json.encode(config), indent=1)
+    (output / CONFIG_FILE).write_bytes(encoded + b"\n")
+    (output / CARD_FILE).write_text(write_card(config, record), encoding="utf-8")
+    write_record(record, output)

@@ -1,0 +1,68 @@
+"""Rounds float weights to int8: one scale a matrix for the dense layers, one a row for the word embeddings.
+
+Symmetric, so that zero stays zero and the products need no correction; what the engine does with activations is its
+own and happens at run time (`DynamicQuantizeLinear`).
+"""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+
+from convert.bert import BertWeights, FloatArray, Layer, Linear, QuantisedMatrix
+
+_LEVELS = 127
+
+
+def quantise(weights: BertWeights) -> BertWeights:
+    """The same classifier in int8. A layer that is int8 already stays as it is, and so do its model's embeddings."""
+    embeddings = weights.word_embeddings
+    if not weights.is_quantised and not isinstance(embeddings, QuantisedMatrix):
+        embeddings = quantise_matrix(embeddings, per_row=True)
+    return replace(
+        weights,
+        word_embeddings=embeddings,
+        layers=tuple(_quantise_layer(layer) for layer in weights.layers),
+        pooler=_quantise_linear(weights.pooler),
+        classifier=_quantise_linear(weights.classifier),
+    )
+
+
+def dequantise(weights: BertWeights) -> BertWeights:
+    """The same classifier with every dense layer in float, to measure an int8 one against."""
+    return replace(
+        weights,
+        layers=tuple(_each_linear(layer, Linear.to_float) for layer in weights.layers),
+        pooler=weights.pooler.to_float(),
+        classifier=weights.classifier.to_float(),
+    )
+
+
+def quantise_matrix(matrix: FloatArray, *, per_row: bool = False) -> QuantisedMatrix:
+    """Round `matrix` `[rows, columns]` to int8."""
+    largest = np.abs(matrix).max(axis=1) if per_row else np.abs(matrix).max(keepdims=True).reshape(1)
+    scale = np.where(largest > 0, largest / _LEVELS, 1.0).astype(np.float32)
+    values = np.rint(matrix / scale.reshape(-1, 1)).astype(np.int8)
+    return QuantisedMatrix(values, scale, np.zeros(scale.shape, np.int8))
+
+
+def _quantise_layer(layer: Layer) -> Layer:
+    return _each_linear(layer, _quantise_linear)
+
+
+def _each_linear(layer: Layer, change: Callable[[Linear], Linear]) -> Layer:
+    return replace(
+        layer,
+        query=change(layer.query),
+        key=change(layer.key),
+        value=change(layer.value),
+        attention_output=change(layer.attention_output),
+        intermediate=change(layer.intermediate),
+        output=change(layer.output),
+    )
+
+
+def _quantise_linear(linear: Linear) -> Linear:
+    if isinstance(linear.weight, QuantisedMatrix):
+        return linear
+    return Linear(quantise_matrix(linear.weight), linear.bias)

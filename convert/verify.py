@@ -1,0 +1,70 @@
+"""Measures what int8 changed: the same texts through the float graph and the int8 graph."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+from numpy.typing import NDArray
+from tokenizers import Tokenizer
+
+from bundles.session import session_options
+from convert.record import Drift
+from convert.samples import SAMPLE_TEXTS
+from shared.errors import ModelSourceError
+
+Logits = NDArray[np.float32]
+
+
+def sample_rows(tokenizer: Tokenizer, max_length: int) -> list[list[int]]:
+    """Token ids of the sample texts, cut to `max_length` with their last special token kept."""
+    rows = [encoding.ids for encoding in tokenizer.encode_batch(list(SAMPLE_TEXTS))]
+    return [row if len(row) <= max_length else [*row[: max_length - 1], row[-1]] for row in rows]
+
+
+def run_graph(path: Path, rows: Sequence[Sequence[int]]) -> Logits:
+    """Logits `[rows, labels]` of the graph at `path`, one row at a time."""
+    session = open_session(path)
+    wanted = {value.name for value in session.get_inputs()}
+    logits = [session.run(["logits"], _feeds(row, wanted))[0] for row in rows]
+    return np.concatenate(logits)
+
+
+def open_session(path: Path) -> onnxruntime.InferenceSession:
+    """A session that keeps its weights where they are, mapped from the file, instead of copying them."""
+    options = session_options(threads=0)
+    options.add_session_config_entry("session.disable_prepacking", "1")
+    return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+
+
+def measure_drift(float_logits: Logits, int8_logits: Logits, *, multi_label: bool) -> Drift:
+    """Compare the scores of two runs.
+
+    Raises:
+        ModelSourceError: a score is not a number.
+    """
+    if not np.isfinite(float_logits).all() or not np.isfinite(int8_logits).all():
+        raise ModelSourceError("the model answers with something that is not a number; its checkpoint is damaged")
+    before, after = _scores(float_logits, multi_label=multi_label), _scores(int8_logits, multi_label=multi_label)
+    changed = (before > 0.5) != (after > 0.5) if multi_label else before.argmax(axis=1) != after.argmax(axis=1)
+    moved = np.abs(before - after)
+    return Drift(
+        texts=len(before),
+        labels_changed=int(changed.reshape(len(before), -1).any(axis=1).sum()),
+        mean_score_change=round(float(moved.mean()), 6),
+        max_score_change=round(float(moved.max()), 6),
+    )
+
+
+def _scores(logits: Logits, *, multi_label: bool) -> NDArray[np.float64]:
+    values = logits.astype(np.float64)
+    if multi_label:
+        return np.asarray(1 / (1 + np.exp(-values)))
+    exponentials = np.exp(values - values.max(axis=1, keepdims=True))
+    return np.asarray(exponentials / exponentials.sum(axis=1, keepdims=True))
+
+
+def _feeds(row: Sequence[int], wanted: set[str]) -> dict[str, NDArray[np.int64]]:
+    ids = np.array([row], dtype=np.int64)
+    feeds = {"input_ids": ids, "attention_mask": np.ones_like(ids), "token_type_ids": np.zeros_like(ids)}
+    return {name: value for name, value in feeds.items() if name in wanted}

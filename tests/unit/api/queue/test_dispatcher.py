@@ -1,0 +1,232 @@
+"""The dispatcher against a queue whose speed and faults the test decides."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+
+from api.queue.dispatcher import Dispatcher
+from shared.errors import DeadlineExceededError, NoWorkerError, OverloadedError, StoreUnavailableError
+from shared.messages import Prediction, PredictMessage
+from shared.settings import Settings
+
+
+class Queue:
+    """Takes messages as a publisher does; `gate` holds a publish in flight, `fault` makes it fail."""
+
+    def __init__(self) -> None:
+        self.messages: list[PredictMessage] = []
+        self.gate = asyncio.Event()
+        self.gate.set()
+        self.fault: Exception | None = None
+
+    async def publish(self, message: PredictMessage) -> None:
+        self.messages.append(message)
+        await self.gate.wait()
+        if self.fault is not None:
+            raise self.fault
+
+    def texts(self) -> list[list[str]]:
+        return [[item.text for item in message.items] for message in self.messages]
+
+
+class Workers:
+    """The fleet as the dispatcher sees it."""
+
+    def __init__(self) -> None:
+        self.texts_per_s = 1000.0
+        self.absence: Exception | None = None
+
+    def require_live_worker(self) -> None:
+        if self.absence is not None:
+            raise self.absence
+
+
+def prediction(text_id: int) -> Prediction:
+    return Prediction(
+        id=text_id,
+        classification=f"label of {text_id}",
+        confidence=1.0,
+        labels=[],
+        scores={},
+        windows=1,
+        revision="r",
+        tokenization_s=0.0,
+        inference_s=0.0,
+    )
+
+
+@pytest.fixture
+def queue() -> Queue:
+    return Queue()
+
+
+@pytest.fixture
+def workers() -> Workers:
+    return Workers()
+
+
+@pytest.fixture
+async def dispatcher(queue: Queue, workers: Workers) -> AsyncIterator[Dispatcher]:
+    settings = Settings(predict_timeout_s=0.5, max_message_texts=3, max_inflight_texts=10)
+    dispatcher = Dispatcher(settings, "api-1", queue, workers)
+    dispatcher.start()
+    yield dispatcher
+    await dispatcher.close()
+
+
+async def settle() -> None:
+    for _ in range(10):
+        await asyncio.sleep(0)
+
+
+def answer_all(dispatcher: Dispatcher, queue: Queue) -> None:
+    dispatcher.resolve([prediction(item.id) for message in queue.messages for item in message.items])
+
+
+async def test_a_lone_text_leaves_at_once(dispatcher: Dispatcher, queue: Queue) -> None:
+    request = asyncio.create_task(dispatcher.classify(["혼자"]))
+    await settle()
+
+    assert queue.texts() == [["혼자"]]
+    answer_all(dispatcher, queue)
+    ((result),) = await request
+    assert result == prediction(queue.messages[0].items[0].id)
+
+
+async def test_texts_that_come_while_a_message_is_published_leave_together_up_to_the_limit(
+    dispatcher: Dispatcher, queue: Queue
+) -> None:
+    queue.gate.clear()
+    requests = [asyncio.create_task(dispatcher.classify([text])) for text in "abcde"]
+    await settle()
+    assert queue.texts() == [["a", "b", "c"]]
+
+    queue.gate.set()
+    await settle()
+    assert queue.texts() == [["a", "b", "c"], ["d", "e"]]
+    answer_all(dispatcher, queue)
+    assert len(await asyncio.gather(*requests)) == 5
+
+
+async def test_results_come_in_the_order_of_the_texts_whatever_the_order_of_the_answers(
+    dispatcher: Dispatcher, queue: Queue
+) -> None:
+    request = asyncio.create_task(dispatcher.classify(["a", "b", "c"]))
+    await settle()
+    ids = [item.id for item in queue.messages[0].items]
+    for text_id in reversed(ids):
+        dispatcher.resolve([prediction(text_id)])
+
+    assert await request == [prediction(text_id) for text_id in ids]
+
+
+async def test_a_text_without_an_answer_gets_its_error_and_the_others_their_answers(
+    dispatcher: Dispatcher, queue: Queue
+) -> None:
+    request = asyncio.create_task(dispatcher.classify(["a", "b"]))
+    await settle()
+    answered, _ = (item.id for item in queue.messages[0].items)
+    dispatcher.resolve([prediction(answered)])
+
+    first, second = await request
+    assert first == prediction(answered)
+    assert isinstance(second, DeadlineExceededError)
+    assert dispatcher.inflight_texts == 0
+
+
+async def test_an_answer_that_comes_late_or_twice_does_no_harm(dispatcher: Dispatcher, queue: Queue) -> None:
+    request = asyncio.create_task(dispatcher.classify(["a"]))
+    await settle()
+    answer_all(dispatcher, queue)
+    answer_all(dispatcher, queue)
+    await request
+    answer_all(dispatcher, queue)
+
+    assert dispatcher.inflight_texts == 0
+
+
+async def test_a_store_that_takes_no_message_fails_its_texts_and_not_the_next_ones(
+    dispatcher: Dispatcher, queue: Queue
+) -> None:
+    queue.fault = StoreUnavailableError("away")
+    (failed,) = await dispatcher.classify(["a"])
+    assert isinstance(failed, StoreUnavailableError)
+
+    queue.fault = None
+    request = asyncio.create_task(dispatcher.classify(["b"]))
+    await settle()
+    answer_all(dispatcher, queue)
+    assert isinstance((await request)[0], Prediction)
+
+
+async def test_a_bug_while_publishing_fails_its_texts_and_not_the_next_ones(
+    dispatcher: Dispatcher, queue: Queue
+) -> None:
+    queue.fault = TypeError("a bug")
+    (failed,) = await dispatcher.classify(["a"])
+    assert failed.code == "internal_error"
+
+    queue.fault = None
+    request = asyncio.create_task(dispatcher.classify(["b"]))
+    await settle()
+    answer_all(dispatcher, queue)
+    assert isinstance((await request)[0], Prediction)
+
+
+async def test_with_no_worker_nothing_is_queued(dispatcher: Dispatcher, queue: Queue, workers: Workers) -> None:
+    workers.absence = NoWorkerError("none")
+    with pytest.raises(NoWorkerError):
+        await dispatcher.classify(["a"])
+    assert queue.messages == []
+
+
+async def test_texts_beyond_what_can_be_in_flight_are_refused(dispatcher: Dispatcher, queue: Queue) -> None:
+    request = asyncio.create_task(dispatcher.classify(list("abcdefgh")))
+    await settle()
+    with pytest.raises(OverloadedError):
+        await dispatcher.classify(["i", "j", "k"])
+
+    answer_all(dispatcher, queue)
+    await request
+
+
+async def test_texts_that_slow_workers_could_not_answer_in_time_are_refused(
+    dispatcher: Dispatcher, queue: Queue, workers: Workers
+) -> None:
+    workers.texts_per_s = 4.0  # two texts in the half second that callers wait
+    request = asyncio.create_task(dispatcher.classify(["a", "b"]))
+    await settle()
+    with pytest.raises(OverloadedError):
+        await dispatcher.classify(["c"])
+
+    answer_all(dispatcher, queue)
+    await request
+
+
+async def test_after_a_worker_died_unanswered_texts_are_sent_again(dispatcher: Dispatcher, queue: Queue) -> None:
+    request = asyncio.create_task(dispatcher.classify(["a", "b"]))
+    await settle()
+    dispatcher.resolve([prediction(queue.messages[0].items[0].id)])
+    dispatcher.resend_pending()
+    await settle()
+
+    assert queue.texts() == [["a", "b"], ["b"]]
+    answer_all(dispatcher, queue)
+    await request
+
+
+async def test_a_caller_that_left_is_not_sent(dispatcher: Dispatcher, queue: Queue) -> None:
+    queue.gate.clear()
+    first = asyncio.create_task(dispatcher.classify(["a"]))
+    await settle()
+    left = asyncio.create_task(dispatcher.classify(["b"]))
+    await settle()
+    left.cancel()
+    await settle()
+    queue.gate.set()
+    await settle()
+
+    assert queue.texts() == [["a"]]
+    answer_all(dispatcher, queue)
+    await first

@@ -1,0 +1,72 @@
+"""What `normalise` promises for any text, and the disguises that it undoes."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bundles.text.normalise import NORMALISERS, normalise
+
+KOREAN = st.text(alphabet="시씨발병신새끼개가나다ㅅㅂㅆㅋㅠㅜㅏㅣㅐㅗ1l8!.*~ \u200bａtlqkfrH", max_size=24)
+
+
+@given(st.one_of(st.text(max_size=60), KOREAN))
+def test_normalising_twice_is_normalising_once(text: str) -> None:
+    once = normalise(text)
+    assert normalise(once) == once
+
+
+@given(st.one_of(st.text(min_size=1, max_size=60), KOREAN))
+def test_a_text_that_is_not_blank_never_becomes_empty(text: str) -> None:
+    assert bool(normalise(text).strip()) >= bool(text.strip())
+
+
+@pytest.mark.parametrize(
+    ("disguised", "plain"),
+    [
+        ("시1발", "시발"),
+        ("씨8", "씨팔"),
+        ("tlqkf 뭐야", "시발 뭐야"),
+        ("ㅅㅣㅂㅏㄹ", "시발"),
+        ("ㅅㅣ발", "시발"),
+        ("시ㅂ발", "시발"),
+        ("시\u200b발", "시발"),
+        ("시.발", "시발"),
+        ("병 신 새 끼", "병신새끼"),
+        ("씨이이이발", "씨발"),
+        ("ㄱH새끼", "개새끼"),
+        ("ㅅ1발", "시발"),
+        ("ｓｉｂａｌ", "씨발"),
+        ("시바ㄹ", "시발"),
+        ("\u1109\u1175\u1107\u1161\u11af", "시발"),
+        ("㉦ㅣ발", "시발"),
+        ("시\u0336발\u0336", "시발"),
+        ("개ㅐ새끼", "개새끼"),
+        ("ㅋㅋㅋㅋㅋㅋㅋㅋ", "ㅋㅋㅋ"),
+    ],
+)
+def test_a_disguise_is_undone(disguised: str, plain: str) -> None:
+    assert normalise(disguised) == plain
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "다시 발견한 길",
+        "3시8분에 만나요",
+        "18번 버스",
+        "1000000원",
+        "ㅋㅋㅜㅜ",
+        "너 나오라고ㅗㅗ",
+        "The show title is visual",
+        "https://example.com/tlqkf",
+        "몇 시 발 비행기",
+        "다시.발표합니다",
+        "나이가 몇 살이에요?",
+    ],
+)
+def test_innocent_text_stays_as_it_is(text: str) -> None:
+    assert normalise(text) in (text, text.replace("시 발", "시발"))
+
+
+def test_every_version_is_found_by_its_name() -> None:
+    assert NORMALISERS["kobert-1"] is normalise

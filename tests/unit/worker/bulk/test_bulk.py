@@ -1,0 +1,73 @@
+"""The bulk runner's hands: chunks that were begun before are taken one at a time."""
+
+import threading
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pytest
+from redis import Redis
+
+from api.store.catalogue import Catalogue
+from shared import keys
+from shared.jobs.ledger import Ledger
+from shared.jobs.packing import pack_rows
+from shared.jobs.records import JobSpec, Row
+from shared.settings import Settings
+from tests.support.echo import EchoEngine
+from tests.support.stack import wait_until
+from tests.support.valkey import running_valkey
+from worker.bulk.runner import BulkRunner
+from worker.inference.engines.protocol import Logits
+from worker.main import build_classifier
+
+SUSPECTS = 4
+OWNER = "owner"
+
+
+class HeldEngine(EchoEngine):
+    """Computes once it may."""
+
+    may_go = threading.Event()
+    entered = threading.Event()
+
+    def run(self, rows: Sequence[Sequence[int]]) -> Logits:
+        self.entered.set()
+        assert self.may_go.wait(30)
+        return super().run(rows)
+
+
+@pytest.fixture
+def redis() -> Iterator[Redis]:
+    with running_valkey() as url, Redis.from_url(url) as client:
+        yield client
+
+
+def test_of_chunks_that_were_begun_before_a_worker_holds_one_and_is_charged_with_no_other(
+    redis: Redis, echo_bundle: Path
+) -> None:
+    settings = Settings(model=str(echo_bundle), bulk_threads=SUSPECTS, job_poll_s=0.05)
+    catalogue, ledger = Catalogue(redis, settings), Ledger(redis, settings)
+    job_id = catalogue.begin(OWNER)
+    for row in range(SUSPECTS):
+        catalogue.append(job_id, row, pack_rows([Row(row + 1, f"댓글 {row}")]))
+    catalogue.commit(job_id, OWNER, JobSpec(format="txt"), SUSPECTS, None)
+    assert all(ledger.lease("dead") for _ in range(SUSPECTS))
+    ledger.sweep()  # "dead" has no heartbeat
+
+    redis.set(keys.worker("alive"), "here")
+    HeldEngine.may_go.set()
+    classifier = build_classifier(settings, HeldEngine)
+    HeldEngine.may_go.clear()
+    HeldEngine.entered.clear()
+    runner = BulkRunner(ledger, classifier, settings, "alive", lambda _outcomes: None)
+    runner.start()
+    try:
+        assert HeldEngine.entered.wait(10)
+        begun = sorted(int(attempts) for attempts in redis.hvals(keys.job_part(job_id, ":attempts")))
+        assert begun == [1] * (SUSPECTS - 1) + [2]
+        HeldEngine.may_go.set()
+        wait_until(lambda: catalogue.get(job_id, OWNER).status == "completed", "the job's end")
+    finally:
+        HeldEngine.may_go.set()
+        runner.stop(5)
+        classifier.batcher.close()

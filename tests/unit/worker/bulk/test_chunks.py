@@ -1,0 +1,105 @@
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+import pytest
+from redis import Redis
+from worker.bulk.runner.chunks import SLICE_CHARS, ChunkWorker
+
+from api.store.catalogue import Catalogue
+from shared.jobs.ledger import Ledger
+from shared.jobs.packing import pack_rows, unpack_result
+from shared.jobs.records import JobSpec, Lease, Outcome, Row, RowError, RowFailure
+from shared.settings import Settings
+from tests.support.echo import EchoEngine, echo_scores
+from tests.support.valkey import running_valkey
+from worker.inference.classifier import Classifier
+from worker.main import build_classifier
+
+POISON = "이 문장에서 모델이 넘어집니다"
+SETTINGS = Settings(job_attempts=3)
+
+
+@pytest.fixture(scope="module")
+def redis() -> Iterator[Redis]:
+    with running_valkey() as url, Redis.from_url(url) as client:
+        yield client
+
+
+@pytest.fixture(scope="module")
+def classifier(echo_bundle: Path) -> Iterator[Classifier]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("ECHO_POISON", POISON)
+        built = build_classifier(Settings(model=str(echo_bundle)), EchoEngine)
+    yield built
+    built.batcher.close()
+
+
+class OneChunk:
+    """A job of one chunk, which a chunk worker does as its `attempt`-th."""
+
+    def __init__(self, redis: Redis, classifier: Classifier, rows: list[Row]) -> None:
+        redis.flushall()
+        self.ledger = Ledger(redis, SETTINGS)
+        self._catalogue = Catalogue(redis, SETTINGS)
+        self._classifier = classifier
+        self.stored: list[Outcome] = []
+        self.job_id = self._catalogue.begin("owner")
+        self._catalogue.append(self.job_id, 0, pack_rows(rows))
+        self._catalogue.commit(self.job_id, "owner", JobSpec(format="txt"), len(rows), None)
+
+    def do(self, attempt: int = 1, *, stopping: bool = False) -> None:
+        lease = msgspec.structs.replace(self.lease(), attempt=attempt)
+        ChunkWorker(self.ledger, self._classifier, SETTINGS, lambda: stopping, self.stored.extend).do(lease)
+
+    def lease(self) -> Lease:
+        lease = self.ledger.lease("w")
+        assert lease is not None
+        return lease
+
+    @property
+    def outcomes(self) -> list[Outcome]:
+        return unpack_result(self._catalogue.result(self.job_id, 0) or b"")[1].outcomes
+
+
+def test_every_row_has_its_outcome_in_its_place(redis: Redis, classifier: Classifier) -> None:
+    rows = [Row(1, "가"), Row(2, None, error=RowError("no_text", "nothing there")), Row(3, POISON), Row(4, "나")]
+    chunk = OneChunk(redis, classifier, rows)
+    chunk.do()
+
+    good, empty, poisoned, last = chunk.outcomes
+    assert empty == RowFailure("no_text", "nothing there")
+    assert isinstance(poisoned, RowFailure)
+    assert poisoned.code == "prediction_failed"
+    for outcome, text in ((good, "가"), (last, "나")):
+        assert not isinstance(outcome, RowFailure)
+        assert dict(zip(classifier.info.labels, outcome.scores, strict=True)) == echo_scores(text)
+
+
+def test_a_chunk_of_long_texts_is_worked_on_in_slices(redis: Redis, classifier: Classifier) -> None:
+    chunk = OneChunk(redis, classifier, [Row(number, "가" * 1_000) for number in range(2 * SLICE_CHARS // 1_000)])
+    chunk.do()
+    assert len(chunk.outcomes) == 2 * SLICE_CHARS // 1_000
+    assert not any(isinstance(outcome, RowFailure) for outcome in chunk.outcomes)
+
+
+def test_a_chunk_that_killed_too_many_workers_is_halved(redis: Redis, classifier: Classifier) -> None:
+    chunk = OneChunk(redis, classifier, [Row(number, f"글 {number}") for number in range(8)])
+    chunk.do(attempt=4)
+    halves = [chunk.lease() for _ in range(2)]
+    # Each has one try left before it is halved again.
+    assert [(half.first_row, half.attempt) for half in halves] == [(0, 3), (4, 3)]
+
+
+def test_a_single_row_that_still_kills_workers_is_named(redis: Redis, classifier: Classifier) -> None:
+    chunk = OneChunk(redis, classifier, [Row(1, "글")])
+    chunk.do(attempt=4)
+    (outcome,) = chunk.outcomes
+    assert isinstance(outcome, RowFailure)
+    assert (outcome.code, "3 attempts" in outcome.message) == ("prediction_failed", True)
+
+
+def test_a_worker_that_is_stopping_gives_the_chunk_back(redis: Redis, classifier: Classifier) -> None:
+    chunk = OneChunk(redis, classifier, [Row(1, "가")])
+    chunk.do(stopping=True)
+    assert chunk.lease().attempt == 1

@@ -1,0 +1,232 @@
+import threading
+import time
+from collections import deque
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shared.errors import PredictionFailedError, UnavailableError
+from worker.inference.batcher import MAX_PADDING_SHARE, MicroBatcher, Priority, _Row, close_batch
+from worker.inference.engines.protocol import Logits
+
+WAIT_S = 10
+POISON = 666
+
+
+class GatedEngine:
+    """An engine that notes each pass and, while its gate is shut, holds it."""
+
+    def __init__(self) -> None:
+        self.passes: list[list[int]] = []
+        self.gate = threading.Event()
+        self.gate.set()
+        self.entered = threading.Semaphore(0)
+
+    def run(self, rows: Sequence[Sequence[int]]) -> Logits:
+        self.passes.append([row[0] for row in rows])
+        self.entered.release()
+        assert self.gate.wait(WAIT_S)
+        if any(POISON in row for row in rows):
+            raise FloatingPointError
+        return np.array([[row[0]] for row in rows], dtype=np.float32)
+
+
+@pytest.fixture
+def engine() -> GatedEngine:
+    return GatedEngine()
+
+
+@pytest.fixture
+def batcher(engine: GatedEngine) -> Iterator[MicroBatcher]:
+    batcher = MicroBatcher(engine, max_batch_tokens=32)
+    batcher.start()
+    yield batcher
+    engine.gate.set()
+    batcher.close()
+
+
+def hold_the_model(batcher: MicroBatcher, engine: GatedEngine) -> Future:
+    """Occupy the model thread, so that what is submitted next waits together."""
+    engine.gate.clear()
+    (held,) = batcher.submit([[0]], Priority.INTERACTIVE)
+    assert engine.entered.acquire(timeout=WAIT_S)
+    return held
+
+
+def results(futures: Sequence[Future]) -> list[float]:
+    return [future.result(WAIT_S).logits[0] for future in futures]
+
+
+def test_a_lone_row_is_run_without_waiting_for_company(batcher: MicroBatcher) -> None:
+    assert results(batcher.submit([[5, 5]], Priority.INTERACTIVE)) == [5]
+
+
+def test_rows_that_wait_together_are_run_together_and_each_gets_its_own_logits(
+    batcher: MicroBatcher, engine: GatedEngine
+) -> None:
+    hold_the_model(batcher, engine)
+    futures = batcher.submit([[1], [2], [3]], Priority.INTERACTIVE)
+    engine.gate.set()
+
+    assert results(futures) == [1, 2, 3]
+    assert engine.passes[1:] == [[1, 2, 3]]
+
+
+def test_interactive_rows_go_before_bulk_rows_that_came_first(batcher: MicroBatcher, engine: GatedEngine) -> None:
+    hold_the_model(batcher, engine)
+    bulk = batcher.submit([[1], [2]], Priority.BULK)
+    interactive = batcher.submit([[3]], Priority.INTERACTIVE)
+    engine.gate.set()
+    results([*bulk, *interactive])
+
+    assert engine.passes[1:] == [[3], [1, 2]]
+
+
+def test_no_bulk_pass_begins_while_an_interactive_text_is_on_its_way(
+    batcher: MicroBatcher, engine: GatedEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("worker.inference.batcher.COURTESY_S", WAIT_S)
+    with batcher.interactive():
+        bulk = batcher.submit([[1]], Priority.BULK)
+        results(batcher.submit([[2]], Priority.INTERACTIVE))
+        assert engine.passes == [[2]]
+    results(bulk)
+
+    assert engine.passes == [[2], [1]]
+
+
+def test_bulk_goes_on_though_interactive_texts_come_without_a_pause(batcher: MicroBatcher) -> None:
+    with batcher.interactive():
+        assert results(batcher.submit([[1]], Priority.BULK)) == [1]
+        batcher.give_way()
+
+
+def test_bulk_work_gives_way_until_the_interactive_text_is_answered(
+    batcher: MicroBatcher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("worker.inference.batcher.COURTESY_S", WAIT_S)
+    order: list[str] = []
+
+    def bulk() -> None:
+        batcher.give_way()
+        order.append("bulk")
+
+    with batcher.interactive():
+        hand = threading.Thread(target=bulk)
+        hand.start()
+        results(batcher.submit([[1]], Priority.INTERACTIVE))
+        order.append("interactive")
+    hand.join(WAIT_S)
+
+    assert order == ["interactive", "bulk"]
+
+
+def test_a_failing_pass_is_repeated_row_by_row_and_only_the_row_at_fault_fails(
+    batcher: MicroBatcher, engine: GatedEngine
+) -> None:
+    hold_the_model(batcher, engine)
+    first, broken, last = batcher.submit([[1, 1], [2, POISON], [3, 3]], Priority.INTERACTIVE)
+    engine.gate.set()
+
+    assert results([first, last]) == [1, 3]
+    with pytest.raises(PredictionFailedError):
+        broken.result(WAIT_S)
+    assert batcher.stats.snapshot().failed_texts == 1
+
+
+def test_a_row_whose_caller_left_is_not_computed(batcher: MicroBatcher, engine: GatedEngine) -> None:
+    hold_the_model(batcher, engine)
+    left, stays = batcher.submit([[1], [2]], Priority.INTERACTIVE)
+    assert left.cancel()
+    engine.gate.set()
+
+    assert results([stays]) == [2]
+    assert engine.passes[1:] == [[2]]
+
+
+def test_closing_ends_every_row_that_waits_with_a_named_error(batcher: MicroBatcher, engine: GatedEngine) -> None:
+    held = hold_the_model(batcher, engine)
+    (waiting,) = batcher.submit([[1]], Priority.BULK)
+    closing = threading.Thread(target=batcher.close)
+    closing.start()
+
+    with pytest.raises(UnavailableError):
+        waiting.result(WAIT_S)
+    engine.gate.set()
+    closing.join(WAIT_S)
+    assert held.result(WAIT_S).logits[0] == 0
+    with pytest.raises(UnavailableError):
+        batcher.submit([[1]], Priority.BULK)
+
+
+def test_the_counters_tell_tokens_from_padding(batcher: MicroBatcher, engine: GatedEngine) -> None:
+    hold_the_model(batcher, engine)
+    futures = batcher.submit([[1] * 9, [2] * 10], Priority.INTERACTIVE)
+    engine.gate.set()
+    results(futures)
+
+    snapshot = batcher.stats.snapshot()
+    assert (snapshot.texts, snapshot.batches, snapshot.tokens, snapshot.padding_tokens) == (3, 2, 20, 1)
+    assert snapshot.mean_batch_size == 1.5
+
+
+def test_an_idle_model_thread_goes_on_saying_that_it_lives(batcher: MicroBatcher) -> None:
+    before = batcher.beat_at
+    deadline = time.monotonic() + WAIT_S
+    while batcher.beat_at == before and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert batcher.beat_at > before
+
+
+def rows_of(lengths: Sequence[int]) -> deque[_Row]:
+    return deque(_Row([0] * length) for length in lengths)
+
+
+def lengths_of(rows: Sequence[_Row]) -> list[int]:
+    return [len(row.token_ids) for row in rows]
+
+
+def test_a_batch_starts_with_the_oldest_row_and_adds_those_nearest_in_length() -> None:
+    waiting = rows_of([10, 60, 11, 3, 9, 58])
+
+    assert lengths_of(close_batch(waiting, max_batch_tokens=33)) == [10, 11, 9]
+    assert lengths_of(waiting) == [60, 3, 58]
+
+
+def test_the_budget_counts_padding() -> None:
+    waiting = rows_of([10, 9, 9, 9])
+
+    assert lengths_of(close_batch(waiting, max_batch_tokens=30)) == [10, 9, 9]
+
+
+def test_rows_of_other_lengths_wait_for_a_pass_of_their_own() -> None:
+    waiting = rows_of([10, 5, 10, 9])
+
+    assert lengths_of(close_batch(waiting, max_batch_tokens=100)) == [10, 10, 9]
+    assert lengths_of(waiting) == [5]
+
+
+def test_a_row_over_the_budget_is_run_alone() -> None:
+    waiting = rows_of([100, 1])
+
+    assert lengths_of(close_batch(waiting, max_batch_tokens=30)) == [100]
+
+
+@given(lengths=st.lists(st.integers(1, 128), min_size=1, max_size=700), budget=st.integers(16, 2048))
+def test_closing_batches_loses_and_doubles_no_row_and_keeps_to_the_budget(lengths: list[int], budget: int) -> None:
+    waiting = rows_of(lengths)
+    rows = list(waiting)
+    taken: list[_Row] = []
+    while waiting:
+        oldest = waiting[0]
+        batch = close_batch(waiting, budget)
+        assert batch[0] is oldest
+        padded = max(lengths_of(batch)) * len(batch)
+        assert len(batch) == 1 or padded <= budget
+        assert padded - sum(lengths_of(batch)) <= MAX_PADDING_SHARE * padded
+        taken.extend(batch)
+    assert sorted(map(id, taken)) == sorted(map(id, rows))

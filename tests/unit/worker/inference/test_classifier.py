@@ -1,0 +1,144 @@
+import itertools
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from bundles.format import load_bundle
+from shared.errors import DeadlineExceededError, TextRejectedError
+from shared.messages import PredictMessage, TextItem, encode
+from tests.support.echo import echo_logits, echo_scores
+from worker.inference.batcher import MicroBatcher, Priority
+from worker.inference.classifier import Classified, Classifier, _Pending
+from worker.inference.engines.protocol import Logits
+from worker.inference.tokenizer import BundleTokenizer
+from worker.inference.verdict import Judge, Verdict
+from worker.tasks import answer
+
+
+class SlowEngine:
+    """`echo_logits`, behind a gate."""
+
+    def __init__(self) -> None:
+        self.gate = threading.Event()
+        self.gate.set()
+        self.rows = 0
+
+    def run(self, rows: Sequence[Sequence[int]]) -> Logits:
+        self.gate.wait(10)
+        self.rows += len(rows)
+        return np.stack([echo_logits(row) for row in rows])
+
+
+class Outbox:
+    """Takes what a task sends, as `ReplyWriter` does."""
+
+    def __init__(self) -> None:
+        self.results: list = []
+
+    def send(self, reply_to: str, results: list, deadline: float) -> None:
+        self.results += results
+
+
+@pytest.fixture
+def engine() -> SlowEngine:
+    return SlowEngine()
+
+
+@pytest.fixture
+def classifier(engine: SlowEngine, echo_bundle: Path) -> Iterator[Classifier]:
+    bundle = load_bundle(echo_bundle)
+    batcher = MicroBatcher(engine, max_batch_tokens=256)
+    batcher.start()
+    yield Classifier(bundle, BundleTokenizer(bundle, max_windows=2), batcher, Judge(bundle.config, {}))
+    engine.gate.set()
+    batcher.close()
+
+
+def classify(classifier: Classifier, texts: list[str], timeout_s: float = 10) -> dict[int, Classified]:
+    groups = classifier.classify(texts, time.time() + timeout_s)
+    return {done.index: done for group in groups for done in group}
+
+
+def test_every_text_has_one_outcome_its_own(classifier: Classifier) -> None:
+    texts = [f"글 {number}" for number in range(50)]
+    outcomes = classify(classifier, texts)
+
+    assert sorted(outcomes) == list(range(50))
+    for index, text in enumerate(texts):
+        outcome = outcomes[index].outcome
+        assert isinstance(outcome, Verdict)
+        assert outcome.scores == echo_scores(text)
+
+
+def test_a_text_of_too_many_windows_is_refused_and_the_others_are_classified(classifier: Classifier) -> None:
+    outcomes = classify(classifier, ["앞", "길다" * 100, "뒤"])
+
+    assert isinstance(outcomes[1].outcome, TextRejectedError)
+    assert isinstance(outcomes[0].outcome, Verdict)
+    assert isinstance(outcomes[2].outcome, Verdict)
+
+
+def test_at_the_deadline_what_is_unfinished_ends_as_such_and_is_not_computed(
+    classifier: Classifier, engine: SlowEngine
+) -> None:
+    engine.gate.clear()
+    classifier.batcher.submit([[1]], Priority.INTERACTIVE)  # occupies the model thread
+    time.sleep(0.1)
+
+    outcomes = classify(classifier, ["늦은 글"], timeout_s=0.2)
+
+    assert isinstance(outcomes[0].outcome, DeadlineExceededError)
+    engine.gate.set()
+    assert isinstance(classify(classifier, ["다음 글"])[0].outcome, Verdict)
+    assert engine.rows == 2
+
+
+def test_a_text_that_ends_between_two_looks_is_not_lost(
+    classifier: Classifier, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks = itertools.count()
+    monkeypatch.setattr(_Pending, "done", property(lambda _: next(looks) % 2 == 1))
+
+    (done,) = classify(classifier, ["사이에 끝난 글"]).values()
+
+    assert isinstance(done.outcome, Verdict)
+
+
+def test_windows_that_share_a_pass_count_its_time_once(classifier: Classifier) -> None:
+    ((two,), (one,)) = (classify(classifier, [text]).values() for text in ("가" * 30, "가" * 20))
+
+    # Both windows fit one pass, so there were two passes for two texts.
+    assert (two.windows, one.windows) == (2, 1)
+    assert classifier.batcher.stats.snapshot().batches == 2
+
+
+def test_a_message_that_cannot_be_read_is_dropped(classifier: Classifier) -> None:
+    outbox = Outbox()
+    answer('{"version": 99}', classifier, outbox)
+    assert outbox.results == []
+
+
+def test_a_message_delivered_after_its_deadline_costs_no_computation(
+    classifier: Classifier, engine: SlowEngine
+) -> None:
+    outbox = Outbox()
+    message = PredictMessage(reply_to="api", deadline=time.time() - 1, items=[TextItem(1, "늦었다")])
+    answer(encode(message).decode(), classifier, outbox)
+
+    assert outbox.results == []
+    assert engine.rows == 0
+
+
+def test_answers_carry_the_ids_of_their_texts(classifier: Classifier) -> None:
+    outbox = Outbox()
+    items = [TextItem(7, "일곱"), TextItem(9, "길다" * 100)]
+    message = PredictMessage(reply_to="api", deadline=time.time() + 10, items=items)
+    answer(encode(message).decode(), classifier, outbox)
+
+    by_id = {result.id: result for result in outbox.results}
+    assert by_id[7].scores == echo_scores("일곱")
+    assert by_id[9].code == "text_too_long"

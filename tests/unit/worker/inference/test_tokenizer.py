@@ -1,0 +1,41 @@
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bundles.format import load_bundle
+from shared.errors import BundleInvalidError, TextRejectedError
+from tests.support.echo import write_echo_bundle
+from worker.inference.tokenizer import BundleTokenizer
+
+
+@pytest.fixture(scope="module")
+def tokenizer(echo_bundle: Path) -> BundleTokenizer:
+    return BundleTokenizer(load_bundle(echo_bundle), max_windows=4)
+
+
+def test_each_window_carries_the_special_tokens_of_the_bundle(tokenizer: BundleTokenizer) -> None:
+    ((short,), long) = tokenizer.encode(["a", "b" * 100])
+
+    assert (short[0], short[-1], len(short)) == (1, 2, 3)
+    assert [len(window) for window in long] == [64, 64]
+    assert all((window[0], window[-1]) == (1, 2) for window in long)
+
+
+def test_a_text_of_too_many_windows_is_refused_with_both_numbers(tokenizer: BundleTokenizer) -> None:
+    (windows,) = tokenizer.encode(["b" * 1000])
+    with pytest.raises(TextRejectedError, match=r"21 windows.*at most 4"):
+        tokenizer.check_length(windows)
+
+
+def test_an_unknown_normaliser_is_refused_by_name(tmp_path: Path) -> None:
+    bundle = load_bundle(write_echo_bundle(tmp_path / "bundle", normaliser="from-the-future"))
+    with pytest.raises(BundleInvalidError, match="from-the-future"):
+        BundleTokenizer(bundle, max_windows=4)
+
+
+@given(text=st.text(st.characters(exclude_categories=["Cs"]), max_size=30))
+def test_any_valid_unicode_can_be_tokenised(tokenizer: BundleTokenizer, text: str) -> None:
+    ((*_, last),) = tokenizer.encode([text])
+    assert last[-1] == 2

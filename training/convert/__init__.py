@@ -1,1 +1,0 @@
-"""Turning a checkpoint that a user already has into a model bundle."""

@@ -1,0 +1,1 @@
+"""The labelled texts: read, merged, disguised, and cut into batches."""

@@ -1,0 +1,1 @@
+"""The network, and everything that changes its weights or teaches it."""

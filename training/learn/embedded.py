@@ -1,0 +1,113 @@
+"""An encoder to train further, taken out of a served bundle: its int8 weights as floats again.
+
+So that a user needs no encoder from elsewhere. Rounding to int8 and back moves a weight by half a step at most, which
+a first epoch makes good. Only graphs that `training/ship/quantise.py` wrote are read.
+"""
+
+from pathlib import Path
+
+import numpy as np
+import onnx
+import torch
+from onnx import NodeProto, numpy_helper
+from torch import Tensor
+from transformers import BertConfig, BertModel
+
+from bundles.format import MODEL_FILE, Bundle
+from shared.errors import ModelSourceError
+from training.learn.network import new_encoder
+
+_EMBEDDINGS = ("word_embeddings.weight", "position_embeddings.weight", "token_type_embeddings.weight")
+
+
+class _Graph:
+    """The initialisers of a quantised graph by name, and its nodes by kind, in their order."""
+
+    def __init__(self, path: Path) -> None:
+        graph = onnx.load(str(path)).graph
+        self._values = {item.name: numpy_helper.to_array(item) for item in graph.initializer}
+        self.nodes = list(graph.node)
+
+    def of_kind(self, *kinds: str) -> list[NodeProto]:
+        return [node for node in self.nodes if node.op_type in kinds]
+
+    def plain(self, name: str) -> Tensor:
+        return torch.from_numpy(np.array(self._values[name], dtype=np.float32))
+
+    def dequantised(self, name: str) -> Tensor:
+        stem = name.removesuffix("_quantized")
+        scale, zero = (self._values[f"{stem}_{part}"].astype(np.float32) for part in ("scale", "zero_point"))
+        return torch.from_numpy((self._values[f"{stem}_quantized"].astype(np.float32) - zero) * scale)
+
+
+def encoder_of_bundle(bundle: Bundle) -> BertModel:
+    """The encoder of a bundle that this project exported, in float32.
+
+    Raises:
+        ModelSourceError: the graph is not one that this project exports.
+    """
+    graph = _Graph(bundle.path / MODEL_FILE)
+    try:
+        state = _embeddings(graph)
+        layers = graph.of_kind("QAttention")
+        for index, attention in enumerate(layers):
+            state |= _attention(graph, attention, index)
+        state |= _dense_layers(graph, len(layers))
+        return _encoder(state, len(layers), heads=int(layers[0].attribute[0].i), pad_id=bundle.config.pad_token_id)
+    except (KeyError, IndexError, RuntimeError) as error:
+        raise ModelSourceError(
+            f"{bundle.path / MODEL_FILE} is no graph to train from: name an encoder instead"
+        ) from error
+
+
+def _embeddings(graph: _Graph) -> dict[str, Tensor]:
+    node = graph.of_kind("QEmbedLayerNormalization")[0]
+    names = (*_EMBEDDINGS, "LayerNorm.weight", "LayerNorm.bias")
+    return {
+        f"embeddings.{name}": graph.dequantised(tensor) for name, tensor in zip(names, node.input[2:7], strict=True)
+    }
+
+
+def _attention(graph: _Graph, node: NodeProto, index: int) -> dict[str, Tensor]:
+    weights = graph.dequantised(node.input[1]).chunk(3, dim=1)
+    biases = graph.plain(node.input[2]).chunk(3)
+    state: dict[str, Tensor] = {}
+    for part, weight, bias in zip(("query", "key", "value"), weights, biases, strict=True):
+        state[f"encoder.layer.{index}.attention.self.{part}.weight"] = weight.T.contiguous()
+        state[f"encoder.layer.{index}.attention.self.{part}.bias"] = bias.contiguous()
+    return state
+
+
+def _dense_layers(graph: _Graph, layers: int) -> dict[str, Tensor]:
+    """Each layer's three dense weights, and the biases and norms that follow them, which keep their names."""
+    products = graph.of_kind("MatMulIntegerToFloat")[: 3 * layers]
+    names = ("attention.output.dense", "intermediate.dense", "output.dense")
+    state = {
+        f"encoder.layer.{number // 3}.{names[number % 3]}.weight": graph.dequantised(node.input[1]).T.contiguous()
+        for number, node in enumerate(products)
+    }
+    for node in graph.of_kind("MatMulIntegerToFloat", "LayerNormalization"):
+        for name in node.input:
+            if name.startswith("encoder.encoder.layer."):
+                state[name.removeprefix("encoder.")] = graph.plain(name)
+    return state
+
+
+def _encoder(state: dict[str, Tensor], layers: int, *, heads: int, pad_id: int) -> BertModel:
+    words, width = state["embeddings.word_embeddings.weight"].shape
+    config = BertConfig(
+        vocab_size=words,
+        hidden_size=width,
+        num_hidden_layers=layers,
+        num_attention_heads=heads,
+        intermediate_size=len(state["encoder.layer.0.intermediate.dense.bias"]),
+        max_position_embeddings=len(state["embeddings.position_embeddings.weight"]),
+        type_vocab_size=len(state["embeddings.token_type_embeddings.weight"]),
+        pad_token_id=pad_id,
+        layer_norm_eps=1e-12,
+    )
+    encoder = new_encoder(config)
+    missing, unexpected = encoder.load_state_dict(state, strict=False)
+    if unexpected or any(not name.endswith("_ids") for name in missing):
+        raise KeyError(str([*missing, *unexpected][:5]))
+    return encoder

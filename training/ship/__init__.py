@@ -1,0 +1,1 @@
+"""From a trained network to a bundle: served labels, calibration, export, int8."""

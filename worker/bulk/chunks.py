@@ -1,0 +1,148 @@
+"""Does one leased chunk of a bulk job: classify its rows, or find the one among them that kills workers."""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+
+import structlog
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import TimeoutError as RedisTimeoutError
+
+from shared.errors import KobertError, PredictionFailedError
+from shared.jobs import journal
+from shared.jobs.ledger import Ledger
+from shared.jobs.packing import unpack_rows
+from shared.jobs.records import Lease, Outcome, Row, RowFailure, RowVerdict, Verdicts
+from shared.log import get_logger
+from shared.settings import Settings
+from worker.inference.classifier import Classifier
+from worker.inference.verdict import Verdict
+
+log = get_logger(__name__)
+
+# A row that still kills its worker when it is alone is tried this often before it is given up.
+LAST_TRIES = 2
+# Characters that are tokenised and queued at a time: bounds memory, whatever the length of the texts, and the time for
+# which the tokenizer's own threads take all processors from an interactive text.
+SLICE_CHARS = 2_048
+STORE_RETRY_S = 0.5
+
+OnStored = Callable[[Sequence[Outcome]], None]
+
+
+class ChunkWorker:
+    """Thread-safe. `is_stopping` ends a chunk early; `on_stored` hears of the outcomes that the ledger has taken."""
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        classifier: Classifier,
+        settings: Settings,
+        is_stopping: Callable[[], bool],
+        on_stored: OnStored,
+    ) -> None:
+        self._ledger = ledger
+        self._classifier = classifier
+        self._attempts = settings.job_attempts
+        self._is_stopping = is_stopping
+        self._on_stored = on_stored
+
+    def do(self, lease: Lease) -> None:
+        """End with the chunk's verdicts stored, or its halves in its place, or the lease given back.
+
+        Raises:
+            RedisError: Redis does not answer; the lease will run out.
+        """
+        with structlog.contextvars.bound_contextvars(job_id=lease.job_id):
+            self._do(lease, unpack_rows(lease.packed_rows))
+
+    def _do(self, lease: Lease, rows: list[Row]) -> None:
+        if lease.attempt > self._attempts:
+            self._isolate(lease, rows)
+            return
+        outcomes = self._classify(rows)
+        if outcomes is None:
+            self._ledger.release(lease)
+        else:
+            self._complete(lease, rows, outcomes)
+
+    def _isolate(self, lease: Lease, rows: list[Row]) -> None:
+        """Every attempt ended with the worker's death: halve the chunk, or name the one row that is left."""
+        if len(rows) == 1:
+            journal.note_given_up(lease.job_id, lease.first_row + 1, lease.attempt - 1)
+            message = f"the worker died each time it was working on this row ({lease.attempt - 1} attempts)"
+            self._complete(lease, rows, [RowFailure(PredictionFailedError.code, message)])
+            return
+        journal.note_halved(lease.job_id, lease.first_row, len(rows))
+        tries = LAST_TRIES if len(rows) <= 2 else 1
+        self._ledger.split(lease, rows, max(0, self._attempts - tries))
+
+    def _complete(self, lease: Lease, rows: list[Row], outcomes: list[Outcome]) -> None:
+        self._classifier.batcher.give_way()
+        info = self._classifier.info
+        verdicts = Verdicts(info.labels, info.revision, outcomes)
+        while True:
+            try:
+                is_stored = self._ledger.complete(lease, rows, verdicts)
+            except (RedisConnectionError, RedisTimeoutError):
+                # Done twice is done once, so it is simply tried again; the work need not be.
+                if self._is_stopping():
+                    raise
+                time.sleep(STORE_RETRY_S)
+            else:
+                break
+        if is_stored:
+            self._on_stored(outcomes)
+        else:
+            log.info("lease_lost", first_row=lease.first_row)
+
+    def _classify(self, rows: list[Row]) -> list[Outcome] | None:
+        """An outcome for each row, or None when the worker is stopping."""
+        outcomes: list[Outcome | None] = [_refusal(row) for row in rows]
+        wanted = [index for index, outcome in enumerate(outcomes) if outcome is None]
+        for indices in _slices(wanted, rows):
+            texts = [rows[index].text or "" for index in indices]
+            for index, outcome in zip(indices, self._outcomes(texts), strict=True):
+                outcomes[index] = outcome
+            if self._is_stopping():
+                # The model may be gone already, and what it did not answer is no failure of the text.
+                return None
+        return outcomes  # type: ignore[return-value]  # each index was either refused or wanted
+
+    def _outcomes(self, texts: Sequence[str]) -> list[Outcome]:
+        try:
+            return self._outcomes_together(texts)
+        except Exception as error:  # noqa: BLE001  whatever a tokenizer raises must end as a named error of its text
+            log.warning("slice_failed", rows=len(texts), error_type=type(error).__name__)
+            if len(texts) > 1:
+                return [self._outcomes([text])[0] for text in texts]
+            message = f"the model failed on this text ({type(error).__name__})"
+            return [RowFailure(PredictionFailedError.code, message)]
+
+    def _outcomes_together(self, texts: Sequence[str]) -> list[Outcome]:
+        labels = self._classifier.info.labels
+        return [_outcome(outcome, labels) for outcome in self._classifier.classify_all(texts)]
+
+
+def _refusal(row: Row) -> RowFailure | None:
+    return None if row.error is None else RowFailure(row.error.code, row.error.message)
+
+
+def _slices(indices: Sequence[int], rows: Sequence[Row]) -> Iterator[list[int]]:
+    """Runs of `indices` whose texts have about `SLICE_CHARS` together."""
+    current: list[int] = []
+    chars = 0
+    for index in indices:
+        current.append(index)
+        chars += len(rows[index].text or "")
+        if chars >= SLICE_CHARS:
+            yield current
+            current, chars = [], 0
+    if current:
+        yield current
+
+
+def _outcome(outcome: Verdict | KobertError, labels: Sequence[str]) -> Outcome:
+    if isinstance(outcome, KobertError):
+        return RowFailure(outcome.code, outcome.message)
+    scores = [outcome.scores[label] for label in labels]
+    return RowVerdict(outcome.classification, outcome.confidence, outcome.labels, scores)

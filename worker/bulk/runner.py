@@ -1,0 +1,137 @@
+"""The bulk runner: threads of the worker that take chunks from the ledger whenever there are any.
+
+A Celery message only pokes it, and returns at once: so bulk never holds a task thread that an interactive message
+needs. It also looks by itself every few seconds: so a lost message costs seconds, not the job.
+"""
+
+import threading
+import time
+from collections.abc import Callable
+
+from redis.exceptions import RedisError
+
+from shared.jobs import journal
+from shared.jobs.ledger import Ledger
+from shared.jobs.records import Lease
+from shared.log import get_logger
+from shared.settings import Settings
+from worker.bulk.chunks import ChunkWorker, OnStored
+from worker.bulk.gate import Gate
+from worker.inference.classifier import Classifier
+
+log = get_logger(__name__)
+
+STORE_RETRY_S = 0.5
+# A lease is renewed when this part of it has passed.
+RENEW_FRACTION = 3
+
+
+class BulkRunner:
+    """`BULK_THREADS` chunks in hand at most; one thread more renews their leases and sweeps."""
+
+    def __init__(
+        self, ledger: Ledger, classifier: Classifier, settings: Settings, worker_id: str, on_stored: OnStored
+    ) -> None:
+        self._ledger = ledger
+        self._settings = settings
+        self._worker_id = worker_id
+        self._stopping = threading.Event()
+        self._work = threading.Event()
+        self._gate = Gate()
+        self._in_hand: dict[int, Lease] = {}
+        self._chunks = ChunkWorker(ledger, classifier, settings, self._stopping.is_set, on_stored)
+        hands = 0 if settings.worker_takes == "predict" else settings.bulk_threads
+        self._threads = [
+            threading.Thread(target=self._work_forever, name=f"bulk-{number}", daemon=True) for number in range(hands)
+        ]
+        if hands:
+            self._threads.append(threading.Thread(target=self._keep_forever, name="bulk-keeper", daemon=True))
+
+    def start(self) -> None:
+        """Start looking for work."""
+        for thread in self._threads:
+            thread.start()
+
+    def poke(self) -> None:
+        """Somebody says that there is work."""
+        self._work.set()
+
+    def stop(self, timeout_s: float) -> None:
+        """Give back what is in hand, after the texts that the model has; waits `timeout_s` at most."""
+        self._stopping.set()
+        self._work.set()
+        deadline = time.monotonic() + timeout_s
+        for thread in self._threads:
+            thread.join(max(0.0, deadline - time.monotonic()))
+
+    def _work_forever(self) -> None:
+        while not self._stopping.is_set():
+            if not self._survive(self._work_once):
+                self._work.wait(self._settings.job_poll_s)
+                self._work.clear()
+
+    def _work_once(self) -> bool:
+        """Do one chunk; False when there is none."""
+        with self._gate.together():
+            lease = self._ledger.lease(self._worker_id)
+            if lease is None:
+                return False
+            is_suspect = lease.attempt > 1  # who had it before did not finish: perhaps because of it
+            if is_suspect:
+                # Held until this thread is alone, it would be charged with a death that another suspect causes.
+                self._ledger.release(lease)
+            else:
+                self._do(lease)
+        if is_suspect:
+            with self._gate.alone():
+                self._do_next_alone()
+        return True
+
+    def _do_next_alone(self) -> None:
+        """Do a chunk with nothing else in this worker's hands: the one just given back, if nobody was quicker."""
+        lease = self._ledger.lease(self._worker_id)
+        if lease is None:
+            return
+        if lease.attempt > 1:
+            journal.note_retried(lease.job_id, lease.first_row, lease.attempt)
+        self._do(lease)
+
+    def _do(self, lease: Lease) -> None:
+        self._in_hand[threading.get_ident()] = lease
+        try:
+            self._chunks.do(lease)
+        finally:
+            self._in_hand.pop(threading.get_ident(), None)
+
+    def _keep_forever(self) -> None:
+        """Renew what is in hand, and sweep. A hung model does not keep its leases: the watchdog ends the process."""
+        swept_at = renewed_at = 0.0
+        while not self._stopping.is_set():
+            now = time.monotonic()
+            if now - renewed_at >= self._settings.job_lease_s / RENEW_FRACTION and self._survive(self._renew):
+                renewed_at = now
+            if now - swept_at >= self._settings.job_poll_s and self._survive(self._sweep):
+                swept_at = now
+            self._stopping.wait(STORE_RETRY_S)
+
+    def _renew(self) -> bool:
+        for lease in list(self._in_hand.values()):
+            self._ledger.renew(lease)
+        return True
+
+    def _sweep(self) -> bool:
+        _, jobs = self._ledger.sweep()
+        if jobs:
+            self.poke()
+        return True
+
+    def _survive(self, step: Callable[[], bool]) -> bool:
+        """Run `step`; what goes wrong is logged, and it is tried again later. The lease in hand runs out by itself."""
+        try:
+            return step()
+        except RedisError as error:
+            log.debug("ledger_unreachable", error_type=type(error).__name__)
+        except Exception as error:
+            log.exception("bulk_step_failed", error_type=type(error).__name__)
+        self._stopping.wait(STORE_RETRY_S)
+        return False

@@ -1,0 +1,94 @@
+"""What a worker counts and times."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from prometheus_client import Counter, Gauge, Histogram
+
+from shared.jobs.records import Outcome, RowFailure
+from shared.messages import ModelInfo
+from shared.metrics import LATENCY_BUCKETS_S, ROW_BUCKETS, TOKEN_BUCKETS, new_registry
+from worker.inference.batcher import MicroBatcher
+
+
+@dataclass(frozen=True)
+class AnsweredMessage:
+    """One message of texts, done: durations in seconds, `queued_s` None if the sender did not say when it sent."""
+
+    queued_s: float | None
+    tokenization_s: float
+    predicted: int
+    failures: Sequence[str]
+
+
+class WorkerMetrics:
+    """One a worker process. Thread-safe."""
+
+    def __init__(self) -> None:
+        self.registry = new_registry()
+        self._model = Gauge(
+            "kobert_worker_model_info",
+            "The model that this worker serves; always 1",
+            ("model", "revision"),
+            registry=self.registry,
+        )
+        self._waiting = Gauge("kobert_worker_waiting_rows", "Rows that no pass has taken yet", registry=self.registry)
+        self._beat_age = Gauge(
+            "kobert_worker_model_beat_age_seconds", "Since the model thread last showed life", registry=self.registry
+        )
+        self._texts = Counter(
+            "kobert_worker_texts",
+            "Texts of the interactive queue, by outcome: predicted, or an error code",
+            ("outcome",),
+            registry=self.registry,
+        )
+        self._job_rows = Counter(
+            "kobert_worker_job_rows",
+            "Rows of jobs whose outcome this worker has stored, by outcome: predicted, or an error code",
+            ("outcome",),
+            registry=self.registry,
+        )
+        self._padding = Counter(
+            "kobert_worker_padding_tokens", "Tokens computed for nothing but to fill a pass", registry=self.registry
+        )
+        self._pass_rows = _histogram(self, "pass_rows", "Rows in one pass of the model", ROW_BUCKETS)
+        self._pass_tokens = _histogram(self, "pass_tokens", "Tokens in one pass, padding aside", TOKEN_BUCKETS)
+        self._pass_seconds = _histogram(self, "pass_seconds", "Time of one pass of the model", LATENCY_BUCKETS_S)
+        self._queue_seconds = _histogram(
+            self, "queue_seconds", "From a message's sending to its being taken in hand", LATENCY_BUCKETS_S
+        )
+        self._tokenization_seconds = _histogram(
+            self, "tokenization_seconds", "Time to tokenise the texts of one message", LATENCY_BUCKETS_S
+        )
+
+    def watch(self, batcher: MicroBatcher, model: ModelInfo) -> None:
+        """Follow the model thread: every pass, what waits, and its last sign of life."""
+        self._model.labels(model.name, model.revision).set(1)
+        self._waiting.set_function(lambda: batcher.waiting_rows)
+        self._beat_age.set_function(lambda: time.monotonic() - batcher.beat_at)
+        batcher.stats.on_pass = self._observe_pass
+
+    def observe_message(self, message: AnsweredMessage) -> None:
+        """Count one message whose texts have all been answered."""
+        if message.queued_s is not None:
+            self._queue_seconds.observe(message.queued_s)
+        self._tokenization_seconds.observe(message.tokenization_s)
+        self._texts.labels("predicted").inc(message.predicted)
+        for code in message.failures:
+            self._texts.labels(code).inc()
+
+    def observe_chunk(self, outcomes: Sequence[Outcome]) -> None:
+        """Count the rows of one chunk that the ledger has taken from this worker."""
+        for outcome in outcomes:
+            self._job_rows.labels(outcome.code if isinstance(outcome, RowFailure) else "predicted").inc()
+
+    def _observe_pass(self, lengths: Sequence[int], elapsed_s: float) -> None:
+        self._pass_rows.observe(len(lengths))
+        self._pass_tokens.observe(sum(lengths))
+        self._pass_seconds.observe(elapsed_s)
+        self._padding.inc(max(lengths) * len(lengths) - sum(lengths))
+
+
+def _histogram(metrics: WorkerMetrics, name: str, description: str, buckets: Sequence[float]) -> Histogram:
+    return Histogram(f"kobert_worker_{name}", description, buckets=buckets, registry=metrics.registry)

@@ -1,0 +1,80 @@
+"""Turns a text into the token id rows that the model reads. Runs in the task threads, never in the model thread."""
+
+from collections.abc import Callable, Sequence
+
+from tokenizers import Tokenizer
+
+from bundles.format import Bundle
+from bundles.text.normalise import NORMALISERS
+from bundles.windows import split_windows
+from shared.errors import BundleInvalidError, TextRejectedError
+
+
+class BundleTokenizer:
+    """The tokenizer of one bundle, with its special tokens and its normaliser.
+
+    Raises:
+        BundleInvalidError: `tokenizer.json` cannot be read, or the config names an unknown normaliser.
+    """
+
+    def __init__(self, bundle: Bundle, max_windows: int) -> None:
+        self._tokenizer = _load(bundle)
+        self._tokenizer.no_padding()
+        self._tokenizer.no_truncation()
+        self._prefix, self._suffix = _special_tokens(self._tokenizer)
+        self._window_tokens = bundle.config.max_length - len(self._prefix) - len(self._suffix)
+        self._max_windows = max_windows
+        self._normalise = _normaliser(bundle)
+        if self._window_tokens < 1:
+            raise BundleInvalidError(f"max_length {bundle.config.max_length} leaves no room for a token")
+
+    def encode(self, texts: Sequence[str]) -> list[list[list[int]]]:
+        """Windows of token ids, special tokens included, for each text."""
+        prepared = [self._normalise(text) for text in texts]
+        encodings = self._tokenizer.encode_batch_fast(prepared, add_special_tokens=False)
+        return [
+            [[*self._prefix, *window, *self._suffix] for window in split_windows(encoding.ids, self._window_tokens)]
+            for encoding in encodings
+        ]
+
+    def check_length(self, windows: Sequence[Sequence[int]]) -> None:
+        """Refuse a text that is more windows long than the setting allows.
+
+        Raises:
+            TextRejectedError: with the number of windows and the setting.
+        """
+        if len(windows) > self._max_windows:
+            raise TextRejectedError(
+                f"the text is {len(windows)} windows of {self._window_tokens} tokens long; "
+                f"at most {self._max_windows} are read (MAX_WINDOWS). Split the text",
+                code="text_too_long",
+                param="text",
+            )
+
+
+def _load(bundle: Bundle) -> Tokenizer:
+    try:
+        return Tokenizer.from_file(str(bundle.tokenizer_path))
+    except Exception as error:  # the library raises bare Exception
+        raise BundleInvalidError(f"{bundle.tokenizer_path} cannot be read: {error}") from error
+
+
+def _special_tokens(tokenizer: Tokenizer) -> tuple[list[int], list[int]]:
+    """The ids that the tokenizer itself puts before and after a text."""
+    probe = "가"
+    plain = tokenizer.encode(probe, add_special_tokens=False).ids
+    wrapped = tokenizer.encode(probe, add_special_tokens=True).ids
+    start = next(i for i in range(len(wrapped) - len(plain) + 1) if wrapped[i : i + len(plain)] == plain)
+    return wrapped[:start], wrapped[start + len(plain) :]
+
+
+def _normaliser(bundle: Bundle) -> Callable[[str], str]:
+    name = bundle.config.normaliser
+    if name is None:
+        return str
+    try:
+        return NORMALISERS[name]
+    except KeyError:
+        raise BundleInvalidError(
+            f"the bundle wants the normaliser {name!r}; this version has {', '.join(sorted(NORMALISERS))}"
+        ) from None
