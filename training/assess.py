@@ -178,7 +178,7 @@ def _batch_drift(runner: GraphRunner, rows: list[Row]) -> float:
 
 def _sentiment(space: Workspace, runner: GraphRunner, taxonomy: Taxonomy) -> dict[str, float]:
     """Accuracy on reviews, and on sentences that are neither."""
-    reviews = [row for row in space.dev_reviews if "nsmc/positive" in row.targets]
+    reviews = [row for row in space.dev if "nsmc/positive" in row.targets]
     positive = np.array([row.targets["nsmc/positive"] > 0.5 for row in reviews])
     logits = runner.logits([row.text for row in reviews])
     places = {name: taxonomy.names.index(name) for name in taxonomy.names}

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from transformers import BertModel
 
 from bundles.format import load_bundle
 from training.data.batches import Floats
@@ -95,7 +96,7 @@ def _train_one(space: Workspace, lessons: Lessons, number: int) -> CommentNetwor
     return _once(space, f"{STUDENT}-{number + 1}", train)
 
 
-def first_encoder(space: Workspace) -> torch.nn.Module:
+def first_encoder(space: Workspace) -> BertModel:
     """The encoder that students start from: the shipped bundle's, int8 weights as floats again."""
     return encoder_of_bundle(load_bundle(space.start))
 

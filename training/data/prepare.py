@@ -118,7 +118,7 @@ def cursed_rows(harmless: Sequence[Row]) -> list[Row]:
 
 
 def sentiment_rows(train: Iterable[Row], folder: Path = FAMILIES) -> list[tuple[Row, str]]:
-    """Rows with their tone: sentences written for it (`sentiment/*.txt`), and sources that are neither for nor against."""
+    """Rows with their tone: sentences written for it (`sentiment/*.txt`), and sources that take no side."""
     rows = [
         (Row(text, f"sentiment/{path.stem}", "train"), path.stem)
         for path in sorted((folder / "sentiment").glob("*.txt"))

@@ -1,4 +1,4 @@
-"""The texts that the verdict is measured on: harmless sets and the share that may be flagged, bad sets and the share to find.
+"""The texts that the verdict is measured on: harmless sets, with the share that may be flagged, and bad ones.
 
 Dev rows of the labelled sources, on which thresholds are chosen, and the test sets of `tests/data`, which nothing is
 chosen on. A text counts as flagged when its `classification` is anything but `clean`.
@@ -103,7 +103,7 @@ def dev_sets(dev: Iterable[Row]) -> list[TextSet]:
 
 
 def unseen_sets(folder: Path = TEST_DATA) -> list[TextSet]:
-    """The sets of `tests/data`, family by family; no threshold is chosen on them. Empty where they are not installed."""
+    """The sets of `tests/data`, family by family; no threshold is chosen on them. None outside a checkout."""
     sets = [
         _table("disguised curses", folder / "obfuscated.tsv", "obfuscated", bad=True, limit=0.97),
         _table("innocent look-alikes", folder / "innocent.tsv", "text", bad=False, limit=0.015),

@@ -86,8 +86,8 @@ def _head(bundle: Bundle, own: BundleFindings) -> str:
     return f"""# {bundle.config.name}
 
 A {own.layers}-layer BERT (hidden {own.width}), int8, {own.bytes_total / 1e6:.1f} MB, for Korean comments.
-It goes back to `intfloat/multilingual-e5-small` (MIT), its vocabulary cut to 8,102 Korean pieces. The pipeline that made it is
-`training/` (`make model`); `docs/model.md` is its full report, and `docs/model-bundles.md` describes the format."""
+It goes back to `intfloat/multilingual-e5-small` (MIT), its vocabulary cut to 8,102 Korean pieces. The pipeline that
+made it is `training/` (`make model`); `docs/model.md` is its full report, `docs/model-bundles.md` the format."""
 
 
 def _labels(taxonomy: Taxonomy) -> str:

@@ -41,7 +41,7 @@ def config_of(taxonomy: Taxonomy, name: str, max_length: int, pad_token_id: int)
         clean_label=taxonomy.clean_label,
         thresholds=_thresholds(taxonomy, STANDARD) if multi_label else {},
         strictness={level: _thresholds(taxonomy, level) for level in STRICTNESSES} if multi_label else {},
-        calibration={label.name: [list(knot) for knot in label.knots] for label in taxonomy.labels if label.knots},
+        calibration={label.name: list(label.knots) for label in taxonomy.labels if label.knots},
         sub_labels=dict(taxonomy.sub_labels),
         normaliser=NORMALISER,
     )
