@@ -22,9 +22,9 @@ from worker.bundles import (
     write_manifest,
 )
 from worker.engines.onnx import session_options
-from worker.normalise import NORMALISERS
+from worker.normalise import CURRENT, NORMALISERS
 
-NORMALISER = "kobert-1"
+NORMALISER = CURRENT
 
 
 def config_of(taxonomy: Taxonomy, name: str, max_length: int, pad_token_id: int) -> BundleConfig:
@@ -60,6 +60,7 @@ class GraphRunner:
 
     def __init__(self, graph: Path, tokenizer: Tokenizer, *, max_length: int, pad_id: int, threads: int = 2) -> None:
         self.path = graph
+        self.normalise = NORMALISERS[NORMALISER]
         self.session = onnxruntime.InferenceSession(
             str(graph), session_options(threads), providers=["CPUExecutionProvider"]
         )
@@ -72,14 +73,15 @@ class GraphRunner:
         """The runner of a bundle on disk."""
         tokenizer = Tokenizer.from_file(str(bundle.tokenizer_path))
         config = bundle.config
-        return cls(
+        runner = cls(
             bundle.model_path, tokenizer, max_length=config.max_length, pad_id=config.pad_token_id, threads=threads
         )
+        runner.normalise = NORMALISERS[config.normaliser] if config.normaliser else str
+        return runner
 
     def logits(self, texts: Sequence[str], *, tokens_per_batch: int = 512) -> Floats:
         """Logits `[texts, outputs]`, in the order of the texts; a text longer than a window is cut."""
-        normalise = NORMALISERS[NORMALISER]
-        encoded = self.tokenizer.encode_batch_fast([normalise(text) for text in texts])
+        encoded = self.tokenizer.encode_batch_fast([self.normalise(text) for text in texts])
         return self.logits_of_ids([cut(item.ids, self.max_length) for item in encoded], tokens_per_batch)
 
     def logits_of_ids(self, ids: Sequence[Sequence[int]], tokens_per_batch: int = 512) -> Floats:

@@ -23,7 +23,7 @@ from training.quantise import calibration_feeds, quantise
 from training.user_table import UserTable, read_user_table
 from training.vocabulary import tokenizer_of
 from worker.bundles import FORMAT_VERSION, MANIFEST_FILE, Bundle, BundleConfig, load_bundle
-from worker.normalise import normalise
+from worker.normalise import CURRENT, normalise
 
 EMBEDDED = Path(__file__).resolve().parents[1] / "models" / "default"
 _TEMPERATURES = np.geomspace(0.25, 8.0, 41)
@@ -148,7 +148,7 @@ class _Run:
             max_length=self.max_length,
             pad_token_id=self.pad_id,
             clean_label="clean" if "clean" in self.table.labels else None,
-            normaliser="kobert-1",
+            normaliser=CURRENT,
         )
 
     def _card(self, config: BundleConfig) -> str:
