@@ -11,7 +11,7 @@ from tokenizers import Tokenizer
 from transformers import BertModel
 
 from bundles.format import FORMAT_VERSION, MANIFEST_FILE, Bundle, BundleConfig, load_bundle
-from bundles.text.normalise import normalise
+from bundles.text.normalise import CURRENT, normalise
 from training.data.batches import Floats, TrainingSet, encode
 from training.data.noise import Generator
 from training.learn.embedded import encoder_of_bundle
@@ -148,7 +148,7 @@ class _Run:
             max_length=self.max_length,
             pad_token_id=self.pad_id,
             clean_label="clean" if "clean" in self.table.labels else None,
-            normaliser="kobert-1",
+            normaliser=CURRENT,
         )
 
     def _card(self, config: BundleConfig) -> str:

@@ -20,12 +20,12 @@ from bundles.format import (
     write_manifest,
 )
 from bundles.session import session_options
-from bundles.text.normalise import NORMALISERS
+from bundles.text.normalise import CURRENT, NORMALISERS
 from bundles.windows import split_windows
 from training.data.batches import Floats, group_by_length
 from training.ship.serving import STANDARD, STRICTNESSES, Taxonomy
 
-NORMALISER = "kobert-2"
+NORMALISER = CURRENT
 
 
 def config_of(taxonomy: Taxonomy, name: str, max_length: int, pad_token_id: int) -> BundleConfig:
@@ -67,6 +67,7 @@ class GraphRunner:
 
     def __init__(self, graph: Path, tokenizer: Tokenizer, *, max_length: int, pad_id: int, threads: int = 2) -> None:
         self.path = graph
+        self.normalise = NORMALISERS[NORMALISER]
         self.session = onnxruntime.InferenceSession(
             str(graph), session_options(threads), providers=["CPUExecutionProvider"]
         )
@@ -79,14 +80,15 @@ class GraphRunner:
         """The runner of a bundle on disk."""
         tokenizer = Tokenizer.from_file(str(bundle.tokenizer_path))
         config = bundle.config
-        return cls(
+        runner = cls(
             bundle.model_path, tokenizer, max_length=config.max_length, pad_id=config.pad_token_id, threads=threads
         )
+        runner.normalise = NORMALISERS[config.normaliser] if config.normaliser else str
+        return runner
 
     def logits(self, texts: Sequence[str], *, tokens_per_batch: int = 512) -> Floats:
         """Logits `[texts, outputs]`, in the order of the texts: the highest of each text's windows, as it is served."""
-        normalise = NORMALISERS[NORMALISER]
-        encoded = self.tokenizer.encode_batch_fast([normalise(text) for text in texts])
+        encoded = self.tokenizer.encode_batch_fast([self.normalise(text) for text in texts])
         windows = [self._windows(item.ids) for item in encoded]
         rows = self.logits_of_ids([window for text in windows for window in text], tokens_per_batch)
         starts = np.cumsum([0, *map(len, windows[:-1])])
