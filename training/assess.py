@@ -71,7 +71,9 @@ def graphs(space: Workspace, candidate: Candidate) -> tuple[Path, Path]:
     folder.mkdir(parents=True, exist_ok=True)
     float_path, int8_path = folder / "float.onnx", folder / "int8.onnx"
     if not int8_path.is_file():
-        network = served_network(candidate.network, TAXONOMIES[_kind(candidate)])
+        network = candidate.network  # the sentiment network learns what it serves
+        if _kind(candidate) != "sentiment":
+            network = served_network(network, TAXONOMIES[_kind(candidate)])
         export_float(network, float_path, max_length=space.plan.max_length)
         quantise(float_path, int8_path, space.calibration(candidate.trained_as))
     return float_path, int8_path

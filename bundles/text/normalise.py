@@ -149,6 +149,7 @@ _SPACED_PAIR = re.compile(
     )
     + ")(?=$|[^가-힣]|놈|년|새|련|것|끼|럼|아(?![가-힣]))"
 )
+_ENDS_IN_HOUR = re.compile("[몇한두세네열섯곱덟홉] ?$")
 _HOUR = re.compile("[몇한두세네열] +시 ")  # 몇 시 발 비행기
 _SIGNED_OUT = re.compile(f"{_ALONE}(?:[.,·ㆍ*_~/\\-|+=^@#!]{{1,2}}[{_HANGUL}](?![{_HANGUL}])){{2,}}")
 _SPACE = re.compile("[ \u3000]+")
@@ -319,11 +320,18 @@ def _close_up(text: str) -> str:
     if not _HAS_LONE.search(text):
         return text
     text = _SPACED_OUT.sub(_drop_spaces, text)
-    return _SPACED_PAIR.sub(lambda match: _SPACE.sub("", match[0]), text)
+    return _SPACED_PAIR.sub(_join_pair, text)
 
 
 def _drop_spaces(match: re.Match[str]) -> str:
     return match[0] if _HOUR.search(match[0]) else _SPACE.sub("", match[0])
+
+
+def _join_pair(match: re.Match[str]) -> str:
+    """`시 발` is a curse, but not after an hour: 네 시 발 기차."""
+    before = match.string[max(match.start() - 3, 0) : match.start()]
+    hour = match[0][0] == "시" and _ENDS_IN_HOUR.search(before)
+    return match[0] if hour else _SPACE.sub("", match[0])
 
 
 def _drop_signs(match: re.Match[str]) -> str:
