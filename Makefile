@@ -7,7 +7,7 @@ CONTAINER_ENGINE ?= docker
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint typecheck fast-test slow-test containers-test coverage bench-smoke chaos clean
+.PHONY: help run test lint typecheck fast-test slow-test nightly containers-test coverage bench-smoke chaos hooks release clean
 
 help:  ## what there is to make
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -30,10 +30,9 @@ $(VENV)/.convert: $(VENV)/.run
 	@$(PIP) install --quiet --constraint constraints.txt --editable '.[convert]'
 	@touch $@
 
-# A MODEL that is neither embedded nor a bundle's folder may have to be converted first.
-NEEDS_CONVERT := $(if $(MODEL),$(if $(wildcard models/$(MODEL) $(MODEL)/manifest.json),,$(VENV)/.convert))
-
-run: $(VENV)/.run $(NEEDS_CONVERT)  ## serve on http://127.0.0.1:8000 with the embedded model and store
+# 3: MODEL (of the environment or of .env) is there and must be converted; a misspelt one ends it before torch comes.
+run: $(VENV)/.run  ## serve on http://127.0.0.1:8000 with the embedded model and store
+	@$(BIN)/kobert model check >/dev/null || { test $$? = 3 && $(MAKE) --no-print-directory $(VENV)/.convert; }
 	@exec $(BIN)/kobert run
 
 test: lint typecheck fast-test slow-test  ## everything that CI runs
@@ -47,10 +46,14 @@ typecheck: $(VENV)/.dev  ## types, strictly
 	$(BIN)/mypy
 
 fast-test: $(VENV)/.dev  ## unit tests: seconds
-	$(BIN)/pytest -m 'not integration and not e2e and not containers' tests
+	$(BIN)/pytest -m 'not integration and not e2e and not containers and not slow' tests
 
 slow-test: $(VENV)/.dev  ## real servers and processes: minutes
 	$(BIN)/pytest -m 'integration or e2e' tests
+
+nightly: $(VENV)/.dev  ## 20,000 hostile uploads of each kind, and the results in LibreOffice where it is installed: hours
+	KOBERT_FUZZ_EXAMPLES=20000 $(BIN)/pytest tests/integration/test_job_fuzz.py
+	$(BIN)/pytest -m slow tests
 
 containers-test: $(VENV)/.dev  ## images and compose on CONTAINER_ENGINE (docker): minutes
 	CONTAINER_ENGINE=$(CONTAINER_ENGINE) $(BIN)/pytest -m containers -rP tests/containers
@@ -68,9 +71,17 @@ bench-smoke: $(VENV)/.dev  ## every benchmark for a few seconds, to show that it
 	$(BIN)/python -m bench.million_rows --smoke
 	$(BIN)/python -m bench.pack_rows --smoke
 	$(BIN)/python -m bench.chaos --smoke
+	$(BIN)/python -m bench.record_replies --smoke
 
 chaos: $(VENV)/.dev  ## 60 jobs with a worker, the store or the API killed in the middle: many minutes
 	$(BIN)/python -m bench.chaos
+
+hooks: $(VENV)/.dev  ## run `make lint`'s checks before each commit
+	$(BIN)/python -m pre_commit install
+
+release: $(VENV)/.dev  ## check, test, set the version and tag: make release VERSION=0.2.0
+	@test -n "$(VERSION)" || { echo "say which version: make release VERSION=0.2.0" >&2; exit 1; }
+	$(BIN)/python deploy/release.py $(VERSION)
 
 clean:  ## remove what was set up and built, but not the data of a service
 	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .coverage*

@@ -5,10 +5,11 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
-from api.jobs.desk import JobDesk
+from api.jobs.service import JobService
 from api.queue.dispatcher import Dispatcher
 from api.queue.fleet import Fleet
 from api.queue.publisher import Publisher
+from api.store_watch import StoreWatch
 from shared.settings import Settings
 
 
@@ -20,9 +21,10 @@ class Context:
     dispatcher: Dispatcher
     fleet: Fleet
     publisher: Publisher
-    jobs: JobDesk
+    jobs: JobService
     version: str
     started_at: float
+    store_watch: StoreWatch
 
 
 def _context_of(request: Request) -> Context:

@@ -23,10 +23,14 @@ from api.metrics.gauges import LiveGauges
 from api.metrics.observation import ObservationMiddleware
 from api.queue.running import running_path
 from api.routes import jobs, metrics, predict, status
-from shared.errors import EXIT_CONFIG, KobertError, SettingsError
+from api.store_watch import running_store_watch
+from shared.commands import kobert_command
+from shared.errors import EXIT_CONFIG, KobertError, PortInUseError, SettingsError
 from shared.interpreter import spare_what_stays, switch_threads_promptly
+from shared.listening import open_listeners
 from shared.log import configure_logging, get_logger
 from shared.settings import Settings, load_settings
+from shared.store_check import require_fit_store
 
 log = get_logger(__name__)
 
@@ -50,7 +54,7 @@ def create_app(settings: Settings) -> FastAPI:
     """
     if settings.redis_url is None:
         raise SettingsError(
-            "REDIS_URL is not set; the api needs the Redis that its workers use. `kobert run` starts both"
+            f"REDIS_URL is not set; the api needs the Redis that its workers use. {kobert_command('run')} starts both"
         )
     app = FastAPI(
         title="kobert-classifier",
@@ -80,9 +84,17 @@ def _lifespan(settings: Settings, redis_url: str) -> Callable[[FastAPI], Abstrac
         async with (
             running_path(settings, redis_url) as path,
             running_jobs(settings, redis_url, path.publisher) as desk,
+            running_store_watch(settings, redis_url) as store_watch,
         ):
             app.state.context = Context(
-                settings, path.dispatcher, path.fleet, path.publisher, desk, app.version, time.time()
+                settings,
+                path.dispatcher,
+                path.fleet,
+                path.publisher,
+                desk,
+                app.version,
+                time.time(),
+                store_watch,
             )
             app.state.metrics.watch(LiveGauges(path.redis, path.fleet, path.dispatcher, app.version))
             spare_what_stays()
@@ -129,12 +141,13 @@ def serve(settings: Settings) -> None:
 
     Raises:
         SettingsError: as `create_app`.
+        StoreUnfitError: the store would lose jobs, and STORE_CHECKS is `refuse`.
+        StartupError: nothing can listen on `HOST` and `PORT`.
     """
+    require_fit_store(settings, log)
     switch_threads_promptly()
     config = uvicorn.Config(
         create_app(settings),
-        host=settings.host,
-        port=settings.port,
         log_config=None,
         access_log=False,
         server_header=False,
@@ -142,7 +155,7 @@ def serve(settings: Settings) -> None:
     )
     server = _Server(config, settings.shutdown_timeout_s)
     _end_in_order(server)
-    server.run()
+    server.run(open_listeners(settings.host, settings.port))
     if not server.started:
         sys.exit(STARTUP_FAILURE)
 
@@ -169,6 +182,9 @@ def main() -> int:
         settings = load_settings()
         configure_logging(settings, "api")
         serve(settings)
+    except PortInUseError as error:
+        sys.stderr.write(f"kobert api: {error.message}\n")
+        return STARTUP_FAILURE
     except KobertError as error:
         sys.stderr.write(f"kobert api: {error.message}\n")
         return EXIT_CONFIG

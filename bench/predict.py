@@ -12,7 +12,6 @@ ratio to the engine alone; the p50 of a lone request on an idle system, and the 
 import argparse
 import asyncio
 import itertools
-import os
 import statistics
 import sys
 import tempfile
@@ -22,6 +21,7 @@ from pathlib import Path
 
 from bench.load import Connection, predict_all
 from bundles.sources.resolver import resolve
+from shared.processors import available_cpus
 from shared.settings import Settings, load_settings
 from tests.support.stack import Stack
 from worker.inference.engines.onnx import OnnxEngine
@@ -102,7 +102,7 @@ def measure(stack: Stack, engine: EngineAlone, rounds: int, count: int) -> None:
         engine_s.append(lone_s[1])
     ratios = [served / offline for served, offline in zip(many, alone, strict=True)]
     sys.stdout.write(
-        f"{rounds} rounds of {count} texts on {os.cpu_count()} processors (min / median / max)\n"
+        f"{rounds} rounds of {count} texts on {available_cpus()} processors (min / median / max)\n"
         f"engine alone                       {spread(alone, 'texts/s')}\n"
         f"64 clients, one text a request     {spread(single, 'texts/s')}\n"
         f"4 clients, 64 texts a request      {spread(many, 'texts/s')}\n"

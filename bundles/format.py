@@ -4,14 +4,17 @@ The format is described in `docs/model-bundles.md`; `BundleConfig` is its `confi
 """
 
 import hashlib
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Literal, TypeVar
 
 import msgspec
 
 from shared.errors import BundleInvalidError
+from shared.options import LEVELS
 
 FORMAT_VERSION = 1
 MODEL_FILE = "model.onnx"
@@ -23,6 +26,8 @@ _READ_BYTES = 1 << 20
 
 T = TypeVar("T")
 ProblemType = Literal["single_label_classification", "multi_label_classification"]
+# A logit of the graph, and the logit of the score that it stands for.
+Knot = tuple[float, float]
 
 
 class BundleConfig(msgspec.Struct, frozen=True, kw_only=True):
@@ -37,7 +42,7 @@ class BundleConfig(msgspec.Struct, frozen=True, kw_only=True):
     clean_label: str | None = None
     thresholds: dict[str, float] = {}
     strictness: dict[str, dict[str, float]] = {}
-    calibration: dict[str, list[tuple[float, float]]] = {}
+    calibration: dict[str, list[Knot]] = {}
     sub_labels: dict[str, list[str]] = {}
     normaliser: str | None = None
 
@@ -131,17 +136,58 @@ def _check_config(config: BundleConfig, path: Path) -> None:
         raise BundleInvalidError(
             f"{path / CONFIG_FILE} has format_version {config.format_version}; this version reads {FORMAT_VERSION}"
         )
+    faults = [*_label_faults(config), *_strictness_faults(config), *_calibration_faults(config)]
+    if faults:
+        raise BundleInvalidError(f"{path / CONFIG_FILE}: {'; '.join(faults)}")
+
+
+def _label_faults(config: BundleConfig) -> Iterator[str]:
     if not config.labels or len(set(config.labels)) != len(config.labels):
-        raise BundleInvalidError(f"{path / CONFIG_FILE}: labels must be distinct and at least one")
-    multi_label = config.problem_type == "multi_label_classification"
-    if multi_label and config.clean_label is None:
-        raise BundleInvalidError(f"{path / CONFIG_FILE}: a multi-label bundle needs clean_label")
+        yield "labels must be distinct and at least one"
+    if config.problem_type == "multi_label_classification":
+        if config.clean_label is None:
+            yield "a multi-label bundle needs clean_label"
+        elif config.strictness and config.clean_label in config.labels:
+            yield "with strictness, clean_label must be none of labels: its score is 1 minus the highest other"
+    elif config.strictness or config.calibration:
+        yield "strictness and calibration are for multi-label bundles; this one answers its highest label"
     known = set(config.labels)
-    for owner, names in (("thresholds", config.thresholds), ("sub_labels", _flatten(config.sub_labels))):
+    named = {
+        "thresholds": list(config.thresholds),
+        "sub_labels": _flatten(config.sub_labels),
+        "calibration": list(config.calibration),
+        **{f"strictness {level!r}": list(thresholds) for level, thresholds in config.strictness.items()},
+    }
+    for owner, names in named.items():
         unknown = sorted(set(names) - known)
         if unknown:
-            raise BundleInvalidError(f"{path / CONFIG_FILE}: {owner} names unknown labels: {', '.join(unknown)}")
+            yield f"{owner} names unknown labels: {', '.join(unknown)}"
+
+
+def _strictness_faults(config: BundleConfig) -> Iterator[str]:
+    unknown = sorted(set(config.strictness) - set(LEVELS))
+    if unknown:
+        yield f"strictness has unknown levels: {', '.join(unknown)}; the levels are {', '.join(LEVELS)}"
+    for level, thresholds in config.strictness.items():
+        for label, threshold in thresholds.items():
+            # Written so that NaN fails too.
+            if not 0 <= threshold <= 1:
+                yield f"strictness {level!r} has {threshold} for {label!r}; a threshold is from 0 to 1"
+
+
+def _calibration_faults(config: BundleConfig) -> Iterator[str]:
+    for label, knots in config.calibration.items():
+        if len(knots) < 2:
+            yield f"calibration of {label!r} needs two knots or more"
+        elif not all(map(math.isfinite, _flatten_knots(knots))):
+            yield f"calibration of {label!r} has a knot that is not a finite number"
+        elif not all(left[0] < right[0] and left[1] < right[1] for left, right in pairwise(knots)):
+            yield f"calibration of {label!r} must rise strictly from knot to knot, in both numbers"
 
 
 def _flatten(sub_labels: dict[str, list[str]]) -> list[str]:
     return [*sub_labels, *(name for names in sub_labels.values() for name in names)]
+
+
+def _flatten_knots(knots: Sequence[Knot]) -> list[float]:
+    return [value for knot in knots for value in knot]

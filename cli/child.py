@@ -23,8 +23,18 @@ _PR_SET_PDEATHSIG = 1
 class Child:
     """Keeps one command running. `name` is what the user reads."""
 
-    def __init__(self, name: str, command: Callable[[], list[str]], environment: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        name: str,
+        command: Callable[[], list[str]],
+        environment: Mapping[str, str],
+        explain_exit: Callable[[int], str | None] = lambda _: None,
+        umask: int = -1,
+    ) -> None:
+        """`explain_exit` says of an exit code why starting again would not help, if it would not; `umask` -1: ours."""
         self.name = name
+        self._explain_exit = explain_exit
+        self._umask = umask
         self._command = command
         self._environment = dict(environment)
         self._process: asyncio.subprocess.Process | None = None
@@ -44,6 +54,9 @@ class Child:
                 return
             if code == EXIT_CONFIG:
                 raise StartupError(f"the {self.name} cannot run; its own message above says why")
+            reason = self._explain_exit(code)
+            if reason is not None:
+                raise StartupError(reason)
             delay_s = FIRST_DELAY_S if time.monotonic() - started > SETTLED_S else min(delay_s * 2, LONGEST_DELAY_S)
             click.echo(f"  {self.name} {_describe_exit(code)}; starting it again in {delay_s:.1f} s", err=True)
             await asyncio.sleep(delay_s)
@@ -69,6 +82,7 @@ class Child:
             stdin=asyncio.subprocess.DEVNULL,
             # Ctrl-C in a terminal reaches the whole foreground group; the order of stopping is ours to choose.
             start_new_session=True,
+            umask=self._umask,
             preexec_fn=partial(_die_with, os.getpid()) if sys.platform == "linux" else None,
         )
         return await self._process.wait()

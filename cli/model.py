@@ -1,6 +1,7 @@
 """`kobert model`: turn a checkpoint into a bundle, look into one, check it, publish it, or train one."""
 
 import shutil
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,13 +10,18 @@ import click
 from bundles.format import Bundle, load_bundle
 from bundles.hub.repository import HubRepo
 from bundles.sources.resolver import resolve
+from cli.outputs import require_new_folder
 from cli.progress import TerminalProgress
 from cli.train import train
 from convert.record import ConversionRecord, read_record
-from shared.errors import ModelSourceError, StartupError
+from shared.commands import serving_command
+from shared.errors import ConverterMissingError, ModelSourceError, StartupError
 from shared.settings import Settings, load_settings
 
 _MIB = 1 << 20
+
+# `make run` installs the converter then, and only then.
+EXIT_CONVERTER_MISSING = 3
 
 Command = Callable[..., None]
 
@@ -56,11 +62,13 @@ def conversion_options(command: Command) -> Command:
 @conversion_options
 def import_model(source: str, output: Path | None, **options: str | int | None) -> None:
     """Make a bundle of SOURCE: a folder, a .pt file or owner/name[@revision] on the Hub."""
+    if output is not None:
+        require_new_folder(output)
     bundle = _resolve(_settings(source, options))
     if output is not None:
         bundle = _copy(bundle, output)
     _describe(bundle)
-    click.echo(f"\nServe it with: MODEL={bundle.path} kobert run")
+    click.echo(f"\nServe it with: {serving_command(bundle.path)}")
 
 
 @model.command()
@@ -80,6 +88,22 @@ def verify(source: str | None) -> None:
 
 
 @model.command()
+@click.argument("source", required=False)
+def check(source: str | None) -> None:
+    """Say whether SOURCE can be served here. Default: MODEL, or the embedded model.
+
+    Exit code 0: it can; 1: it is not there or is broken; 3: it must be converted first, and what converts it is not
+    installed.
+    """
+    try:
+        bundle = _resolve(_settings(source, {}))
+    except ConverterMissingError as error:
+        click.echo(f"kobert: {error.message}", err=True)
+        sys.exit(EXIT_CONVERTER_MISSING)
+    click.echo(f"{bundle.config.name} {bundle.revision} can be served ({bundle.path})")
+
+
+@model.command()
 @click.argument("repo")
 @click.option("--from", "source", help="The bundle to publish, or what to make it of; default: MODEL.")
 @click.option("--private", is_flag=True, help="Make the repository private if it is new.")
@@ -93,7 +117,7 @@ def push(repo: str, source: str | None, *, private: bool, **options: str | int |
     with TerminalProgress() as progress:
         commit = target.upload(bundle.path, progress, private=private)
     click.echo(f"{bundle.config.name} {bundle.revision} is now {target} at {commit}")
-    click.echo(f"Serve it with: MODEL={target}@{commit} kobert run")
+    click.echo(f"Serve it with: {serving_command(f'{target}@{commit}')}")
 
 
 def _settings(source: str | None, options: dict[str, str | int | None]) -> Settings:
@@ -107,8 +131,7 @@ def _resolve(settings: Settings) -> Bundle:
 
 
 def _copy(bundle: Bundle, output: Path) -> Bundle:
-    if output.exists() and any(output.iterdir()):
-        raise StartupError(f"{output} is not empty; name a new folder")
+    require_new_folder(output)
     try:
         shutil.copytree(bundle.path, output, dirs_exist_ok=True)
     except OSError as error:

@@ -1,8 +1,8 @@
 """What can be known to be wrong before anything is started; each fault is one sentence that says what to do."""
 
 import fcntl
+import os
 import shutil
-import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,9 +10,15 @@ from pathlib import Path
 from redis import Redis
 from redis.exceptions import RedisError
 
-from shared import redis_url
+from shared import keys, redis_faults
 from shared.errors import StartupError
+from shared.listening import open_listeners
+from shared.store_check import Finding, breaking, check_store, refusal_of
 
+PRIVATE_MODE = 0o700
+PRIVATE_FILE_MODE = 0o600
+# What this product puts into its data folder.
+OWN_ENTRIES = frozenset(("lock", "models", "store"))
 MIN_FREE_BYTES = 64 << 20
 REDIS_CHECK_S = 5
 _MIB = 1 << 20
@@ -24,32 +30,55 @@ def require_free_port(host: str, port: int) -> None:
     Raises:
         StartupError: the port is taken, or the address is not this machine's.
     """
-    try:
-        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        with socket.socket(family, kind, protocol) as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind(address)
-    except OSError as error:
-        raise StartupError(
-            f"cannot listen on {host} port {port} ({error.strerror or error}); "
-            f"stop the program that uses it, or choose another: PORT={port + 1}"
-        ) from error
+    for listener in open_listeners(host, port):
+        listener.close()
 
 
-def require_redis(url: str) -> None:
-    """Check that the Redis at `url` answers.
+def require_redis(url: str, store_checks: str) -> list[str]:
+    """Check that the Redis at `url` answers and keeps what it takes; returns what its operator should know.
 
     Raises:
-        StartupError: it does not.
+        StartupError: it does not, its certificate is not trusted, or it refuses the login.
     """
+    found: list[Finding] = []
     try:
         with Redis.from_url(url, socket_timeout=REDIS_CHECK_S, socket_connect_timeout=REDIS_CHECK_S) as redis:
-            redis.ping()
+            # Not PING, which a server with a full disk refuses.
+            redis.exists(keys.WORKERS)
+            if store_checks != "off":
+                found = check_store(redis)
     except (RedisError, OSError) as error:
+        raise StartupError(redis_faults.explain(url, error)) from error
+    if breaking(found) and store_checks == "refuse":
+        raise StartupError(refusal_of(found))
+    return [finding.message for finding in found]
+
+
+def private_dir(folder: Path) -> None:
+    """Make `folder`, or close an existing one of ours, to everybody but this user.
+
+    Raises:
+        StartupError: it cannot be made, or what is in it belongs to somebody else.
+    """
+    try:
+        folder.mkdir(mode=PRIVATE_MODE, parents=True, exist_ok=True)
+        for path in (folder, *folder.rglob("*")):
+            _require_ours(path)
+            path.chmod(PRIVATE_MODE if path.is_dir() else PRIVATE_FILE_MODE)
+    except OSError as error:
         raise StartupError(
-            f"REDIS_URL={redis_url.redact(url)} does not answer ({type(error).__name__}); "
-            "start that server, or unset REDIS_URL to use the embedded one"
+            f"cannot use {error.filename or folder} ({error.strerror}); choose another place with DATA_DIR"
         ) from error
+
+
+def _require_ours(path: Path) -> None:
+    """Check that this user may read and write `path`."""
+    if os.access(path, os.R_OK | os.W_OK, effective_ids=True):
+        return
+    raise StartupError(
+        f"{path} belongs to another user (id {path.stat().st_uid}) and cannot be read and written by this one "
+        f"(id {os.geteuid()}); run as that user, or choose another place with DATA_DIR"
+    )
 
 
 @contextmanager
@@ -60,7 +89,7 @@ def exclusive_data_dir(data_dir: Path) -> Iterator[None]:
         StartupError: it cannot be written, the disk is full, or another `kobert run` holds it.
     """
     try:
-        data_dir.mkdir(parents=True, exist_ok=True)
+        _make_data_dir(data_dir)
         lock = (data_dir / "lock").open("a")
     except OSError as error:
         raise StartupError(
@@ -75,6 +104,17 @@ def exclusive_data_dir(data_dir: Path) -> Iterator[None]:
             ) from error
         _require_room(data_dir)
         yield
+
+
+def _make_data_dir(data_dir: Path) -> None:
+    """A new folder is closed to others, and so is one in which there is nothing but what we put there.
+
+    Any other folder stays as it is: who sets DATA_DIR=/srv does not want /srv closed.
+    """
+    data_dir.mkdir(mode=PRIVATE_MODE, parents=True, exist_ok=True)
+    is_ours = data_dir.stat().st_uid == os.geteuid()
+    if is_ours and OWN_ENTRIES.issuperset(path.name for path in data_dir.iterdir()):
+        data_dir.chmod(PRIVATE_MODE)
 
 
 def _require_room(data_dir: Path) -> None:

@@ -57,8 +57,10 @@ def _check(settings: Settings, store: EmbeddedStore | None) -> None:
         bundle = resolve(settings, progress)
     _announce_model(bundle)
     if store is None and settings.redis_url is not None:
-        preflight.require_redis(settings.redis_url)
+        warnings = preflight.require_redis(settings.redis_url, settings.store_checks)
         click.echo(f"  store    {redis_url.redact(settings.redis_url)}")
+        for warning in warnings:
+            click.echo(f"note: {warning}", err=True)
     elif store is not None:
         click.echo(f"  store    embedded Valkey, data in {store.data_dir}")
 

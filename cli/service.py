@@ -1,7 +1,10 @@
 """The service as a set of child processes: started in order, watched, and stopped in the reverse order."""
 
 import asyncio
+import enum
+import shlex
 import signal
+import sys
 import urllib.error
 import urllib.request
 from collections.abc import Iterable, Mapping, Sequence
@@ -9,13 +12,18 @@ from typing import Any
 
 import click
 from redis.asyncio import Redis
-from redis.exceptions import RedisError
+from redis.exceptions import BusyLoadingError, RedisError
 
 from cli.child import Child, python_module
 from cli.store import EmbeddedStore
+from cli.store_keeper import StoreKeeper
+from shared import keys
+from shared.errors import StartupError
 from shared.settings import Settings
 
 STORE_START_S = 30
+# Nobody but the user who runs the service reads what the store writes.
+PRIVATE_UMASK = 0o077
 POLL_S = 0.1
 PROBE_S = 2
 # Shares of SHUTDOWN_TIMEOUT_S: first the API answers what it has, then the workers finish, then the store writes.
@@ -29,7 +37,8 @@ class Service:
     def __init__(self, settings: Settings, store: EmbeddedStore | None, environment: Mapping[str, str]) -> None:
         self._settings = settings
         self._store_url = environment["REDIS_URL"]
-        self._store = [Child("store", store.command, environment)] if store is not None else []
+        self._store = [] if store is None else [_store_child(store, environment)]
+        self._keeper = None if store is None else StoreKeeper(store.url, store.data_dir)
         self._workers = [
             Child(
                 f"worker {number}",
@@ -73,6 +82,8 @@ class Service:
         self._keep(self._store)
         if self._store:
             await self._wait_for_store()
+        if self._keeper is not None:
+            self._tasks.append(asyncio.create_task(self._keeper.keep(), name="store-keeper"))
         click.echo(f"  worker   loading the model in {_count(self._settings.workers, 'process', 'processes')}")
         self._keep(self._workers)
         self._keep(self._api)
@@ -94,8 +105,18 @@ class Service:
             self._gave_up.set_exception(error)
 
     async def _wait_for_store(self) -> None:
-        async with asyncio.timeout(STORE_START_S), Redis.from_url(self._store_url) as redis:
-            while not await _answers(redis):  # noqa: ASYNC110  another process has no event to wait for
+        """Wait for the store's first answer; as long as it says that it loads its data, it is given more time."""
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + STORE_START_S
+        async with Redis.from_url(self._store_url) as redis:
+            while (state := await _ask(redis)) is not StoreState.ANSWERS:
+                if state is StoreState.LOADING:
+                    deadline = loop.time() + STORE_START_S
+                if loop.time() > deadline:
+                    raise StartupError(
+                        f"the embedded store has not answered for {STORE_START_S} s; see store/store.log in "
+                        f"{self._settings.data_dir}"
+                    )
                 await asyncio.sleep(POLL_S)
 
     async def _wait_until_ready(self) -> None:
@@ -115,16 +136,35 @@ class Service:
         click.echo("stopped")
 
     def _local_url(self) -> str:
-        host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(self._settings.host, self._settings.host)  # noqa: S104  compared, not bound
-        return f"http://{host}:{self._settings.port}"
+        return f"http://{reachable_host(self._settings.host)}:{self._settings.port}"
 
     def _ready_message(self) -> str:
         url = self._local_url()
         body = f'{{"text": "{SAMPLE}"}}'
         return (
             f"Ready: {url} (docs: {url}/docs). Ctrl-C stops it. Try:\n"
-            f"  curl -X POST {url}/predict -H 'Content-Type: application/json' -d '{body}'"
+            f"  curl -X POST {url}/predict -H 'Content-Type: application/json'{self._key_header()} -d '{body}'"
         )
+
+    def _key_header(self) -> str:
+        """One of the keys, for whoever sits at this terminal; a log gets a variable in its place."""
+        if not self._settings.api_keys:
+            return ""
+        if sys.stdout.isatty():
+            return " -H " + shlex.quote(f"Authorization: Bearer {self._settings.api_keys[0]}")
+        return ' -H "Authorization: Bearer ${KOBERT_API_KEY:?set it to one of API_KEYS}"'
+
+
+def reachable_host(host: str) -> str:
+    """A host for the URL of a service on this machine that listens on `host`."""
+    # Every network, of IPv4 or of both families, is reached by IPv4's loopback address.
+    if host in {"0.0.0.0", "::"}:  # noqa: S104  compared, not bound
+        return "127.0.0.1"
+    return f"[{host}]" if ":" in host else host
+
+
+def _store_child(store: EmbeddedStore, environment: Mapping[str, str]) -> Child:
+    return Child("store", store.command, environment, store.explain_exit, umask=PRIVATE_UMASK)
 
 
 def _worker_environment(settings: Settings, environment: Mapping[str, str], number: int) -> dict[str, str]:
@@ -137,11 +177,23 @@ async def _stop_together(children: Sequence[Child], timeout_s: float) -> None:
     await asyncio.gather(*(child.stop(timeout_s) for child in children))
 
 
-async def _answers(redis: Redis) -> bool:
+class StoreState(enum.Enum):
+    """What the store said when it was asked for anything."""
+
+    SILENT = "silent"
+    LOADING = "loading"
+    ANSWERS = "answers"
+
+
+async def _ask(redis: Redis) -> StoreState:
     try:
-        return bool(await redis.ping())
+        # Not PING, which a store with a full disk refuses.
+        await redis.exists(keys.WORKERS)
+    except BusyLoadingError:
+        return StoreState.LOADING
     except (RedisError, OSError):
-        return False
+        return StoreState.SILENT
+    return StoreState.ANSWERS
 
 
 def _is_ok(url: str) -> bool:

@@ -4,16 +4,22 @@ from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from bundles.files import choose_files, names_in
 from bundles.format import MANIFEST_FILE
 from bundles.hub.repository import KOBERT_REPO, HubRepo
+from cli.labelled import read_labelled
+from cli.outputs import require_new_folder
 from cli.progress import TerminalProgress
+from cli.texts import ReadingOptions
+from cli.wording import in_cli_words
+from shared.commands import install_command, serving_command
 from shared.errors import ModelNotFoundError, StartupError
 from shared.settings import Settings, load_settings
+from training.user_table import UserTable, split_rows
 
 if TYPE_CHECKING:
     from training.user_data import UserResult, UserTraining
@@ -30,25 +36,40 @@ _ENCODER_FILES = ("model.safetensors", "config.json")
     help=f"Encoder to start from: a folder, a bundle, owner/name on the Hub, or kobert ({KOBERT_REPO}). "
     "Default: the embedded model's.",
 )
-@click.option("--text-column", default="text", show_default=True)
-@click.option("--label-column", default="label", show_default=True)
+@click.option("--text-column", help="Name or number of the column that holds the text, when it is not plain.")
+@click.option("--label-column", help="Name or number of the column that holds the label, when it is not plain.")
+@click.option("--clean-label", help="The label of harmless text. Default: clean or 정상, if it is there.")
+@click.option("--format", "file_format", help="csv, tsv, jsonl, parquet or xlsx, when the file's name does not tell.")
+@click.option("--encoding", help="utf-8, cp949, …; it is found out when you say nothing.")
+@click.option("--sheet", help="Name or number of the sheet of an xlsx file; the first one when you say nothing.")
 @click.option("--epochs", type=click.IntRange(1, 100), default=4, show_default=True, help="At most so many.")
 @click.option("--patience", type=click.IntRange(0, 100), default=1, show_default=True,
               help="Epochs without a better dev score before it stops.")  # fmt: skip
 @click.option("--max-length", type=click.IntRange(8, 512), default=128, show_default=True, help="Tokens of a text.")
-def train(table: Path, output: Path, base: str | None, **choices: str | int) -> None:
-    """Train on TABLE (CSV or TSV with a text and a label column) and write a bundle with its dev scores."""
+def train(table: Path, output: Path, base: str | None, **options: Any) -> None:  # noqa: ANN401  click gives each option its own type
+    """Train on TABLE, a file with a text and a label column, and write a bundle whose card has its dev scores."""
+    require_new_folder(output)
     missing = [name for name in _NEEDED if find_spec(name) is None]
     if missing:
-        raise StartupError(f"training needs {', '.join(missing)}: pip install 'kobert-classifier[training]'")
-    if output.exists() and any(output.iterdir()):
-        raise StartupError(f"{output} is not empty; name a new folder")
+        raise StartupError(f"training needs {', '.join(missing)}: {install_command('training')}")
+    reading = ReadingOptions(
+        options.pop("file_format"), options.pop("text_column"), options.pop("encoding"), options.pop("sheet")
+    )
+    rows = _read(table, reading, options.pop("label_column"))
     user_data = import_module("training.user_data")  # torch, only where it is used
+    user_data.find_clean_label(rows.labels, options["clean_label"])
 
     with TemporaryDirectory(prefix="kobert-encoder-") as scratch:
-        chosen = user_data.UserTraining(base=_base_folder(base, Path(scratch)), **choices)
-        result = user_data.train(table, output, chosen)
+        chosen = user_data.UserTraining(base=_base_folder(base, Path(scratch)), **options)
+        result = user_data.train(rows, output, chosen)
     _show(result, chosen)
+
+
+def _read(file: Path, reading: ReadingOptions, label_column: str | None) -> UserTable:
+    read = read_labelled(file, reading, label_column)
+    if read.left_out:
+        click.echo(f"note: {read.left_out:,} rows are left out; the first: {in_cli_words(read.first_fault)}", err=True)
+    return split_rows(read.pairs, click.format_filename(file))
 
 
 def _base_folder(base: str | None, scratch: Path) -> Path | None:
@@ -87,4 +108,4 @@ def _show(result: "UserResult", chosen: "UserTraining") -> None:
     click.echo(f"  accuracy {result.accuracy:.3f}, macro F1 {result.macro_f1:.3f}")
     for label, counts in result.by_label.items():
         click.echo(f"  {label:<16} precision {counts.precision:.3f}  recall {counts.recall:.3f}  F1 {counts.f1:.3f}")
-    click.echo(f"\nServe it with: MODEL={result.bundle.path} kobert run")
+    click.echo(f"\nServe it with: {serving_command(result.bundle.path)}")

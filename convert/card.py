@@ -15,7 +15,7 @@ tags: [kobert-classifier, onnx, int8]
 # {name}
 
 A Korean text classifier as a model bundle for [kobert-classifier](https://pypi.org/project/kobert-classifier/):
-an int8 ONNX graph, its tokenizer and its labels. Serve it with `MODEL=<this folder or repository> kobert run`.
+an int8 ONNX graph, its tokenizer and its labels. Serve it with `make run MODEL=<this folder or repository>`.
 
 | | |
 |---|---|

@@ -12,6 +12,7 @@ from bundles.session import session_options
 from convert.record import Drift
 from convert.samples import SAMPLE_TEXTS
 from shared.errors import ModelSourceError
+from shared.processors import available_cpus
 
 Logits = NDArray[np.float32]
 
@@ -32,7 +33,7 @@ def run_graph(path: Path, rows: Sequence[Sequence[int]]) -> Logits:
 
 def open_session(path: Path) -> onnxruntime.InferenceSession:
     """A session that keeps its weights where they are, mapped from the file, instead of copying them."""
-    options = session_options(threads=0)
+    options = session_options(available_cpus())
     options.add_session_config_entry("session.disable_prepacking", "1")
     return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
 

@@ -36,6 +36,8 @@ def make_celery(settings: Settings, *, socket_timeout_s: float = WORKER_SOCKET_T
     app = Celery("kobert", broker=redis_url.for_celery(settings.redis_url), set_as_current=False)
     app.conf.update(
         accept_content=["json"],
+        # A refusal of Redis, as when its disk is full, is waited for like a lost connection (worker/consumer.py).
+        broker_channel_error_retry=True,
         broker_connection_max_retries=None,
         broker_connection_retry_on_startup=True,
         broker_connection_timeout=2,

@@ -2,7 +2,9 @@
 
 KobertError                     the base; has a machine-readable `code`
 ├── SettingsError               a setting has a value that cannot work
-├── StartupError                a process cannot start: port in use, no disk, no store
+├── StartupError                a process cannot start: no disk, no store, a bad address
+│   ├── PortInUseError          another program listens on the port, now
+│   └── ConverterMissingError   a model must be converted, and what converts it is not installed
 ├── ModelError                  anything about a model source or bundle
 │   ├── ModelNotFoundError      the source named by MODEL is not there
 │   ├── BundleInvalidError      a bundle is incomplete, altered or of an unknown format
@@ -11,6 +13,7 @@ KobertError                     the base; has a machine-readable `code`
 ├── TextRejectedError           one text of a request is not classifiable; names the item
 ├── RequestError                a request as a whole is refused
 │   ├── MalformedRequestError   not JSON, wrong fields
+│   ├── UnsupportedOptionError  an option that the served model cannot follow
 │   ├── UnsupportedMediaError   a content type that the route does not take
 │   ├── UnauthorisedError       no API key, or an unknown one
 │   ├── NotFoundError           no such thing, or somebody else's
@@ -19,11 +22,17 @@ KobertError                     the base; has a machine-readable `code`
 │   └── OverloadedError         more in flight than a limit allows; come back later
 ├── UnavailableError            the service cannot answer now
 │   ├── StoreUnavailableError   Redis does not answer
-│   ├── DiskFullError           no room for a temporary file
+│   ├── StoreFullError          Redis answers, and its memory is full
+│   ├── StoreUnfitError         Redis answers, and is set up to lose what it takes
+│   ├── DiskFullError           a disk has no room: the store's, or that of the API's temporary files
 │   └── NoWorkerError           no live worker
+├── ServiceRefusedError         what the command line asked of a running service was refused
 ├── DeadlineExceededError       accepted, but not answered in time
 └── PredictionFailedError       the model raised on this one text
 """
+
+from collections.abc import Mapping
+from typing import Any
 
 # sysexits.h EX_CONFIG: a process that ends with it says that starting it again would not help.
 EXIT_CONFIG = 78
@@ -50,6 +59,18 @@ class StartupError(KobertError):
     """Raised when a process cannot start; the message is the one sentence that its user sees."""
 
     code = "cannot_start"
+
+
+class PortInUseError(StartupError):
+    """Raised when another program listens on the port; it may be free again later."""
+
+    code = "port_in_use"
+
+
+class ConverterMissingError(StartupError):
+    """Raised when a model must be converted and the optional part that converts it is not installed."""
+
+    code = "converter_missing"
 
 
 class ModelError(KobertError):
@@ -108,6 +129,12 @@ class MalformedRequestError(RequestError):
     """Raised when a body is not JSON or lacks a field."""
 
 
+class UnsupportedOptionError(RequestError):
+    """Raised when the served model lacks the strictness or the label that an option names."""
+
+    code = "unsupported_option"
+
+
 class UnsupportedMediaError(RequestError):
     """Raised when a route does not take this content type."""
 
@@ -163,16 +190,46 @@ class StoreUnavailableError(UnavailableError):
     code = "store_unavailable"
 
 
+class StoreFullError(UnavailableError):
+    """Raised when the store's memory is full."""
+
+    code = "store_full"
+    retry_after_s = 10
+
+
+class StoreUnfitError(UnavailableError):
+    """Raised when the store is set up so that it would lose what it takes; the message says what to set."""
+
+    code = "store_unfit"
+    retry_after_s = 60
+
+
 class DiskFullError(UnavailableError):
-    """Raised when the API's temporary folder has no room for the file that a request needs."""
+    """Raised when a disk has no room: the store's, or that of the API's temporary files."""
 
     code = "disk_full"
+    retry_after_s = 10
 
 
 class NoWorkerError(UnavailableError):
     """Raised when no live worker has announced itself."""
 
     code = "no_worker"
+
+
+class ServiceRefusedError(KobertError):
+    """Raised by the command line when a running service refuses; `status` is HTTP's, `param` the item at fault."""
+
+    code = "refused"
+
+    def __init__(
+        self, message: str, *, status: int, details: Mapping[str, Any] | None = None, retry_after_s: float | None = None
+    ) -> None:
+        super().__init__(message)
+        self.status = status
+        self.code = str((details or {}).get("code", self.code))
+        self.param = str((details or {}).get("param") or "")
+        self.retry_after_s = retry_after_s
 
 
 class DeadlineExceededError(KobertError):

@@ -19,7 +19,9 @@ JOB_TURNS = PREFIX + "jobs:turns"
 JOB_TURN_COUNTER = PREFIX + "jobs:turn-counter"
 JOBS_OPEN = PREFIX + "jobs:open"
 JOB_WEBHOOKS = PREFIX + "jobs:webhooks"
-JOB_PARTS = ("", ":input", ":open", ":leases", ":attempts", ":results", ":pace", ":errors")
+
+# Why the embedded store does not write to its disk for now; absent as long as it does.
+STORE_PAUSED = PREFIX + "store:paused"
 
 
 def queue(name: str) -> str:
@@ -38,7 +40,7 @@ def replies(process_id: str) -> str:
 
 
 def job_part(job_id: str, part: str) -> str:
-    """One of a job's keys: `part` is one of `JOB_PARTS`."""
+    """One of a job's keys: `part` is empty or one of the suffixes in `shared/jobs/lua/common.lua`."""
     return JOB + job_id + part
 
 

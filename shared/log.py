@@ -72,6 +72,11 @@ def _quieten_libraries(settings: Settings) -> None:
         logging.getLogger(name).setLevel(max(logging.WARNING, logging.getLevelName(settings.log_level.upper())))
 
 
+def milliseconds(seconds: float) -> float:
+    """A duration as logs and headers show it, in milliseconds with two decimals."""
+    return round(seconds * 1000, 2)
+
+
 def get_logger(name: str) -> structlog.stdlib.BoundLogger:
     """A logger whose keyword arguments become the fields of the event."""
     logger: structlog.stdlib.BoundLogger = structlog.stdlib.get_logger(name)

@@ -4,7 +4,6 @@ One field a setting; its upper-case name is the environment variable. `docs/sett
 test holds the two together.
 """
 
-import os
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -13,13 +12,10 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from shared import redis_url
 from shared.errors import SettingsError
+from shared.options import STANDARD, Level, split_thresholds
+from shared.processors import available_cpus
 
 KIB = 1024
-
-
-def available_cpus() -> int:
-    """Processors that this process may use, which a container or `taskset` can make fewer than the machine has."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _blank_is_unset(value: Any) -> Any:  # noqa: ANN401  whatever the environment holds
@@ -29,8 +25,7 @@ def _blank_is_unset(value: Any) -> Any:  # noqa: ANN401  whatever the environmen
 def _parse_thresholds(value: Any) -> Any:  # noqa: ANN401  whatever the environment holds
     if not isinstance(value, str):
         return value
-    pairs = (part.partition("=") for part in value.split(",") if part.strip())
-    return {label.strip(): threshold.strip() for label, _, threshold in pairs}
+    return split_thresholds(value)
 
 
 def _split_names(value: Any) -> Any:  # noqa: ANN401  whatever the environment holds
@@ -61,6 +56,7 @@ class Settings(BaseSettings):
     port: Annotated[int, Field(ge=1, le=65535)] = 8000
     redis_url: OptionalText = None
     data_dir: Path = Path(".kobert")
+    store_checks: Literal["refuse", "warn", "off"] = "refuse"
     store_max_memory_bytes: Annotated[int, Field(ge=16 * KIB * KIB)] = 256 * KIB * KIB
     workers: Annotated[int, Field(ge=0, le=256)] = 1
 
@@ -76,6 +72,7 @@ class Settings(BaseSettings):
     legacy_tokenizer: Literal["kobert", "gluonnlp"] = "kobert"
     cache_dir: Path | None = None
     hub_timeout_s: Annotated[float, Field(gt=0, le=600)] = 10.0
+    strictness: Level = STANDARD
     thresholds: Thresholds = Field(default_factory=dict)
     model_threads: Annotated[int, Field(ge=0, le=256)] = 0
 
@@ -130,10 +127,33 @@ class Settings(BaseSettings):
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_format: Literal["auto", "json", "console"] = "auto"
 
-    @field_validator("log_level", "log_format", "vocab_specials", "legacy_tokenizer", "worker_takes", mode="before")
+    @field_validator(
+        "log_level",
+        "log_format",
+        "strictness",
+        "vocab_specials",
+        "legacy_tokenizer",
+        "worker_takes",
+        "store_checks",
+        mode="before",
+    )
     @classmethod
     def _lower(cls, value: object) -> object:
         return value.lower() if isinstance(value, str) else value
+
+    @field_validator("api_keys")
+    @classmethod
+    def _are_keys(cls, value: tuple[str, ...] | None) -> tuple[str, ...] | None:
+        """A value without a key would open the service; an HTTP header carries visible ASCII alone."""
+        if value is not None and not value:
+            raise ValueError("it names no key; write keys separated by commas, or unset it to let everybody in")
+        for number, key in enumerate(value or (), start=1):
+            if not (key.isascii() and key.isprintable() and " " not in key):
+                raise ValueError(
+                    f"key {number} has a character that an HTTP header cannot carry; use ASCII letters, digits and "
+                    "-_.~ (openssl rand -hex 24 makes one)"
+                )
+        return value
 
     @field_validator("redis_url")
     @classmethod

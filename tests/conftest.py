@@ -1,13 +1,20 @@
 """Fixtures that more than one folder of tests uses."""
 
+import os
 import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from tests.support.echo import write_echo_bundle
+
+# Real servers answer when they answer, so no example has a deadline.
+settings.register_profile("fast", max_examples=100, deadline=None)
+settings.register_profile("nightly", max_examples=20_000, deadline=None)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "fast"))
 
 
 @pytest.fixture

@@ -99,6 +99,19 @@ def test_every_module_that_a_string_names_exists() -> None:
     assert not {module: file for module, file in named.items() if find_spec(module) is None}
 
 
+STARTS_A_PROCESS = re.compile(r"running_valkey|running_stack|run_process|subprocess|running_hub|running_receiver")
+
+
+def test_every_test_that_starts_a_real_process_is_marked_as_integration() -> None:
+    unmarked = {
+        str(path.relative_to(ROOT))
+        for path in (ROOT / "tests").rglob("test_*.py")
+        if ("integration" in path.parent.parts or ("unit" in path.parts and STARTS_A_PROCESS.search(path.read_text())))
+        and "mark.integration" not in path.read_text()
+    }
+    assert not unmarked
+
+
 def test_every_package_is_installed() -> None:
     there = {
         ".".join(path.parent.relative_to(ROOT).parts)

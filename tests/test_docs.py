@@ -6,12 +6,13 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
-from api.metrics.counters.gauges import LiveGauges
 from prometheus_client import Metric
 from redis.asyncio import Redis
 
 from api.main import create_app
 from api.metrics.counters import ApiMetrics
+from api.metrics.gauges import LiveGauges
+from api.queue.celery_sender import CelerySender
 from api.queue.dispatcher import Dispatcher
 from api.queue.fleet import Fleet
 from api.queue.publisher import Publisher
@@ -69,7 +70,7 @@ def own_families(families: Iterable[Metric]) -> dict[str, str]:
 def test_the_table_of_the_apis_metrics_is_complete_and_its_types_are_true() -> None:
     settings = Settings(redis_url="redis://localhost")
     fleet = Fleet(Redis(), interval_s=1)
-    dispatcher = Dispatcher(settings, "here", Publisher(make_celery(settings)), fleet)
+    dispatcher = Dispatcher(settings, "here", Publisher(CelerySender(make_celery(settings))), fleet)
     registry = ApiMetrics().registry
     registry.register(LiveGauges(Redis(), fleet, dispatcher, "1"))
 
@@ -124,6 +125,12 @@ def test_every_make_target_that_a_document_names_exists(document: Path) -> None:
     named = set(re.findall(r"`make ([a-z][a-z-]*)", document.read_text()))
     listed = subprocess.run(["make", "-qp"], cwd=ROOT, capture_output=True, text=True, check=False).stdout
     assert named <= set(re.findall(r"^([a-z][a-z-]*):", listed, re.MULTILINE))
+
+
+@pytest.mark.parametrize("document", documents(), ids=lambda path: str(path.relative_to(ROOT)))
+def test_commands_are_spelled_so_that_they_work_from_a_clone(document: Path) -> None:
+    if document.name != "CHANGELOG.md":
+        assert not re.findall(r"(?<![\w./-])kobert (?:run|jobs|model|predict)\b.*", document.read_text())
 
 
 @pytest.mark.parametrize("document", documents(), ids=lambda path: str(path.relative_to(ROOT)))

@@ -2,7 +2,7 @@
 
 import tempfile
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -10,8 +10,9 @@ import torch
 from tokenizers import Tokenizer
 from transformers import BertModel
 
-from bundles.format import FORMAT_VERSION, MANIFEST_FILE, Bundle, BundleConfig, load_bundle
+from bundles.format import CARD_FILE, FORMAT_VERSION, MANIFEST_FILE, Bundle, BundleConfig, load_bundle, write_manifest
 from bundles.text.normalise import CURRENT, normalise
+from shared.errors import ModelSourceError
 from training.data.batches import Floats, TrainingSet, encode
 from training.data.noise import Generator
 from training.learn.embedded import encoder_of_bundle
@@ -23,20 +24,26 @@ from training.ship.bundle import GraphRunner, write_bundle
 from training.ship.export import export_float
 from training.ship.quantise import calibration_feeds, quantise
 from training.ship.vocabulary import tokenizer_of
-from training.user_table import UserTable, read_user_table
+from training.user_card import user_card
+from training.user_table import UserTable
 
 EMBEDDED = Path(__file__).resolve().parents[1] / "models" / "default"
 _TEMPERATURES = np.geomspace(0.25, 8.0, 41)
+# As in a conversion.
+CLEAN_NAMES = ("clean", "정상")
 Progress = Callable[[int, int, float], None]
 
 
 @dataclass(frozen=True)
 class UserTraining:
-    """What a user can choose. `base`: an encoder's folder, or a bundle of this project; None: the embedded bundle."""
+    """What a user can choose.
 
-    text_column: str = "text"
-    label_column: str = "label"
+    `base`: an encoder's folder, or a bundle of this project; None: the embedded bundle. `clean_label`: the label of
+    harmless text; None: `clean` or `정상`, if the table has one.
+    """
+
     base: Path | None = None
+    clean_label: str | None = None
     epochs: int = 4
     patience: int = 1
     learning_rate: float = 1e-4
@@ -56,19 +63,32 @@ class UserResult:
     epochs_run: int
 
 
-def train(table_path: Path, output: Path, choices: UserTraining, progress: Progress | None = None) -> UserResult:
+def train(table: UserTable, output: Path, choices: UserTraining, progress: Progress | None = None) -> UserResult:
     """Train on the table and write the bundle into folder `output`. `progress(step, steps, loss)` is called a step.
 
     Raises:
-        ModelSourceError: the table or the base cannot be used; the message says what to do.
+        ModelSourceError: the base cannot be used, or no label is called `clean_label`; the message says what to do.
     """
-    table = read_user_table(table_path, choices.text_column, choices.label_column)
+    find_clean_label(table.labels, choices.clean_label)
     encoder, tokenizer = _base(choices.base or EMBEDDED)
     torch.manual_seed(choices.seed)
     with tempfile.TemporaryDirectory(prefix="kobert-training-") as work:
         run = _Run(table, CommentNetwork(encoder, len(table.labels)), tokenizer, choices, Path(work))
         epochs_run = run.fit(progress)
         return run.finish(output, epochs_run)
+
+
+def find_clean_label(labels: Sequence[str], wanted: str | None) -> str | None:
+    """The label that means that nothing is wrong, as named or by a name that says it; None when there is none.
+
+    Raises:
+        ModelSourceError: no label is called `wanted`.
+    """
+    if wanted is None:
+        return next((name for name in CLEAN_NAMES if name in labels), None)
+    if wanted not in labels:
+        raise ModelSourceError(f"no label is called {wanted!r}; the table has {', '.join(labels)}")
+    return wanted
 
 
 def _base(folder: Path) -> tuple[BertModel, Tokenizer]:
@@ -136,8 +156,9 @@ class _Run:
         feeds = calibration_feeds(self.train_set.ids, self.pad_id)
         quantise(self.work / "float.onnx", self.work / "int8.onnx", feeds)
         config = self._config(output.name)
-        bundle = write_bundle(output, config, self.work / "int8.onnx", self.tokenizer, self._card(config))
-        return self._score(bundle, epochs_run)
+        bundle = write_bundle(output, config, self.work / "int8.onnx", self.tokenizer, "")
+        result = self._score(bundle, epochs_run)
+        return replace(result, bundle=self._with_card(result))
 
     def _config(self, name: str) -> BundleConfig:
         return BundleConfig(
@@ -147,13 +168,22 @@ class _Run:
             labels=self.table.labels,
             max_length=self.max_length,
             pad_token_id=self.pad_id,
-            clean_label="clean" if "clean" in self.table.labels else None,
+            clean_label=find_clean_label(self.table.labels, self.choices.clean_label),
             normaliser=CURRENT,
         )
 
-    def _card(self, config: BundleConfig) -> str:
-        rows = len(self.table.train)
-        return f"# {config.name}\n\nTrained by `kobert model train` on {rows:,} texts: {', '.join(config.labels)}.\n"
+    def _with_card(self, result: UserResult) -> Bundle:
+        """The bundle with its scores in its card; the card is a part of its revision."""
+        folder = result.bundle.path
+        card = user_card(
+            result.bundle.config,
+            rows=(len(self.table.train), result.dev_rows),
+            accuracy=result.accuracy,
+            scores=result.by_label,
+        )
+        (folder / CARD_FILE).write_text(card, encoding="utf-8")
+        write_manifest(folder)
+        return load_bundle(folder)
 
     def _score(self, bundle: Bundle, epochs_run: int) -> UserResult:
         logits = GraphRunner.of_bundle(bundle).logits_of_ids(self.dev_set.ids)

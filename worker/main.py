@@ -17,11 +17,13 @@ from redis import Redis
 from bundles.format import Bundle
 from bundles.sources.resolver import resolve
 from shared.celery_app import QUEUES_TAKEN, make_celery
+from shared.commands import kobert_command
 from shared.errors import EXIT_CONFIG, KobertError, SettingsError
 from shared.interpreter import spare_what_stays, switch_threads_promptly
 from shared.jobs.ledger import Ledger
 from shared.log import configure_logging, get_logger
 from shared.settings import Settings, load_settings
+from shared.store_check import require_fit_store
 from worker.bulk.runner import BulkRunner
 from worker.counters import WorkerMetrics
 from worker.heartbeat import HeartbeatWriter
@@ -64,10 +66,10 @@ def build_classifier(settings: Settings, engine_factory: EngineFactory = OnnxEng
 
     Raises:
         ModelError: the model cannot be served.
-        SettingsError: a threshold for a label that the model does not have.
+        SettingsError: a threshold for a label, or a strictness, that the model does not have.
     """
     bundle = resolve(settings)
-    judge = Judge(bundle.config, settings.thresholds)
+    judge = Judge(bundle.config, settings.thresholds, settings.strictness)
     tokenizer = BundleTokenizer(bundle, settings.max_windows)
     engine = engine_factory(bundle, settings.inference_threads())
     batcher = MicroBatcher(
@@ -87,7 +89,7 @@ def build_worker(settings: Settings, engine_factory: EngineFactory = OnnxEngine)
     """
     if settings.redis_url is None:
         raise SettingsError(
-            "REDIS_URL is not set; a worker needs the Redis that its api uses. `kobert run` starts both"
+            f"REDIS_URL is not set; a worker needs the Redis that its api uses. {kobert_command('run')} starts both"
         )
     classifier = build_classifier(settings, engine_factory)
     redis: Redis = Redis.from_url(
@@ -163,6 +165,7 @@ def main(engine_factory: EngineFactory = OnnxEngine) -> int:
     try:
         settings = load_settings()
         configure_logging(settings, "worker")
+        require_fit_store(settings, log)
         worker = build_worker(settings, engine_factory)
         with _metrics_served(worker):
             return serve(worker)

@@ -5,7 +5,7 @@ from wsgiref.simple_server import WSGIServer
 
 from prometheus_client import start_http_server
 
-from shared.errors import StartupError
+from shared.listening import open_listeners
 from worker.counters import WorkerMetrics
 
 
@@ -18,13 +18,9 @@ class MetricsServer:
         Raises:
             StartupError: the port is taken, or the address is not this machine's.
         """
-        try:
-            server, thread = start_http_server(port, host, metrics.registry)
-        except OSError as error:
-            raise StartupError(
-                f"cannot serve metrics on {host} port {port} ({error.strerror or error}); "
-                "choose another WORKER_METRICS_PORT, or 0 for none"
-            ) from error
+        for probe in open_listeners(host, port, "WORKER_METRICS_PORT"):
+            probe.close()
+        server, thread = start_http_server(port, host, metrics.registry)
         self._server: WSGIServer = server
         self._thread: threading.Thread = thread
 

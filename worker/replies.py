@@ -1,14 +1,18 @@
-"""Writes answers to the stream of the API process that asked. A dropped connection is retried until nobody waits."""
+"""Writes answers to the stream of the API process that asked.
+
+While the connection is lost or the store takes nothing, a reply is sent again until nobody waits for it.
+"""
 
 import time
+from typing import Protocol
 
 from redis import Redis
-from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import TimeoutError as RedisTimeoutError
+from redis.exceptions import RedisError
 
 from shared import keys
 from shared.log import get_logger
 from shared.messages import Failure, Prediction, Reply, encode
+from shared.store_errors import is_passing
 
 log = get_logger(__name__)
 
@@ -17,6 +21,13 @@ STREAM_TTL_S = 300
 # About what one API process can have in flight; older entries were read long ago.
 STREAM_MAX_ENTRIES = 4_096
 RETRY_DELAY_S = 0.2
+
+
+class ReplySender(Protocol):
+    """Takes what a task has done."""
+
+    def send(self, reply_to: str, results: list[Prediction | Failure], deadline: float) -> None:
+        """Send `results` to process `reply_to`, or give up at Unix time `deadline`."""
 
 
 class ReplyWriter:
@@ -32,7 +43,9 @@ class ReplyWriter:
         while True:
             try:
                 self._append(keys.replies(reply_to), body)
-            except (RedisConnectionError, RedisTimeoutError):
+            except RedisError as error:
+                if not is_passing(error):
+                    raise
                 if time.time() >= deadline:
                     log.warning("reply_undeliverable", results=len(results))
                     return

@@ -8,17 +8,17 @@ from celery import Celery, Task
 
 from shared.celery_app import JOBS_TASK, PREDICT_TASK, QUEUED_AT_HEADER
 from shared.errors import KobertError
-from shared.log import get_logger
+from shared.log import get_logger, milliseconds
 from shared.messages import Failure, Prediction, PredictMessage, decode
 from worker.bulk.runner import BulkRunner
 from worker.counters import AnsweredMessage, WorkerMetrics
 from worker.inference.classifier import Classified, Classifier
-from worker.replies import ReplyWriter
+from worker.replies import ReplySender
 
 log = get_logger(__name__)
 
 
-def register_predict(app: Celery, classifier: Classifier, replies: ReplyWriter, metrics: WorkerMetrics) -> None:
+def register_predict(app: Celery, classifier: Classifier, replies: ReplySender, metrics: WorkerMetrics) -> None:
     """Make `app` handle predict messages with this classifier."""
 
     @app.task(name=PREDICT_TASK, ignore_result=True, acks_late=True, bind=True)
@@ -39,7 +39,7 @@ def register_jobs(app: Celery, runner: BulkRunner) -> None:
 
 
 def answer(
-    payload: str, classifier: Classifier, replies: ReplyWriter, queued_s: float | None = None
+    payload: str, classifier: Classifier, replies: ReplySender, queued_s: float | None = None
 ) -> AnsweredMessage | None:
     """Classify the texts of one encoded `PredictMessage` and send what is done as soon as it is done.
 
@@ -61,15 +61,15 @@ def answer(
             "texts_classified",
             texts=len(outcomes),
             texts_failed=len(done.failures),
-            queue_ms=None if queued_s is None else _milliseconds(queued_s),
-            tokenization_ms=_milliseconds(done.tokenization_s),
-            inference_ms=_milliseconds(max(outcome.inference_s for outcome in outcomes)),
-            total_ms=_milliseconds(time.perf_counter() - started),
+            queue_ms=None if queued_s is None else milliseconds(queued_s),
+            tokenization_ms=milliseconds(done.tokenization_s),
+            inference_ms=milliseconds(max(outcome.inference_s for outcome in outcomes)),
+            total_ms=milliseconds(time.perf_counter() - started),
         )
     return done
 
 
-def _classify(message: PredictMessage, classifier: Classifier, replies: ReplyWriter) -> list[Classified]:
+def _classify(message: PredictMessage, classifier: Classifier, replies: ReplySender) -> list[Classified]:
     """Answer the texts group by group as they are done."""
     texts = [item.text for item in message.items]
     revision = classifier.bundle.revision
@@ -101,7 +101,3 @@ def _result(item_id: int, done: Classified, revision: str) -> Prediction | Failu
         tokenization_s=done.tokenization_s,
         inference_s=done.inference_s,
     )
-
-
-def _milliseconds(seconds: float) -> float:
-    return round(seconds * 1000, 2)

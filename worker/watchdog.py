@@ -87,5 +87,7 @@ class Watchdog:
         try:
             return action()
         except RedisError as error:
+            # Messages that wait because Redis refuses every write say nothing of the consumer.
+            self._waiting_since = None
             log.debug("heartbeat_not_written", error_type=type(error).__name__)
             return None

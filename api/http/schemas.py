@@ -32,7 +32,7 @@ JOB_BODY: dict[str, Any] = {
                     "properties": {
                         "text_column": {"type": "string"},
                         "id_column": {"type": "string"},
-                        "format": {"type": "string", "enum": ["csv", "tsv", "jsonl", "txt", "parquet"]},
+                        "format": {"type": "string", "enum": ["csv", "tsv", "jsonl", "json", "txt", "xlsx", "parquet"]},
                         "encoding": {"type": "string"},
                         "header": {"type": "boolean"},
                         "webhook_url": {"type": "string"},

@@ -4,9 +4,8 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from shared.log import milliseconds
 from shared.messages import Prediction
-
-_DIGITS = 2
 
 
 @dataclass(frozen=True)
@@ -21,10 +20,10 @@ class Timing:
     def headers(self) -> dict[str, str]:
         """The four response headers."""
         return {
-            "x-queue-time": _milliseconds(self.queue_s),
-            "x-tokenization-time": _milliseconds(self.tokenization_s),
-            "x-inference-time": _milliseconds(self.inference_s),
-            "x-total-time": _milliseconds(self.total_s),
+            "x-queue-time": _header(self.queue_s),
+            "x-tokenization-time": _header(self.tokenization_s),
+            "x-inference-time": _header(self.inference_s),
+            "x-total-time": _header(self.total_s),
         }
 
 
@@ -47,5 +46,5 @@ class Stopwatch:
         return Timing(queue_s, tokenization_s, inference_s, total_s)
 
 
-def _milliseconds(seconds: float) -> str:
-    return f"{seconds * 1000:.{_DIGITS}f}"
+def _header(seconds: float) -> str:
+    return f"{milliseconds(seconds):.2f}"

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 
 import msgspec
 
-from api.jobs.desk import JobDesk
+from api.jobs.service import JobService
 from api.jobs.view import show_job
 from api.queue.fleet import Fleet
 from shared.errors import KobertError, NotFoundError
@@ -19,16 +19,16 @@ KEEP_ALIVE_S = 15.0
 RETRY_MS = 2_000
 
 
-async def wait_for_end(desk: JobDesk, job: Job, wait_s: float) -> Job:
+async def wait_for_end(jobs: JobService, job: Job, wait_s: float) -> Job:
     """The job at its end, or as it is after `wait_s`."""
     deadline = time.monotonic() + wait_s
     while not job.has_ended and time.monotonic() < deadline:
         await asyncio.sleep(min(LOOK_S, max(0.0, deadline - time.monotonic())))
-        job = await desk.run(desk.catalogue.get, job.id, job.owner)
+        job = await jobs.get(job.id, job.owner)
     return job
 
 
-async def progress_events(desk: JobDesk, fleet: Fleet, job: Job) -> AsyncIterator[bytes]:
+async def progress_events(jobs: JobService, fleet: Fleet, job: Job) -> AsyncIterator[bytes]:
     """The job object each time it has changed, as `progress`, and at its end under the name of its state."""
     yield f"retry: {RETRY_MS}\n\n".encode()
     shown = b""
@@ -46,7 +46,7 @@ async def progress_events(desk: JobDesk, fleet: Fleet, job: Job) -> AsyncIterato
             return
         await asyncio.sleep(LOOK_S)
         try:
-            job = await desk.run(desk.catalogue.get, job.id, job.owner)
+            job = await jobs.get(job.id, job.owner)
         except NotFoundError:
             yield b"event: deleted\ndata: {}\n\n"
             return

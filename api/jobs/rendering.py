@@ -9,6 +9,7 @@ from typing import Any, Protocol
 import msgspec
 
 from api.jobs.names import prefix_for, unique
+from api.uploads.objects import value_at_path
 from shared.jobs.records import Job, Outcome, Row, RowFailure
 
 Fields = list[msgspec.Raw] | dict[str, msgspec.Raw] | str | None
@@ -18,6 +19,8 @@ _FIELDS: msgspec.json.Decoder[Fields] = msgspec.json.Decoder(Fields)
 _encode = msgspec.json.Encoder().encode
 _OUR_NAMES = ("row", "id", "classification", "confidence", "labels", "scores", "error")
 LABEL_SEPARATOR = "|"
+# The full-width signs of a Korean or Japanese keyboard count as the others do.
+_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 
 
 class Renderer(Protocol):
@@ -65,14 +68,19 @@ class JsonLines:
             cells[self._spec.text_at] = row.text
             return dict(zip(self._columns, cells, strict=True))
         if isinstance(fields, dict):
-            return {**fields, str(self._spec.text_column): row.text}
+            name = str(self._spec.text_column)
+            # A text at a path is still in its place.
+            return {**fields, name: row.text} if name in fields else dict(fields)
         if isinstance(fields, str):
             return {"raw": fields}
         return {"text": row.text}
 
     def _id(self, theirs: dict[str, Any]) -> dict[str, Any]:
         name = self._spec.id_column
-        return {"id": theirs[name]} if name is not None and name != "id" and name in theirs else {}
+        if name is None or name == "id":
+            return {}
+        found = theirs[name] if name in theirs else value_at_path(theirs, name)
+        return {} if found is None else {"id": found}
 
     def _verdict(self, row: Row, outcome: Outcome) -> dict[str, Any]:
         if isinstance(outcome, RowFailure):
@@ -105,7 +113,8 @@ class Table:
 
     def head(self) -> bytes:
         """The mark, and the names of the columns."""
-        return codecs.BOM_UTF8 + self._write([self._header])
+        header = [_defused(name) for name in self._header] if self._is_safe else self._header
+        return codecs.BOM_UTF8 + self._write([header])
 
     def lines(self, rows: Iterable[Numbered]) -> bytes:
         """One line a row, or more where a cell holds line feeds."""
@@ -124,11 +133,24 @@ class Table:
             cells[self._spec.text_at] = row.text or ""
         elif isinstance(fields, dict):
             cells = [_cell(fields[name]) if name in fields else "" for name in self._columns]
-            cells[self._columns.index(str(self._spec.text_column))] = row.text or ""
+            cells[self._text_place()] = row.text or ""
         else:
             cells = [""] * len(self._columns)
             cells[self._text_place()] = row.text or fields or ""
         return [_defused(cell) for cell in cells] if self._is_safe else cells
+
+    def raw_cells(self, row: Row) -> list[msgspec.Raw | str | None]:
+        """The user's columns of a row, as they were sent."""
+        fields = _FIELDS.decode(row.fields)
+        cells: list[msgspec.Raw | str | None]
+        if isinstance(fields, list):
+            cells = [*fields]
+            cells[self._spec.text_at] = row.text
+            return cells
+        theirs = fields if isinstance(fields, dict) else {}
+        cells = [theirs.get(name) for name in self._columns]
+        cells[self._text_place()] = row.text or (fields if isinstance(fields, str) else None)
+        return cells
 
     def _text_place(self) -> int:
         name = self._spec.text_column
@@ -149,4 +171,4 @@ def _cell(value: msgspec.Raw) -> str:
 
 
 def _defused(cell: str) -> str:
-    return "'" + cell if cell.startswith(("=", "+", "-", "@", "\t", "\r")) else cell
+    return "'" + cell if cell.startswith(_FORMULA_STARTS) else cell

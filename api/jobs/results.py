@@ -3,8 +3,8 @@
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 
-from api.jobs.desk import JobDesk
 from api.jobs.rendering import Numbered, Renderer
+from api.jobs.service import JobService
 from shared.errors import StoreUnavailableError
 from shared.jobs.packing import unpack_result
 from shared.jobs.records import Job, RowFailure
@@ -22,8 +22,8 @@ class Selection:
 class ResultStream:
     """The bytes of one result file."""
 
-    def __init__(self, desk: JobDesk, job: Job, renderer: Renderer, selection: Selection) -> None:
-        self._desk = desk
+    def __init__(self, jobs: JobService, job: Job, renderer: Renderer, selection: Selection) -> None:
+        self._jobs = jobs
         self._job = job
         self._renderer = renderer
         self._selection = selection
@@ -42,20 +42,20 @@ class ResultStream:
         for first_row in await self._starts():
             if self._left == 0:
                 return
-            piece = await self._desk.run(self._render, first_row)
+            packed = await self._jobs.result_chunk(self._job.id, first_row)
+            if packed is None:
+                raise StoreUnavailableError("the job was deleted or has expired")
+            piece = await self._jobs.run(self._render, first_row, packed)
             if piece:
                 yield piece
 
     async def _starts(self) -> list[int]:
         """Chunks from the one on that holds the first wanted row."""
-        starts = list(await self._desk.run(self._desk.catalogue.result_starts, self._job.id))
+        starts = await self._jobs.result_starts(self._job.id)
         before = [start for start in starts if start <= self._selection.cursor]
         return starts[max(0, len(before) - 1) :]
 
-    def _render(self, first_row: int) -> bytes:
-        packed = self._desk.catalogue.result(self._job.id, first_row)
-        if packed is None:
-            raise StoreUnavailableError("the job was deleted or has expired")
+    def _render(self, first_row: int, packed: bytes) -> bytes:
         rows = list(self._selected(first_row, packed))
         return self._renderer.lines(rows) if rows else b""
 

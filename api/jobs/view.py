@@ -3,12 +3,7 @@
 from typing import Any
 
 from api.jobs.pacing import eta_seconds
-from shared.jobs.records import ENDED, Job
-
-_OPENAI_TIMES = (
-    "created_at", "in_progress_at", "finalizing_at", "completed_at", "failed_at", "expired_at", "cancelling_at",
-    "cancelled_at", "expires_at",
-)  # fmt: skip
+from shared.jobs.records import ENDED, JOB_TIMES, Job
 
 
 def show_job(job: Job, fleet_texts_per_s: float) -> dict[str, Any]:
@@ -22,7 +17,7 @@ def show_job(job: Job, fleet_texts_per_s: float) -> dict[str, Any]:
         "label_counts": job.label_counts,
         "rows_per_s": job.rows_per_s,
         "eta_seconds": eta_seconds(job, fleet_texts_per_s),
-        **{name: job.times.get(name) for name in _OPENAI_TIMES},
+        **{name: job.times.get(name) for name in JOB_TIMES},
         "errors": {"object": "list", "data": job.errors} if job.errors else None,
         "results_partial": is_partial(job),
         "format": job.spec.format,

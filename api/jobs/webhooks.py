@@ -17,7 +17,7 @@ import time
 import msgspec
 
 from api.background import end_task
-from api.jobs.desk import JobDesk
+from api.jobs.service import JobService
 from api.jobs.view import show_job
 from api.jobs.webhook_target import WebhookTarget, resolve_webhook
 from shared.errors import KobertError, NotFoundError
@@ -37,9 +37,9 @@ _OK = range(200, 300)
 class WebhookSender:
     """Sends what is due, one at a time. Each API process has one; the store sees to it that no two take the same."""
 
-    def __init__(self, settings: Settings, desk: JobDesk) -> None:
+    def __init__(self, settings: Settings, jobs: JobService) -> None:
         self._settings = settings
-        self._desk = desk
+        self._jobs = jobs
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
@@ -62,20 +62,19 @@ class WebhookSender:
 
     async def _send_next(self) -> bool:
         """Send one that is due; False when none is."""
-        catalogue = self._desk.catalogue
-        job_id = await self._desk.run(catalogue.claim_webhook, int(self._settings.webhook_timeout_s * 3))
+        job_id = await self._jobs.claim_webhook(int(self._settings.webhook_timeout_s * 3))
         if job_id is None:
             return False
         try:
-            job, attempt = await self._desk.run(catalogue.get_for_webhook, job_id)
+            job, attempt = await self._jobs.start_webhook_attempt(job_id)
         except NotFoundError:
-            await self._desk.run(catalogue.drop_webhook, job_id)
+            await self._jobs.drop_webhook(job_id)
             return True
         is_over = await self._attempt(job) or attempt >= self._settings.webhook_attempts
         if is_over:
-            await self._desk.run(catalogue.drop_webhook, job_id)
+            await self._jobs.drop_webhook(job_id)
         else:
-            await self._desk.run(catalogue.delay_webhook, job_id, FIRST_RETRY_S * RETRY_FACTOR ** (attempt - 1))
+            await self._jobs.delay_webhook(job_id, FIRST_RETRY_S * RETRY_FACTOR ** (attempt - 1))
         return True
 
     async def _attempt(self, job: Job) -> bool:

@@ -8,7 +8,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.http.request_record import RequestRecord, start_record
 from api.metrics.counters import ApiMetrics
-from shared.log import get_logger
+from shared.log import get_logger, milliseconds
 
 log = get_logger(__name__)
 
@@ -20,7 +20,6 @@ CLIENT_CLOSED = 499
 _METHODS = frozenset(method.value for method in http.HTTPMethod)
 # Asked every few seconds by machines: only worth a line when somebody looks for them.
 _QUIET_ROUTES = frozenset(("/health", "/ready", "/metrics"))
-_MS_DIGITS = 2
 _JOB_ID = re.compile(r"job_[0-9a-f]{24}")
 
 
@@ -61,7 +60,7 @@ class ObservationMiddleware:
         self._metrics.observe(route, method, code, seconds, record)
         note = log.debug if route in _QUIET_ROUTES else log.info
         details = {**_job(scope), **_details(record)}
-        note("request", method=method, route=route, code=code, total_ms=_milliseconds(seconds), **details)
+        note("request", method=method, route=route, code=code, total_ms=milliseconds(seconds), **details)
 
 
 def _job(scope: Scope) -> dict[str, object]:
@@ -78,12 +77,8 @@ def _details(record: RequestRecord) -> dict[str, object]:
         details |= {
             "texts": len(record.classifications) + len(record.text_errors),
             "texts_failed": len(record.text_errors),
-            "queue_ms": _milliseconds(record.timing.queue_s),
-            "tokenization_ms": _milliseconds(record.timing.tokenization_s),
-            "inference_ms": _milliseconds(record.timing.inference_s),
+            "queue_ms": milliseconds(record.timing.queue_s),
+            "tokenization_ms": milliseconds(record.timing.tokenization_s),
+            "inference_ms": milliseconds(record.timing.inference_s),
         }
     return details
-
-
-def _milliseconds(seconds: float) -> float:
-    return round(seconds * 1000, _MS_DIGITS)

@@ -11,11 +11,10 @@ import time
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from api.background import end_task
 from api.http.request_id import current_request_id
-from api.queue.fleet import Fleet
-from api.queue.publisher import Publisher
 from shared.errors import DeadlineExceededError, KobertError, OverloadedError, StoreUnavailableError
 from shared.log import get_logger
 from shared.messages import Failure, Prediction, PredictMessage, TextItem
@@ -24,6 +23,24 @@ from shared.settings import Settings
 log = get_logger(__name__)
 
 Result = Prediction | Failure
+
+
+class TextPublisher(Protocol):
+    """Puts messages on the queue."""
+
+    async def publish(self, message: PredictMessage) -> None:
+        """Queue one message of texts; raises StoreUnavailableError when the queue does not take it."""
+
+
+class WorkerFleet(Protocol):
+    """What is known of the workers."""
+
+    @property
+    def texts_per_s(self) -> float:
+        """Texts per second of all live workers together, while they compute."""
+
+    def require_live_worker(self) -> None:
+        """Raise StoreUnavailableError or NoWorkerError when nobody could answer."""
 
 
 @dataclass(eq=False)
@@ -37,7 +54,7 @@ class _Pending:
 class Dispatcher:
     """Every text given to `classify` ends, before its deadline, as a result or as a named error."""
 
-    def __init__(self, settings: Settings, process_id: str, publisher: Publisher, fleet: Fleet) -> None:
+    def __init__(self, settings: Settings, process_id: str, publisher: TextPublisher, fleet: WorkerFleet) -> None:
         self._settings = settings
         self._process_id = process_id
         self._publisher = publisher

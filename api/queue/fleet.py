@@ -6,13 +6,14 @@ from typing import Any
 
 import msgspec
 from redis.asyncio import Redis
-from redis.exceptions import RedisError
+from redis.exceptions import OutOfMemoryError, RedisError, ResponseError
 
 from api.background import end_task
 from shared import keys
-from shared.errors import NoWorkerError, StoreUnavailableError
+from shared.errors import NoWorkerError, StoreUnavailableError, UnavailableError
 from shared.log import get_logger
 from shared.messages import Heartbeat, decode
+from shared.store_errors import is_refusal, name_store_error
 
 log = get_logger(__name__)
 
@@ -25,6 +26,7 @@ class Fleet:
         self._interval_s = interval_s
         self._workers: dict[str, Heartbeat] = {}
         self._store_answers = False
+        self._store_fault: UnavailableError | None = None
         self._task: asyncio.Task[None] | None = None
         self.on_worker_lost: Callable[[], None] = lambda: None
 
@@ -57,10 +59,13 @@ class Fleet:
 
         Raises:
             StoreUnavailableError: Redis does not answer.
+            DiskFullError, StoreFullError: it answers and takes nothing.
             NoWorkerError: it does, but no worker lives.
         """
         if not self._store_answers:
             raise StoreUnavailableError("Redis does not answer; try again shortly")
+        if self._store_fault is not None:
+            raise self._store_fault
         if not self._interactive_workers():
             raise NoWorkerError("no worker that takes texts is running; start one, or try again shortly")
 
@@ -74,6 +79,7 @@ class Fleet:
     async def refresh(self) -> None:
         """Read all heartbeats now."""
         try:
+            fault = await self._find_fault()
             listed, heartbeats = await self._read()
         except (RedisError, OSError) as error:
             if self._store_answers:
@@ -82,12 +88,33 @@ class Fleet:
             return
         if not self._store_answers:
             log.info("store_answers", workers=len(heartbeats))
+        self._note_fault(fault)
         # A worker that said goodbye is no longer listed; one that died still is, without a heartbeat.
         lost = [worker_id for worker_id in self._workers if worker_id in listed and worker_id not in heartbeats]
         self._workers, self._store_answers = heartbeats, True
-        if lost:
+        # While the store takes nothing, heartbeats run out though their workers live.
+        if lost and fault is None:
             log.warning("worker_lost", worker_ids=lost)
             self.on_worker_lost()
+
+    async def _find_fault(self) -> UnavailableError | None:
+        """Why the store takes no writes, if it takes none."""
+        try:
+            # Redis refuses PING, too, while it cannot write to its disk.
+            await self._redis.ping()
+            memory = await self._redis.info("memory")
+        except ResponseError as error:
+            return name_store_error(error) if is_refusal(error) else None
+        limit = memory.get("maxmemory", 0)
+        return name_store_error(OutOfMemoryError("OOM")) if limit and memory["used_memory"] > limit else None
+
+    def _note_fault(self, fault: UnavailableError | None) -> None:
+        """One log line when the store begins to refuse, and one when it takes writes again."""
+        was, self._store_fault = self._store_fault, fault
+        if fault is not None and (was is None or was.code != fault.code):
+            log.error("store_refuses_writes", error=fault.code, reason=fault.message)
+        elif fault is None and was is not None:
+            log.info("store_takes_writes")
 
     async def _read(self) -> tuple[set[str], dict[str, Heartbeat]]:
         members: Any = await self._redis.zrange(keys.WORKERS, 0, -1)

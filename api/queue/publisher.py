@@ -1,50 +1,63 @@
 """Puts messages on the queue from a thread of its own, because Celery's client blocks."""
 
 import asyncio
-import queue
-import threading
-import time
-from collections.abc import Callable
-from concurrent.futures import Future
-from typing import Any
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from typing import Protocol
 
-from celery import Celery
 from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 
 from shared import keys
-from shared.celery_app import JOBS_TASK, PREDICT_TASK, QUEUED_AT_HEADER
+from shared.celery_app import JOBS_TASK, PREDICT_TASK
 from shared.errors import StoreUnavailableError
 from shared.messages import PredictMessage, encode
+from shared.store_errors import name_store_error
 
-# A name server that does not answer can hold the thread longer than any socket time-out; callers do not wait so long.
+# A name server that does not answer can block the thread longer than any socket time-out; callers wait no longer.
 PUBLISH_TIMEOUT_S = 8.0
 CLOSE_TIMEOUT_S = 2.0
-# Celery would otherwise copy the texts into a message header, for its logs.
-HIDDEN_ARGUMENTS = "(texts)"
+_LOST = (OperationalError, RedisError, OSError)  # a time-out is an OSError
+
+
+class Sender(Protocol):
+    """A blocking connection to the queue, as `CelerySender`."""
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether there is a connection that worked when it was last used."""
+
+    def connect(self) -> None:
+        """Open the connection, unless there is one."""
+
+    def disconnect(self) -> None:
+        """Give the connection back, if there is one."""
+
+    def send(self, task: str, queue: str, argument: str) -> None:
+        """Send one message, over a new connection if there is none; closes the connection if it fails."""
 
 
 class Publisher:
     """One connection, one thread: messages leave in the order in which they were handed over."""
 
-    def __init__(self, app: Celery) -> None:
-        self._app = app
-        self._thread = _CallThread("publisher")
-        self._producer: Any = None
+    def __init__(self, sender: Sender, timeout_s: float = PUBLISH_TIMEOUT_S) -> None:
+        self._sender = sender
+        self._timeout_s = timeout_s
+        # If the thread hangs when the process ends, `api.main` ends the process all the same.
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="publisher")
         self._connecting: Future[None] | None = None
 
     def connect_soon(self) -> None:
         """Open the connection in the publisher's thread, so that the first text need not wait for it."""
-        if self._producer is None and (self._connecting is None or self._connecting.done()):
-            self._connecting = self._thread.submit(self._connect)
+        if not self._sender.is_connected and (self._connecting is None or self._connecting.done()):
+            self._connecting = self._thread.submit(self._sender.connect)
 
     def require_connection(self) -> None:
-        """Check that a message could leave at once; if not, try to connect meanwhile.
+        """Check that a message could leave at once; if not, start connecting.
 
         Raises:
             StoreUnavailableError: there is no connection, or it is still being made.
         """
-        if self._producer is None:
+        if not self._sender.is_connected:
             self.connect_soon()
             raise StoreUnavailableError("the queue is not connected yet; try again shortly")
 
@@ -52,7 +65,7 @@ class Publisher:
         """Queue one message of texts.
 
         Raises:
-            StoreUnavailableError: Redis does not take it.
+            UnavailableError: Redis does not take it; the message says why.
         """
         await self._queue(PREDICT_TASK, keys.INTERACTIVE_QUEUE, encode(message).decode())
 
@@ -60,94 +73,26 @@ class Publisher:
         """Tell the workers that a job has work.
 
         Raises:
-            StoreUnavailableError: Redis does not take it.
+            UnavailableError: as `publish`.
         """
         await self._queue(JOBS_TASK, keys.BULK_QUEUE, job_id)
 
-    async def _queue(self, task: str, queue: str, argument: str) -> None:
-        sent = self._thread.submit(lambda: self._send(task, queue, argument))
-        try:
-            await asyncio.wait_for(asyncio.wrap_future(sent), PUBLISH_TIMEOUT_S)
-        except (OperationalError, RedisError, OSError) as error:  # a time-out is an OSError
-            raise StoreUnavailableError("the queue does not answer; try again shortly") from error
-
     def close(self) -> None:
-        """Give the connection back, once the message in hand is out; not for long, should that hang."""
-        self._thread.submit(self._disconnect)
-        self._thread.end(CLOSE_TIMEOUT_S)
+        """Give the connection back once the message in hand is out; wait for that at most `CLOSE_TIMEOUT_S`."""
+        disconnected = self._thread.submit(self._sender.disconnect)
+        self._thread.shutdown(wait=False)
+        wait([disconnected], CLOSE_TIMEOUT_S)
+
+    async def _queue(self, task: str, queue: str, argument: str) -> None:
+        sent = self._thread.submit(self._send, task, queue, argument)
+        try:
+            await asyncio.wait_for(asyncio.wrap_future(sent), self._timeout_s)
+        except _LOST as error:
+            raise name_store_error(error) from error
 
     def _send(self, task: str, queue: str, argument: str) -> None:
         try:
-            self._send_once(task, queue, argument)
-        except (OperationalError, RedisError, OSError):
-            # The connection may just be stale, from before a restart of Redis: one more try on a new one.
-            self._disconnect()
-            self._send_once(task, queue, argument)
-
-    def _send_once(self, task: str, queue: str, argument: str) -> None:
-        self._connect()
-        try:
-            self._app.send_task(
-                task,
-                args=(argument,),
-                queue=queue,
-                producer=self._producer,
-                retry=False,
-                ignore_result=True,
-                argsrepr=HIDDEN_ARGUMENTS,
-                headers={QUEUED_AT_HEADER: time.time()},
-            )
-        except Exception:
-            self._disconnect()
-            raise
-
-    def _connect(self) -> None:
-        if self._producer is None:
-            connection = self._app.connection_for_write()
-            producer = self._app.amqp.Producer(connection)
-            try:
-                # Messages leave by this pool; the channel's own check uses another.
-                channel: Any = connection.default_channel
-                with channel.conn_or_acquire() as client:
-                    client.ping()
-            except Exception:
-                connection.release()
-                raise
-            self._producer = producer
-
-    def _disconnect(self) -> None:
-        producer, self._producer = self._producer, None
-        if producer is not None:
-            producer.connection.release()
-
-
-class _CallThread:
-    """Runs calls one after the other. A daemon, unlike an executor's threads: one that hangs holds up no exit."""
-
-    def __init__(self, name: str) -> None:
-        self._calls: queue.SimpleQueue[tuple[Future[None], Callable[[], None]] | None] = queue.SimpleQueue()
-        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
-        self._thread.start()
-
-    def submit(self, call: Callable[[], None]) -> "Future[None]":
-        """Have `call` run in the thread; one that is cancelled before its turn is left out."""
-        future: Future[None] = Future()
-        self._calls.put((future, call))
-        return future
-
-    def end(self, timeout_s: float) -> None:
-        """Run what was submitted, and end; wait no longer than this for it."""
-        self._calls.put(None)
-        self._thread.join(timeout_s)
-
-    def _run(self) -> None:
-        while (item := self._calls.get()) is not None:
-            future, call = item
-            if not future.set_running_or_notify_cancel():
-                continue
-            try:
-                call()
-            except Exception as error:  # noqa: BLE001  it belongs to whoever waits for the future
-                future.set_exception(error)
-            else:
-                future.set_result(None)
+            self._sender.send(task, queue, argument)
+        except _LOST:
+            # The connection may be stale, from before a restart of Redis: try once more on a new one.
+            self._sender.send(task, queue, argument)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from redis.asyncio import Redis
 
+from api.queue.celery_sender import CelerySender
 from api.queue.dispatcher import Dispatcher
 from api.queue.fleet import Fleet
 from api.queue.publisher import Publisher
@@ -35,7 +36,7 @@ async def running_path(settings: Settings, redis_url: str) -> AsyncIterator[Runn
         redis = await closing.enter_async_context(_connect(redis_url, REDIS_TIMEOUT_S))
         # Its reads block on purpose, for longer than any other command may take.
         reply_redis = await closing.enter_async_context(_connect(redis_url, REDIS_TIMEOUT_S + BLOCK_MS / 1000))
-        publisher = Publisher(make_celery(settings, socket_timeout_s=REDIS_TIMEOUT_S))
+        publisher = Publisher(CelerySender(make_celery(settings, socket_timeout_s=REDIS_TIMEOUT_S)))
         closing.callback(publisher.close)
         process_id = uuid.uuid4().hex
         fleet = Fleet(redis, settings.heartbeat_interval_s)

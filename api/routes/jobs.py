@@ -13,14 +13,13 @@ from api.http import schemas
 from api.http.auth import OwnerDep
 from api.jobs.events import progress_events, wait_for_end
 from api.jobs.names import content_disposition
-from api.jobs.parquet_file import parquet_response
 from api.jobs.rendering import JsonLines, Renderer, Table
+from api.jobs.result_files import MEDIA_TYPES, file_response
 from api.jobs.results import ResultStream, Selection
 from api.jobs.schemas import EVENTS_REPLY, FILE_REPLY, JobDeleted, JobOut, JobPage
 from api.jobs.view import is_partial, show_job
-from api.uploads.intake import RESULT_BYTES_PER_ROW
+from api.uploads.opening import UploadRequest
 from api.uploads.pull import BodyPull
-from api.uploads.reception import UploadRequest
 from shared.errors import ConflictError, MalformedRequestError, TooLargeError
 from shared.jobs.records import Job
 
@@ -29,8 +28,8 @@ router = APIRouter(tags=["jobs"])
 MAX_WAIT_S = 60
 MAX_PAGE = 100
 MAX_KEY_CHARS = 255
-RESULT_FORMATS = ("jsonl", "csv", "tsv", "parquet")
-_TABLES = frozenset(("csv", "tsv", "parquet"))
+RESULT_FORMATS = ("jsonl", "csv", "tsv", "xlsx", "parquet")
+_TABLES = frozenset(("csv", "tsv", "xlsx", "parquet"))
 
 Wait = Annotated[float, Query(ge=0, le=MAX_WAIT_S, description="seconds to wait for the end")]
 
@@ -44,20 +43,23 @@ Wait = Annotated[float, Query(ge=0, le=MAX_WAIT_S, description="seconds to wait 
     openapi_extra=schemas.JOB_BODY,
 )
 async def create_job(request: Request, owner: OwnerDep, context: ContextDep) -> Response:
-    """Send a file (multipart `file=`, or as the body) or JSON `{"texts": […]}`; csv, tsv, jsonl, plain lines, parquet,
-    each also gzipped. Options go in the query or, before the file, in the form. 202 means that the job is stored.
+    """Send a file (multipart `file=`, or as the body) or JSON `{"texts": […]}`.
+
+    Files are csv, tsv, jsonl, json, plain lines, xlsx or parquet, each also gzipped. Options go in the query or, before
+    the file, in the form. 202 means that the job is stored.
     """
     digest = _idempotency_digest(request)
-    known = await _job_of_key(owner, digest, context)
+    known = None if digest is None else await context.jobs.find_by_key(owner, digest)
     if known is not None:
         return _respond(known, context, 202, {"Location": f"/jobs/{known.id}", "Idempotent-Replayed": "true"})
     _check_declared_size(request, context.settings.max_job_bytes)
-    await context.jobs.run(context.jobs.catalogue.require_room, RESULT_BYTES_PER_ROW)
+    context.store_watch.require_fit()
+    await context.jobs.require_room()
     upload = UploadRequest(owner, request.headers.get("content-type", ""), dict(request.query_params), digest)
     settings = context.settings
     body = BodyPull(request.stream(), max_bytes=settings.max_job_bytes, stall_s=settings.upload_stall_s)
-    job_id = await context.jobs.take_in(upload, body)
-    job = await context.jobs.run(context.jobs.catalogue.get, job_id, owner)
+    job_id = await context.jobs.submit(upload, body)
+    job = await context.jobs.get(job_id, owner)
     return _respond(job, context, 202, {"Location": f"/jobs/{job.id}"})
 
 
@@ -71,7 +73,7 @@ async def list_jobs(
     after: Annotated[str | None, Query(description="the last id of the page before")] = None,
 ) -> Response:
     """A page in OpenAI's form: `data`, `has_more`, `first_id`, `last_id`."""
-    jobs, has_more = await context.jobs.run(context.jobs.catalogue.list, owner, limit, after)
+    jobs, has_more = await context.jobs.page(owner, limit, after)
     page = {
         "object": "list",
         "data": [show_job(job, context.fleet.texts_per_s) for job in jobs],
@@ -87,7 +89,7 @@ async def list_jobs(
 )
 async def get_job(job_id: str, owner: OwnerDep, context: ContextDep, wait: Wait = 0.0) -> Response:
     """The job object; with `?wait=30` at its end, or as it is after 30 seconds."""
-    job = await context.jobs.run(context.jobs.catalogue.get, job_id, owner)
+    job = await context.jobs.get(job_id, owner)
     return _respond(await wait_for_end(context.jobs, job, wait), context)
 
 
@@ -98,7 +100,7 @@ async def get_job(job_id: str, owner: OwnerDep, context: ContextDep, wait: Wait 
 )
 async def job_events(job_id: str, owner: OwnerDep, context: ContextDep) -> StreamingResponse:
     """Server-sent events: `progress` with the job object each time it has changed, then one named for its end."""
-    job = await context.jobs.run(context.jobs.catalogue.get, job_id, owner)
+    job = await context.jobs.get(job_id, owner)
     headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
     return StreamingResponse(
         progress_events(context.jobs, context.fleet, job), media_type="text/event-stream", headers=headers
@@ -113,14 +115,13 @@ async def job_events(job_id: str, owner: OwnerDep, context: ContextDep) -> Strea
 )
 async def cancel_job(job_id: str, owner: OwnerDep, context: ContextDep) -> Response:
     """What is done is kept; chunks in hand are finished first, so the state may be `cancelling` for a moment."""
-    return _respond(await context.jobs.run(context.jobs.catalogue.cancel, job_id, owner), context)
+    return _respond(await context.jobs.cancel(job_id, owner), context)
 
 
 @router.delete("/jobs/{job_id}", summary="Delete a job for good", responses=schemas.error_replies(401, 404, 503))
 async def delete_job(job_id: str, owner: OwnerDep, context: ContextDep) -> JobDeleted:
     """Input, results and all; also while it runs."""
-    await context.jobs.run(context.jobs.catalogue.get, job_id, owner)
-    await context.jobs.run(context.jobs.catalogue.delete, job_id, owner)
+    await context.jobs.delete(job_id, owner)
     return JobDeleted(id=job_id, object="job", deleted=True)
 
 
@@ -130,12 +131,12 @@ async def delete_job(job_id: str, owner: OwnerDep, context: ContextDep) -> JobDe
     responses={**schemas.error_replies(401, 404, 409, 415, 503), 200: FILE_REPLY},
 )
 async def job_results(job_id: str, request: Request, owner: OwnerDep, context: ContextDep) -> Response:
-    """Every row once, in input order, with your own columns: `?format=jsonl|csv|tsv|parquet`.
+    """Every row once, in input order, with your own columns: `?format=jsonl|csv|tsv|xlsx|parquet`.
 
     `cursor=N` goes on after row N, `limit=N` ends after N rows, `only=errors` selects rows without a verdict,
-    `partial=true` gives what is done of a job that still runs, `safe=true` defuses formulas in csv.
+    `partial=true` gives what is done of a job that still runs, `safe=true` defuses formulas in csv and tsv.
     """
-    job = await context.jobs.run(context.jobs.catalogue.get, job_id, owner)
+    job = await context.jobs.get(job_id, owner)
     query = _results_query(request.query_params)
     return await _results(job, query, context)
 
@@ -147,7 +148,7 @@ async def job_results(job_id: str, request: Request, owner: OwnerDep, context: C
 )
 async def job_errors(job_id: str, request: Request, owner: OwnerDep, context: ContextDep) -> Response:
     """As the results with `only=errors`: each with its line and its reason."""
-    job = await context.jobs.run(context.jobs.catalogue.get, job_id, owner)
+    job = await context.jobs.get(job_id, owner)
     query = _results_query({**request.query_params, "only": "errors"})
     return await _results(job, query, context)
 
@@ -189,8 +190,8 @@ async def _results(job: Job, query: ResultsQuery, context: Context) -> Response:
         "Accept-Ranges": "none",
     }
     selection = Selection(query.cursor, query.limit, query.only is not None)
-    if file_format == "parquet":
-        return await parquet_response(context.jobs, job, selection, headers)
+    if file_format in MEDIA_TYPES:
+        return await file_response(context.jobs, job, file_format, selection, headers)
     renderer = _renderer(job, file_format, is_safe=query.safe)
     stream = ResultStream(context.jobs, job, renderer, selection)
     return StreamingResponse(stream.pieces(), media_type=renderer.media_type, headers=headers)
@@ -214,13 +215,6 @@ def _idempotency_digest(request: Request) -> str | None:
     if not 1 <= len(key) <= MAX_KEY_CHARS:
         raise MalformedRequestError(f"Idempotency-Key takes 1 to {MAX_KEY_CHARS} characters")
     return hashlib.sha256(key.encode()).hexdigest()
-
-
-async def _job_of_key(owner: str, digest: str | None, context: Context) -> Job | None:
-    if digest is None:
-        return None
-    job_id = await context.jobs.run(context.jobs.catalogue.find_by_idempotency, owner, digest)
-    return None if job_id is None else await context.jobs.run(context.jobs.catalogue.get, job_id, owner)
 
 
 def _check_declared_size(request: Request, max_bytes: int) -> None:

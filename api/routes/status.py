@@ -28,12 +28,19 @@ async def health() -> dict[str, str]:
 
 
 @router.get("/ready", summary="Whether a text sent now would be answered", responses=schemas.error_replies(503))
-async def ready(context: ContextDep) -> dict[str, str | int]:
-    """200 when Redis answers, queue and ledger are connected and a worker lives; else 503, with the reason."""
+async def ready(context: ContextDep) -> dict[str, str | int | list[str]]:
+    """200 when Redis answers, queue and ledger are connected and a worker lives; else 503, with the reason.
+
+    `store_warnings` has a sentence for each setting of the store that puts jobs at risk.
+    """
     context.fleet.require_live_worker()
     context.publisher.require_connection()
     context.jobs.require_connection()
-    return {"status": "ready", "workers": len(context.fleet.workers)}
+    context.store_watch.require_fit()
+    state: dict[str, str | int | list[str]] = {"status": "ready", "workers": len(context.fleet.workers)}
+    if warnings := context.store_watch.warnings:
+        state["store_warnings"] = warnings
+    return state
 
 
 @router.get("/info", summary="Model, workers, limits")

@@ -3,16 +3,24 @@
 Starlette's own form parser would put the whole file into a temporary one first.
 """
 
+import re
 from collections.abc import Iterator
-from typing import Any
+from email.errors import MessageError
+from email.header import decode_header, make_header
+from email.message import Message
+from email.utils import collapse_rfc2231_value
 
-from python_multipart.exceptions import MultipartParseError
-from python_multipart.multipart import MultipartParser, parse_options_header
+from multipart import MultipartError, MultipartSegment, ParserLimitReached, PushMultipartParser, parse_options_header
 
 from shared.errors import MalformedRequestError, TooLargeError
 
+MAX_PARTS = 32
 MAX_FIELDS_BYTES = 1 << 16
+MAX_BOUNDARY_CHARS = 256
 FILE_FIELD = "file"
+# What browsers call the data of a script, which has no name.
+_NO_NAME = "blob"
+_ENCODED_WORD = re.compile(r"=\?[^?\s]+\?[bq]\?[^?\s]*\?=", re.IGNORECASE)
 
 
 class Form:
@@ -20,25 +28,27 @@ class Form:
 
     Raises:
         MalformedRequestError: the body is no such form.
-        TooLargeError: the fields beside the file are too large.
+        TooLargeError: it has too many parts, or the fields beside the file are too large.
     """
 
     def __init__(self, pieces: Iterator[bytes], content_type: str) -> None:
-        boundary = parse_options_header(content_type)[1].get(b"boundary")
-        if not boundary:
+        boundary = parse_options_header(content_type)[1].get("boundary", "")
+        if not 0 < len(boundary) <= MAX_BOUNDARY_CHARS:
             raise MalformedRequestError("the multipart form names no boundary; let your HTTP client set Content-Type")
         self.fields: dict[str, str] = {}
         self.file_name: str | None = None
+        self.file_type = ""
         self._pieces = pieces
         self._has_file = False
-        self._is_complete = False
         self._fields_bytes = 0
-        self._header_name = self._header_value = b""
-        self._headers: dict[bytes, bytes] = {}
         self._field: str | None = None
-        self._field_data = b""
+        self._field_data = bytearray()
         self._file_data: list[bytes] = []
-        self._parser = MultipartParser(boundary, self._callbacks())
+        try:
+            # Header values are decoded below: old clients send names in CP949.
+            self._parser = PushMultipartParser(boundary, max_segment_count=MAX_PARTS, header_charset="latin-1")
+        except MultipartError as error:
+            raise MalformedRequestError(f"the multipart form is malformed: {error}") from error
 
     def read_head(self) -> None:
         """Read up to the first bytes of the file."""
@@ -54,76 +64,100 @@ class Form:
         for piece in self._pieces:
             self._feed(piece)
             yield from self._take_file_data()
-        if not self._is_complete:
-            raise MalformedRequestError("the form is cut short; send it again")
+        try:
+            self._parser.close()
+        except MultipartError as error:
+            raise MalformedRequestError("the form is cut short; send it again") from error
 
     def _feed(self, piece: bytes) -> None:
         try:
-            self._parser.write(piece)
-        except MultipartParseError as error:
+            for event in self._parser.parse(piece):
+                if isinstance(event, MultipartSegment):
+                    self._begin_part(event)
+                elif event is None:
+                    self._end_part()
+                else:
+                    self._take(event)
+        except ParserLimitReached as error:
+            raise TooLargeError(f"the form has more than {MAX_PARTS} parts, or a header that is too long") from error
+        except MultipartError as error:
             raise MalformedRequestError(f"the multipart form is malformed: {error}") from error
+
+    def _begin_part(self, part: MultipartSegment) -> None:
+        # The library's own reading of the header leaves filename* out.
+        headers = Message()
+        for key, value in part.headerlist:
+            headers[key] = value
+        parameters = headers.get_params([], header="content-disposition")
+        name = _as_text(next((value for key, value in parameters if key == "name" and isinstance(value, str)), ""))
+        if name != FILE_FIELD:
+            self._field = name
+            self._count(len(name))
+            return
+        if self._has_file:
+            raise MalformedRequestError("the form has two files; send one a job", param=FILE_FIELD)
+        self._has_file, self._field = True, None
+        self.file_name = _file_name([value for key, value in parameters if key == "filename"])
+        self.file_type = headers.get("content-type", "")
+
+    def _take(self, data: bytes | bytearray) -> None:
+        if self._field is None:
+            self._file_data.append(bytes(data))
+            return
+        self._count(len(data))
+        self._field_data += data
+
+    def _count(self, size: int) -> None:
+        self._fields_bytes += size
+        if self._fields_bytes > MAX_FIELDS_BYTES:
+            raise TooLargeError(f"the form's fields have more than {MAX_FIELDS_BYTES:,} bytes; send the text as file=")
+
+    def _end_part(self) -> None:
+        if self._field is not None:
+            self.fields[self._field] = self._field_data.decode("utf-8", "replace")
+            self._field_data.clear()
 
     def _take_file_data(self) -> list[bytes]:
         data, self._file_data = self._file_data, []
         return data
 
-    def _callbacks(self) -> Any:  # noqa: ANN401  the library's own typed dictionary is not exported by all versions
-        return {
-            "on_part_begin": self._on_part_begin,
-            "on_header_field": self._on_header_field,
-            "on_header_value": self._on_header_value,
-            "on_header_end": self._on_header_end,
-            "on_headers_finished": self._on_headers_finished,
-            "on_part_data": self._on_part_data,
-            "on_part_end": self._on_part_end,
-            "on_end": self._on_end,
-        }
 
-    def _on_part_begin(self) -> None:
-        self._headers = {}
-
-    def _on_header_field(self, data: bytes, start: int, end: int) -> None:
-        self._header_name += data[start:end]
-
-    def _on_header_value(self, data: bytes, start: int, end: int) -> None:
-        self._header_value += data[start:end]
-
-    def _on_header_end(self) -> None:
-        self._headers[self._header_name.lower()] = self._header_value
-        self._header_name = self._header_value = b""
-
-    def _on_headers_finished(self) -> None:
-        disposition = parse_options_header(self._headers.get(b"content-disposition"))[1]
-        name = _as_text(disposition.get(b"name", b""))
-        if name != FILE_FIELD:
-            self._field, self._field_data = name, b""
-            return
-        if self._has_file:
-            raise MalformedRequestError("the form has two files; send one a job", param=FILE_FIELD)
-        self._has_file, self._field = True, None
-        self.file_name = _as_text(disposition.get(b"filename", b"")) or None
-
-    def _on_part_data(self, data: bytes, start: int, end: int) -> None:
-        if self._field is None:
-            self._file_data.append(data[start:end])
-            return
-        self._fields_bytes += end - start
-        if self._fields_bytes > MAX_FIELDS_BYTES:
-            raise TooLargeError(f"the form's fields have more than {MAX_FIELDS_BYTES:,} bytes; send the text as file=")
-        self._field_data += data[start:end]
-
-    def _on_part_end(self) -> None:
-        if self._field is not None:
-            self.fields[self._field] = self._field_data.decode("utf-8", "replace")
-
-    def _on_end(self) -> None:
-        self._is_complete = True
+def _file_name(values: list[str | tuple[str | None, str | None, str]]) -> str | None:
+    """The file's name in the ways that clients write it: as RFC 8187 (`filename*`), as RFC 2047 (.NET), or plain."""
+    extended = [value for value in values if isinstance(value, tuple)]
+    # Browsers write a quote within a name so.
+    plain = [_as_text(value).replace("%22", '"') for value in values if isinstance(value, str)]
+    if extended:
+        # An unknown charset counts as none.
+        name = collapse_rfc2231_value(extended[0], errors="replace")
+    else:
+        name = _decoded_word(plain[0]) if plain else ""
+    # Old browsers send the whole path on the client's disk.
+    name = name.rpartition("\\")[2].strip()
+    return None if name in {"", _NO_NAME} else name
 
 
-def _as_text(value: bytes) -> str:
-    """A parameter of a header. The library takes headers for Latin-1; browsers and curl send UTF-8."""
-    text = value.decode("utf-8", "replace")
+def _decoded_word(name: str) -> str:
+    if not _ENCODED_WORD.fullmatch(name.strip()):
+        return name
     try:
-        return text.encode("latin-1").decode()
+        return str(make_header(decode_header(name.strip())))
+    except (LookupError, UnicodeError, ValueError, MessageError):
+        return name
+
+
+def _as_text(value: str) -> str:
+    """A parameter of a header, whose bytes stand in it as Latin-1: UTF-8 from most clients, CP949 from old ones."""
+    text = _decoded(value.encode("latin-1", "replace"))
+    try:
+        # Some clients take their UTF-8 for Latin-1 and encode it once more.
+        return text if text.isascii() else text.encode("latin-1").decode()
     except UnicodeError:
         return text
+
+
+def _decoded(raw: bytes) -> str:
+    try:
+        return raw.decode()
+    except UnicodeDecodeError:
+        return raw.decode("cp949", "replace")

@@ -5,20 +5,23 @@ from typing import Any
 
 import msgspec
 
+from api.uploads.encodings import known_encoding
 from shared.errors import MalformedRequestError
 
-FORMATS = ("csv", "tsv", "jsonl", "txt", "parquet")
+FORMATS = ("csv", "tsv", "jsonl", "json", "txt", "xlsx", "parquet")
 # OpenAI's limits.
 MAX_METADATA_KEYS = 16
 MAX_METADATA_KEY_CHARS = 64
 MAX_METADATA_VALUE_CHARS = 512
 MAX_NAME_CHARS = 200
 # What decides how a file is read; in a form it must come before the file.
-READING_OPTIONS = frozenset(("format", "encoding", "text_column", "id_column", "header"))
+READING_OPTIONS = frozenset(("format", "encoding", "text_column", "id_column", "header", "sheet"))
+# Names that a JSON body may also give as a number.
+_PLACES = ("text_column", "id_column", "sheet")
 
 
 class UploadOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """All options, each None where the client said nothing. A column is a name, or a number from 1."""
+    """All options, each None where the client said nothing. A column or a sheet is a name, or a number from 1."""
 
     format: str | None = None
     encoding: str | None = None
@@ -26,6 +29,7 @@ class UploadOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     text_column: str | None = None
     id_column: str | None = None
     header: bool = True
+    sheet: str | None = None
     webhook_url: str | None = None
     metadata: dict[str, str] = {}
 
@@ -37,16 +41,21 @@ def parse_options(fields: Mapping[str, Any]) -> UploadOptions:
         MalformedRequestError: an unknown option, or a value that it cannot have.
     """
     values = {name: value for name, value in fields.items() if value not in ("", None)}
+    values |= {name: str(values[name]) for name in _PLACES if type(values.get(name)) is int}
     if isinstance(values.get("metadata"), str):
         values["metadata"] = _parse_metadata(values["metadata"])
     try:
         # Not strict: a form knows no booleans.
         options = msgspec.convert(values, UploadOptions, strict=False)
-    except msgspec.ValidationError as error:
+    except (msgspec.ValidationError, RecursionError) as error:
         known = ", ".join(UploadOptions.__struct_fields__)
         raise MalformedRequestError(f"an option is wrong: {error}; the options are {known}") from error
     if options.format is not None and options.format not in FORMATS:
-        raise MalformedRequestError(f"format={options.format} is unknown; use {', '.join(FORMATS)}", param="format")
+        raise MalformedRequestError(
+            f"format={options.format[:40]} is unknown; use {', '.join(FORMATS)}", param="format"
+        )
+    if options.encoding is not None:
+        known_encoding(options.encoding)
     _check_metadata(options.metadata)
     return options
 
@@ -54,7 +63,7 @@ def parse_options(fields: Mapping[str, Any]) -> UploadOptions:
 def _parse_metadata(text: str) -> object:
     try:
         return msgspec.json.decode(text)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, RecursionError) as error:
         raise MalformedRequestError(f"metadata is not a JSON object: {error}", param="metadata") from error
 
 

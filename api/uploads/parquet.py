@@ -1,74 +1,70 @@
-"""Reads parquet, which needs its whole file at hand: it is spooled to disk, and read one batch of rows at a time."""
+"""Reads the rows of a parquet file, a few at a time.
 
-import importlib
-import tempfile
+Runs in the process of `api.uploads.extraction`, whose limits bound what a hostile file can cost.
+"""
+
+import io
 from collections.abc import Iterator
-from typing import Any
+from typing import IO, Any
 
-from api.uploads.options import UploadOptions
-from api.uploads.rows import find_name, find_text_name, make_row, shown
-from shared.errors import MalformedRequestError, UnsupportedMediaError
-from shared.jobs.records import Row
+import msgspec
+from arro3.core import DataType, Field, RecordBatch, Schema
+from arro3.io import read_parquet as open_parquet
+from arro3.io import write_ndjson
 
-BATCH_ROWS = 1_024
+from api.uploads.arrow_types import name_of
+from api.uploads.columns import check_columns
+from api.uploads.frames import Frame, NumberedCells
+from shared.errors import MalformedRequestError, TooLargeError
+
+# Few, because one cell may be large and stand in every row.
+BATCH_ROWS = 64
+_NULL = msgspec.Raw(b"null")
+_LINE: msgspec.json.Decoder[dict[str, msgspec.Raw]] = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
-def load_pyarrow(name: str = "pyarrow.parquet") -> Any:  # noqa: ANN401  an optional library without types
-    """The library, which is an extra because of its size.
+def read_parquet(file: IO[bytes], max_bytes: int) -> tuple[Frame, Iterator[NumberedCells]]:
+    """The columns with their types, and the rows.
 
     Raises:
-        UnsupportedMediaError: it is not installed.
+        MalformedRequestError: it is no parquet, now or while iterating.
+        TooLargeError: it unpacks to more than `max_bytes`.
     """
     try:
-        return importlib.import_module(name)
-    except ImportError as error:
-        raise UnsupportedMediaError(
-            "parquet needs an extra that is not installed here: pip install 'kobert-classifier[parquet]'. "
-            "csv and jsonl need none",
-            param="format",
-        ) from error
+        batches = open_parquet(file, batch_size=BATCH_ROWS)
+    except Exception as error:
+        raise MalformedRequestError(f"the file is not parquet: {str(error)[:200]}") from error
+    fields = [batches.schema.field(index) for index in range(len(batches.schema))]
+    names = [field.name for field in fields]
+    check_columns(names)
+    types = [name_of(field.type) for field in fields]
+    return Frame(columns=names, column_types=types), _rows(batches, max_bytes)
 
 
-class ParquetReader:
-    """Iterates the rows; `columns`, `text_at` and `id_column` are known from the start.
+def _rows(batches: Any, max_bytes: int) -> Iterator[NumberedCells]:  # noqa: ANN401  a reader of batches
+    number = size = 0
+    for batch in batches:
+        lines = _as_json(batch)
+        # A value that is stored once can stand in every row.
+        size += max(batch.nbytes, len(lines))
+        if size > max_bytes:
+            raise TooLargeError(f"the file unpacks to more than {max_bytes:,} bytes (MAX_JOB_BYTES); split it")
+        for line in lines.split(b"\n")[:-1]:
+            number += 1
+            cells = _LINE.decode(line)
+            yield number, [cells.get(str(place), _NULL) for place in range(batch.num_columns)]
 
-    Raises:
-        UnsupportedMediaError: pyarrow is not installed.
-        MalformedRequestError: it is no parquet file, or has no plain text column.
-    """
 
-    def __init__(self, pieces: Iterator[bytes], options: UploadOptions, max_text_chars: int) -> None:
-        parquet = load_pyarrow()
-        self._max_text_chars = max_text_chars
-        # Unnamed, so that it is gone with the process whatever happens.
-        self._spool = tempfile.TemporaryFile(prefix="kobert-upload-")  # noqa: SIM115  closed at the end of the rows
-        for piece in pieces:
-            self._spool.write(piece)
-        self._spool.seek(0)
-        try:
-            self._file = parquet.ParquetFile(self._spool)
-        except Exception as error:
-            raise MalformedRequestError(f"the file is no parquet: {error}") from error
-        self.columns: list[str] = list(self._file.schema_arrow.names)
-        self.column_types: list[str] = [str(field.type) for field in self._file.schema_arrow]
-        self.text_at = self._find_text(options)
-        wanted = options.id_column
-        self.id_column = None if wanted is None else self.columns[find_name(self.columns, wanted, "id_column")]
+def _as_json(batch: Any) -> bytes:  # noqa: ANN401  a batch
+    """A JSON object a row, its columns by number, because names may come twice. Rust writes it, to the last digit."""
+    out = io.BytesIO()
+    columns = [_readable(column) for column in batch.columns]
+    schema = Schema([Field(str(place), column.type) for place, column in enumerate(columns)])
+    write_ndjson(RecordBatch.from_arrays(columns, schema=schema), out, explicit_nulls=True)
+    return out.getvalue()
 
-    def __iter__(self) -> Iterator[Row]:
-        number = 0
-        with self._spool:
-            for batch in self._file.iter_batches(batch_size=BATCH_ROWS):
-                for values in zip(*(column.to_pylist() for column in batch.columns), strict=True):
-                    number += 1
-                    fields = [*values[: self.text_at], None, *values[self.text_at + 1 :]]
-                    yield make_row(number, values[self.text_at], fields, self._max_text_chars)
 
-    def _find_text(self, options: UploadOptions) -> int:
-        found = find_text_name(self.columns, options.text_column)
-        if found is None:
-            raise MalformedRequestError(
-                f"which column holds the text? Say text_column=NAME; the file has {shown(self.columns)}",
-                param="text_column",
-            )
-        return found
+def _readable(column: Any) -> Any:  # noqa: ANN401  an array
+    """Dictionaries as what they stand for."""
+    kind = column.type
+    return column.cast(kind.value_type) if DataType.is_dictionary(kind) else column

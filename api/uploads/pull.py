@@ -3,10 +3,21 @@
 import asyncio
 from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import TimeoutError as FutureTimeoutError
+from typing import Protocol
 
 from starlette.requests import ClientDisconnect
 
 from shared.errors import MalformedRequestError, TooLargeError
+
+
+class Body(Protocol):
+    """The body of an upload as its parser sees it: non-empty pieces, once."""
+
+    @property
+    def received_bytes(self) -> int:
+        """How much has been read so far."""
+
+    def __iter__(self) -> Iterator[bytes]: ...
 
 
 class BodyPull:

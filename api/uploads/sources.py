@@ -2,44 +2,63 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import PurePath
 from typing import Any
 
 import msgspec
 
+from api.uploads.columns import guess_text_name
 from api.uploads.compression import unpacked
-from api.uploads.decoding import Decoded, split_lines
+from api.uploads.decoding import Decoded, table_lines
+from api.uploads.extracted import ExtractedTable
+from api.uploads.json_items import is_array, json_items, json_rows
 from api.uploads.objects import ObjectReader
 from api.uploads.options import FORMATS, UploadOptions
-from api.uploads.parquet import ParquetReader
 from api.uploads.rows import make_row
+from api.uploads.sniffing import peek, true_format
 from api.uploads.tables import TableReader
-from shared.errors import UnsupportedMediaError
+from shared.errors import MalformedRequestError, UnsupportedMediaError
 from shared.jobs.records import Row
 from shared.settings import Settings
 
+_XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 _BY_MEDIA_TYPE = {
     "text/csv": "csv",
     "application/csv": "csv",
+    "text/x-csv": "csv",
     "text/tab-separated-values": "tsv",
     "application/jsonl": "jsonl",
     "application/x-ndjson": "jsonl",
     "application/ndjson": "jsonl",
     "application/json-lines": "jsonl",
+    "application/json": "json",
+    "text/json": "json",
     "text/plain": "txt",
     "application/vnd.apache.parquet": "parquet",
     "application/x-parquet": "parquet",
+    _XLSX: "xlsx",
+    "application/vnd.ms-excel": "xls",
 }
-_BY_SUFFIX = {".csv": "csv", ".tsv": "tsv", ".tab": "tsv", ".jsonl": "jsonl", ".ndjson": "jsonl", ".txt": "txt",
-              ".parquet": "parquet", ".pq": "parquet"}  # fmt: skip
+_BY_SUFFIX = {".csv": "csv", ".tsv": "tsv", ".tab": "tsv", ".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "json",
+              ".txt": "txt", ".xlsx": "xlsx", ".xlsm": "xlsx", ".xls": "xls", ".parquet": "parquet",
+              ".pq": "parquet"}  # fmt: skip
+
+
+def _nothing() -> None:
+    return
 
 
 @dataclass(frozen=True)
 class Source:
-    """Rows to iterate once; `describe` gives fields of the `JobSpec`, complete when the rows are through."""
+    """Rows to iterate once; `describe` gives fields of the `JobSpec`, complete when the rows are through.
+
+    `close` frees what reads them, also before the end.
+    """
 
     rows: Iterator[Row]
     describe: Callable[[], Mapping[str, Any]]
+    close: Callable[[], None] = _nothing
 
 
 def choose_format(options: UploadOptions, file_name: str | None, media_type: str) -> str:
@@ -63,31 +82,88 @@ def open_file(pieces: Iterator[bytes], file_format: str, options: UploadOptions,
 
     Raises:
         MalformedRequestError: the file as a whole cannot be read, now or while iterating.
+        UnsupportedMediaError: it is of a kind that is not read.
     """
-    plain = unpacked(pieces, settings.max_job_bytes)
-    if file_format == "parquet":
-        return _open_parquet(plain, options, settings)
-    decoded = Decoded(plain, options.encoding)
-    lines = split_lines(iter(decoded))
-    if file_format == "jsonl":
-        objects = ObjectReader(options, settings.max_text_chars)
-        return Source(objects.from_lines(lines), lambda: {**_names(objects), "encoding": decoded.encoding})
-    if file_format == "txt":
-        return Source(_plain_lines(lines, settings.max_text_chars), lambda: {"encoding": decoded.encoding})
-    separator = "\t" if file_format == "tsv" else ","
-    table = TableReader(lines, options, separator=separator, max_text_chars=settings.max_text_chars)
-    return Source(iter(table), lambda: {**_columns(table), "encoding": decoded.encoding})
+    head, plain = peek(unpacked(pieces, settings.max_job_bytes))
+    file_format = true_format(head, file_format, is_said=options.format is not None)
+    if options.sheet is not None and file_format != "xlsx":
+        raise MalformedRequestError(f"sheet= is for xlsx; the file is {file_format}", param="sheet")
+    if file_format in {"xlsx", "parquet"}:
+        return _open_extracted(plain, file_format, options, settings)
+    return _OPENERS[file_format](plain, options, settings)
 
 
-def open_items(items: list[msgspec.Raw], options: UploadOptions, settings: Settings) -> Source:
+def open_items(items: list[msgspec.Raw | str], options: UploadOptions, settings: Settings) -> Source:
     """The rows of a JSON body."""
     objects = ObjectReader(options, settings.max_text_chars)
-    return Source(objects.from_items(items), lambda: _names(objects))
+    return Source(objects.from_raw(items), lambda: _names(objects))
 
 
-def _open_parquet(pieces: Iterator[bytes], options: UploadOptions, settings: Settings) -> Source:
-    table = ParquetReader(pieces, options, settings.max_text_chars)
-    return Source(iter(table), lambda: {**_columns(table), "column_types": table.column_types})
+def _open_extracted(pieces: Iterator[bytes], kind: str, options: UploadOptions, settings: Settings) -> Source:
+    table = ExtractedTable(kind, pieces, options, (settings.max_job_bytes, settings.max_text_chars))
+    return Source(
+        iter(table), lambda: {**_columns(table), "format": kind, "column_types": table.column_types}, table.close
+    )
+
+
+def _open_csv(pieces: Iterator[bytes], options: UploadOptions, settings: Settings) -> Source:
+    decoded = Decoded(pieces, options.encoding, table_lines)
+    return _open_table(decoded, iter(decoded), options, settings, "csv")
+
+
+def _open_tsv(pieces: Iterator[bytes], options: UploadOptions, settings: Settings) -> Source:
+    decoded = Decoded(pieces, options.encoding, table_lines)
+    return _open_table(decoded, iter(decoded), options, settings, "tsv")
+
+
+def _open_table(
+    decoded: Decoded, lines: Iterator[str], options: UploadOptions, settings: Settings, file_format: str
+) -> Source:
+    separator = "\t" if file_format == "tsv" else ","
+    table = TableReader(lines, options, separator=separator, max_text_chars=settings.max_text_chars)
+    return Source(iter(table), lambda: {**_columns(table), "format": file_format, "encoding": decoded.encoding})
+
+
+def _open_jsonl(pieces: Iterator[bytes], options: UploadOptions, settings: Settings) -> Source:
+    objects = ObjectReader(options, settings.max_text_chars)
+    decoded = Decoded(pieces, options.encoding, json_rows)
+    rows = objects.from_items(decoded) if is_array(decoded.head) else objects.from_lines(decoded)
+    return Source(rows, lambda: {**_names(objects), "format": "jsonl", "encoding": decoded.encoding})
+
+
+def _open_json(pieces: Iterator[bytes], options: UploadOptions, settings: Settings) -> Source:
+    objects = ObjectReader(options, settings.max_text_chars)
+    decoded = Decoded(pieces, options.encoding, json_items)
+    rows = objects.from_items(decoded)
+    return Source(rows, lambda: {**_names(objects), "format": "json", "encoding": decoded.encoding})
+
+
+def _open_txt(pieces: Iterator[bytes], options: UploadOptions, settings: Settings) -> Source:
+    decoded = Decoded(pieces, options.encoding)
+    lines = iter(decoded)
+    first = next(lines, "")
+    lines = chain([first], lines)
+    if options.format is None and _is_excel_text(first, decoded, options):
+        return _open_table(decoded, lines, options, settings, "tsv")
+    rows = _plain_lines(lines, settings.max_text_chars)
+    return Source(rows, lambda: {"format": "txt", "encoding": decoded.encoding})
+
+
+def _is_excel_text(first: str, decoded: Decoded, options: UploadOptions) -> bool:
+    """Whether a .txt file is a table with tabs, which Excel calls text and Unicode text."""
+    if "\t" not in first:
+        return False
+    names = [name.strip(' "\r\n') for name in first.split("\t")]
+    return decoded.is_wide or options.text_column is not None or guess_text_name(names) is not None
+
+
+_OPENERS: Mapping[str, Callable[[Iterator[bytes], UploadOptions, Settings], Source]] = {
+    "csv": _open_csv,
+    "tsv": _open_tsv,
+    "jsonl": _open_jsonl,
+    "json": _open_json,
+    "txt": _open_txt,
+}
 
 
 def _plain_lines(lines: Iterator[str], max_text_chars: int) -> Iterator[Row]:
@@ -96,7 +172,7 @@ def _plain_lines(lines: Iterator[str], max_text_chars: int) -> Iterator[Row]:
             yield make_row(number, line.rstrip("\r\n"), None, max_text_chars)
 
 
-def _columns(table: TableReader | ParquetReader) -> dict[str, Any]:
+def _columns(table: TableReader | ExtractedTable) -> dict[str, Any]:
     return {
         "columns": table.columns,
         "text_at": table.text_at,
@@ -107,4 +183,8 @@ def _columns(table: TableReader | ParquetReader) -> dict[str, Any]:
 
 def _names(objects: ObjectReader) -> dict[str, Any]:
     name = objects.text_column or "text"
-    return {"columns": list(objects.columns) or [name], "text_column": name, "id_column": objects.id_column}
+    columns = list(objects.columns)
+    if name not in columns:
+        # A path has a column of its own, and so has a text behind more fields than a table shows.
+        columns.append(name)
+    return {"columns": columns, "text_column": name, "id_column": objects.id_column}

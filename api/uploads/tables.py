@@ -1,16 +1,20 @@
-"""Reads csv and tsv, line by line: quoted cells may hold separators, quotes and line feeds."""
+"""Reads csv and tsv, row by row: quoted cells may hold separators, quotes and line ends."""
 
-import csv
+import re
 from collections.abc import Iterator
+from itertools import chain
 
+from api.uploads.columns import check_columns, find_column, find_text_column, guess_text_name
+from api.uploads.csv_records import CsvRecords, Record
 from api.uploads.options import UploadOptions
-from api.uploads.rows import bad_row, find_name, find_text_name, make_row, shown
+from api.uploads.rows import bad_row, make_row
 from shared.errors import MalformedRequestError
 from shared.jobs.records import Row
 
-# A cell that is longer has lost its closing quote.
-MAX_CELL_CHARS = 1 << 20
 _SEPARATORS = (",", "\t", ";")
+# Excel's own way to say what separates cells: a line before the header.
+_SEPARATOR_LINE = re.compile(r'"?sep=(.)"?[,;\t]*\s*', re.IGNORECASE)
+_QUOTED = re.compile(r'"[^"]*"')
 
 
 class TableReader:
@@ -18,84 +22,70 @@ class TableReader:
 
     Raises:
         MalformedRequestError: there is no header, or no plain text column in it.
+        TooLargeError: there are too many columns.
     """
 
     def __init__(self, lines: Iterator[str], options: UploadOptions, *, separator: str, max_text_chars: int) -> None:
         self._max_text_chars = max_text_chars
-        csv.field_size_limit(MAX_CELL_CHARS)
-        first = next(lines, "")
-        self._separator = separator if separator in first else _separator_of(first, separator)
-        self._reader = csv.reader(_chain(first, lines), delimiter=self._separator)
-        self._pending: list[str] | None = None
+        first, line = next(lines, ""), 1
+        said = _SEPARATOR_LINE.fullmatch(first)
+        if said is not None:
+            first, line = next(lines, ""), 2
+        self._separator = said[1] if said is not None else _separator_of(first, separator, options.text_column)
+        self._reader = CsvRecords(chain([first], lines), self._separator, line)
+        self._records = iter(self._reader)
+        self._pending: Record | None = None
         self.columns = self._read_columns(options)
-        self.text_at = self._find_text(options)
-        self.id_column = self._find_id(options)
+        self._reader.width = len(self.columns)
+        self.text_at = find_text_column(self.columns, options.text_column, has_header=options.header)
+        wanted = options.id_column
+        self.id_column = None if wanted is None else self.columns[find_column(self.columns, wanted, "id_column")]
 
     def __iter__(self) -> Iterator[Row]:
-        if self._pending is not None:
-            yield self._row(1, self._pending)
-        while True:
-            line = self._reader.line_num + 1
-            try:
-                cells = next(self._reader)
-            except StopIteration:
-                return
-            except csv.Error as error:
-                yield bad_row(line, "malformed_csv", _fault(line, self._reader.line_num, error), "")
-                continue
-            if cells:
-                yield self._row(line, cells)
+        pending = [] if self._pending is None else [self._pending]
+        for record in chain(pending, self._records):
+            yield self._row(record)
 
-    def _row(self, line: int, cells: list[str]) -> Row:
-        width = len(self.columns)
+    def _row(self, record: Record) -> Row:
+        if record.fault is not None:
+            return bad_row(record.line, "malformed_csv", record.fault, record.raw)
+        cells, width = record.cells, len(self.columns)
+        if len(cells) > width and not any(cell.strip() for cell in cells[width:]):
+            # Separators at the end of a line say nothing.
+            del cells[width:]
         if len(cells) > width:
-            message = f"line {line} has {len(cells)} cells and the header has {width}; quote cells that hold separators"
-            return bad_row(line, "too_many_cells", message, self._separator.join(cells))
+            message = (
+                f"line {record.line} has {len(cells)} cells and the header has {width}; "
+                "quote cells that hold separators"
+            )
+            return bad_row(record.line, "too_many_cells", message, self._separator.join(cells))
         cells.extend([""] * (width - len(cells)))
-        text = cells[self.text_at]
-        return make_row(line, text, [*cells[: self.text_at], None, *cells[self.text_at + 1 :]], self._max_text_chars)
+        text, cells[self.text_at] = cells[self.text_at], None  # type: ignore[call-overload]
+        return make_row(record.line, text, cells, self._max_text_chars)
 
     def _read_columns(self, options: UploadOptions) -> list[str]:
-        try:
-            cells = next(self._reader, [])
-        except csv.Error as error:
-            raise MalformedRequestError(f"the first line is no header: {error}") from error
-        if not any(cell.strip() for cell in cells):
+        record = next(self._records, None)
+        if record is not None and record.fault is not None:
+            raise MalformedRequestError(f"the header cannot be read: {record.fault}")
+        if record is None or not any(cell.strip() for cell in record.cells):
             raise MalformedRequestError("the file is empty, or its first line is; the first line names the columns")
+        cells = record.cells
         if options.header:
+            check_columns(cells, record.line)
             return cells
-        self._pending = cells
-        return [f"column_{number}" for number in range(1, len(cells) + 1)]
-
-    def _find_text(self, options: UploadOptions) -> int:
-        found = find_text_name(self.columns, options.text_column)
-        if found is None and not options.header and len(self.columns) == 1:
-            return 0
-        if found is None:
-            raise MalformedRequestError(
-                f"which column holds the text? Say text_column=NAME; the first line has {shown(self.columns)}. "
-                "If it is no header, say header=false",
-                param="text_column",
-            )
-        return found
-
-    def _find_id(self, options: UploadOptions) -> str | None:
-        if options.id_column is None:
-            return None
-        return self.columns[find_name(self.columns, options.id_column, "id_column")]
+        self._pending = record
+        names = [f"column_{number}" for number in range(1, len(cells) + 1)]
+        check_columns(names)
+        return names
 
 
-def _separator_of(header: str, default: str) -> str:
-    """Some programs write semicolons or tabs and call it csv."""
-    return max(_SEPARATORS, key=header.count) if any(map(header.count, _SEPARATORS)) else default
-
-
-def _chain(first: str, lines: Iterator[str]) -> Iterator[str]:
-    yield first
-    yield from lines
-
-
-def _fault(first: int, last: int, error: csv.Error) -> str:
-    if last > first:
-        return f"lines {first} to {last} are one cell without a closing quote"
-    return f"line {first} is no csv: {error}"
+def _separator_of(header: str, default: str, wanted: str | None) -> str:
+    """The separator that yields a text column, or most cells: not all that is called csv has commas."""
+    bare = _QUOTED.sub("", header)
+    candidates = [default, *(separator for separator in _SEPARATORS if separator != default)]
+    counted = [separator for separator in candidates if separator in bare]
+    for separator in counted:
+        names = [name.strip(' "\r\n') for name in header.split(separator)]
+        if (wanted in names) if wanted is not None else guess_text_name(names) is not None:
+            return separator
+    return counted[0] if default in counted else max(counted, key=bare.count, default=default)

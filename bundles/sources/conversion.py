@@ -7,7 +7,8 @@ from typing import Literal
 import msgspec
 
 from bundles.own_process import OnReport, run_process
-from shared.errors import StartupError
+from shared.commands import install_command, kobert_command
+from shared.errors import ConverterMissingError
 from shared.settings import Settings
 
 # Run as `python -m`, in a process of its own: torch and its memory never reach whoever asks. No import says that this
@@ -57,15 +58,16 @@ def convert(request: ConversionRequest, on_report: OnReport) -> None:
     """Convert in a process of its own; the bundle lies in `request.output_dir` afterwards.
 
     Raises:
-        StartupError: the libraries are not installed, or the process was killed.
+        ConverterMissingError: the libraries are not installed.
+        StartupError: the process was killed.
         ModelSourceError: the source cannot become a bundle.
     """
     missing = missing_libraries()
     if missing:
-        raise StartupError(
-            f"{request.source} must be converted once, which needs {', '.join(missing)}: "
-            "pip install 'kobert-classifier[convert]', or convert it elsewhere with `kobert model import` and set "
-            "MODEL to the folder that it writes"
+        raise ConverterMissingError(
+            f"{request.source} must be converted once, which needs {', '.join(missing)}: {install_command('convert')}, "
+            f"or convert it elsewhere ({kobert_command('model', 'import', request.source)}) "
+            "and set MODEL to the folder that it writes"
         )
     run_process(CONVERT_MODULE, request, on_report)
 

@@ -9,6 +9,11 @@ import msgspec
 
 Status = Literal["validating", "in_progress", "finalizing", "completed", "failed", "expired", "cancelling", "cancelled"]
 ENDED: frozenset[Status] = frozenset(("completed", "failed", "expired", "cancelled"))
+# The moments of a job's life, as its hash and its JSON name them, in OpenAI's order.
+JOB_TIMES = (
+    "created_at", "in_progress_at", "finalizing_at", "completed_at", "failed_at", "expired_at", "cancelling_at",
+    "cancelled_at", "expires_at",
+)  # fmt: skip
 
 
 class RowError(msgspec.Struct, frozen=True, array_like=True):

@@ -14,7 +14,8 @@ _FOLDER = files("shared.jobs") / "lua"
 
 
 @cache
-def _source(name: str) -> str:
+def source_of(name: str) -> str:
+    """The whole text of a script, as Redis is given it."""
     common = (_FOLDER / "common.lua").read_text("utf-8")
     return ALLOW_FULL + common + (_FOLDER / f"{name}.lua").read_text("utf-8")
 
@@ -22,7 +23,7 @@ def _source(name: str) -> str:
 @cache
 def _digest(name: str) -> str:
     # Not for security: Redis names scripts so.
-    return hashlib.sha1(_source(name).encode(), usedforsecurity=False).hexdigest()
+    return hashlib.sha1(source_of(name).encode(), usedforsecurity=False).hexdigest()
 
 
 class Scripts:
@@ -37,4 +38,4 @@ class Scripts:
             return self._redis.evalsha(_digest(name), len(keys), *keys, *args)
         except NoScriptError:
             # EVAL rather than SCRIPT LOAD, which a full store refuses.
-            return self._redis.eval(_source(name), len(keys), *keys, *args)
+            return self._redis.eval(source_of(name), len(keys), *keys, *args)

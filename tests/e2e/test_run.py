@@ -1,6 +1,7 @@
 """`kobert run` as a user starts it: the embedded model, the embedded store, real signals."""
 
 import contextlib
+import json
 import signal
 import socket
 import subprocess
@@ -12,6 +13,7 @@ import httpx
 import psutil
 import pytest
 
+from tests.support.embedded_store import file_of, fill
 from tests.support.stack import CLEAN_ENVIRONMENT, Stack, free_port, wait_until
 
 pytestmark = pytest.mark.e2e
@@ -24,7 +26,7 @@ class Run:
     """One `kobert run` and the processes it started."""
 
     def __init__(self, folder: Path, **settings: object) -> None:
-        self.port = int(settings.pop("port", free_port()))
+        self.port = int(str(settings.pop("port", free_port())))
         self.url = f"http://127.0.0.1:{self.port}"
         self.output = folder / f"output-{self.port}.txt"
         self.family: list[psutil.Process] = []
@@ -183,6 +185,35 @@ def test_a_second_start_on_the_same_data_is_refused(run: Run) -> None:
     assert "another kobert uses the data directory" in output
 
 
+def test_what_the_store_writes_is_for_its_user_alone(run: Run) -> None:
+    folder = run.output.parent / "data"
+    assert folder.stat().st_mode & 0o777 == 0o700
+    assert not [path for path in (folder / "store").rglob("*") if path.stat().st_mode & 0o077]
+
+
+def test_after_a_power_cut_the_service_starts_and_says_what_was_mended(short_tmp: Path) -> None:
+    commands = file_of(fill(short_tmp / "data"), "incr")
+    with commands.open("ab") as file:
+        file.write(b"\0" * 4_096)
+    run = Run(short_tmp)
+    try:
+        run.wait_ready()
+        assert "ended in 4,096 zeros" in run.text()
+    finally:
+        run.end()
+
+
+def test_damaged_data_is_one_clear_sentence_at_once(short_tmp: Path) -> None:
+    commands = file_of(fill(short_tmp / "data"), "incr")
+    commands.write_bytes(commands.read_bytes()[:500] + b"\xff" * 100 + commands.read_bytes()[600:])
+
+    output = refused(short_tmp)
+
+    assert f"{commands} is damaged at byte" in output
+    assert "starting it again" not in output
+    assert "Traceback" not in output
+
+
 def test_with_redis_url_set_that_server_is_used_and_none_is_started(short_tmp: Path) -> None:
     server = Stack(short_tmp, "default")
     server.start_store()
@@ -206,5 +237,22 @@ def test_a_start_from_a_folder_with_modules_of_our_names_still_runs_ours(short_t
     try:
         run.wait_ready()
         assert "the wrong module" not in run.text()
+    finally:
+        run.end()
+
+
+def test_settings_of_an_env_file_hold_where_the_environment_has_none(short_tmp: Path) -> None:
+    (short_tmp / ".env").write_bytes(
+        "\ufeffAPI_KEYS=from-the-file,another\n# a comment\nMODEL=sentiment\nPORT=1\n".encode()
+    )
+    run = Run(short_tmp, model="default")
+    try:
+        run.wait_ready()
+        assert httpx.post(f"{run.url}/predict", json={"text": "안녕"}).status_code == 401
+        shown = run.text().partition("Try:\n")[2].splitlines()[0]
+        with_key = {**CLEAN_ENVIRONMENT, "KOBERT_API_KEY": "another"}
+        tried = subprocess.run(["bash", "-c", shown], env=with_key, capture_output=True, check=True)
+        assert json.loads(tried.stdout)["classification"] == "clean"
+        assert "from-the-file" not in run.text()
     finally:
         run.end()

@@ -15,6 +15,7 @@ from bundles.format import write_manifest
 from bundles.own_process import Notice, Progress
 from bundles.sources import conversion
 from bundles.sources.resolver import resolve
+from shared.commands import kobert_command
 from shared.settings import load_settings
 from tests.support.echo import write_echo_bundle
 from tests.support.hub_server import HubServer, running_hub
@@ -301,7 +302,7 @@ def test_an_imported_bundle_can_be_written_to_a_folder_of_its_own(
 
     imported = kobert("import", REPO, "--output", str(output))
 
-    assert f"MODEL={output} kobert run" in imported.stdout
+    assert f"MODEL={output} {kobert_command('run')}" in imported.stdout
     assert {path.name for path in output.iterdir()} == set(bundle_files)
     assert "is not empty; name a new folder" in kobert.refusal("import", REPO, "--output", str(output))
 

@@ -5,6 +5,7 @@ import signal
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -49,7 +50,7 @@ def test_workers_killed_in_the_middle_cost_no_row_and_double_none(stack: Stack) 
 def test_a_text_that_kills_its_worker_fails_alone_by_name(short_tmp: Path, echo_bundle: Path) -> None:
     texts = [f"멀쩡한 댓글 {number}" for number in range(40)]
     texts[17] = KILLER
-    settings = {"job_chunk_rows": 8, "job_attempts": 2, "job_poll_s": 0.3, "heartbeat_ttl_s": 1.2}
+    settings: dict[str, Any] = {"job_chunk_rows": 8, "job_attempts": 2, "job_poll_s": 0.3, "heartbeat_ttl_s": 1.2}
     with running_stack(short_tmp, echo_bundle, echo_kill=KILLER, **settings) as stack:
         job = submit_texts(stack, texts)
 

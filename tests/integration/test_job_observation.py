@@ -1,6 +1,7 @@
 """What operators see of jobs: their metrics, and the log lines that carry their ids."""
 
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -32,7 +33,7 @@ def test_a_job_is_followed_by_its_id_from_the_api_to_the_worker_and_its_rows_are
     short_tmp: Path, echo_bundle: Path
 ) -> None:
     port = free_port()
-    settings = {"worker_metrics_port": port, "job_chunk_rows": 8, "echo_poison": POISON}
+    settings: dict[str, Any] = {"worker_metrics_port": port, "job_chunk_rows": 8, "echo_poison": POISON}
     with running_stack(short_tmp, echo_bundle, **settings) as stack:
         before = samples(f"http://127.0.0.1:{port}")
         texts = [*(f"비밀스러운 댓글 {number}" for number in range(29)), POISON]

@@ -5,6 +5,7 @@ import hashlib
 import hmac
 import json
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -18,7 +19,7 @@ pytestmark = pytest.mark.integration
 def test_the_end_of_a_job_is_told_signed_and_again_when_the_other_side_failed(
     short_tmp: Path, echo_bundle: Path
 ) -> None:
-    settings = {"webhook_secret": "a secret", "webhook_allow_private": True}
+    settings: dict[str, Any] = {"webhook_secret": "a secret", "webhook_allow_private": True}
     with running_receiver(302) as receiver, running_stack(short_tmp, echo_bundle, **settings) as stack:
         hook = f"{receiver.url}/hook?board=free"
         job = httpx.post(f"{stack.url}/jobs", json={"texts": ["글"], "webhook_url": hook}).json()

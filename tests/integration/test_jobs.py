@@ -114,7 +114,7 @@ def test_a_client_that_leaves_in_the_middle_leaves_nothing(stack: Stack) -> None
 
 
 def test_the_same_idempotency_key_gives_the_same_job(stack: Stack) -> None:
-    headers = {"Idempotency-Key": "어제의 댓글".encode()}
+    headers = {b"Idempotency-Key": "어제의 댓글".encode()}
     first = httpx.post(f"{stack.url}/jobs", json={"texts": ["한 번만"]}, headers=headers)
     second = httpx.post(f"{stack.url}/jobs", json={"texts": ["한 번만"]}, headers=headers)
 
@@ -292,3 +292,42 @@ def test_the_command_sends_a_file_and_brings_the_verdicts_back(stack: Stack, tmp
     assert run_kobert(stack, "delete", job_id).returncode == 0
     gone = run_kobert(stack, "status", job_id)
     assert (gone.returncode, "there is no job" in gone.stderr.decode()) == (1, True)
+
+
+def test_the_command_hears_a_refusal_in_the_middle_of_a_large_upload(stack: Stack, tmp_path: Path) -> None:
+    source = tmp_path / "large.csv"
+    source.write_bytes(b"a,b\n" + b"1,2\n" * (8 << 20))
+
+    refused = run_kobert(stack, "submit", source)
+
+    assert refused.returncode == 1
+    last = refused.stderr.decode().splitlines()[-1]
+    assert last.startswith("kobert: which column holds the text? Say --text-column NAME")
+
+
+def test_the_command_reads_standard_input_and_packs_what_it_writes(stack: Stack, tmp_path: Path) -> None:
+    texts = [f"파이프 {number}" for number in range(300)]
+    command = [sys.executable, "-m", "cli.main", "jobs", "--url", stack.url, "submit", "-", "--format", "txt"]
+    target = tmp_path / "v.jsonl.gz"
+    sent = subprocess.run(
+        [*command, "-o", target],
+        input="\n".join(texts).encode(),
+        capture_output=True,
+        timeout=90,
+        check=False,
+        cwd=ROOT,
+    )
+    assert sent.returncode == 0, sent.stderr.decode()
+    lines = [json.loads(line) for line in gzip.decompress(target.read_bytes()).splitlines()]
+    assert_own_verdicts(lines, texts)
+
+
+def test_the_command_predicts_what_the_service_predicts(stack: Stack) -> None:
+    texts = [f"한 줄 {number}" for number in range(200)]
+    command = [sys.executable, "-m", "cli.main", "predict", "--url", stack.url]
+    ended = subprocess.run(
+        command, input="\n".join(texts).encode(), capture_output=True, timeout=90, check=False, cwd=ROOT
+    )
+    assert ended.returncode == 0, ended.stderr.decode()
+    expected = httpx.post(f"{stack.url}/predict", json={"texts": texts}).json()["results"]
+    assert [json.loads(line) for line in ended.stdout.splitlines()] == expected

@@ -226,5 +226,5 @@ def test_a_metrics_port_in_use_is_one_clear_sentence(stack: Stack, metrics_port:
     done = subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
 
     assert done.returncode == 78
-    assert f"cannot serve metrics on 127.0.0.1 port {metrics_port}" in done.stderr
+    assert f"cannot listen on 127.0.0.1 port {metrics_port}" in done.stderr
     assert "Traceback" not in done.stderr

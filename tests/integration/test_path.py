@@ -127,7 +127,7 @@ def test_timings_come_as_headers_that_add_up(stack: Stack) -> None:
 
 
 def test_the_same_request_id_comes_back(stack: Stack) -> None:
-    answer = httpx.post(f"{stack.url}/predict", json={"text": " "}, headers={"X-Request-ID": "주문-1".encode()})
+    answer = httpx.post(f"{stack.url}/predict", json={"text": " "}, headers={b"X-Request-ID": "주문-1".encode()})
     assert answer.headers["x-request-id"] != "주문-1"
 
     answer = httpx.post(f"{stack.url}/predict", json={"text": " "}, headers={"X-Request-ID": "order-1"})

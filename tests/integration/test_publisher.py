@@ -6,11 +6,14 @@ from pathlib import Path
 
 import pytest
 
+from api.queue.celery_sender import CelerySender
 from api.queue.publisher import Publisher
 from shared.celery_app import make_celery
 from shared.errors import StoreUnavailableError
 from shared.settings import load_settings
 from tests.support.stack import Stack, wait_until
+
+pytestmark = pytest.mark.integration
 
 
 @pytest.fixture
@@ -30,7 +33,7 @@ def connected(publisher: Publisher) -> bool:
 
 
 def test_it_says_that_it_is_not_connected_until_the_store_is_there(stack: Stack) -> None:
-    publisher = Publisher(make_celery(load_settings(redis_url=stack.redis_url), socket_timeout_s=1.0))
+    publisher = Publisher(CelerySender(make_celery(load_settings(redis_url=stack.redis_url), socket_timeout_s=1.0)))
     publisher.connect_soon()
     with pytest.raises(StoreUnavailableError, match="not connected yet"):
         publisher.require_connection()

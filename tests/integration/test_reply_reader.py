@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 from redis.asyncio import Redis
@@ -55,7 +56,7 @@ async def mailbox(redis: Redis) -> AsyncIterator[Mailbox]:
         await mailbox.reader.close()
 
 
-def reply(text_id: int) -> dict[str, bytes]:
+def reply(text_id: int) -> dict[Any, Any]:
     return {"reply": encode(Reply(worker_id="w", results=[Failure(id=text_id, code="c", message="m")]))}
 
 
@@ -70,7 +71,7 @@ async def test_after_a_lost_connection_reading_goes_on_and_nothing_is_read_twice
 ) -> None:
     await redis.xadd(STREAM, reply(1))
     await mailbox.wait_for([1])
-    await redis.execute_command("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
+    await redis.client_kill_filter(_type="normal", skipme=True)
     await redis.xadd(STREAM, reply(2))
     await mailbox.wait_for([1, 2])
 
@@ -89,7 +90,7 @@ async def test_a_store_that_comes_back_empty_with_an_earlier_clock_is_read_from_
     await mailbox.wait_for([1])
     await redis.delete(STREAM)
     await redis.xadd(STREAM, reply(2), id="5-0")
-    await redis.execute_command("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
+    await redis.client_kill_filter(_type="normal", skipme=True)
     await mailbox.wait_for([1, 2])
 
 

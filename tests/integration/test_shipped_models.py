@@ -6,14 +6,16 @@ import numpy as np
 import pytest
 
 from bundles.format import Bundle, load_bundle
-from bundles.sources.resolver import embedded_names
+from models import embedded_names
 from worker.inference.engines.onnx import OnnxEngine
 from worker.inference.tokenizer import BundleTokenizer
 from worker.inference.verdict import Judge, Verdict
 
+pytestmark = pytest.mark.integration
+
 MODELS = Path(__file__).resolve().parents[2] / "models"
 LARGEST_BYTES = 12_000_000
-PLAIN = {
+PLAIN: dict[str, dict[str, tuple[str, ...]]] = {
     "default": {
         "clean": (
             "배송이 빨라서 좋아요",

@@ -1,6 +1,7 @@
 """How the processes refuse to start: one sentence, and the exit code that says not to try again."""
 
 import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -8,6 +9,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from cli.service import reachable_host
 from shared.errors import EXIT_CONFIG
 from tests.support.stack import CLEAN_ENVIRONMENT, ROOT, Stack, free_port, wait_until
 
@@ -42,11 +44,59 @@ def test_a_worker_whose_model_is_missing_or_broken_says_so(tmp_path: Path, echo_
     missing = start("worker.main", redis_url="redis://localhost", model=tmp_path / "nothing")
     no_graph = start("worker.main", redis_url="redis://localhost", model=echo_bundle)
     unknown_label = start("worker.main", redis_url="redis://localhost", thresholds="nonsense=0.5")
+    one_level = start("worker.main", redis_url="redis://localhost", model=echo_bundle, strictness="strict")
 
-    for ended, complaint in ((missing, "nothing"), (no_graph, "cannot load"), (unknown_label, "nonsense")):
+    for ended, complaint in (
+        (missing, "nothing"),
+        (no_graph, "cannot load"),
+        (unknown_label, "nonsense"),
+        (one_level, "STRICTNESS=strict: the model echo has only the strictness standard, not strict"),
+    ):
         assert ended.returncode == EXIT_CONFIG
         assert complaint in ended.stderr
         assert "Traceback" not in ended.stderr
+
+
+@pytest.mark.parametrize("module", ["api.main", "tests.support.echo"])
+@pytest.mark.parametrize("host", ["no-such-host.invalid", "192.0.2.1"])
+def test_a_host_that_is_not_this_machines_is_one_sentence_about_the_host(
+    module: str, host: str, echo_bundle: Path
+) -> None:
+    settings = {"redis_url": "redis://localhost", "host": host, "worker_metrics_port": free_port()}
+    ended = start(module, model=echo_bundle, **settings)
+
+    assert ended.returncode == EXIT_CONFIG
+    assert f"cannot listen on HOST={host}" in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
+def test_a_port_in_use_is_one_sentence_and_may_be_tried_again() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        ended = start("api.main", redis_url="redis://localhost", port=port)
+
+    assert ended.returncode not in {0, EXIT_CONFIG}
+    assert f"cannot listen on 127.0.0.1 port {port}" in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
+@pytest.mark.skipif(not socket.has_dualstack_ipv6(), reason="this machine has no IPv6")
+def test_two_colons_serve_both_families(stack: Stack) -> None:
+    port = free_port()
+    settings = {"REDIS_URL": stack.redis_url, "PORT": str(port), "HOST": "::", "LOG_FORMAT": "json"}
+    with subprocess.Popen([sys.executable, "-m", "api.main"], cwd=ROOT, env=CLEAN_ENVIRONMENT | settings) as process:
+        try:
+            wait_until(lambda: answers(f"http://127.0.0.1:{port}/health"), "an answer over IPv4")
+            assert answers(f"http://[::1]:{port}/health")
+        finally:
+            process.terminate()
+
+
+@pytest.mark.parametrize(
+    ("host", "shown"), [("::", "127.0.0.1"), ("0.0.0.0", "127.0.0.1"), ("::1", "[::1]"), ("a.example", "a.example")]
+)
+def test_the_url_that_a_start_shows_can_be_opened(host: str, shown: str) -> None:
+    assert reachable_host(host) == shown
 
 
 HANGING = """

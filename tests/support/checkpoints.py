@@ -28,7 +28,7 @@ def bert_classifier(
 ) -> Any:
     """A `BertForSequenceClassification` of transformers with random weights, spread so that its answers differ."""
     torch.manual_seed(20)
-    config = BertConfig(
+    config = BertConfig(  # type: ignore[call-arg]  # its base class takes them, untyped
         vocab_size=vocabulary,
         hidden_size=hidden,
         num_hidden_layers=layers,

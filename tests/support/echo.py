@@ -56,7 +56,7 @@ def write_echo_bundle(path: Path, **config: object) -> Path:
 def echo_logits(token_ids: Sequence[int], labels: int = len(LABELS)) -> Logits:
     """Logits `[labels]` that only these tokens have."""
     digest = hashlib.sha256(bytes(str(list(token_ids)), "ascii")).digest()
-    return np.frombuffer(digest[: 2 * labels], dtype=np.uint16).astype(np.float32) / 2**14
+    return np.frombuffer(digest[: 2 * labels], dtype=np.uint16).astype(np.float32) / np.float32(2**14)
 
 
 def echo_scores(text: str) -> dict[str, float]:

@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx
 from redis import Redis
@@ -24,7 +25,7 @@ ROOT = Path(__file__).resolve().parents[2]
 CLEAN_ENVIRONMENT = {
     name: value
     for name, value in os.environ.items()
-    if name not in {"REDIS_URL", "MODEL", "HOST", "PORT", "WORKERS", "THRESHOLDS", "DATA_DIR", "API_KEYS"}
+    if name not in {"REDIS_URL", "MODEL", "HOST", "PORT", "WORKERS", "STRICTNESS", "THRESHOLDS", "DATA_DIR", "API_KEYS"}
 }
 
 
@@ -47,16 +48,23 @@ def free_port() -> int:
 class Part:
     """One process of the stack, with its log in a file."""
 
-    def __init__(self, command: list[str], environment: dict[str, str], log: Path) -> None:
+    def __init__(self, command: list[str], environment: dict[str, str], log: Path, folder: Path = ROOT) -> None:
         self.command = command
         self.environment = environment
         self.log = log
+        self.folder = folder
         self.process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
         with self.log.open("ab") as log:
+            # Signals as Python has them: a file that reaches its limit is an error, as a full disk is, and no death.
             self.process = subprocess.Popen(
-                self.command, env=self.environment, cwd=ROOT, stdout=log, stderr=subprocess.STDOUT
+                self.command,
+                env=self.environment,
+                cwd=self.folder,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                restore_signals=False,
             )
 
     @property
@@ -84,10 +92,11 @@ class Part:
 
 
 class Stack:
-    """A store, any number of workers, one API."""
+    """A store, any number of workers, one API; their code is that of `checkout`."""
 
-    def __init__(self, folder: Path, model: Path | str, **settings: object) -> None:
+    def __init__(self, folder: Path, model: Path | str, *, checkout: Path = ROOT, **settings: object) -> None:
         self.folder = folder
+        self.checkout = checkout
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.redis_url = f"unix://{folder}/store.sock?db=0"
@@ -100,7 +109,7 @@ class Stack:
             **{name.upper(): str(value) for name, value in settings.items()},
         }
         self.store = Part(self._store_command(), dict(os.environ), folder / "store.log")
-        self.api = Part([sys.executable, "-m", "api.main"], self.environment, folder / "api.log")
+        self.api = Part([sys.executable, "-m", "api.main"], self.environment, folder / "api.log", checkout)
         self.workers: list[Part] = []
 
     def start(self, workers: int = 1, worker_module: str = "tests.support.echo") -> "Stack":
@@ -118,7 +127,7 @@ class Stack:
     def add_worker(self, worker_module: str = "tests.support.echo", **settings: object) -> Part:
         environment = {**self.environment, **{name.upper(): str(value) for name, value in settings.items()}}
         log = self.folder / f"worker-{len(self.workers)}.log"
-        worker = Part([sys.executable, "-m", worker_module], environment, log)
+        worker = Part([sys.executable, "-m", worker_module], environment, log, self.checkout)
         worker.start()
         self.workers.append(worker)
         return worker
@@ -168,7 +177,7 @@ class Stack:
 
 
 @contextlib.contextmanager
-def running_stack(folder: Path, model: Path | str, *, workers: int = 1, **settings: object) -> Iterator[Stack]:
+def running_stack(folder: Path, model: Path | str, *, workers: int = 1, **settings: Any) -> Iterator[Stack]:
     """A started stack, stopped at the end; its logs are printed, for pytest to show when a test fails."""
     stack = Stack(folder, model, **settings)
     try:

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
+from shared.processors import available_cpus
 from training.data.batches import Batch, TrainingSet, training_batches
 
 log = logging.getLogger(__name__)
@@ -35,7 +36,7 @@ class FitPlan:
     clip_norm: float = 1.0
     seed: int = 20
     checkpoint_every_s: float = 240.0
-    threads: int = 0  # 0: as many as torch takes
+    threads: int = 0  # 0: as many as torch takes, and no more than this process may use
     device: str = field(default_factory=lambda: "cuda" if torch.cuda.is_available() else "cpu")
 
 
@@ -71,8 +72,7 @@ class Fit(Generic[Network]):
 
     def run(self, epoch_data: EpochData, progress: Progress | None = None) -> Network:
         """Train on the set that `epoch_data(epoch, generator)` gives each epoch. Returns the network in eval mode."""
-        if self.plan.threads:
-            torch.set_num_threads(self.plan.threads)
+        torch.set_num_threads(self.plan.threads or min(torch.get_num_threads(), available_cpus()))
         first_epoch, skip = self._resume()
         for epoch in range(first_epoch, self.plan.epochs):
             batches = list(self._batches(epoch, epoch_data))

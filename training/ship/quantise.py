@@ -17,6 +17,7 @@ import onnxruntime
 from onnx import ModelProto, NodeProto, helper, numpy_helper
 from onnxruntime.quantization import QuantType, quantize_dynamic
 
+from shared.processors import available_cpus
 from training.data.batches import pad
 
 Feeds = Mapping[str, npt.NDArray[np.int64]]
@@ -95,7 +96,9 @@ def measure_scales(float_path: Path, names: list[str], batches: Sequence[Feeds])
     model = onnx.load(str(float_path))
     for name in names:
         model.graph.output.append(helper.make_tensor_value_info(name, _FLOAT, None))
-    session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = available_cpus()
+    session = onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
     lowest, highest = dict.fromkeys(names, 0.0), dict.fromkeys(names, 0.0)
     for batch in batches:
         for name, values in zip(names, session.run(names, batch), strict=True):

@@ -4,8 +4,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 
 import structlog
-from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import TimeoutError as RedisTimeoutError
+from redis.exceptions import RedisError
 
 from shared.errors import KobertError, PredictionFailedError
 from shared.jobs import journal
@@ -14,6 +13,7 @@ from shared.jobs.packing import unpack_rows
 from shared.jobs.records import Lease, Outcome, Row, RowFailure, RowVerdict, Verdicts
 from shared.log import get_logger
 from shared.settings import Settings
+from shared.store_errors import is_passing
 from worker.inference.classifier import Classifier
 from worker.inference.verdict import Verdict
 
@@ -83,9 +83,9 @@ class ChunkWorker:
         while True:
             try:
                 is_stored = self._ledger.complete(lease, rows, verdicts)
-            except (RedisConnectionError, RedisTimeoutError):
+            except RedisError as error:
                 # Done twice is done once, so it is simply tried again; the work need not be.
-                if self._is_stopping():
+                if self._is_stopping() or not is_passing(error):
                     raise
                 time.sleep(STORE_RETRY_S)
             else:

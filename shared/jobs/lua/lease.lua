@@ -17,8 +17,8 @@ for _ = 1, 1000 do
       put_last(KEYS[1], KEYS[4], job)
       local token = redis.call('HINCRBY', base, 'token', 1)
       local attempt = redis.call('HINCRBY', base .. ':attempts', first_row, 1)
-      local lease = {token = token, worker = ARGV[2], taken = now_ms(), ends = now_ms() + tonumber(ARGV[3])}
-      redis.call('HSET', base .. ':leases', first_row, cjson.encode(lease))
+      local lease = {token = token, worker = ARGV[2], taken = now_ms()}
+      redis.call('HSET', base .. ':leases', first_row, hold(lease, ARGV[3]))
       local gone_at = redis.call('EXPIRETIME', base)
       redis.call('EXPIREAT', base .. ':attempts', gone_at)
       redis.call('EXPIREAT', base .. ':leases', gone_at)

@@ -8,6 +8,5 @@ local lease = cjson.decode(raw_lease)
 if lease.token ~= tonumber(ARGV[4]) then
   return 0
 end
-lease.ends = now_ms() + tonumber(ARGV[5])
-redis.call('HSET', leases, ARGV[3], cjson.encode(lease))
+redis.call('HSET', leases, ARGV[3], hold(lease, ARGV[5]))
 return 1

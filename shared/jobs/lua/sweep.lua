@@ -17,12 +17,23 @@ local function is_dead(lease)
   return now - lease.taken >= tonumber(ARGV[3]) and redis.call('EXISTS', ARGV[2] .. lease.worker) == 0
 end
 
+-- Since the clock was set back a lease would last longer than any is given: from now on it lasts as long as a new one.
+local function follow_clock(base, first_row, lease)
+  local length = lease.length or lease.ends - lease.taken
+  if lease.ends - now > length then
+    lease.taken = now
+    redis.call('HSET', base .. ':leases', first_row, hold(lease, length))
+  end
+end
+
 -- Returns how many chunks were opened again.
 local function sweep_leases(base, is_cancelling)
   local count = 0
   local leases = redis.call('HGETALL', base .. ':leases')
   for index = 1, #leases, 2 do
-    if is_dead(cjson.decode(leases[index + 1])) then
+    local lease = cjson.decode(leases[index + 1])
+    follow_clock(base, leases[index], lease)
+    if is_dead(lease) then
       if is_cancelling then
         redis.call('HDEL', base .. ':leases', leases[index])
       else

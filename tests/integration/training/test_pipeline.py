@@ -17,6 +17,7 @@ from training.plan import SMOKE
 from training.score.findings import load_findings
 from training.ship.bundle import GraphRunner
 from training.user_data import UserTraining, train
+from training.user_table import split_rows
 from training.workspace import Workspace
 
 EMBEDDED = Path(__file__).resolve().parents[3] / "models" / "default"
@@ -77,21 +78,19 @@ def test_an_encoder_taken_out_of_a_bundle_says_what_the_bundle_says(made: Path) 
 
 
 def test_a_users_table_becomes_a_bundle_that_tells_its_labels_apart(made: Path, tmp_path: Path) -> None:
-    path = tmp_path / "mine.csv"
-    lines = [
-        line
+    rows = [
+        row
         for number in range(60)
-        for line in (
-            f"배송이 너무 늦어요 {number},배송",
-            f"사이즈가 작아요 {number},크기",
-            f"색이 예뻐요 {number},칭찬",
+        for row in (
+            (f"배송이 너무 늦어요 {number}", "배송"),
+            (f"사이즈가 작아요 {number}", "크기"),
+            (f"색이 예뻐요 {number}", "칭찬"),
         )
     ]
-    path.write_text("\n".join(["text,label", *lines]), encoding="utf-8")
     steps: list[int] = []
 
     result = train(
-        path,
+        split_rows(rows, "mine.csv"),
         tmp_path / "mine",
         UserTraining(base=made / "models" / "default", epochs=30, patience=30, learning_rate=3e-3),
         lambda step, _steps, _loss: steps.append(step),

@@ -9,6 +9,8 @@ import pytest
 from bundles.own_process import Notice, Progress, run_process
 from shared.errors import ModelSourceError, StartupError
 
+pytestmark = pytest.mark.integration
+
 PROCESS = """
 import os, sys
 import msgspec

@@ -18,7 +18,7 @@ def as_it_was() -> Iterator[None]:
 
 
 def test_what_was_made_is_not_walked_through_again_and_what_comes_later_is() -> None:
-    made = [[]]
+    made: list[list[int]] = [[]]
     spare_what_stays()
     made.append([])
 

@@ -23,10 +23,22 @@ def test_thresholds_are_written_as_pairs(monkeypatch: pytest.MonkeyPatch) -> Non
     assert load_settings().thresholds == {"curse": 0.4, "hate/gender": 0.7}
 
 
-@pytest.mark.parametrize("value", ["curse", "curse=high", "curse=2"])
+@pytest.mark.parametrize("value", ["curse", "curse=high", "curse=2", "curse=nan", "curse=-0.1", "=0.5,curse"])
 def test_a_threshold_that_is_no_share_is_refused(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
     monkeypatch.setenv("THRESHOLDS", value)
     with pytest.raises(SettingsError, match="THRESHOLDS"):
+        load_settings()
+
+
+def test_the_level_of_strictness_is_standard_unless_it_is_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert load_settings().strictness == "standard"
+    monkeypatch.setenv("STRICTNESS", "Strict")
+    assert load_settings().strictness == "strict"
+
+
+def test_an_unknown_level_is_refused_with_those_that_there_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("STRICTNESS", "harsh")
+    with pytest.raises(SettingsError, match=r"STRICTNESS: .*'lenient', 'standard' or 'strict'"):
         load_settings()
 
 
@@ -35,3 +47,25 @@ def test_workers_share_the_processors_evenly(monkeypatch: pytest.MonkeyPatch) ->
     assert Settings(workers=2).inference_threads() == 4
     assert Settings(workers=16).inference_threads() == 1
     assert Settings(workers=2, model_threads=3).inference_threads() == 3
+
+
+@pytest.mark.parametrize("value", [",", " ", " , ,", "\t"])
+def test_keys_that_name_no_key_do_not_open_the_service(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
+    monkeypatch.setenv("API_KEYS", value)
+    with pytest.raises(SettingsError, match=r"API_KEYS: .*it names no key"):
+        load_settings()
+
+
+@pytest.mark.parametrize("value", ["good,비밀", "good,café", "good,two words", "good,a\x7fb", "good,a\u200bb"])
+def test_a_key_that_no_header_can_carry_is_refused_by_its_number_and_not_shown(
+    monkeypatch: pytest.MonkeyPatch, value: str
+) -> None:
+    monkeypatch.setenv("API_KEYS", value)
+    with pytest.raises(SettingsError, match=r"API_KEYS: .*key 2 ") as refusal:
+        load_settings()
+    assert value.partition(",")[2] not in refusal.value.message
+
+
+def test_keys_are_taken_without_the_spaces_around_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("API_KEYS", " one , two,")
+    assert load_settings().api_keys == ("one", "two")

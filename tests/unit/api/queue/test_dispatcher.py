@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from api.queue.dispatcher import Dispatcher
-from shared.errors import DeadlineExceededError, NoWorkerError, OverloadedError, StoreUnavailableError
+from shared.errors import DeadlineExceededError, KobertError, NoWorkerError, OverloadedError, StoreUnavailableError
 from shared.messages import Prediction, PredictMessage
 from shared.settings import Settings
 
@@ -165,6 +165,7 @@ async def test_a_bug_while_publishing_fails_its_texts_and_not_the_next_ones(
 ) -> None:
     queue.fault = TypeError("a bug")
     (failed,) = await dispatcher.classify(["a"])
+    assert isinstance(failed, KobertError)
     assert failed.code == "internal_error"
 
     queue.fault = None

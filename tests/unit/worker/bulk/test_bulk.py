@@ -7,18 +7,20 @@ from pathlib import Path
 import pytest
 from redis import Redis
 
-from api.store.catalogue import Catalogue
 from shared import keys
 from shared.jobs.ledger import Ledger
 from shared.jobs.packing import pack_rows
 from shared.jobs.records import JobSpec, Row
 from shared.settings import Settings
 from tests.support.echo import EchoEngine
+from tests.support.job_parts import JobParts
 from tests.support.stack import wait_until
 from tests.support.valkey import running_valkey
 from worker.bulk.runner import BulkRunner
 from worker.inference.engines.protocol import Logits
 from worker.main import build_classifier
+
+pytestmark = pytest.mark.integration
 
 SUSPECTS = 4
 OWNER = "owner"
@@ -46,11 +48,11 @@ def test_of_chunks_that_were_begun_before_a_worker_holds_one_and_is_charged_with
     redis: Redis, echo_bundle: Path
 ) -> None:
     settings = Settings(model=str(echo_bundle), bulk_threads=SUSPECTS, job_poll_s=0.05)
-    catalogue, ledger = Catalogue(redis, settings), Ledger(redis, settings)
-    job_id = catalogue.begin(OWNER)
+    parts, ledger = JobParts(redis, settings), Ledger(redis, settings)
+    job_id = parts.writer.begin(OWNER)
     for row in range(SUSPECTS):
-        catalogue.append(job_id, row, pack_rows([Row(row + 1, f"댓글 {row}")]))
-    catalogue.commit(job_id, OWNER, JobSpec(format="txt"), SUSPECTS, None)
+        parts.writer.append(job_id, row, pack_rows([Row(row + 1, f"댓글 {row}")]))
+    parts.writer.commit(job_id, OWNER, JobSpec(format="txt"), SUSPECTS, None)
     assert all(ledger.lease("dead") for _ in range(SUSPECTS))
     ledger.sweep()  # "dead" has no heartbeat
 
@@ -66,7 +68,7 @@ def test_of_chunks_that_were_begun_before_a_worker_holds_one_and_is_charged_with
         begun = sorted(int(attempts) for attempts in redis.hvals(keys.job_part(job_id, ":attempts")))
         assert begun == [1] * (SUSPECTS - 1) + [2]
         HeldEngine.may_go.set()
-        wait_until(lambda: catalogue.get(job_id, OWNER).status == "completed", "the job's end")
+        wait_until(lambda: parts.store.get(job_id, OWNER).status == "completed", "the job's end")
     finally:
         HeldEngine.may_go.set()
         runner.stop(5)

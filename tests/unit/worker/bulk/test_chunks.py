@@ -6,15 +6,17 @@ import pytest
 from redis import Redis
 from worker.bulk.runner.chunks import SLICE_CHARS, ChunkWorker
 
-from api.store.catalogue import Catalogue
 from shared.jobs.ledger import Ledger
 from shared.jobs.packing import pack_rows, unpack_result
 from shared.jobs.records import JobSpec, Lease, Outcome, Row, RowError, RowFailure
 from shared.settings import Settings
 from tests.support.echo import EchoEngine, echo_scores
+from tests.support.job_parts import JobParts
 from tests.support.valkey import running_valkey
 from worker.inference.classifier import Classifier
 from worker.main import build_classifier
+
+pytestmark = pytest.mark.integration
 
 POISON = "이 문장에서 모델이 넘어집니다"
 SETTINGS = Settings(job_attempts=3)
@@ -41,12 +43,12 @@ class OneChunk:
     def __init__(self, redis: Redis, classifier: Classifier, rows: list[Row]) -> None:
         redis.flushall()
         self.ledger = Ledger(redis, SETTINGS)
-        self._catalogue = Catalogue(redis, SETTINGS)
+        self._parts = JobParts(redis, SETTINGS)
         self._classifier = classifier
         self.stored: list[Outcome] = []
-        self.job_id = self._catalogue.begin("owner")
-        self._catalogue.append(self.job_id, 0, pack_rows(rows))
-        self._catalogue.commit(self.job_id, "owner", JobSpec(format="txt"), len(rows), None)
+        self.job_id = self._parts.writer.begin("owner")
+        self._parts.writer.append(self.job_id, 0, pack_rows(rows))
+        self._parts.writer.commit(self.job_id, "owner", JobSpec(format="txt"), len(rows), None)
 
     def do(self, attempt: int = 1, *, stopping: bool = False) -> None:
         lease = msgspec.structs.replace(self.lease(), attempt=attempt)
@@ -59,7 +61,7 @@ class OneChunk:
 
     @property
     def outcomes(self) -> list[Outcome]:
-        return unpack_result(self._catalogue.result(self.job_id, 0) or b"")[1].outcomes
+        return unpack_result(self._parts.store.result_chunk(self.job_id, 0) or b"")[1].outcomes
 
 
 def test_every_row_has_its_outcome_in_its_place(redis: Redis, classifier: Classifier) -> None:

@@ -1,0 +1,115 @@
+"""Results as xlsx or parquet, which have an index at their end: another process writes them from spooled rows."""
+
+import asyncio
+import errno
+import os
+import tempfile
+from collections.abc import Iterable
+from pathlib import Path
+from typing import IO
+
+import msgspec
+from fastapi.responses import FileResponse
+from starlette.background import BackgroundTask
+
+from api.jobs.file_writer import DISK_FULL, FileHead
+from api.jobs.names import prefix_for, unique
+from api.jobs.rendering import Numbered, Table
+from api.jobs.results import ResultStream, Selection
+from api.jobs.service import JobService
+from api.uploads import confined
+from api.uploads.extracted import require_library
+from shared.errors import StoreUnavailableError, TooLargeError
+from shared.jobs.records import Job, Outcome, RowFailure
+
+MEDIA_TYPES = {
+    "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+    "parquet": "application/vnd.apache.parquet",
+}
+# The classification of a text that nobody needs to look at.
+CLEAN = "clean"
+_encode = msgspec.json.Encoder().encode
+
+
+async def file_response(
+    jobs: JobService, job: Job, kind: str, selection: Selection, headers: dict[str, str]
+) -> FileResponse:
+    """The whole file, with Range support, since it lies on disk.
+
+    Raises:
+        UnsupportedMediaError: the library is not installed.
+        TooLargeError: the rows need more memory or time to write than is allowed.
+    """
+    require_library(kind)
+    with tempfile.NamedTemporaryFile(prefix="kobert-results-", suffix=f".{kind}", delete=False) as file:
+        path = Path(file.name)
+    try:
+        # Unnamed, so that it is gone with the process whatever happens.
+        with tempfile.TemporaryFile(prefix="kobert-rows-") as spool:
+            rows = RowSpool(job, spool)
+            # The pieces are empty: rows are spooled as they are rendered.
+            async for _ in ResultStream(jobs, job, rows, selection).pieces():
+                continue
+            await jobs.run(rows.write_file, kind, path)
+    except BaseException:
+        await asyncio.to_thread(path.unlink)
+        raise
+    headers.pop("Accept-Ranges", None)
+    return FileResponse(path, media_type=MEDIA_TYPES[kind], headers=headers, background=BackgroundTask(path.unlink))
+
+
+class RowSpool:
+    """A renderer that writes rows to `spool`, one JSON array a line: the user's cells as they were sent, then ours."""
+
+    media_type = "application/jsonl"
+
+    def __init__(self, job: Job, spool: IO[bytes]) -> None:
+        self._cells = Table(job, ",", is_safe=False).raw_cells
+        theirs = unique(job.spec.columns or ["text"])
+        ours = ["classification", "confidence", "labels", *(f"score_{name}" for name in job.label_names), "error"]
+        prefix = prefix_for(ours, theirs)
+        self._score_count = len(job.label_names)
+        self._spool = spool
+        is_moderation = CLEAN in job.label_names or CLEAN in job.label_counts
+        head = FileHead(
+            theirs=theirs,
+            ours=[prefix + name for name in ours],
+            types=job.spec.column_types or [],
+            text_at=job.spec.text_at if job.spec.column_types is not None else -1,
+            harmless=CLEAN if is_moderation else None,
+        )
+        spool.write(_encode(head) + b"\n")
+
+    def head(self) -> bytes:
+        """Nothing: the rows are written elsewhere."""
+        return b""
+
+    def lines(self, rows: Iterable[Numbered]) -> bytes:
+        """Spools the rows; returns nothing."""
+        for _, row, outcome in rows:
+            self._spool.write(_encode([*self._cells(row), *self._verdict(outcome)]) + b"\n")
+        return b""
+
+    def write_file(self, kind: str, path: Path) -> None:
+        """Make the file at `path`.
+
+        Raises:
+            OSError: there is no room on disk.
+            TooLargeError: it needs more memory or time than is allowed.
+        """
+        self._spool.seek(0)
+        process = confined.start("api.jobs.file_writer", kind, str(path), stdin=self._spool)
+        said = process.stdout.read() if process.stdout is not None else b""
+        code = process.wait()
+        confined.end(process)
+        if said.strip() == DISK_FULL:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        if code < 0 or said.strip() == b"memory":
+            raise TooLargeError(f"the results are too large for {kind}; take csv or jsonl, or a part with limit=")
+        if code:
+            raise StoreUnavailableError(f"the {kind} file could not be written; csv and jsonl need nothing")
+
+    def _verdict(self, outcome: Outcome) -> list[object]:
+        if isinstance(outcome, RowFailure):
+            return [*[None] * (3 + self._score_count), f"{outcome.code}: {outcome.message}"]
+        return [outcome.classification, outcome.confidence, outcome.labels, *outcome.scores, None]

@@ -1,0 +1,191 @@
+"""Bulk jobs as the event loop sees them: each method runs blocking work in a thread."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any, Protocol, TypeVar
+
+from redis import Redis
+
+from api.background import end_task
+from api.jobs.capacity import StoreCapacity
+from api.jobs.intake import JobIntake
+from api.jobs.job_store import JobStore
+from api.jobs.threads import JobThreads
+from api.jobs.webhook_queue import WebhookQueue
+from api.jobs.writer import JobWriter
+from api.uploads.opening import UploadRequest
+from api.uploads.pull import Body
+from shared.errors import KobertError, OverloadedError, StoreUnavailableError, UnavailableError
+from shared.jobs.ledger import Ledger
+from shared.jobs.records import Job
+from shared.log import get_logger
+from shared.settings import Settings
+
+log = get_logger(__name__)
+
+T = TypeVar("T")
+
+
+class Announcer(Protocol):
+    """Wakes the workers."""
+
+    async def announce_job(self, job_id: str) -> None:
+        """Tell the workers that a job has work; raises UnavailableError when the queue does not take it."""
+
+
+class JobService:
+    """Runs blocking job work in threads. One per API process.
+
+    Every method raises `StoreUnavailableError` when Redis does not answer.
+    """
+
+    def __init__(self, settings: Settings, redis: Redis, announcer: Announcer) -> None:
+        self._settings = settings
+        self._announcer = announcer
+        self._ledger = Ledger(redis, settings)
+        self._writer = JobWriter(redis, settings)
+        self._capacity = StoreCapacity(redis, settings)
+        self._store = JobStore(redis, settings)
+        self._webhooks = WebhookQueue(redis, self._store)
+        self._intake = JobIntake(settings, self._writer, self._capacity)
+        self._threads = JobThreads(settings.max_uploads)
+        self._uploads_now = 0
+        self._sweeper: asyncio.Task[None] | None = None
+        self._connected = False
+
+    def start(self) -> None:
+        """Start the sweeper: it reopens the chunks of dead workers and ends jobs that are too old."""
+        self._sweeper = asyncio.create_task(self._sweep_forever(), name="job-sweeper")
+
+    async def close(self) -> None:
+        """Stop the sweeper and the threads. Uploads have ended with their requests."""
+        await end_task(self._sweeper)
+        self._threads.close()
+
+    def require_connection(self) -> None:
+        """Check that the ledger has answered since the start.
+
+        Raises:
+            StoreUnavailableError: it has not, so a job sent now may have to wait for a connection.
+        """
+        if not self._connected:
+            raise StoreUnavailableError("the job ledger is not connected yet; try again shortly")
+
+    async def require_room(self) -> None:
+        """Check that another job may begin.
+
+        Raises:
+            OverloadedError: too many jobs are open, or the store is nearly full.
+            DiskFullError: the store would keep the job in memory alone.
+        """
+        await self.run(self._capacity.require_room)
+
+    async def submit(self, request: UploadRequest, body: Body) -> str:
+        """Make a job of an upload and wake the workers; returns its id.
+
+        Raises:
+            OverloadedError: as many uploads as allowed are coming in.
+            RequestError: the upload is refused.
+            DiskFullError: there is no room for a temporary parquet file.
+        """
+        if self._uploads_now >= self._settings.max_uploads:
+            raise OverloadedError(
+                f"{self._uploads_now} uploads are coming in (MAX_UPLOADS); try again shortly", retry_after_s=10
+            )
+        self._uploads_now += 1
+        try:
+            job_id = await self._threads.run_upload(self._intake.receive, request, body)
+        finally:
+            self._uploads_now -= 1
+        await self._announce(job_id)
+        return job_id
+
+    async def find_by_key(self, owner: str, digest: str) -> Job | None:
+        """The job that an Idempotency-Key made, given its digest; None if there is none."""
+        job_id = await self.run(self._writer.find_by_key, owner, digest)
+        return None if job_id is None else await self.get(job_id, owner)
+
+    async def get(self, job_id: str, owner: str) -> Job:
+        """One job.
+
+        Raises:
+            NotFoundError: no job has this id, or it belongs to another owner.
+        """
+        return await self.run(self._store.get, job_id, owner)
+
+    async def page(self, owner: str, limit: int, after: str | None) -> tuple[list[Job], bool]:
+        """Up to `limit` jobs, newest first, starting after the job `after`; and whether more follow.
+
+        Raises:
+            NotFoundError: there is no job `after`.
+        """
+        return await self.run(self._store.page, owner, limit, after)
+
+    async def cancel(self, job_id: str, owner: str) -> Job:
+        """Stop handing out chunks of a job; those that workers hold may finish.
+
+        Raises:
+            NotFoundError: as `get`.
+            ConflictError: it has already ended in another state.
+        """
+        return await self.run(self._store.cancel, job_id, owner)
+
+    async def delete(self, job_id: str, owner: str) -> None:
+        """Remove every trace of a job.
+
+        Raises:
+            NotFoundError: as `get`.
+        """
+        await self.get(job_id, owner)
+        await self.run(self._store.delete, job_id, owner)
+
+    async def result_starts(self, job_id: str) -> list[int]:
+        """First rows of the chunks that have a result, in order."""
+        return await self.run(self._store.result_starts, job_id)
+
+    async def result_chunk(self, job_id: str, first_row: int) -> bytes | None:
+        """The packed result of one chunk; None if the job was deleted meanwhile."""
+        return await self.run(self._store.result_chunk, job_id, first_row)
+
+    async def claim_webhook(self, hold_s: int) -> str | None:
+        """Take the id of a job whose webhook is due; no other process gets it for `hold_s`. None if none is due."""
+        return await self.run(self._webhooks.claim, hold_s)
+
+    async def start_webhook_attempt(self, job_id: str) -> tuple[Job, int]:
+        """Count one more attempt; returns the job and the number of the attempt, from 1.
+
+        Raises:
+            NotFoundError: the job was deleted or has expired.
+        """
+        return await self.run(self._webhooks.start_attempt, job_id)
+
+    async def delay_webhook(self, job_id: str, delay_s: int) -> None:
+        """Try again after `delay_s`."""
+        await self.run(self._webhooks.delay, job_id, delay_s)
+
+    async def drop_webhook(self, job_id: str) -> None:
+        """Stop trying: the webhook was delivered, or given up."""
+        await self.run(self._webhooks.drop, job_id)
+
+    async def run(self, work: Callable[..., T], *args: Any) -> T:  # noqa: ANN401  the arguments of `work`
+        """`work(*args)` in a thread, for what goes with a job but is not in the store: to render its results."""
+        return await self._threads.run(work, *args)
+
+    async def _announce(self, job_id: str) -> None:
+        """Wake the workers. If that fails, they find the job in the ledger some seconds later."""
+        try:
+            await self._announcer.announce_job(job_id)
+        except UnavailableError:
+            log.info("job_not_announced", job_id=job_id)
+
+    async def _sweep_forever(self) -> None:
+        while True:
+            try:
+                reopened, _ = await self.run(self._ledger.sweep)
+                self._connected = True
+                self._threads.note_answer()
+                if reopened:
+                    await self._announce("")
+            except KobertError:
+                pass  # already logged; the next round may succeed
+            await asyncio.sleep(self._settings.job_poll_s)

@@ -1,0 +1,112 @@
+"""Writes a job into the store: chunk by chunk while its upload lasts, then made real in one step.
+
+The chunks of an upload lie under keys that expire minutes after the last of them, so an upload that breaks off leaves
+nothing behind.
+"""
+
+import secrets
+import time
+from typing import Any
+
+import msgspec
+from redis import Redis
+from redis.exceptions import ResponseError
+
+from api.jobs.capacity import require_disk, too_many_jobs
+from api.jobs.job_store import INDEX_KEYS
+from shared import keys
+from shared.errors import StoreUnavailableError
+from shared.jobs import journal
+from shared.jobs.records import JobSpec
+from shared.jobs.scripts import Scripts
+from shared.settings import Settings
+
+UPLOAD_TTL_S = 600
+# `appendfsync everysec` may take two seconds when the disk is busy.
+FSYNC_WAIT_MS = 2_000
+
+
+class JobWriter:
+    """Thread-safe and blocking. Every method raises `redis.RedisError` when Redis does not answer."""
+
+    def __init__(self, redis: Redis, settings: Settings) -> None:
+        self._redis = redis
+        self._settings = settings
+        self._scripts = Scripts(redis)
+
+    def begin(self, owner: str) -> str:
+        """Reserve an id for an upload."""
+        job_id = f"job_{secrets.token_hex(12)}"
+        with self._redis.pipeline(transaction=True) as pipeline:
+            fields: dict[Any, Any] = {"status": "validating", "owner": owner, "created_at": int(time.time())}
+            pipeline.hset(keys.job_part(job_id, ""), mapping=fields)
+            pipeline.expire(keys.job_part(job_id, ""), UPLOAD_TTL_S)
+            pipeline.execute()
+        return job_id
+
+    def append(self, job_id: str, first_row: int, packed_rows: bytes) -> None:
+        """Write one chunk of an upload."""
+        with self._redis.pipeline(transaction=True) as pipeline:
+            pipeline.hset(keys.job_part(job_id, ":input"), str(first_row), packed_rows)
+            pipeline.rpush(keys.job_part(job_id, ":open"), first_row)
+            for part in ("", ":input", ":open"):
+                pipeline.expire(keys.job_part(job_id, part), UPLOAD_TTL_S)
+            pipeline.execute()
+
+    def commit(self, job_id: str, owner: str, spec: JobSpec, total: int, idempotency_digest: str | None) -> str:
+        """Make the job real and durable; returns its id, or that of an earlier job with the same Idempotency-Key.
+
+        Raises:
+            OverloadedError: too many jobs are open.
+            StoreUnavailableError: the upload took so long that its first chunks expired.
+            DiskFullError: the store would keep the job in memory alone.
+        """
+        require_disk(self._redis)
+        fields = {"total": total, "spec": msgspec.json.encode(spec).decode()}
+        if spec.webhook_url is not None:
+            fields["webhook"] = spec.webhook_url
+        idempotency = "" if idempotency_digest is None else keys.idempotency(owner, idempotency_digest)
+        life_s = self._settings.max_job_age_s + self._settings.result_ttl_s
+        limits = [self._settings.max_open_jobs, self._settings.max_job_age_s, life_s]
+        all_keys = [*INDEX_KEYS, keys.JOB_TURN_COUNTER, keys.jobs_of(owner), idempotency]
+        arguments = [keys.JOB, job_id, msgspec.json.encode(fields), *limits]
+        # One connection for both: WAITAOF waits only for writes over its own connection.
+        with self._redis.client() as connection:  # type: ignore[no-untyped-call]  # redis-py does not say what it returns
+            answer = [part.decode() for part in Scripts(connection).run("commit", all_keys, arguments)]
+            self._wait_until_on_disk(connection)
+        if answer[0] == "full":
+            raise too_many_jobs(self._settings.max_open_jobs)
+        if answer[0] == "gone":
+            raise StoreUnavailableError("the store lost the upload before it was complete; send it again")
+        if answer[0] == "ok":
+            journal.note_accepted(job_id, spec, total)
+        return str(answer[1])
+
+    def discard(self, job_id: str, owner: str) -> None:
+        """Remove what an upload has written."""
+        self._scripts.run("delete", [*INDEX_KEYS, keys.jobs_of(owner)], [keys.JOB, job_id])
+
+    def find_by_key(self, owner: str, digest: str) -> str | None:
+        """The id of the job that this Idempotency-Key made, if it still exists."""
+        found: Any = self._redis.get(keys.idempotency(owner, digest))
+        if found is None or not self._redis.exists(keys.job_part(found.decode(), "")):
+            return None
+        return str(found.decode())
+
+    def _wait_until_on_disk(self, connection: Redis) -> None:
+        """Wait until the store has synced its append-only file to disk; it does so every second.
+
+        Does nothing on a store that has no such file, or that is too old to know the command.
+
+        Raises:
+            DiskFullError: the embedded store has stopped writing meanwhile.
+            ResponseError: the store cannot write to its disk.
+        """
+        try:
+            synced, _ = connection.waitaof(num_local=1, num_replicas=0, timeout=FSYNC_WAIT_MS)
+        except ResponseError:
+            require_disk(self._redis)
+            return
+        if not synced:
+            # A slow disk is no fault; one that cannot be written to makes the server refuse PING.
+            connection.ping()

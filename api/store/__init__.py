@@ -1,1 +1,0 @@
-"""The API's side of the job ledger in Redis."""

@@ -1,0 +1,140 @@
+"""Rows of a spreadsheet or a parquet file, which a process of its own takes out of it."""
+
+import importlib.util
+import tempfile
+from collections.abc import Iterator
+from itertools import chain
+from subprocess import Popen
+from typing import IO
+
+import msgspec
+
+from api.uploads import confined
+from api.uploads.columns import check_columns, find_column, find_text_column
+from api.uploads.frames import MAX_MEMORY_MESSAGE, Frame
+from api.uploads.options import UploadOptions
+from api.uploads.rows import bad_row, make_row
+from shared.errors import MalformedRequestError, TooLargeError, UnsupportedMediaError
+from shared.jobs.records import Row
+
+_LIBRARIES = {"xlsx": "openpyxl", "parquet": "arro3.io"}
+_MAX_FRAME_BYTES = 64 << 20
+_FRAME = msgspec.json.Decoder(Frame)
+_NULL = msgspec.Raw(b"null")
+
+Cells = tuple[int, list[msgspec.Raw]]
+
+
+def require_library(kind: str) -> None:
+    """Check that files of this kind can be read and written here.
+
+    Raises:
+        UnsupportedMediaError: the optional part of the installation is not there.
+    """
+    name = _LIBRARIES[kind]
+    if importlib.util.find_spec(name.partition(".")[0]) is None:
+        raise UnsupportedMediaError(
+            f"{kind} needs an optional part that is not installed here: pip install 'kobert-classifier[{kind}]'. "
+            "csv and jsonl need none",
+            param="format",
+        )
+
+
+class ExtractedTable:
+    """Iterates the rows once; `columns`, `text_at` and `id_column` are known from the start.
+
+    Both formats have their index at the end, so the file is spooled to disk first.
+
+    Raises:
+        UnsupportedMediaError: the library is not installed.
+        MalformedRequestError: the file is not of this kind, or has no plain text column; also while iterating.
+        TooLargeError: it unpacks to more than is allowed.
+    """
+
+    def __init__(self, kind: str, pieces: Iterator[bytes], options: UploadOptions, limits: tuple[int, int]) -> None:
+        require_library(kind)
+        max_bytes, self._max_text_chars = limits
+        self._kind = kind
+        self._pending: list[Cells] = []
+        # Unnamed, so that it is gone with the process whatever happens.
+        with tempfile.TemporaryFile(prefix="kobert-upload-") as spool:
+            for piece in pieces:
+                spool.write(piece)
+            spool.seek(0)
+            self._process = confined.start(
+                "api.uploads.extraction", kind, options.sheet or "", str(max_bytes), stdin=spool
+            )
+        try:
+            self._rows = self._read_rows(self._read_frame())
+            self.columns = self._read_columns(options)
+            check_columns(self.columns)
+            self.text_at = find_text_column(self.columns, options.text_column, has_header=options.header)
+            wanted = options.id_column
+            self.id_column = None if wanted is None else self.columns[find_column(self.columns, wanted, "id_column")]
+        except BaseException:
+            self.close()
+            raise
+
+    def __iter__(self) -> Iterator[Row]:
+        for number, cells in chain(self._pending, self._rows):
+            yield self._row(number, cells)
+
+    def close(self) -> None:
+        """End the process, if it still runs."""
+        confined.end(self._process)
+
+    def _read_columns(self, options: UploadOptions) -> list[str]:
+        if self.names is not None:
+            return self.names
+        first = next(self._rows, None)
+        if first is None:
+            raise MalformedRequestError("the sheet is empty; its first row names the columns")
+        if options.header:
+            return [_shown(cell) or f"column_{place}" for place, cell in enumerate(first[1], start=1)]
+        self._pending = [first]
+        return [f"column_{place}" for place in range(1, len(first[1]) + 1)]
+
+    def _read_rows(self, frame: Frame) -> Iterator[Cells]:
+        self.names, self.column_types = frame.columns, frame.column_types
+        return self._frames()
+
+    def _frames(self) -> Iterator[Cells]:
+        while not (frame := self._read_frame()).is_end:
+            yield from frame.rows
+
+    def _read_frame(self) -> Frame:
+        line = _output_of(self._process).readline(_MAX_FRAME_BYTES)
+        if not line.endswith(b"\n"):
+            # It was ended by a limit, or by a fault in the library's native code.
+            self.close()
+            raise TooLargeError(MAX_MEMORY_MESSAGE)
+        frame = _FRAME.decode(line)
+        if frame.error is not None:
+            self.close()
+            raise (TooLargeError if frame.is_too_large else MalformedRequestError)(frame.error, param=frame.param)
+        return frame
+
+    def _row(self, number: int, cells: list[msgspec.Raw]) -> Row:
+        width = len(self.columns)
+        if len(cells) > width:
+            message = f"row {number} has cells to the right of the header's {width} columns"
+            return bad_row(number, "too_many_cells", message, ",".join(_shown(cell) for cell in cells))
+        cells.extend([_NULL] * (width - len(cells)))
+        fields = [*cells[: self.text_at], None, *cells[self.text_at + 1 :]]
+        text: object = msgspec.json.decode(cells[self.text_at])
+        if self._kind == "xlsx":
+            # A comment may be a number alone, and an empty cell is an empty text.
+            text = _shown(cells[self.text_at])
+        return make_row(number, text, fields, self._max_text_chars, f"row {number}")
+
+
+def _output_of(process: Popen[bytes]) -> IO[bytes]:
+    assert process.stdout is not None  # noqa: S101  it was started with a pipe
+    return process.stdout
+
+
+def _shown(cell: msgspec.Raw) -> str:
+    raw = bytes(memoryview(cell))
+    if raw.startswith(b'"'):
+        return str(msgspec.json.decode(raw))
+    return "" if raw == b"null" else raw.decode()

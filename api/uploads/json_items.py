@@ -1,0 +1,115 @@
+"""Splits a JSON document into its items as it streams in: the elements of an array, or objects one after the other."""
+
+import re
+from collections.abc import Iterator
+
+import msgspec
+
+from api.uploads.decoding import MAX_LINE_BYTES, split_lines, text_lines
+from shared.errors import MalformedRequestError
+
+# In UTF-8 and in CP949 these bytes are never part of another character.
+_OUTSIDE = re.compile(rb'["\[\]{},]')
+_INSIDE = re.compile(rb'["\\]')
+_OPENING = frozenset(b"[{")
+_CLOSING = frozenset(b"]}")
+_QUOTE, _BACKSLASH, _COMMA = b'"\\,'
+
+
+def json_rows(pieces: Iterator[bytes], head: bytes) -> Iterator[bytes]:
+    """The lines of a file that should have a value in each, or the items when it is one array after all."""
+    return json_items(pieces, head) if is_array(head) else text_lines(pieces, head)
+
+
+def is_array(head: bytes) -> bool:
+    """Whether a document is one array, not an array a line."""
+    return head.lstrip().startswith(b"[") and not has_json_lines(head)
+
+
+def json_items(pieces: Iterator[bytes], head: bytes) -> Iterator[bytes]:
+    """The items of a document whose first bytes are `head`: those of its array, its objects, or else its lines.
+
+    Raises:
+        MalformedRequestError: while iterating, when the array or an object is never closed.
+    """
+    first = head.lstrip()
+    if has_json_lines(head) or not first.startswith((b"[", b"{")):
+        return split_lines(pieces, ends_at_cr=True)
+    return _Items(is_array=first.startswith(b"[")).split(pieces)
+
+
+def has_json_lines(head: bytes) -> bool:
+    """Whether the first line is a whole value, and is not the only one."""
+    line, end, rest = head.strip().replace(b"\r", b"\n").partition(b"\n")
+    if not end or not rest.strip():
+        return False
+    try:
+        msgspec.json.decode(line, type=msgspec.Raw)
+    except (msgspec.DecodeError, RecursionError):
+        return False
+    return True
+
+
+class _Items:
+    """Walks brackets and strings. An item over `MAX_LINE_BYTES` is cut, and so an error of its own."""
+
+    def __init__(self, *, is_array: bool) -> None:
+        # Items stand within the brackets of the array, or side by side.
+        self._level = 1 if is_array else 0
+        self._depth = 0
+        self._in_string = self._is_escaped = False
+        self._item = bytearray()
+
+    def split(self, pieces: Iterator[bytes]) -> Iterator[bytes]:
+        """The items, without the commas between them."""
+        for piece in pieces:
+            yield from self._walk(piece)
+        if self._depth or self._in_string:
+            raise MalformedRequestError(
+                "the JSON ends before its last bracket or quote is closed; was the file cut short?"
+            )
+        yield from self._whole()
+
+    def _walk(self, piece: bytes) -> Iterator[bytes]:
+        start = place = 0
+        while place < len(piece):
+            if self._is_escaped:
+                self._is_escaped = False
+                place += 1
+                continue
+            found = (_INSIDE if self._in_string else _OUTSIDE).search(piece, place)
+            if found is None:
+                break
+            place = found.end()
+            sign = piece[found.start()]
+            if self._in_string or sign == _QUOTE:
+                self._is_escaped = sign == _BACKSLASH
+                self._in_string ^= sign == _QUOTE
+            elif self._is_border(sign):
+                self._keep(piece[start : found.start()])
+                yield from self._whole()
+                start = place
+            elif self._depth == self._level and sign in _CLOSING:
+                # The end of an object that has no comma behind it.
+                self._keep(piece[start:place])
+                start = place
+                if self._level == 0:
+                    yield from self._whole()
+        self._keep(piece[start:])
+
+    def _is_border(self, sign: int) -> bool:
+        """Keep count of the brackets; returns whether this sign is no part of an item."""
+        was = self._depth
+        self._depth = max(0, was + (sign in _OPENING) - (sign in _CLOSING))
+        if sign == _COMMA:
+            return was <= self._level
+        return self._level == 1 and (was, self._depth) in {(0, 1), (1, 0)}
+
+    def _keep(self, data: bytes) -> None:
+        self._item += data[: MAX_LINE_BYTES - len(self._item)]
+
+    def _whole(self) -> Iterator[bytes]:
+        item = bytes(self._item).strip()
+        self._item.clear()
+        if item:
+            yield item

@@ -1,0 +1,95 @@
+"""Labelled texts of a user's file, in every format and encoding that a job's file may have."""
+
+import unicodedata
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import click
+import msgspec
+
+from api.uploads.columns import find_column, shown
+from api.uploads.sources import Source
+from cli.texts import ReadingOptions, open_rows
+from shared.errors import KobertError, MalformedRequestError
+from shared.jobs.records import Row
+
+# A file whose label column has one of these names need not say so.
+LABEL_NAMES = frozenset(("label", "labels", "class", "category", "라벨", "레이블", "분류", "카테고리"))
+
+
+@dataclass
+class LabelledRows:
+    """What was read: `(text, label)` pairs, and how many rows had to be left out, with the first one's reason."""
+
+    pairs: list[tuple[str, str]]
+    left_out: int = 0
+    first_fault: str = ""
+
+    def leave_out(self, fault: str) -> None:
+        """Count a row that cannot be learnt from."""
+        self.left_out += 1
+        self.first_fault = self.first_fault or fault
+
+
+def read_labelled(file: Path, reading: ReadingOptions, label_column: str | None) -> LabelledRows:
+    """Read the whole file.
+
+    Raises:
+        KobertError: it cannot be read, or has no plain text or label column.
+    """
+    read = LabelledRows([])
+    with open_rows(file, reading) as source:
+        for row, label in _rows_with_labels(source, label_column):
+            text = (row.text or "").strip()
+            if row.error is not None:
+                read.leave_out(row.error.message)
+            elif not label:
+                read.leave_out(f"line {row.line} has no label")
+            elif text:
+                read.pairs.append((text, label))
+    if not read.pairs:
+        reason = read.first_fault or "it has no rows"
+        raise KobertError(f"{click.format_filename(file)} has no labelled text: {reason}")
+    return read
+
+
+def _rows_with_labels(source: Source, wanted: str | None) -> Iterator[tuple[Row, str]]:
+    label_at: int | None = None
+    for row in source.rows:
+        cells = msgspec.json.decode(row.fields)
+        if row.error is not None and not isinstance(cells, list | dict):
+            yield row, ""
+        elif isinstance(cells, dict):
+            yield row, _as_label(cells.get(_label_name(cells, wanted)))
+        elif isinstance(cells, list):
+            label_at = _label_at(list(source.describe()["columns"]), wanted) if label_at is None else label_at
+            yield row, _as_label(cells[label_at])
+        else:
+            raise MalformedRequestError("the lines hold texts alone; a table with a text and a label column is needed")
+
+
+def _label_at(columns: Sequence[str], wanted: str | None) -> int:
+    if wanted is not None:
+        return find_column(columns, wanted, "label_column")
+    known = [
+        index for index, name in enumerate(columns) if unicodedata.normalize("NFC", name).strip().lower() in LABEL_NAMES
+    ]
+    if len(known) != 1:
+        raise MalformedRequestError(
+            f"which column holds the label? Say label_column=NAME; the file has {shown(columns)}"
+        )
+    return known[0]
+
+
+def _label_name(fields: Mapping[str, Any], wanted: str | None) -> str:
+    names = list(fields)
+    return names[_label_at(names, wanted)]
+
+
+def _as_label(value: object) -> str:
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    # A Mac's Hangul in pieces is the same label.
+    return "" if value is None else unicodedata.normalize("NFC", str(value)).strip()

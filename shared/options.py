@@ -1,0 +1,133 @@
+"""What a caller may set about a verdict: how strict it is, and the scores from which single labels count.
+
+`POST /predict`, a job and the settings STRICTNESS and THRESHOLDS share these words; docs/model-bundles.md says which
+model has which levels.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Literal, get_args
+
+import msgspec
+
+from shared.errors import MalformedRequestError, UnsupportedOptionError
+
+Level = Literal["lenient", "standard", "strict"]
+LEVELS: tuple[Level, ...] = get_args(Level)
+STANDARD: Level = "standard"
+MAX_THRESHOLDS = 256
+_MAX_SHOWN_CHARS = 60
+
+
+class VerdictOptions(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Hashable. `strictness` is None where the setting decides; `thresholds` holds (label, score), by label."""
+
+    strictness: Level | None = None
+    thresholds: tuple[tuple[str, float], ...] = ()
+
+
+NO_OPTIONS = VerdictOptions()
+
+
+def parse_verdict_options(strictness: object, thresholds: object) -> VerdictOptions | None:
+    """The options as a client sent them, each None where it sent none; None when it sent neither.
+
+    `thresholds` may be an object, or a string such as `curse=0.4,insult=0.6`.
+
+    Raises:
+        MalformedRequestError: an unknown level, or a threshold that is no number from 0 to 1; names the field.
+    """
+    options = VerdictOptions(_parse_level(strictness), _parse_thresholds(thresholds))
+    return None if options == NO_OPTIONS else options
+
+
+def split_thresholds(text: str) -> dict[str, str]:
+    """The labels and the values in `curse=0.4,insult=0.6`, as they stand there; a value that is missing is empty."""
+    pairs = (part.rpartition("=") if "=" in part else (part, "", "") for part in text.split(",") if part.strip())
+    return {label.strip(): value.strip() for label, _, value in pairs}
+
+
+def check_supported(options: VerdictOptions, model: str, levels: Mapping[str, Mapping[str, float]]) -> None:
+    """Check that `model`, which has these `levels` (level -> label -> threshold), can follow `options`.
+
+    Raises:
+        UnsupportedOptionError: it lacks the level or a label; says which it has.
+    """
+    if options.strictness is not None and options.strictness not in levels:
+        raise UnsupportedOptionError(
+            f"the model {model} has only the strictness {', '.join(levels)}, not {options.strictness}",
+            param="strictness",
+        )
+    labels = levels[STANDARD]
+    unknown = [label for label, _ in options.thresholds if label not in labels]
+    if unknown and not labels:
+        raise UnsupportedOptionError(
+            f"the model {model} answers its highest label and has no thresholds", param="thresholds"
+        )
+    if unknown:
+        raise UnsupportedOptionError(
+            f"the model {model} has no threshold for {', '.join(map(_shown, unknown[:3]))}; it has them "
+            f"for {', '.join(labels)}",
+            param="thresholds",
+        )
+
+
+def _parse_level(value: object) -> Level | None:
+    if value is None:
+        return None
+    for level in LEVELS:
+        if value == level:
+            return level
+    raise MalformedRequestError(
+        f"strictness must be one of {', '.join(LEVELS)}, not {_shown(value)}", param="strictness"
+    )
+
+
+def _parse_thresholds(value: object) -> tuple[tuple[str, float], ...]:
+    if value is None:
+        return ()
+    given: Any = _from_text(value) if isinstance(value, str) else value
+    if not isinstance(given, dict):
+        raise MalformedRequestError(
+            f'thresholds must be an object such as {{"curse": 0.4}}, not {_shown(value)}', param="thresholds"
+        )
+    if len(given) > MAX_THRESHOLDS:
+        raise MalformedRequestError(f"thresholds takes {MAX_THRESHOLDS} labels, not {len(given):,}", param="thresholds")
+    return tuple(sorted((label, _parse_threshold(label, score)) for label, score in given.items()))
+
+
+def _from_text(text: str) -> object:
+    if text.lstrip().startswith("{"):
+        try:
+            return msgspec.json.decode(text)
+        except msgspec.DecodeError as error:
+            raise MalformedRequestError(f"thresholds is not a JSON object: {error}", param="thresholds") from error
+    return {label: _as_number(value) for label, value in split_thresholds(text).items()}
+
+
+def _as_number(text: str) -> object:
+    try:
+        return float(text)
+    except ValueError:
+        return text
+
+
+def _parse_threshold(label: str, score: object) -> float:
+    if any("\ud800" <= character <= "\udfff" for character in label):
+        raise MalformedRequestError("thresholds has a label that is not valid Unicode", param="thresholds")
+    # Written so that NaN fails too; True is an int to Python, and no score.
+    if isinstance(score, bool) or not isinstance(score, int | float) or not 0 <= score <= 1:
+        raise MalformedRequestError(
+            f"thresholds: {_shown(label)} must have a number from 0 to 1, not {_shown(score)}", param="thresholds"
+        )
+    return float(score)
+
+
+def _shown(value: object) -> str:
+    """A value as JSON, shortened, for a message."""
+    if isinstance(value, float):
+        return str(value)  # JSON has no NaN
+    try:
+        text = msgspec.json.encode(value).decode()
+    except (TypeError, ValueError, OverflowError, RecursionError):
+        text = f"a {type(value).__name__} that JSON cannot hold"
+    return text if len(text) <= _MAX_SHOWN_CHARS else text[:_MAX_SHOWN_CHARS] + "…"

@@ -1,0 +1,106 @@
+"""Every option of an upload is checked before anything of it is stored."""
+
+import json
+from collections.abc import Iterator
+
+import pytest
+from redis import Redis
+from redis.exceptions import ConnectionError as RedisConnectionError
+
+from api.jobs.capacity import StoreCapacity
+from api.jobs.intake import JobIntake
+from api.jobs.writer import JobWriter
+from api.uploads.opening import UploadRequest
+from shared.errors import MalformedRequestError
+from shared.settings import Settings
+from tests.support.valkey import running_valkey
+
+SETTINGS = Settings(webhook_secret="a secret")
+PRIVATE_HOOK = "http://127.0.0.1/hook"
+
+
+class Pieces:
+    """A body in pieces of one line; counts what was read."""
+
+    def __init__(self, *pieces: bytes) -> None:
+        self.received_bytes = 0
+        self._pieces = pieces
+
+    def __iter__(self) -> Iterator[bytes]:
+        for piece in self._pieces:
+            self.received_bytes += len(piece)
+            yield piece
+
+
+@pytest.fixture
+def intake() -> JobIntake:
+    """Over a store that cannot be reached: the first thing stored would raise a connection error."""
+    unreachable = Redis(host="127.0.0.1", port=1)
+    return JobIntake(SETTINGS, JobWriter(unreachable, SETTINGS), StoreCapacity(unreachable, SETTINGS))
+
+
+def upload_of(content_type: str, **query: str) -> UploadRequest:
+    return UploadRequest("owner", content_type, query, None)
+
+
+FILE = '--b\r\nContent-Disposition: form-data; name="file"; filename="a.txt"\r\n\r\n댓글\n\r\n'
+
+
+def field(name: str, value: str) -> str:
+    return f'--b\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n'
+
+
+def form(*parts: str) -> Pieces:
+    return Pieces(*(part.encode() for part in (*parts, "--b--\r\n")))
+
+
+FORM = "multipart/form-data; boundary=b"
+BAD_OPTIONS = [
+    ("webhook_url", PRIVATE_HOOK),
+    ("webhook_url", "ftp://example.com/"),
+    ("format", "docx"),
+    ("metadata", '{"key": 1}'),
+    ("no_such_option", "1"),
+]
+
+
+@pytest.mark.parametrize(("name", "value"), BAD_OPTIONS)
+def test_a_bad_option_in_the_query_is_refused_before_the_body_is_read(intake: JobIntake, name: str, value: str) -> None:
+    body = Pieces("댓글\n".encode())
+    with pytest.raises(MalformedRequestError):
+        intake.receive(upload_of("text/plain", **{name: value}), body)
+    assert body.received_bytes == 0
+
+
+@pytest.mark.parametrize(("name", "value"), BAD_OPTIONS)
+def test_a_bad_option_before_the_file_of_a_form_is_refused_before_anything_is_stored(
+    intake: JobIntake, name: str, value: str
+) -> None:
+    with pytest.raises(MalformedRequestError):
+        intake.receive(upload_of(FORM), form(field(name, value), FILE))
+
+
+@pytest.mark.parametrize(("name", "value"), BAD_OPTIONS)
+def test_a_bad_option_of_a_json_body_is_refused_before_anything_is_stored(
+    intake: JobIntake, name: str, value: str
+) -> None:
+    body = Pieces(json.dumps({"texts": ["댓글"], name: value}).encode())
+    with pytest.raises(MalformedRequestError):
+        intake.receive(upload_of("application/json"), body)
+
+
+def test_good_options_reach_the_store(intake: JobIntake) -> None:
+    with pytest.raises(RedisConnectionError):
+        intake.receive(
+            upload_of(FORM), form(field("webhook_url", "https://8.8.8.8/hook"), field("metadata", "{}"), FILE)
+        )
+
+
+@pytest.mark.integration
+@pytest.mark.parametrize(("name", "value"), BAD_OPTIONS[:2] + BAD_OPTIONS[3:])
+def test_a_bad_option_after_the_file_is_refused_too_and_leaves_nothing_in_the_store(name: str, value: str) -> None:
+    with running_valkey() as url, Redis.from_url(url) as redis:
+        intake = JobIntake(SETTINGS, JobWriter(redis, SETTINGS), StoreCapacity(redis, SETTINGS))
+        with pytest.raises(MalformedRequestError):
+            intake.receive(upload_of(FORM), form(FILE, field(name, value)))
+        assert redis.dbsize() == 0
