@@ -201,7 +201,7 @@ _BETWEEN_JAMO = r"[0-9lI|!i*xX]{1,2}"
 _CURSE_INITIALS = ("ㅅㅂ", "ㅆㅂ", "ㅂㅅ", "ㅈㄹ", "ㅁㅊ", "ㅅㄲ", "ㅈㄴ", "ㄷㅊ", "ㄲㅈ", "ㅆㄴ")
 _MARKED_JAMO = re.compile(
     "(?<![ㄱ-ㅎㅏ-ㅣ])(?:"
-    + "|".join(f"(?:{first}{_BETWEEN_JAMO}(?={last}))" for first, last in _CURSE_INITIALS)
+    + "|".join(f"(?:{pair[0]}{_BETWEEN_JAMO}(?={pair[1]}))" for pair in _CURSE_INITIALS)
     + ")(?!.[ㅏ-ㅣ발팔벌빨바신])"
 )
 _SPACED_JAMO = re.compile("(?<![ㄱ-ㅎㅏ-ㅣ])(?<![ㄱ-ㅎㅏ-ㅣ] )(?:[ㅅㅆ] (?=ㅂ)|ㅂ (?=ㅅ))(?!. ?[ㄱ-ㅎㅏ-ㅣ])")

@@ -87,7 +87,7 @@ _NEAR_FINALS |= {
     "ㅎ": "ㅅㄷ",
 }
 _ENDINGS = frozenset("ㄴㄹㅁㅂㅅㅆ")  # finals that conjugation and compounds put on: 죄 and 죗값, 뛰다 and 뜁니다
-_BY_HAND = {"왤": "왜", "뭥": "뭐", "쨈": "잼", "쉿": "쉬", "쉣": "쉬"}
+_BY_HAND = {"왤": "왜", "옘": "염", "쵝": "최", "뭥": "뭐", "쨈": "잼", "쉿": "쉬", "쉣": "쉬"}
 
 
 @cache

@@ -108,6 +108,7 @@ def test_every_version_is_found_by_its_name() -> None:
         ("쯧쯧", "쯔쯔"),
         ("퉤퉤", "퇴퇴"),
         ("씨뱔", "씨발"),
+        ("옘병", "염병"),
     ],
 )
 def test_a_sign_of_abuse_is_written_as_the_vocabulary_knows_it_since_kobert_2(sign: str, plain: str) -> None:
