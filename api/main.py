@@ -26,7 +26,7 @@ from api.routes import jobs, metrics, predict, status
 from api.store_watch import running_store_watch
 from shared.commands import kobert_command
 from shared.errors import EXIT_CONFIG, KobertError, PortInUseError, SettingsError
-from shared.interpreter import spare_what_stays, switch_threads_promptly
+from shared.interpreter import freeze_startup_objects, shorten_switch_interval
 from shared.listening import open_listeners
 from shared.log import configure_logging, get_logger
 from shared.settings import Settings, load_settings
@@ -40,9 +40,9 @@ DESCRIPTION = """한국어 텍스트를 분류합니다 (clean, curse, insult, h
 Classifies Korean text on small CPU machines. Errors on every route have one shape, `{"error": {…}}`, and every answer
 carries an `X-Request-ID`.
 """
-# For what is left to do once everything is closed.
+# Time for the rest of the exit after everything is closed.
 EXIT_GRACE_S = 1.0
-# What uvicorn itself exits with when it cannot start.
+# The exit code of uvicorn when it cannot start.
 STARTUP_FAILURE = 3
 
 
@@ -50,7 +50,7 @@ def create_app(settings: Settings) -> FastAPI:
     """Build the application; connections are opened when it starts.
 
     Raises:
-        SettingsError: `REDIS_URL` is missing or no Redis address.
+        SettingsError: `REDIS_URL` is missing or not a Redis address.
     """
     if settings.redis_url is None:
         raise SettingsError(
@@ -65,7 +65,7 @@ def create_app(settings: Settings) -> FastAPI:
     )
     app.state.metrics = ApiMetrics()
     app.state.owners = frozenset(map(owner_of_key, settings.api_keys or ()))
-    # The one added last is the outermost: the log line has the request's id.
+    # The middleware added last is the outermost, so the log line has the request's id.
     app.add_middleware(ObservationMiddleware, metrics=app.state.metrics)
     app.add_middleware(RequestIdMiddleware)
     errors.install(app)
@@ -80,10 +80,12 @@ def _lifespan(settings: Settings, redis_url: str) -> Callable[[FastAPI], Abstrac
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         if not app.state.owners:
-            log.warning("api_is_open", advice="set API_KEYS, or let nobody reach this port whom you do not trust")
+            log.warning(
+                "api_is_open", advice="set API_KEYS, or make this port reachable only for clients that you trust"
+            )
         async with (
             running_path(settings, redis_url) as path,
-            running_jobs(settings, redis_url, path.publisher) as desk,
+            running_jobs(settings, redis_url, path.publisher, path.fleet) as jobs_service,
             running_store_watch(settings, redis_url) as store_watch,
         ):
             app.state.context = Context(
@@ -91,13 +93,13 @@ def _lifespan(settings: Settings, redis_url: str) -> Callable[[FastAPI], Abstrac
                 path.dispatcher,
                 path.fleet,
                 path.publisher,
-                desk,
+                jobs_service,
                 app.version,
                 time.time(),
                 store_watch,
             )
             app.state.metrics.watch(LiveGauges(path.redis, path.fleet, path.dispatcher, app.version))
-            spare_what_stays()
+            freeze_startup_objects()
             log.info("api_ready", process_id=path.process_id, workers=len(path.fleet.workers))
             yield
 
@@ -105,10 +107,10 @@ def _lifespan(settings: Settings, redis_url: str) -> Callable[[FastAPI], Abstrac
 
 
 class _Server(uvicorn.Server):
-    """Ends in time, whatever hangs.
+    """Ends in time, even if a thread hangs.
 
-    Python waits at its end for every thread, and a thread in a name lookup cannot be told to leave it: a name server
-    that does not answer would hold up the exit until whoever stops this process kills it.
+    Python waits for every thread at exit, and a name lookup cannot be interrupted: a name server that does not answer
+    would delay the exit until the supervisor kills the process.
     """
 
     def __init__(self, config: uvicorn.Config, shutdown_timeout_s: float) -> None:
@@ -116,14 +118,14 @@ class _Server(uvicorn.Server):
         self._shutdown_timeout_s = shutdown_timeout_s
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Let the requests in hand end, then close everything."""
+        """Let current requests finish, then close everything."""
         _exit_after(self._shutdown_timeout_s + EXIT_GRACE_S)
         await super().shutdown(sockets)
         _exit_after(EXIT_GRACE_S)
 
 
 def _exit_after(seconds: float) -> None:
-    """End the process after so long, unless it has ended by then."""
+    """End the process after `seconds`, unless it has ended by then."""
 
     def leave() -> None:
         log.warning("exit_held_up", threads=[thread.name for thread in threading.enumerate() if not thread.daemon])
@@ -145,7 +147,7 @@ def serve(settings: Settings) -> None:
         StartupError: nothing can listen on `HOST` and `PORT`.
     """
     require_fit_store(settings, log)
-    switch_threads_promptly()
+    shorten_switch_interval()
     config = uvicorn.Config(
         create_app(settings),
         log_config=None,
@@ -163,8 +165,8 @@ def serve(settings: Settings) -> None:
 def _end_in_order(server: uvicorn.Server) -> None:
     """Make SIGTERM and SIGINT end this process with exit code 0.
 
-    uvicorn takes the signals while it serves. Once it has shut down it raises the one it had again, from inside its
-    event loop: being told to stop is no failure, and to leave from there can hang in uvloop for ever.
+    uvicorn handles the signals while it serves. After its shutdown it raises the signal again from inside its event
+    loop, where exiting can hang in uvloop for ever, and with an exit code that means failure.
     """
 
     def leave_unless_served(*_: object) -> None:
@@ -177,7 +179,7 @@ def _end_in_order(server: uvicorn.Server) -> None:
 
 
 def main() -> int:
-    """Run the API with the settings of the environment; returns the exit code."""
+    """Run the API with settings from the environment; returns the exit code."""
     try:
         settings = load_settings()
         configure_logging(settings, "api")

@@ -1,7 +1,7 @@
 """How fast and how good a small int8 BERT is, by layers and width: what the embedded model was chosen by.
 
-    python -m bench.model_frontier --out docs            # writes docs/model-frontier.md and .svg
-    python -m bench.model_frontier --out docs --speed-only  # no teacher needed, three minutes
+    python -m bench.model_frontier --out docs/research  # writes model-frontier.md and its plots
+    python -m bench.model_frontier --out docs/research --speed-only  # no teacher needed, three minutes
     python -m bench.model_frontier --smoke --out build/frontier  # one small shape, seconds
 
 Speed is of random weights, on which it does not depend, and of random tokens with lengths like those of comments,
@@ -74,7 +74,7 @@ SCORES_HEAD = """
 ## Score
 
 Students of the teacher's first layers, int8, each distilled once over the same {rows:,} texts, a small part of
-what the shipped one reads; so the figures compare depths, and lie below those of [model.md](model.md). Dev splits,
+what the shipped one reads; so the figures compare depths, and lie below those of [model.md](../model.md). Dev splits,
 thresholds chosen on them by the rules of the shipped one. The last line is the teacher.
 
 | layers | {questions} | mean |
@@ -188,7 +188,7 @@ def plot_scores(points: list[Point], scores: dict[int, dict[str, float]], path: 
 def main() -> None:
     """Measure every shape and write the tables and the plots."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--out", type=Path, default=ROOT / "docs")
+    parser.add_argument("--out", type=Path, default=ROOT / "docs" / "research")
     parser.add_argument("--work", type=Path, default=ROOT / "build" / "model", help="where make model left its teacher")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--speed-only", action="store_true", help="distil nothing; no scores")

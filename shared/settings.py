@@ -1,7 +1,7 @@
-"""Settings of every process, read from the environment once, by each process's composition root.
+"""Settings of every process, read once from the environment by each process's composition root.
 
-One field a setting; its upper-case name is the environment variable. `docs/settings.md` is the table for readers, and a
-test holds the two together.
+One field per setting; its upper-case name is the environment variable. `docs/settings.md` documents them, and a test
+keeps the two in step.
 """
 
 from pathlib import Path
@@ -34,15 +34,7 @@ def _split_names(value: Any) -> Any:  # noqa: ANN401  whatever the environment h
 
 Names = Annotated[list[str], NoDecode, BeforeValidator(_split_names)]
 OptionalText = Annotated[str | None, BeforeValidator(_blank_is_unset)]
-
-
-def _parse_list(value: Any) -> Any:  # noqa: ANN401  whatever the environment holds
-    if not isinstance(value, str):
-        return value
-    return tuple(part.strip() for part in value.split(",") if part.strip())
-
-
-TextList = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_parse_list)]
+TextList = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split_names)]
 Thresholds = Annotated[dict[str, Annotated[float, Field(ge=0, le=1)]], NoDecode, BeforeValidator(_parse_thresholds)]
 
 
@@ -51,7 +43,7 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_file=None, extra="ignore", frozen=True, env_ignore_empty=True)
 
-    # Where the service listens and keeps things
+    # Address and storage
     host: str = "127.0.0.1"
     port: Annotated[int, Field(ge=1, le=65535)] = 8000
     redis_url: OptionalText = None
@@ -60,7 +52,7 @@ class Settings(BaseSettings):
     store_max_memory_bytes: Annotated[int, Field(ge=16 * KIB * KIB)] = 256 * KIB * KIB
     workers: Annotated[int, Field(ge=0, le=256)] = 1
 
-    # Who may ask; unset: everybody
+    # Clients; without keys anybody may send requests
     api_keys: TextList | None = None
 
     # The model
@@ -95,7 +87,7 @@ class Settings(BaseSettings):
     stall_timeout_s: Annotated[float, Field(gt=0)] = 30.0
     shutdown_timeout_s: Annotated[float, Field(gt=0)] = 8.0
 
-    # Bulk jobs: what is accepted, and how long it is kept
+    # Bulk jobs: limits and lifetimes
     max_job_bytes: Annotated[int, Field(ge=KIB)] = KIB * KIB * KIB
     max_job_rows: Annotated[int, Field(ge=1)] = 2_000_000
     max_open_jobs: Annotated[int, Field(ge=1)] = 100
@@ -105,7 +97,7 @@ class Settings(BaseSettings):
     result_ttl_s: Annotated[int, Field(ge=1)] = 24 * 3600
     max_job_age_s: Annotated[int, Field(ge=1)] = 7 * 24 * 3600
 
-    # Bulk jobs: how they are worked on
+    # Bulk jobs: processing
     job_chunk_rows: Annotated[int, Field(ge=1, le=10_000)] = 256
     job_chunk_chars: Annotated[int, Field(ge=1)] = 128 * KIB
     job_lease_s: Annotated[float, Field(gt=0)] = 30.0
@@ -114,13 +106,13 @@ class Settings(BaseSettings):
     bulk_threads: Annotated[int, Field(ge=0, le=16)] = 2
     max_bulk_batch_tokens: Annotated[int, Field(ge=16)] = 128
 
-    # Webhooks at a job's end
+    # Webhooks
     webhook_secret: OptionalText = None
     webhook_allow_private: bool = False
     webhook_attempts: Annotated[int, Field(ge=1, le=20)] = 6
     webhook_timeout_s: Annotated[float, Field(gt=0, le=60)] = 10.0
 
-    # Metrics of a worker; the API's are on its own port
+    # Metrics of a worker; the API serves its own on PORT
     worker_metrics_port: Annotated[int, Field(ge=0, le=65535)] = 0
 
     # Logs
@@ -172,7 +164,7 @@ def load_settings(**overrides: object) -> Settings:
     """Read the environment.
 
     Raises:
-        SettingsError: one sentence a setting that cannot work, each with its name as the user wrote it.
+        SettingsError: a value cannot work; has one sentence per setting, with the name of its variable.
     """
     try:
         return Settings(**overrides)  # type: ignore[arg-type]  # checked by pydantic, which is the point

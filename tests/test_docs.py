@@ -1,6 +1,7 @@
 """The documents, held to the code: settings, routes, commands, links, and one README against the other."""
 
 import re
+import runpy
 import subprocess
 from collections.abc import Iterable
 from pathlib import Path
@@ -108,6 +109,18 @@ def test_every_route_is_in_the_readme_and_every_one_there_exists(readme: str) ->
     assert named - FRAMEWORK_ROUTES == routes
 
 
+@pytest.mark.parametrize("readme", READMES)
+def test_a_readme_shows_the_commands_that_its_session_is_recorded_from(readme: str) -> None:
+    script = runpy.run_path(str(ROOT / "docs" / "make_session.py"))
+    first, last = script["MARKERS"]
+    session = read(readme).partition(first)[2].partition(last)[0]
+
+    assert re.findall(r"^\$ (.+)$", session, re.MULTILINE) == [script["START_COMMAND"], *script["COMMANDS"]]
+    assert script["put_between_markers"](f"a{first}old{last}b", "new") == f"a{first}\nnew\n{last}b"
+    with pytest.raises(ValueError, match="lacks"):
+        script["put_between_markers"]("no markers", "new")
+
+
 def test_both_readmes_show_the_same_commands_and_replies() -> None:
     for language in ("bash", "json"):
         assert code_blocks("README.md", language) == code_blocks("README.ko.md", language)
@@ -118,6 +131,41 @@ def test_every_link_to_a_file_leads_somewhere(document: Path) -> None:
     links = re.findall(r"\]\(([^)#]+?)(?:#[^)]*)?\)", document.read_text())
     missing = [link for link in links if "://" not in link and not (document.parent / link).exists()]
     assert not missing
+
+
+def anchors(document: Path) -> set[str]:
+    """Names of the headings, as GitHub makes them."""
+    headings = re.findall(r"^#+ (.+)$", document.read_text(), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("document", documents(), ids=lambda path: str(path.relative_to(ROOT)))
+def test_every_link_to_a_heading_leads_to_one(document: Path) -> None:
+    links = re.findall(r"\]\(([^):#]*\.md)?#([^)]+)\)", document.read_text())
+    missing = [(name, anchor) for name, anchor in links if anchor not in anchors(document.parent / (name or document))]
+    assert not missing
+
+
+@pytest.mark.parametrize("name", ["path-of-a-text.md", "path-of-a-row.md"])
+def test_a_path_has_ten_named_hops_each_with_its_code(name: str) -> None:
+    hops = re.findall(r"^(\d+)\. \*\*([A-Z][\w -]+)\*\* \((`[^)]+)\)", read(f"docs/{name}"), re.MULTILINE)
+    assert [int(number) for number, _, _ in hops] == list(range(1, 11))
+
+
+def test_the_decisions_are_numbered_without_gaps() -> None:
+    files = sorted((ROOT / "docs" / "decisions").glob("*.md"))
+    titles = [re.match(r"# (\d+)\. ", file.read_text()) for file in files]
+
+    assert [int(file.name[:4]) for file in files] == list(range(1, len(files) + 1))
+    assert [title and int(title[1]) for title in titles] == list(range(1, len(files) + 1))
+
+
+def test_the_index_leads_to_every_page() -> None:
+    index = read("docs/README.md")
+    pages = [path for path in (ROOT / "docs").rglob("*.md") if path.name != "README.md" and ".ko" not in path.name]
+    moved = {"docs/model-notes.md"}  # what cards of bundles made before still name
+    names = {str(page.relative_to(ROOT)) for page in pages} - moved
+    assert not [name for name in names if f"({name.removeprefix('docs/')})" not in index]
 
 
 @pytest.mark.parametrize("document", documents(), ids=lambda path: str(path.relative_to(ROOT)))

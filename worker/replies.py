@@ -16,9 +16,9 @@ from shared.store_errors import is_passing
 
 log = get_logger(__name__)
 
-# A stream outlives the last answer by this much, long enough for its reader to reconnect.
+# A stream expires this long after its last reply, which gives its reader time to reconnect.
 STREAM_TTL_S = 300
-# About what one API process can have in flight; older entries were read long ago.
+# About the number of texts that one API process has in flight; older entries have been read.
 STREAM_MAX_ENTRIES = 4_096
 RETRY_DELAY_S = 0.2
 

@@ -1,4 +1,4 @@
-"""The Celery tasks: answer a message of interactive texts; poke the bulk runner when a job has work."""
+"""The Celery tasks: answer a message of interactive texts; wake the bulk runner when a job has work."""
 
 import time
 
@@ -10,6 +10,7 @@ from shared.celery_app import JOBS_TASK, PREDICT_TASK, QUEUED_AT_HEADER
 from shared.errors import KobertError
 from shared.log import get_logger, milliseconds
 from shared.messages import Failure, Prediction, PredictMessage, decode
+from shared.options import NO_OPTIONS, VerdictOptions
 from worker.bulk.runner import BulkRunner
 from worker.counters import AnsweredMessage, WorkerMetrics
 from worker.inference.classifier import Classified, Classifier
@@ -31,11 +32,11 @@ def register_predict(app: Celery, classifier: Classifier, replies: ReplySender, 
 
 
 def register_jobs(app: Celery, runner: BulkRunner) -> None:
-    """Make `app` handle the messages that say that a job has work; the ledger, not the message, says which."""
+    """Make `app` handle announcements that a job has work. Which job it is, is read from the ledger."""
 
     @app.task(name=JOBS_TASK, ignore_result=True, acks_late=True)
     def announce(_job_id: str) -> None:
-        runner.poke()
+        runner.wake()
 
 
 def answer(
@@ -74,11 +75,18 @@ def _classify(message: PredictMessage, classifier: Classifier, replies: ReplySen
     texts = [item.text for item in message.items]
     revision = classifier.bundle.revision
     outcomes: list[Classified] = []
-    for group in classifier.classify(texts, message.deadline):
+    for group in classifier.classify(texts, message.deadline, _options(message)):
         results = [_result(message.items[done.index].id, done, revision) for done in group]
         replies.send(message.reply_to, results, message.deadline)
         outcomes += group
     return outcomes
+
+
+def _options(message: PredictMessage) -> list[VerdictOptions]:
+    """Those of each text; none at all where no text has any."""
+    if not message.options:
+        return []
+    return [NO_OPTIONS if item.options_at is None else message.options[item.options_at] for item in message.items]
 
 
 def _summarise(outcomes: list[Classified], queued_s: float | None) -> AnsweredMessage:

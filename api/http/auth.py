@@ -1,4 +1,4 @@
-"""Who is asking: an API key's owner, by the hash of the key, or everybody when no keys are set."""
+"""Authenticates requests: an owner is the hash of an API key, or "everybody" if no keys are set."""
 
 import hashlib
 from typing import Annotated
@@ -12,12 +12,12 @@ _OWNER_CHARS = 32
 
 
 def owner_of_key(api_key: str) -> str:
-    """What is stored in place of a key: 128 bits of its sha256. Nobody can get in with it."""
+    """The stored form of a key: 128 bits of its SHA-256, which does not give access."""
     return hashlib.sha256(api_key.encode()).hexdigest()[:_OWNER_CHARS]
 
 
 async def require_owner(request: Request) -> str:
-    """The owner that the request speaks for.
+    """The owner of the request.
 
     Raises:
         UnauthorisedError: keys are set, and the request has none of them.
@@ -26,7 +26,7 @@ async def require_owner(request: Request) -> str:
     if not owners:
         return EVERYBODY
     scheme, _, api_key = request.headers.get("authorization", "").partition(" ")
-    # Hashes are looked up, not keys, so the time that it takes says nothing of a key.
+    # Hashes are compared, not keys, so the time taken reveals nothing about a key.
     owner = owner_of_key(api_key.strip())
     if scheme.lower() != "bearer" or owner not in owners:
         raise UnauthorisedError("send a key of this service: -H 'Authorization: Bearer YOUR_KEY'")

@@ -1,11 +1,13 @@
-"""Reads a JSON body within a limit, and says clearly what is wrong with one that is not JSON."""
+"""Reads a JSON body up to a size limit, and explains what is wrong with a malformed one."""
 
 import json
+from collections.abc import Mapping, Sequence
 
 from fastapi import Request
 
 from shared.errors import MalformedRequestError, TooLargeError, UnsupportedMediaError
 
+MAX_NAME_CHARS = 60
 JSON_HINT = "send JSON with -H 'Content-Type: application/json'"
 
 
@@ -28,6 +30,18 @@ async def read_json_object(request: Request, max_body_bytes: int) -> dict[str, o
     if not isinstance(body, dict):
         raise MalformedRequestError('the body must be a JSON object such as {"text": "…"}')
     return body
+
+
+def refuse_unknown_fields(body: Mapping[str, object], known: Sequence[str]) -> None:
+    """Check that a body has no field besides those that are `known`: a misspelt one would be ignored.
+
+    Raises:
+        MalformedRequestError: it has another; names it, and those that there are.
+    """
+    unknown = next((name for name in body if name not in known), None)
+    if unknown is not None:
+        shown = unknown[:MAX_NAME_CHARS].encode("utf-8", "replace").decode()
+        raise MalformedRequestError(f"there is no field {shown!r}; the fields are {', '.join(known)}", param=shown)
 
 
 def _check_content_type(request: Request) -> None:

@@ -1,4 +1,4 @@
-"""From an error of `shared.errors` to an HTTP answer: one table of statuses, one JSON shape."""
+"""Turns errors of `shared.errors` into HTTP responses: one table of statuses, one JSON shape."""
 
 import http
 from collections.abc import Mapping
@@ -32,7 +32,7 @@ STATUS: Mapping[type[errors.KobertError], int] = {
     errors.PredictionFailedError: 500,
 }
 
-# What a worker names by code, as the class that the table knows.
+# Error classes of the codes that workers send.
 BY_CODE: Mapping[str, type[errors.KobertError]] = {
     error.code: error for error in (errors.DeadlineExceededError, errors.PredictionFailedError, errors.UnavailableError)
 }
@@ -54,13 +54,13 @@ def status_of(error: errors.KobertError) -> int:
 
 
 def body_of(error: errors.KobertError, *, param: str | None = None) -> ErrorBody:
-    """The error as the reader sees it; `param` replaces the error's own."""
+    """The error as the client sees it; `param` replaces the error's own."""
     own_param = getattr(error, "param", None)
     return ErrorBody(error.code, error.message, type_of(status_of(error)), param or own_param)
 
 
 def type_of(status: int) -> str:
-    """The broad kind of a status, in OpenAI's words."""
+    """The error type of a status, as OpenAI names it."""
     if status == http.HTTPStatus.TOO_MANY_REQUESTS:
         return "rate_limit_error"
     return "invalid_request_error" if status < http.HTTPStatus.INTERNAL_SERVER_ERROR else "server_error"
@@ -74,7 +74,7 @@ def from_worker(code: str, message: str, param: str) -> errors.KobertError:
 
 
 def install(app: FastAPI) -> None:
-    """Make every error of `app` leave in the one shape."""
+    """Make `app` answer every error in the same JSON shape."""
     app.add_exception_handler(errors.KobertError, _answer_known)
     app.add_exception_handler(HTTPException, _answer_http)
     app.add_exception_handler(RequestValidationError, _answer_invalid_parameter)

@@ -4,6 +4,8 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
+from shared.options import LEVELS, Level
+
 EXAMPLE_TEXT = "이 영화 정말 재미있었어요!"
 EXAMPLE_PREDICTION: dict[str, JsonValue] = {
     "text": EXAMPLE_TEXT,
@@ -37,6 +39,8 @@ JOB_BODY: dict[str, Any] = {
                         "header": {"type": "boolean"},
                         "webhook_url": {"type": "string"},
                         "metadata": {"type": "string", "description": "a JSON object of strings"},
+                        "strictness": {"type": "string", "enum": list(LEVELS)},
+                        "thresholds": {"type": "string", "description": "curse=0.4,insult=0.6, or a JSON object"},
                         "file": {"type": "string", "format": "binary"},
                     },
                 }
@@ -56,20 +60,35 @@ JOB_BODY: dict[str, Any] = {
 }
 
 
+Strictness = Annotated[
+    Level | None, Field(description="which of the model's sets of thresholds decides; STRICTNESS where you say nothing")
+]
+Thresholds = Annotated[
+    dict[str, Annotated[float, Field(ge=0, le=1)]] | None,
+    Field(description="scores from which single labels count, over those of the level"),
+]
+
+
 class OneText(BaseModel):
     """One text to classify."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [{"text": EXAMPLE_TEXT}]})
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"text": EXAMPLE_TEXT}]})
 
     text: str
+    strictness: Strictness = None
+    thresholds: Thresholds = None
 
 
 class ManyTexts(BaseModel):
     """Several texts; one bad item never fails the others."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [{"texts": [EXAMPLE_TEXT, "배송이 너무 늦어요."]}]})
+    model_config = ConfigDict(
+        extra="forbid", json_schema_extra={"examples": [{"texts": [EXAMPLE_TEXT, "배송이 너무 늦어요."]}]}
+    )
 
     texts: Annotated[list[str], Field(min_length=1)]
+    strictness: Strictness = None
+    thresholds: Thresholds = None
 
 
 class PredictionOut(BaseModel):

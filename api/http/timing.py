@@ -1,4 +1,4 @@
-"""Where the time of a request went, as response headers in milliseconds; the names are those of Hugging Face's TEI."""
+"""Measures the stages of a request for response headers, in milliseconds, named as in Hugging Face's TEI."""
 
 import time
 from collections.abc import Sequence
@@ -10,7 +10,7 @@ from shared.messages import Prediction
 
 @dataclass(frozen=True)
 class Timing:
-    """The parts of one request's time, in seconds."""
+    """The stages of one request, in seconds."""
 
     queue_s: float
     tokenization_s: float
@@ -34,10 +34,10 @@ class Stopwatch:
         self._started = time.perf_counter()
 
     def read(self, predictions: Sequence[Prediction]) -> Timing:
-        """The time of the texts of one request, which were worked on side by side: each part is the longest one's.
+        """The stages of one request. Its texts are processed in parallel, so each stage is that of the slowest text.
 
-        Queue time is all that is neither tokenising nor inference: dispatcher, Redis, Celery and the micro-batcher. It
-        needs no clock but this process's own.
+        Queue time is everything except tokenisation and inference: dispatcher, Redis, Celery, micro-batcher. Only this
+        process's clock is used.
         """
         total_s = time.perf_counter() - self._started
         tokenization_s = max((p.tokenization_s for p in predictions), default=0.0)

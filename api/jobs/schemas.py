@@ -5,6 +5,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, Field, JsonValue
 
 from shared.jobs.records import Status
+from shared.options import Level
 
 Time = Annotated[int | None, Field(description="Unix seconds, or null while it has not happened")]
 
@@ -25,7 +26,7 @@ class JobErrors(BaseModel):
 
 
 class JobOut(BaseModel):
-    """A bulk job: OpenAI's Batch object, with what moderators want to know besides."""
+    """A bulk job: OpenAI's Batch object, with extra fields for moderators."""
 
     id: str
     object: str
@@ -50,6 +51,8 @@ class JobOut(BaseModel):
     file_name: str | None
     text_column: str | None
     metadata: dict[str, str]
+    strictness: Annotated[Level | None, Field(description="absent where the settings decide")] = None
+    thresholds: Annotated[dict[str, float] | None, Field(description="absent where the settings decide")] = None
     links: dict[str, str]
 
 

@@ -1,7 +1,7 @@
-"""Where a webhook may go: an http(s) address on the public network, connected to at the very address that was checked.
+"""Checks where a webhook may go: an http(s) URL on the public network, and the IP address to connect to.
 
-Guards against server-side request forgery (OWASP): every address of the name is checked, and the connection goes to one
-of them, so that a name which answers differently the second time (DNS rebinding) gains nothing.
+Prevents server-side request forgery (OWASP): every address of the host is checked, and the connection goes to one of
+these, so a host that resolves differently the second time (DNS rebinding) gains nothing.
 """
 
 import ipaddress
@@ -17,7 +17,7 @@ _PORTS = {"http": 80, "https": 443}
 
 @dataclass(frozen=True)
 class WebhookTarget:
-    """A checked address; `ip` is what to connect to, `host` what to ask for."""
+    """A checked URL; connect to `ip`, and ask for `host`."""
 
     scheme: str
     host: str
@@ -27,11 +27,11 @@ class WebhookTarget:
 
 
 def check_webhook_url(url: str, settings: Settings) -> None:
-    """Refuse early what could never be delivered.
+    """Refuse a URL to which no webhook could be delivered.
 
     Raises:
-        MalformedRequestError: no secret is set to sign with, or the address is not allowed. A name that cannot be
-            resolved now is accepted: it may be, when the job ends.
+        MalformedRequestError: WEBHOOK_SECRET is not set, or the address is not allowed. A host that cannot be resolved
+            is accepted, because that may change before the job ends.
     """
     if settings.webhook_secret is None:
         raise MalformedRequestError("webhooks are off here: WEBHOOK_SECRET is not set", param="webhook_url")
@@ -42,7 +42,7 @@ def check_webhook_url(url: str, settings: Settings) -> None:
 
 
 def resolve_webhook(url: str, *, allow_private: bool) -> WebhookTarget:
-    """Look the address up.
+    """Resolve the host.
 
     Raises:
         MalformedRequestError: it is not allowed.
@@ -52,7 +52,7 @@ def resolve_webhook(url: str, *, allow_private: bool) -> WebhookTarget:
         parts = urlsplit(url)
         port = parts.port or _PORTS.get(parts.scheme, 0)
     except ValueError as error:
-        raise MalformedRequestError(f"webhook_url is no address: {error}", param="webhook_url") from error
+        raise MalformedRequestError(f"webhook_url is not a URL: {error}", param="webhook_url") from error
     if not port or not parts.hostname or parts.username is not None:
         raise MalformedRequestError(
             "webhook_url must be https://host/path or http://host/path, without a password", param="webhook_url"

@@ -1,6 +1,6 @@
-"""Reads this process's answers from its stream in Redis, and goes on reading after a lost connection.
+"""Reads this process's replies from its stream in Redis, and resumes after a lost connection.
 
-A stream rather than a list: an entry that was on its way when the connection broke can be read again.
+A stream, not a list, so that an entry lost with a broken connection can be read again.
 """
 
 import asyncio
@@ -61,7 +61,7 @@ class ReplyReader:
                 self._on_store_lost()
                 log.debug("reply_stream_lost", error_type=type(error).__name__)
             except Exception:
-                # Without its reader this process could answer nobody: whatever it was, it goes on reading.
+                # Keep reading after any error: without the reader this process could answer no request.
                 log.exception("reply_reader_failed")
             await asyncio.sleep(RECONNECT_DELAY_S)
 
@@ -83,7 +83,7 @@ class ReplyReader:
                 self._on_results(reply.results)
 
     async def _forget_place_if_store_is_new(self) -> None:
-        """A Redis that came back empty, with an earlier clock, numbers its entries below the last one read."""
+        """Start over if Redis came back empty with an earlier clock: its entry ids are then below the last one read."""
         try:
             info = await self._redis.xinfo_stream(self._stream)
         except ResponseError:

@@ -1,4 +1,4 @@
-"""`/jobs`: a file with any number of comments in, the same file with verdicts out."""
+"""`/jobs`: upload a file of comments, download it with verdicts."""
 
 import hashlib
 from collections.abc import Mapping
@@ -85,21 +85,24 @@ async def list_jobs(
 
 
 @router.get(
-    "/jobs/{job_id}", summary="How a job stands", response_model=JobOut, responses=schemas.error_replies(401, 404, 503)
+    "/jobs/{job_id}",
+    summary="The state of a job",
+    response_model=JobOut,
+    responses=schemas.error_replies(401, 404, 503),
 )
 async def get_job(job_id: str, owner: OwnerDep, context: ContextDep, wait: Wait = 0.0) -> Response:
-    """The job object; with `?wait=30` at its end, or as it is after 30 seconds."""
+    """The job object; `?wait=30` waits up to 30 seconds for the job to end."""
     job = await context.jobs.get(job_id, owner)
     return _respond(await wait_for_end(context.jobs, job, wait), context)
 
 
 @router.get(
     "/jobs/{job_id}/events",
-    summary="A job's progress as it goes",
+    summary="The progress of a job, live",
     responses={**schemas.error_replies(401, 404), 200: EVENTS_REPLY},
 )
 async def job_events(job_id: str, owner: OwnerDep, context: ContextDep) -> StreamingResponse:
-    """Server-sent events: `progress` with the job object each time it has changed, then one named for its end."""
+    """Server-sent events: `progress` with the job object at each change, then one named after the final state."""
     job = await context.jobs.get(job_id, owner)
     headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
     return StreamingResponse(
@@ -114,13 +117,13 @@ async def job_events(job_id: str, owner: OwnerDep, context: ContextDep) -> Strea
     responses=schemas.error_replies(401, 404, 409, 503),
 )
 async def cancel_job(job_id: str, owner: OwnerDep, context: ContextDep) -> Response:
-    """What is done is kept; chunks in hand are finished first, so the state may be `cancelling` for a moment."""
+    """Finished rows are kept. Chunks in work are finished first, so the state can be `cancelling` for a moment."""
     return _respond(await context.jobs.cancel(job_id, owner), context)
 
 
 @router.delete("/jobs/{job_id}", summary="Delete a job for good", responses=schemas.error_replies(401, 404, 503))
 async def delete_job(job_id: str, owner: OwnerDep, context: ContextDep) -> JobDeleted:
-    """Input, results and all; also while it runs."""
+    """Delete input and results, even while the job runs."""
     await context.jobs.delete(job_id, owner)
     return JobDeleted(id=job_id, object="job", deleted=True)
 
@@ -133,7 +136,7 @@ async def delete_job(job_id: str, owner: OwnerDep, context: ContextDep) -> JobDe
 async def job_results(job_id: str, request: Request, owner: OwnerDep, context: ContextDep) -> Response:
     """Every row once, in input order, with your own columns: `?format=jsonl|csv|tsv|xlsx|parquet`.
 
-    `cursor=N` goes on after row N, `limit=N` ends after N rows, `only=errors` selects rows without a verdict,
+    `cursor=N` starts after row N, `limit=N` ends after N rows, `only=errors` selects rows without a verdict,
     `partial=true` gives what is done of a job that still runs, `safe=true` defuses formulas in csv and tsv.
     """
     job = await context.jobs.get(job_id, owner)
@@ -147,14 +150,14 @@ async def job_results(job_id: str, request: Request, owner: OwnerDep, context: C
     responses={**schemas.error_replies(401, 404, 409), 200: FILE_REPLY},
 )
 async def job_errors(job_id: str, request: Request, owner: OwnerDep, context: ContextDep) -> Response:
-    """As the results with `only=errors`: each with its line and its reason."""
+    """The same as the results with `only=errors`: each row with its line and the reason."""
     job = await context.jobs.get(job_id, owner)
     query = _results_query({**request.query_params, "only": "errors"})
     return await _results(job, query, context)
 
 
 class ResultsQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What a client may ask of a result file."""
+    """The query of a result file."""
 
     format: str | None = None
     cursor: Annotated[int, msgspec.Meta(ge=0)] = 0
@@ -178,7 +181,7 @@ async def _results(job: Job, query: ResultsQuery, context: Context) -> Response:
     if not job.has_ended and not query.partial:
         raise ConflictError(
             f"the job is {job.status}: {job.completed + job.failed:,} of {job.total:,} rows are done; "
-            "wait for its end, or ask for what is there with partial=true",
+            "wait for its end, or get the finished rows with partial=true",
             code="results_not_ready",
         )
     file_format = query.format or (job.spec.format if job.spec.format in _TABLES else "jsonl")

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Request, Response
 
 from api.context import Context, ContextDep
 from api.http import errors, schemas
-from api.http.body import read_json_object
+from api.http.body import read_json_object, refuse_unknown_fields
 from api.http.request_id import current_request_id
 from api.http.request_record import current_record
 from api.http.texts import check_text
@@ -14,8 +14,11 @@ from api.http.timing import Stopwatch, Timing
 from api.queue.dispatcher import Result
 from shared.errors import KobertError, MalformedRequestError, TextRejectedError, TooLargeError
 from shared.messages import Prediction
+from shared.options import VerdictOptions, parse_verdict_options
 
 router = APIRouter(tags=["predict"])
+
+FIELDS = ("text", "texts", "strictness", "thresholds")
 
 _REQUEST_BODY = {
     "required": True,
@@ -25,6 +28,7 @@ _REQUEST_BODY = {
             "examples": {
                 "text": {"summary": "한 문장", "value": {"text": schemas.EXAMPLE_TEXT}},
                 "texts": {"summary": "여러 문장", "value": {"texts": [schemas.EXAMPLE_TEXT, "배송이 너무 늦어요."]}},
+                "strict": {"summary": "엄격하게", "value": {"text": schemas.EXAMPLE_TEXT, "strictness": "strict"}},
             },
         }
     },
@@ -43,11 +47,16 @@ async def predict(request: Request, context: ContextDep) -> Response:
 
     Among several, an item that cannot be classified has an `error` in its place; only when none can is the whole
     request refused.
+
+    `strictness` (`lenient`, `standard`, `strict`) and `thresholds` (`{"curse": 0.4}`) say for this request which scores
+    count. `GET /info` has the levels and labels that the model knows.
     """
     body = await read_json_object(request, context.settings.max_body_bytes)
+    refuse_unknown_fields(body, FIELDS)
     values, names = _items(body, context.settings.max_texts_per_request)
+    options = _options(body, context)
     stopwatch = Stopwatch()
-    outcomes = await _classify(values, names, context)
+    outcomes = await _classify(values, names, options, context)
     if all(isinstance(outcome, KobertError) for outcome in outcomes):
         raise outcomes[0]  # type: ignore[misc]  # the line above says that it is an error
     predictions = [outcome for outcome in outcomes if isinstance(outcome, Prediction)]
@@ -76,12 +85,21 @@ def _items(body: dict[str, object], max_texts: int) -> tuple[list[Any], list[str
     return texts, [f"texts[{index}]" for index in range(len(texts))]
 
 
-async def _classify(values: list[Any], names: list[str], context: Context) -> list[Prediction | KobertError]:
+def _options(body: dict[str, object], context: Context) -> VerdictOptions | None:
+    options = parse_verdict_options(body.get("strictness"), body.get("thresholds"))
+    if options is not None:
+        context.fleet.check_options(options)
+    return options
+
+
+async def _classify(
+    values: list[Any], names: list[str], options: VerdictOptions | None, context: Context
+) -> list[Prediction | KobertError]:
     """An outcome for each item: those that are no texts are refused here, the others go to the workers."""
     outcomes = [_check(value, name, context.settings.max_text_chars) for value, name in zip(values, names, strict=True)]
     accepted = [index for index, outcome in enumerate(outcomes) if isinstance(outcome, str)]
     if accepted:
-        results = await context.dispatcher.classify([values[index] for index in accepted])
+        results = await context.dispatcher.classify([values[index] for index in accepted], options)
         for index, result in zip(accepted, results, strict=True):
             outcomes[index] = _named(result, names[index])
     return outcomes  # type: ignore[return-value]  # no plain text is left

@@ -1,4 +1,4 @@
-"""What the service says of itself: `GET /`, `/health`, `/ready`, `/info`."""
+"""The state of the service: `GET /`, `/health`, `/ready`, `/info`."""
 
 import time
 from typing import Any

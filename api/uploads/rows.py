@@ -27,7 +27,7 @@ def make_row(line: int, text: object, fields: object, max_text_chars: int, where
 
 
 def bad_row(line: int, code: str, message: str, raw: str) -> Row:
-    """An error row of which nothing but the line as it was sent can be kept."""
+    """An error row that keeps only the line as it was sent."""
     return Row(line, None, msgspec.Raw(_encode(readable(raw[:_MAX_RAW_CHARS]))), RowError(code, message))
 
 

@@ -1,6 +1,6 @@
-"""Packs rows and verdicts for the store: JSON, deflated. A result is its verdicts followed by the rows they speak of.
+"""Packs rows and verdicts for the store as compressed JSON. A result holds the verdicts, then their rows.
 
-Level 1: on comments it is three times as fast as level 6 and one part in ten larger (`bench/pack_rows.py`).
+Compression level 1 is three times as fast on comments as level 6, and 10% larger (`bench/pack_rows.py`).
 """
 
 import struct

@@ -62,6 +62,14 @@ class Judge:
         """Label -> score from which it counts, where the caller sets nothing."""
         return self.levels[self.strictness]
 
+    def check(self, options: VerdictOptions) -> None:
+        """Check that this model can follow `options`.
+
+        Raises:
+            UnsupportedOptionError: it lacks a level or a label that they name.
+        """
+        self._rules_for(options)
+
     def judge(self, windows: Sequence[Logits], options: VerdictOptions = NO_OPTIONS) -> Verdict:
         """The verdict on one text from the logits `[labels]` of each of its windows.
 

@@ -37,6 +37,8 @@ from shared.settings import Settings
 from tests.support.job_parts import JobParts
 from tests.support.valkey import running_valkey
 
+pytestmark = pytest.mark.integration
+
 SETTINGS = Settings(
     result_ttl_s=1_000, max_job_age_s=3_000, max_open_jobs=4, job_lease_s=30, heartbeat_ttl_s=4, heartbeat_interval_s=1
 )

@@ -4,12 +4,26 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.messages import Failure, Prediction, PredictMessage, Reply, TextItem, decode, encode
+from shared.options import VerdictOptions
 
 
 @given(texts=st.lists(st.text(st.characters(exclude_categories=["Cs"]))))
 def test_any_texts_survive_the_wire(texts: list[str]) -> None:
     message = PredictMessage(reply_to="api", deadline=1.5, items=[TextItem(i, text) for i, text in enumerate(texts)])
     assert decode(encode(message), PredictMessage) == message
+
+
+def test_a_text_without_options_is_as_small_on_the_wire_as_its_id_and_text() -> None:
+    assert msgspec.json.encode(TextItem(7, "글")).decode() == '{"id":7,"text":"글"}'
+
+
+def test_options_survive_the_wire_and_each_is_sent_once() -> None:
+    options = [VerdictOptions("strict", (("curse", 0.4),)), VerdictOptions("lenient")]
+    items = [TextItem(1, "a", 0), TextItem(2, "b"), TextItem(3, "c", 1), TextItem(4, "d", 0)]
+    message = PredictMessage(reply_to="api", deadline=1.5, items=items, options=options)
+
+    assert decode(encode(message), PredictMessage) == message
+    assert encode(message).count(b'"strict"') == 1
 
 
 def test_predictions_and_failures_keep_their_kind() -> None:
@@ -29,5 +43,5 @@ def test_predictions_and_failures_keep_their_kind() -> None:
 
 
 def test_a_message_of_another_version_is_refused() -> None:
-    with pytest.raises(msgspec.ValidationError, match="wire version 2"):
-        decode(b'{"reply_to": "api", "deadline": 1, "items": [], "version": 2}', PredictMessage)
+    with pytest.raises(msgspec.ValidationError, match="wire version 99"):
+        decode(b'{"reply_to": "api", "deadline": 1, "items": [], "version": 99}', PredictMessage)

@@ -8,6 +8,7 @@ import pytest
 from api.queue.dispatcher import Dispatcher
 from shared.errors import DeadlineExceededError, KobertError, NoWorkerError, OverloadedError, StoreUnavailableError
 from shared.messages import Prediction, PredictMessage
+from shared.options import VerdictOptions
 from shared.settings import Settings
 
 
@@ -231,3 +232,26 @@ async def test_a_caller_that_left_is_not_sent(dispatcher: Dispatcher, queue: Que
     assert queue.texts() == [["a"]]
     answer_all(dispatcher, queue)
     await first
+
+
+async def test_texts_of_several_requests_share_a_message_and_keep_their_options(
+    dispatcher: Dispatcher, queue: Queue
+) -> None:
+    strict, own = VerdictOptions("strict"), VerdictOptions(None, (("curse", 0.4),))
+    queue.gate.clear()
+    first = asyncio.create_task(dispatcher.classify(["first"]))
+    await settle()
+    requests = [
+        asyncio.create_task(dispatcher.classify([text], options))
+        for text, options in (("a", strict), ("b", own), ("c", strict))
+    ]
+    await settle()
+    queue.gate.set()
+    await settle()
+
+    alone, together = queue.messages
+    assert (alone.options, alone.items[0].options_at) == ([], None)
+    assert together.options == [strict, own]
+    assert [(item.text, item.options_at) for item in together.items] == [("a", 0), ("b", 1), ("c", 0)]
+    answer_all(dispatcher, queue)
+    await asyncio.gather(first, *requests)

@@ -86,7 +86,7 @@ def test_at_the_deadline_what_is_unfinished_ends_as_such_and_is_not_computed(
     classifier: Classifier, engine: SlowEngine
 ) -> None:
     engine.gate.clear()
-    classifier.batcher.submit([[1]], Priority.INTERACTIVE)  # occupies the model thread
+    classifier.batcher.submit([[[1]]], Priority.INTERACTIVE)  # occupies the model thread
     time.sleep(0.1)
 
     outcomes = classify(classifier, ["늦은 글"], timeout_s=0.2)
