@@ -15,7 +15,7 @@ model: $(VENV)/.training  ## train, distil, quantise and report the embedded mod
 	$(TRAINING_RUN) --base $(KOBERT_BASE)
 
 model-teacher: $(VENV)/.training  ## the teacher's bundle: the most accurate, and slow
-	$(TRAINING_RUN) --base $(KOBERT_BASE) --teacher --models build/model
+	$(TRAINING_RUN) --base $(KOBERT_BASE) --bundle accurate --models build/model --docs build/model/docs
 
 model-smoke: $(VENV)/.training  ## the whole pipeline on made-up rows, in a minute or two
 	rm -rf build/model-smoke

@@ -16,7 +16,7 @@ from training.data.prepare import EpochMaker, pleasant_sentences, sentiment_rows
 from training.data.signals import SIGNAL_INDEX, SIGNALS
 from training.data.sources import Row, check_no_dev_text
 from training.learn.embedded import encoder_of_bundle
-from training.learn.fit import Fit, class_loss
+from training.learn.fit import Fit, FitPlan, class_loss
 from training.learn.metrics import sigmoid
 from training.learn.network import WEIGHTS_FILE, CommentNetwork, load_network, save_network
 from training.learn.ngrams import opinions
@@ -76,7 +76,7 @@ def train_student(space: Workspace) -> CommentNetwork:
     """
 
     def train(_folder: Path) -> CommentNetwork:
-        lessons = _lessons(space)
+        lessons = teacher_lessons(space)
         numbers = range(len(space.plan.student_mixtures))
         return averaged([_train_one(space, lessons, number) for number in numbers])
 
@@ -85,15 +85,21 @@ def train_student(space: Workspace) -> CommentNetwork:
 
 def _train_one(space: Workspace, lessons: Lessons, number: int) -> CommentNetwork:
     plan = replace(space.plan.student, seed=space.plan.student.seed + number)
+    data = lessons.epochs(space, space.plan.student_mixtures[number])
+    return distil(space, f"{STUDENT}-{number + 1}", first_encoder(space), plan, data)
+
+
+def distil(space: Workspace, name: str, encoder: BertModel, plan: FitPlan, data: EpochMaker) -> CommentNetwork:
+    """A student with this encoder, trained on the lessons in `data`, in the folder `name`."""
 
     def train(folder: Path) -> CommentNetwork:
         torch.manual_seed(plan.seed)
-        network = CommentNetwork(first_encoder(space), len(SIGNALS), space.plan.window_tokens)
+        network = CommentNetwork(encoder, len(SIGNALS), space.plan.window_tokens)
         fit = Fit(network, plan, folder, pad_id=space.pad_id)
         fit.loss = verdict_loss
-        return fit.run(lessons.epochs(space, space.plan.student_mixtures[number]))
+        return fit.run(data)
 
-    return _once(space, f"{STUDENT}-{number + 1}", train)
+    return _once(space, name, train)
 
 
 def first_encoder(space: Workspace) -> BertModel:
@@ -109,7 +115,7 @@ def averaged(networks: Sequence[CommentNetwork]) -> CommentNetwork:
     return mean
 
 
-def _lessons(space: Workspace) -> Lessons:
+def teacher_lessons(space: Workspace) -> Lessons:
     """The pool with the word of the teacher's int8 graph, the fastest way to it on a CPU."""
     teacher = train_teacher(space)
     float_path, int8_path = (space.work / f"teacher-signals.{kind}.onnx" for kind in ("float", "int8"))
