@@ -19,6 +19,6 @@ def verdict_loss(logits: Tensor, targets: Tensor) -> Tensor:
     highest = logits[:, _ACCUSING].max(dim=1, keepdim=True).values
     asked = torch.cat([logits, highest], dim=1)
     losses = nn.functional.binary_cross_entropy_with_logits(asked, torch.nan_to_num(targets), reduction="none")
-    weights = torch.ones(targets.shape[1])
+    weights = torch.ones(targets.shape[1], device=targets.device)
     weights[TARGET_INDEX[ANY]] = _ANY_WEIGHT
     return (losses * known * weights).sum() / max(len(targets), 1)
