@@ -14,15 +14,17 @@ import uvicorn
 from fastapi import Depends, FastAPI
 
 from api.context import Context
-from api.http import errors
+from api.http import cross_origin, errors
 from api.http.auth import owner_of_key, require_owner
+from api.http.openapi import DescribedApi
+from api.http.proxies import ProxiesMiddleware
 from api.http.request_id import RequestIdMiddleware
 from api.jobs.running import running_jobs
 from api.metrics.counters import ApiMetrics
 from api.metrics.gauges import LiveGauges
 from api.metrics.observation import ObservationMiddleware
 from api.queue.running import running_path
-from api.routes import jobs, metrics, predict, status
+from api.routes import docs, jobs, metrics, predict, status
 from api.store_watch import running_store_watch
 from shared.commands import kobert_command
 from shared.errors import EXIT_CONFIG, KobertError, PortInUseError, SettingsError
@@ -56,21 +58,25 @@ def create_app(settings: Settings) -> FastAPI:
         raise SettingsError(
             f"REDIS_URL is not set; the api needs the Redis that its workers use. {kobert_command('run')} starts both"
         )
-    app = FastAPI(
+    app = DescribedApi(
         title="kobert-classifier",
         version=version(DISTRIBUTION),
         description=DESCRIPTION,
         lifespan=_lifespan(settings, settings.redis_url),
+        docs_url=None,
         redoc_url=None,
     )
     app.state.metrics = ApiMetrics()
     app.state.owners = frozenset(map(owner_of_key, settings.api_keys or ()))
-    # The middleware added last is the outermost, so the log line has the request's id.
+    cross_origin.install(app, settings.cors_origins)
+    app.add_middleware(ProxiesMiddleware, trusted=settings.trusted_proxies, root_path=settings.root_path)
+    # The one added last is the outermost: the log line has the request's id.
     app.add_middleware(ObservationMiddleware, metrics=app.state.metrics)
     app.add_middleware(RequestIdMiddleware)
     errors.install(app)
     app.include_router(status.router)
     app.include_router(metrics.router)
+    app.include_router(docs.router)
     app.include_router(predict.router, dependencies=[Depends(require_owner)])
     app.include_router(jobs.router)
     return app
@@ -153,6 +159,8 @@ def serve(settings: Settings) -> None:
         log_config=None,
         access_log=False,
         server_header=False,
+        proxy_headers=False,  # ours are read by ProxiesMiddleware
+        timeout_keep_alive=settings.keep_alive_s,
         timeout_graceful_shutdown=int(settings.shutdown_timeout_s),
     )
     server = _Server(config, settings.shutdown_timeout_s)

@@ -9,6 +9,7 @@ from typing import TypeVar
 import msgspec
 
 from shared.options import Level, VerdictOptions
+from shared.verdict import Failure, Outcome, Verdict
 
 WIRE_VERSION = 2
 
@@ -39,33 +40,28 @@ class PredictMessage(msgspec.Struct, frozen=True, kw_only=True):
     version: int = WIRE_VERSION
 
 
-class Prediction(msgspec.Struct, frozen=True, kw_only=True, tag="prediction"):
-    """The answer for one text. `scores` has every label, `windows` is how many pieces a long text was read in."""
+class Answer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What became of one text: a `verdict`, or else a `failure`."""
 
     id: int
-    classification: str
-    confidence: float
-    labels: list[str]
-    scores: dict[str, float]
-    windows: int
-    revision: str
-    tokenization_s: float
-    inference_s: float
+    verdict: Verdict | None = None
+    failure: Failure | None = None
+    tokenization_s: float = 0.0
+    inference_s: float = 0.0
 
-
-class Failure(msgspec.Struct, frozen=True, kw_only=True, tag="failure"):
-    """A named error for one text; `code` is one of `shared.errors`."""
-
-    id: int
-    code: str
-    message: str
+    @property
+    def outcome(self) -> Outcome:
+        """Whichever it is."""
+        if self.verdict is not None:
+            return self.verdict
+        return self.failure or Failure("internal_error", "the worker sent neither a verdict nor a failure")
 
 
 class Reply(msgspec.Struct, frozen=True, kw_only=True):
     """Some of the answers to one message; a message may be answered in several replies."""
 
     worker_id: str
-    results: list[Prediction | Failure]
+    answers: list[Answer]
     version: int = WIRE_VERSION
 
 

@@ -11,6 +11,7 @@ from pydantic import BeforeValidator, Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from shared import redis_url
+from shared.addresses import parse_networks, parse_origin, parse_prefix
 from shared.errors import SettingsError
 from shared.options import STANDARD, Level, split_thresholds
 from shared.processors import available_cpus
@@ -46,6 +47,10 @@ class Settings(BaseSettings):
     # Address and storage
     host: str = "127.0.0.1"
     port: Annotated[int, Field(ge=1, le=65535)] = 8000
+    root_path: str = ""
+    trusted_proxies: TextList = ("127.0.0.1", "::1")
+    keep_alive_s: Annotated[int, Field(ge=1, le=3600)] = 75
+    cors_origins: TextList = ()
     redis_url: OptionalText = None
     data_dir: Path = Path(".kobert")
     store_checks: Literal["refuse", "warn", "off"] = "refuse"
@@ -146,6 +151,25 @@ class Settings(BaseSettings):
                     "-_.~ (openssl rand -hex 24 makes one)"
                 )
         return value
+
+    @field_validator("root_path")
+    @classmethod
+    def _is_prefix(cls, value: str) -> str:
+        return parse_prefix(value)
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _are_networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        try:
+            parse_networks(value)
+        except ValueError as error:
+            raise ValueError(f"{error}; write addresses or networks such as 10.0.0.0/8, or none") from None
+        return value
+
+    @field_validator("cors_origins")
+    @classmethod
+    def _are_origins(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(map(parse_origin, value))
 
     @field_validator("redis_url")
     @classmethod

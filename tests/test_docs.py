@@ -23,7 +23,7 @@ from worker.counters import WorkerMetrics
 
 ROOT = Path(__file__).resolve().parents[1]
 READMES = ("README.md", "README.ko.md")
-FRAMEWORK_ROUTES = {"/docs", "/docs/oauth2-redirect", "/openapi.json"}
+FRAMEWORK_ROUTES = {"/docs", "/redoc", "/openapi.json"}
 
 
 def read(name: str) -> str:
@@ -40,21 +40,27 @@ def documents() -> list[Path]:
     ]
 
 
+KOREAN_PAGES = [path for path in documents() if path.name.endswith(".ko.md")]
+
+
 def shown_default(name: str) -> str:
     default = Settings.model_fields[name].get_default(call_default_factory=True)
+    if isinstance(default, tuple):
+        return ",".join(map(str, default))
     return "" if default in (None, {}, []) else str(default)
 
 
-def test_the_table_of_settings_is_complete_and_its_defaults_are_true() -> None:
-    rows = re.findall(r"^\| `([A-Z_]+)` \| (?:`([^`]*)`)? ?\| .+ \|$", read("docs/settings.md"), re.MULTILINE)
+@pytest.mark.parametrize("page", ["docs/settings.md", "docs/settings.ko.md"])
+def test_the_tables_of_settings_are_complete_and_their_defaults_are_true(page: str) -> None:
+    rows = re.findall(r"^\| `([A-Z_]+)` \| (?:`([^`]*)`)? ?\| .+ \|$", read(page), re.MULTILINE)
 
     assert dict(rows) == {name.upper(): shown_default(name) for name in Settings.model_fields}
     assert len(rows) == len(Settings.model_fields)
 
 
-def metric_table(heading: str) -> dict[str, tuple[str, frozenset[str]]]:
-    """Type and labels of each metric in a table of docs/operations.md."""
-    section = read("docs/operations.md").partition(f"### {heading}\n")[2].partition("\n#")[0]
+def metric_table(heading: str, page: str = "docs/operations.md") -> dict[str, tuple[str, frozenset[str]]]:
+    """Type and labels of each metric in a table of the page on operations."""
+    section = read(page).partition(f"### {heading}\n")[2].partition("\n#")[0]
     rows = re.findall(r"^\| `(\w+)` \| (\w+) \| ([^|]*)\| .+ \|$", section, re.MULTILINE)
     return {name: (kind, frozenset(re.findall(r"`(\w+)`", labels))) for name, kind, labels in rows}
 
@@ -66,6 +72,11 @@ def shown_name(family: Metric) -> str:
 def own_families(families: Iterable[Metric]) -> dict[str, str]:
     """Types of our metrics, without those of the process."""
     return {shown_name(family): family.type for family in families if family.name.startswith("kobert_")}
+
+
+def test_the_korean_tables_of_metrics_say_what_the_english_ones_say() -> None:
+    for english, korean in (("API", "API"), ("Worker", "워커")):
+        assert metric_table(korean, "docs/operations.ko.md") == metric_table(english)
 
 
 def test_the_table_of_the_apis_metrics_is_complete_and_its_types_are_true() -> None:
@@ -162,10 +173,32 @@ def test_the_decisions_are_numbered_without_gaps() -> None:
 
 def test_the_index_leads_to_every_page() -> None:
     index = read("docs/README.md")
-    pages = [path for path in (ROOT / "docs").rglob("*.md") if path.name != "README.md" and ".ko" not in path.name]
+    pages = [path for path in (ROOT / "docs").rglob("*.md") if path.name != "README.md"]
     moved = {"docs/model-notes.md"}  # what cards of bundles made before still name
     names = {str(page.relative_to(ROOT)) for page in pages} - moved
     assert not [name for name in names if f"({name.removeprefix('docs/')})" not in index]
+
+
+def first_cells(document: Path) -> list[list[str]]:
+    """The names in backticks in the first cell of each table row, without placeholders such as FOLDER."""
+    cells = re.findall(r"^\| ([^|]+) \|", document.read_text(), re.MULTILINE)
+    return [sorted(re.findall(r"`([^`]+?)(?: [A-Z]+| [가-힣]+)?`", cell)) for cell in cells]
+
+
+def commands(document: Path) -> list[str]:
+    """The lines of the code blocks, without comments and without diagrams, which are translated."""
+    blocks = re.findall(r"```\w+\n(.*?)```", document.read_text(), re.DOTALL)
+    return [re.sub(r"\s+#.*", "", line) for block in blocks for line in block.splitlines()]
+
+
+@pytest.mark.parametrize("korean", KOREAN_PAGES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_a_korean_page_and_its_english_one_lead_to_each_other_and_name_the_same_things(korean: Path) -> None:
+    english = korean.with_name(korean.name.replace(".ko.md", ".md"))
+
+    assert f"[English]({english.name})" in korean.read_text().splitlines()[:4]
+    assert f"[한국어]({korean.name})" in english.read_text().splitlines()[:4]
+    assert first_cells(korean) == first_cells(english)
+    assert commands(korean) == commands(english)
 
 
 @pytest.mark.parametrize("document", documents(), ids=lambda path: str(path.relative_to(ROOT)))

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 from prometheus_client import Counter, Gauge, Histogram
 
-from shared.jobs.records import Outcome, RowFailure
 from shared.messages import ModelInfo
 from shared.metrics import LATENCY_BUCKETS_S, new_registry
+from shared.verdict import Failure, Outcome
 from worker.inference.batcher import MicroBatcher
 
 WINDOW_BUCKETS = (1, 2, 4, 8, 16, 32, 64, 128)
@@ -84,7 +84,7 @@ class WorkerMetrics:
     def observe_chunk(self, outcomes: Sequence[Outcome]) -> None:
         """Count the rows of one chunk that this worker has stored in the ledger."""
         for outcome in outcomes:
-            self._job_rows.labels(outcome.code if isinstance(outcome, RowFailure) else "predicted").inc()
+            self._job_rows.labels(outcome.code if isinstance(outcome, Failure) else "predicted").inc()
 
     def _observe_pass(self, lengths: Sequence[int], elapsed_s: float) -> None:
         self._pass_windows.observe(len(lengths))

@@ -22,6 +22,7 @@ from shared.errors import EXIT_CONFIG, KobertError, SettingsError
 from shared.interpreter import freeze_startup_objects, shorten_switch_interval
 from shared.jobs.ledger import Ledger
 from shared.log import configure_logging, get_logger
+from shared.messages import TextItem
 from shared.settings import Settings, load_settings
 from shared.store_check import require_fit_store
 from worker.bulk.runner import BulkRunner
@@ -143,8 +144,9 @@ def _keep_logging(**_: object) -> None:
 
 
 def _warm_up(classifier: Classifier) -> None:
-    """Run the model once, to prove that it works and to measure its speed, before the first request."""
-    list(classifier.classify(WARM_UP_TEXTS, deadline=time.time() + WARM_UP_TIMEOUT_S))
+    """Run the model once before any user waits for it: it proves that it works, and gives a first figure of speed."""
+    items = [TextItem(number, text) for number, text in enumerate(WARM_UP_TEXTS)]
+    list(classifier.answers_as_done(items, deadline=time.time() + WARM_UP_TIMEOUT_S))
 
 
 @contextmanager

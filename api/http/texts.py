@@ -2,6 +2,7 @@
 
 import unicodedata
 
+from api.http.echo import is_unicode
 from shared.errors import TextRejectedError
 
 # Invisible characters that Unicode calls letters: Hangul fillers and the blank Braille pattern.
@@ -23,7 +24,7 @@ def check_text(value: object, param: str, max_text_chars: int) -> str:
             code="text_too_long",
             param=param,
         )
-    if not _is_encodable(value):
+    if not is_unicode(value):
         raise TextRejectedError(
             f"{param} holds half of a surrogate pair, which is not valid Unicode", code="invalid_unicode", param=param
         )
@@ -32,14 +33,6 @@ def check_text(value: object, param: str, max_text_chars: int) -> str:
             f"{param} is empty or blank; there is nothing to classify", code="empty_text", param=param
         )
     return value
-
-
-def _is_encodable(text: str) -> bool:
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
 
 
 def _is_invisible(character: str) -> bool:

@@ -28,13 +28,13 @@ async def wait_for_end(jobs: JobService, job: Job, wait_s: float) -> Job:
     return job
 
 
-async def progress_events(jobs: JobService, fleet: Fleet, job: Job) -> AsyncIterator[bytes]:
-    """A `progress` event with the job object at each change, and at the end one named after the final state."""
+async def progress_events(jobs: JobService, fleet: Fleet, job: Job, root_path: str = "") -> AsyncIterator[bytes]:
+    """The job object each time it has changed, as `progress`, and at its end under the name of its state."""
     yield f"retry: {RETRY_MS}\n\n".encode()
     shown = b""
     sent_at = time.monotonic()
     while True:
-        body = msgspec.json.encode(show_job(job, fleet.texts_per_s))
+        body = msgspec.json.encode(show_job(job, fleet.texts_per_s, root_path))
         if body != shown:
             name = job.status if job.has_ended else "progress"
             yield b"event: " + name.encode() + b"\ndata: " + body + b"\n\n"

@@ -6,9 +6,12 @@ from api.jobs.pacing import eta_seconds
 from shared.jobs.records import ENDED, JOB_TIMES, Job
 
 
-def show_job(job: Job, fleet_texts_per_s: float) -> dict[str, Any]:
-    """The object as JSON values; `fleet_texts_per_s` gives the ETA before the job has a speed of its own."""
-    path = f"/jobs/{job.id}"
+def show_job(job: Job, fleet_texts_per_s: float, root_path: str = "") -> dict[str, Any]:
+    """The object as JSON values; `fleet_texts_per_s` helps to guess the end before the job has a speed of its own.
+
+    `root_path` is the prefix under which clients reach the service: empty, or `/something`.
+    """
+    path = f"{root_path}/jobs/{job.id}"
     return {
         "id": job.id,
         "object": "job",

@@ -57,7 +57,10 @@ def resolve_webhook(url: str, *, allow_private: bool) -> WebhookTarget:
         raise MalformedRequestError(
             "webhook_url must be https://host/path or http://host/path, without a password", param="webhook_url"
         )
-    found = socket.getaddrinfo(parts.hostname, port, type=socket.SOCK_STREAM)
+    try:
+        found = socket.getaddrinfo(parts.hostname, port, type=socket.SOCK_STREAM)
+    except UnicodeError as error:
+        raise MalformedRequestError("webhook_url has a host that can be no name", param="webhook_url") from error
     addresses = [str(entry[4][0]) for entry in found]
     if not allow_private and not all(map(_is_public, addresses)):
         raise MalformedRequestError(

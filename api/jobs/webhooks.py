@@ -78,8 +78,8 @@ class WebhookSender:
         return True
 
     async def _attempt(self, job: Job) -> bool:
-        """Whether the receiver accepted it."""
-        body = msgspec.json.encode({"type": f"job.{job.status}", "data": show_job(job, 0.0)})
+        """Whether the other side took it."""
+        body = msgspec.json.encode({"type": f"job.{job.status}", "data": show_job(job, 0.0, self._settings.root_path)})
         headers = signed_headers(self._settings.webhook_secret or "", job.id, body, int(time.time()))
         try:
             status = await asyncio.to_thread(self._deliver, str(job.spec.webhook_url), body, headers)

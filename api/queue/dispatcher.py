@@ -16,13 +16,11 @@ from api.background import end_task
 from api.http.request_id import current_request_id
 from shared.errors import DeadlineExceededError, KobertError, OverloadedError, StoreUnavailableError
 from shared.log import get_logger
-from shared.messages import Failure, Prediction, PredictMessage, TextItem
+from shared.messages import Answer, PredictMessage, TextItem
 from shared.options import VerdictOptions
 from shared.settings import Settings
 
 log = get_logger(__name__)
-
-Result = Prediction | Failure
 
 
 class TextPublisher(Protocol):
@@ -44,16 +42,16 @@ class WorkerFleet(Protocol):
 
 
 @dataclass(eq=False)
-class _Pending:
+class _Unanswered:
     item: TextItem
     deadline: float
     request_id: str | None
     options: VerdictOptions | None
-    future: "asyncio.Future[Result]" = field(repr=False)
+    future: "asyncio.Future[Answer]" = field(repr=False)
 
 
 class Dispatcher:
-    """Every text given to `classify` ends as a result or as a named error, at its deadline at the latest."""
+    """Every text given to `ask_workers` ends, before its deadline, as a result or as a named error."""
 
     def __init__(self, settings: Settings, process_id: str, publisher: TextPublisher, fleet: WorkerFleet) -> None:
         self._settings = settings
@@ -61,8 +59,8 @@ class Dispatcher:
         self._publisher = publisher
         self._fleet = fleet
         self._ids = itertools.count(1)
-        self._pending: dict[int, _Pending] = {}
-        self._outbox: deque[_Pending] = deque()
+        self._pending: dict[int, _Unanswered] = {}
+        self._outbox: deque[_Unanswered] = deque()
         self._work = asyncio.Event()
         self._sender: asyncio.Task[None] | None = None
 
@@ -80,8 +78,10 @@ class Dispatcher:
         """Texts accepted and not yet answered."""
         return len(self._pending)
 
-    async def classify(self, texts: Sequence[str], options: VerdictOptions | None = None) -> list[Result | KobertError]:
-        """Results in the order of `texts`; a text that has none by the deadline gets an error in its place.
+    async def ask_workers(
+        self, texts: Sequence[str], options: VerdictOptions | None = None
+    ) -> list[Answer | KobertError]:
+        """Answers in the order of `texts`; a text without one by the deadline gets its error in its place.
 
         Raises:
             StoreUnavailableError, NoWorkerError: no worker could answer.
@@ -98,12 +98,12 @@ class Dispatcher:
                 self._pending.pop(entry.item.id, None)
                 entry.future.cancel()
 
-    def resolve(self, results: Sequence[Result]) -> None:
-        """Take results from the reply stream; late and duplicate ones, which nothing waits for, are dropped."""
-        for result in results:
-            entry = self._pending.get(result.id)
+    def resolve(self, answers: Sequence[Answer]) -> None:
+        """Take answers from the reply stream; those nobody waits for (late, or doubled by a redelivery) are dropped."""
+        for answer in answers:
+            entry = self._pending.get(answer.id)
             if entry is not None and not entry.future.done():
-                entry.future.set_result(result)
+                entry.future.set_result(answer)
 
     def resend_pending(self) -> None:
         """Send every unanswered text again: a worker died, and its texts are not known.
@@ -125,16 +125,16 @@ class Dispatcher:
         if self._pending and len(self._pending) + texts > limit:
             raise OverloadedError(f"{len(self._pending):,} texts are already in flight; try again shortly")
 
-    def _accept(self, text: str, options: VerdictOptions | None) -> _Pending:
+    def _accept(self, text: str, options: VerdictOptions | None) -> _Unanswered:
         deadline = time.time() + self._settings.predict_timeout_s
-        future: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
-        entry = _Pending(TextItem(next(self._ids), text), deadline, current_request_id(), options, future)
+        future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+        entry = _Unanswered(TextItem(next(self._ids), text), deadline, current_request_id(), options, future)
         self._pending[entry.item.id] = entry
         self._outbox.append(entry)
         self._work.set()
         return entry
 
-    def _outcome(self, entry: _Pending) -> Result | KobertError:
+    def _outcome(self, entry: _Unanswered) -> Answer | KobertError:
         if not entry.future.done():
             return DeadlineExceededError(f"no answer within {self._settings.predict_timeout_s:g} s (PREDICT_TIMEOUT_S)")
         error = entry.future.exception()
@@ -149,8 +149,8 @@ class Dispatcher:
             while batch := self._next_batch():
                 await self._send(batch)
 
-    def _next_batch(self) -> list[_Pending]:
-        batch: list[_Pending] = []
+    def _next_batch(self) -> list[_Unanswered]:
+        batch: list[_Unanswered] = []
         while self._outbox and len(batch) < self._settings.max_message_texts:
             entry = self._outbox.popleft()
             # A caller that timed out or disconnected has cancelled its future.
@@ -158,7 +158,7 @@ class Dispatcher:
                 batch.append(entry)
         return batch
 
-    async def _send(self, batch: list[_Pending]) -> None:
+    async def _send(self, batch: list[_Unanswered]) -> None:
         deadline = max(entry.deadline for entry in batch)
         options = list(dict.fromkeys(entry.options for entry in batch if entry.options is not None))
         message = PredictMessage(
@@ -177,7 +177,7 @@ class Dispatcher:
             log.exception("publish_failed", error_type=type(error).__name__)
             self._fail(batch, KobertError("the text could not be queued"))
 
-    def _fail(self, entries: Sequence[_Pending], error: KobertError) -> None:
+    def _fail(self, entries: Sequence[_Unanswered], error: KobertError) -> None:
         for entry in entries:
             if not entry.future.done():
                 entry.future.set_exception(error)
@@ -185,7 +185,7 @@ class Dispatcher:
                 entry.future.exception()
 
 
-def _placed(entry: _Pending, options: Sequence[VerdictOptions]) -> TextItem:
+def _placed(entry: _Unanswered, options: Sequence[VerdictOptions]) -> TextItem:
     """Its item, with the place of its options among those of the message."""
     if entry.options is None:
         return entry.item

@@ -8,7 +8,8 @@ from api.metrics.counters import ApiMetrics
 router = APIRouter()
 
 
-# Not in OpenAPI: it is for Prometheus and described in docs/operations.md.
+# Not in the OpenAPI page: it is for a scraper, and docs/operations.md is its description.
+@router.head("/metrics", include_in_schema=False)
 @router.get("/metrics", include_in_schema=False)
 async def show_metrics(request: Request) -> Response:
     """Every metric of `docs/operations.md` that the API has."""

@@ -61,6 +61,8 @@ def parse_options(fields: Mapping[str, Any]) -> UploadOptions:
     try:
         # Not strict: a form knows no booleans.
         options = msgspec.convert(values, UploadOptions, strict=False)
+    except UnicodeEncodeError as error:
+        raise MalformedRequestError("the name of an option holds half of a surrogate pair") from error
     except (msgspec.ValidationError, RecursionError) as error:
         known = ", ".join(UploadOptions.__struct_fields__)
         raise MalformedRequestError(f"an option is wrong: {error}; the options are {known}") from error

@@ -16,10 +16,11 @@ from shared import keys
 from shared.errors import UnavailableError
 from shared.jobs import journal
 from shared.jobs.packing import pack_rows, pack_verdicts
-from shared.jobs.records import SPEC_VERSION, Lease, Row, RowFailure, Verdicts
+from shared.jobs.records import SPEC_VERSION, Lease, Row, Verdicts
 from shared.jobs.scripts import Scripts
 from shared.options import VerdictOptions
 from shared.settings import Settings
+from shared.verdict import Failure
 
 # Most errors in a job object; the errors file has them all.
 ERRORS_SHOWN = 10
@@ -119,8 +120,8 @@ def _proof(lease: Lease) -> list[Any]:
 
 
 def _counts(verdicts: Verdicts) -> dict[str, int]:
-    failed = sum(isinstance(outcome, RowFailure) for outcome in verdicts.outcomes)
-    labels = Counter(outcome.classification for outcome in verdicts.outcomes if not isinstance(outcome, RowFailure))
+    failed = sum(isinstance(outcome, Failure) for outcome in verdicts.outcomes)
+    labels = Counter(outcome.classification for outcome in verdicts.outcomes if not isinstance(outcome, Failure))
     counts = {"completed": len(verdicts.outcomes) - failed, "failed": failed}
     return {**counts, **{LABEL_FIELD + label: count for label, count in labels.items()}}
 
@@ -129,5 +130,5 @@ def _failures(first_row: int, rows: Sequence[Row], verdicts: Verdicts) -> list[d
     return [
         {"code": outcome.code, "message": outcome.message, "row": first_row + index + 1, "line": row.line}
         for index, (row, outcome) in enumerate(zip(rows, verdicts.outcomes, strict=True))
-        if isinstance(outcome, RowFailure)
+        if isinstance(outcome, Failure)
     ]

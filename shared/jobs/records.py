@@ -3,11 +3,14 @@
 Row numbers start at 0. A chunk is named by the number of its first row, so its halves keep their order.
 """
 
+import re
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import msgspec
 
 from shared.options import VerdictOptions
+from shared.verdict import Failure, Outcome
 
 Status = Literal["validating", "in_progress", "finalizing", "completed", "failed", "expired", "cancelling", "cancelled"]
 # Of the record of a job; a process leaves jobs alone whose record is of a later version.
@@ -18,13 +21,12 @@ JOB_TIMES = (
     "created_at", "in_progress_at", "finalizing_at", "completed_at", "failed_at", "expired_at", "cancelling_at",
     "cancelled_at", "expires_at",
 )  # fmt: skip
+_JOB_ID = re.compile(r"job_[0-9a-f]{24}")
 
 
-class RowError(msgspec.Struct, frozen=True, array_like=True):
-    """Why one row has no verdict; `code` for programs, `message` for people."""
-
-    code: str
-    message: str
+def is_job_id(text: str) -> bool:
+    """Whether an id is one that the service may have given: what comes from outside could name any key of the store."""
+    return _JOB_ID.fullmatch(text) is not None
 
 
 class Row(msgspec.Struct, array_like=True):
@@ -38,30 +40,12 @@ class Row(msgspec.Struct, array_like=True):
     line: int
     text: str | None
     fields: msgspec.Raw = msgspec.Raw(b"null")
-    error: RowError | None = None
+    error: Failure | None = None
 
 
-class RowVerdict(msgspec.Struct, frozen=True, array_like=True, tag="v"):
-    """What the model says of one row; `scores` are in the order of the chunk's `label_names`."""
-
-    classification: str
-    confidence: float
-    labels: list[str]
-    scores: list[float]
-
-
-class RowFailure(msgspec.Struct, frozen=True, array_like=True, tag="e"):
-    """Why one row has no verdict."""
-
-    code: str
-    message: str
-
-
-Outcome = RowVerdict | RowFailure
-
-
-class Verdicts(msgspec.Struct, frozen=True):
-    """The outcomes of a chunk's rows, in their order, and which model made them."""
+@dataclass(frozen=True)
+class Verdicts:
+    """The outcomes of a chunk's rows, in their order, and which model spoke."""
 
     label_names: list[str]
     revision: str

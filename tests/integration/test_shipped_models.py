@@ -14,12 +14,13 @@ import pytest
 from bundles.format import CONFIG_FILE, Bundle, BundleConfig, load_bundle, write_manifest
 from models import embedded_names
 from shared.options import VerdictOptions
+from shared.verdict import Verdict
 from training.data.sets import TextSet, diluted, pleasant_test_sentences, unseen_sets
 from training.data.sources import TEST_DATA, read_table
 from worker.inference.engines.onnx import OnnxEngine
 from worker.inference.engines.protocol import Logits
 from worker.inference.tokenizer import BundleTokenizer
-from worker.inference.verdict import Judge, Verdict
+from worker.inference.verdict import Judge
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(600)]
 

@@ -6,17 +6,17 @@ from collections.abc import Callable, Iterator, Sequence
 import structlog
 from redis.exceptions import RedisError
 
-from shared.errors import KobertError, PredictionFailedError
+from shared.errors import PredictionFailedError
 from shared.jobs import journal
 from shared.jobs.ledger import Ledger
 from shared.jobs.packing import unpack_rows
-from shared.jobs.records import Lease, Outcome, Row, RowFailure, RowVerdict, Verdicts
+from shared.jobs.records import Lease, Row, Verdicts
 from shared.log import get_logger
 from shared.options import NO_OPTIONS, VerdictOptions
 from shared.settings import Settings
 from shared.store_errors import is_passing
+from shared.verdict import Failure, Outcome
 from worker.inference.classifier import Classifier
-from worker.inference.verdict import Verdict
 
 log = get_logger(__name__)
 
@@ -58,20 +58,20 @@ class ChunkWorker:
 
     def _do(self, lease: Lease, rows: list[Row]) -> None:
         if lease.attempt > self._attempts:
-            self._isolate(lease, rows)
+            self._halve_or_give_up(lease, rows)
             return
-        outcomes = self._classify(rows, lease.options or NO_OPTIONS)
+        outcomes = self._judge_rows(rows, lease.options or NO_OPTIONS)
         if outcomes is None:
             self._ledger.release(lease)
         else:
             self._complete(lease, rows, outcomes)
 
-    def _isolate(self, lease: Lease, rows: list[Row]) -> None:
-        """Halve a chunk whose worker died at every attempt; a chunk of one row fails by name."""
+    def _halve_or_give_up(self, lease: Lease, rows: list[Row]) -> None:
+        """Every attempt ended with the worker's death: halve the chunk, or name the one row that is left."""
         if len(rows) == 1:
             journal.note_given_up(lease.job_id, lease.first_row + 1, lease.attempt - 1)
             message = f"the worker died each time it was working on this row ({lease.attempt - 1} attempts)"
-            self._complete(lease, rows, [RowFailure(PredictionFailedError.code, message)])
+            self._complete(lease, rows, [Failure(PredictionFailedError.code, message)])
             return
         journal.note_halved(lease.job_id, lease.first_row, len(rows))
         tries = LAST_TRIES if len(rows) <= 2 else 1
@@ -96,9 +96,9 @@ class ChunkWorker:
         else:
             log.info("lease_lost", first_row=lease.first_row)
 
-    def _classify(self, rows: list[Row], options: VerdictOptions) -> list[Outcome] | None:
-        """An outcome for each row; None if the worker is stopping."""
-        outcomes: list[Outcome | None] = [_refusal(row) for row in rows]
+    def _judge_rows(self, rows: list[Row], options: VerdictOptions) -> list[Outcome] | None:
+        """An outcome for each row, or None when the worker is stopping."""
+        outcomes: list[Outcome | None] = [row.error for row in rows]
         wanted = [index for index, outcome in enumerate(outcomes) if outcome is None]
         for indices in _slices(wanted, rows):
             texts = [rows[index].text or "" for index in indices]
@@ -111,21 +111,13 @@ class ChunkWorker:
 
     def _outcomes(self, texts: Sequence[str], options: VerdictOptions) -> list[Outcome]:
         try:
-            return self._outcomes_together(texts, options)
+            return self._classifier.outcomes_in_order(texts, options)
         except Exception as error:  # noqa: BLE001  whatever a tokenizer raises must end as a named error of its text
             log.warning("slice_failed", rows=len(texts), error_type=type(error).__name__)
             if len(texts) > 1:
                 return [self._outcomes([text], options)[0] for text in texts]
             message = f"the model failed on this text ({type(error).__name__})"
-            return [RowFailure(PredictionFailedError.code, message)]
-
-    def _outcomes_together(self, texts: Sequence[str], options: VerdictOptions) -> list[Outcome]:
-        labels = self._classifier.info.labels
-        return [_outcome(outcome, labels) for outcome in self._classifier.classify_all(texts, options)]
-
-
-def _refusal(row: Row) -> RowFailure | None:
-    return None if row.error is None else RowFailure(row.error.code, row.error.message)
+            return [Failure(PredictionFailedError.code, message)]
 
 
 def _slices(indices: Sequence[int], rows: Sequence[Row]) -> Iterator[list[int]]:
@@ -140,10 +132,3 @@ def _slices(indices: Sequence[int], rows: Sequence[Row]) -> Iterator[list[int]]:
             current, chars = [], 0
     if current:
         yield current
-
-
-def _outcome(outcome: Verdict | KobertError, labels: Sequence[str]) -> Outcome:
-    if isinstance(outcome, KobertError):
-        return RowFailure(outcome.code, outcome.message)
-    scores = [outcome.scores[label] for label in labels]
-    return RowVerdict(outcome.classification, outcome.confidence, outcome.labels, scores)

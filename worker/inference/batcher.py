@@ -201,9 +201,9 @@ class MicroBatcher:
         try:
             logits, elapsed_s = self._pass(batch)
         except Exception as error:  # noqa: BLE001  whatever a model raises must end as a named error of its text
-            self._run_each_alone(batch, error)
+            self._run_one_by_one(batch, error)
         else:
-            self._hand_out(batch, logits, elapsed_s)
+            self._deliver(batch, logits, elapsed_s)
 
     def _pass(self, batch: list[_Window]) -> tuple[Logits, float]:
         started = time.perf_counter()
@@ -213,14 +213,14 @@ class MicroBatcher:
             raise RuntimeError(f"the engine gave {len(logits)} windows for {len(batch)}")
         return logits, elapsed_s
 
-    def _hand_out(self, batch: list[_Window], logits: Logits, elapsed_s: float) -> None:
+    def _deliver(self, batch: list[_Window], logits: Logits, elapsed_s: float) -> None:
         lengths = [len(window.token_ids) for window in batch]
         pass_number = self.stats.record(lengths, sum(window.text_share for window in batch), elapsed_s)
         for window, window_logits in zip(batch, logits, strict=True):
             window.future.set_result(WindowResult(window_logits, pass_number, elapsed_s))
 
-    def _run_each_alone(self, batch: list[_Window], error: Exception) -> None:
-        """After a failed pass, run each window alone, so that only the one at fault fails."""
+    def _run_one_by_one(self, batch: list[_Window], error: Exception) -> None:
+        """A pass failed: find the windows at fault by running each alone, so that their neighbours are answered."""
         if len(batch) == 1:
             if not batch[0].text.has_failed:
                 batch[0].text.has_failed = True

@@ -55,7 +55,7 @@ def test_columns_are_named_or_numbered(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "label_column", "sentence"),
     [
-        ("text,kind\n가,x\n", None, "Say --label-column NAME; the file has 'text', 'kind'"),
+        ("text,kind\n가,x\n", None, "Say --label-column NAME; the file has 1 'text', 2 'kind'"),
         ("text,kind\n가,x\n", "label", "--label-column label: there is no such column"),
         ("a,label\n가,x\n", None, "--text-column NAME"),
         ("text,label,class\n가,x,y\n", None, "--label-column NAME"),

@@ -12,9 +12,10 @@ from shared import keys
 from shared.errors import ConflictError, DiskFullError, NotFoundError, OverloadedError, UnavailableError
 from shared.jobs.ledger import Ledger
 from shared.jobs.packing import pack_rows, unpack_result, unpack_rows
-from shared.jobs.records import JobSpec, Lease, Row, RowFailure, RowVerdict, Verdicts
+from shared.jobs.records import JobSpec, Lease, Row, Verdicts
 from shared.options import VerdictOptions
 from shared.settings import Settings
+from shared.verdict import Failure, Verdict
 from tests.support.job_parts import JobParts
 from tests.support.valkey import running_valkey
 
@@ -69,8 +70,8 @@ def take(ledger: Ledger, worker: str = "w") -> Lease:
 
 def verdicts_on(lease: Lease, failed: int = 0) -> tuple[list[Row], Verdicts]:
     rows = unpack_rows(lease.packed_rows)
-    outcomes = [RowVerdict("clean", 0.9, ["clean"], [0.9, 0.1]) for _ in rows[failed:]]
-    failures = [RowFailure("prediction_failed", "it broke") for _ in rows[:failed]]
+    outcomes = [Verdict("clean", 0.9, {"clean": 0.9, "curse": 0.1}, ["clean"]) for _ in rows[failed:]]
+    failures = [Failure("prediction_failed", "it broke") for _ in rows[:failed]]
     return rows, Verdicts(["clean", "curse"], "r1", [*failures, *outcomes])
 
 

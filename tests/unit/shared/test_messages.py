@@ -3,8 +3,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.messages import Failure, Prediction, PredictMessage, Reply, TextItem, decode, encode
+from shared.messages import Answer, PredictMessage, Reply, TextItem, decode, encode
 from shared.options import VerdictOptions
+from shared.verdict import Failure, Verdict
 
 
 @given(texts=st.lists(st.text(st.characters(exclude_categories=["Cs"]))))
@@ -26,20 +27,21 @@ def test_options_survive_the_wire_and_each_is_sent_once() -> None:
     assert encode(message).count(b'"strict"') == 1
 
 
-def test_predictions_and_failures_keep_their_kind() -> None:
-    prediction = Prediction(
-        id=1,
-        classification="clean",
-        confidence=0.9,
-        labels=["clean"],
-        scores={"clean": 0.9},
-        windows=1,
-        revision="abc",
-        tokenization_s=0.001,
-        inference_s=0.01,
-    )
-    reply = Reply(worker_id="w", results=[prediction, Failure(id=2, code="prediction_failed", message="…")])
-    assert decode(encode(reply), Reply) == reply
+def test_verdicts_and_failures_keep_their_kind() -> None:
+    verdict, failure = Verdict("clean", 0.9, {"clean": 0.9}, ["clean"], 2), Failure("prediction_failed", "…")
+    answers = [
+        Answer(id=1, verdict=verdict, tokenization_s=0.001, inference_s=0.01),
+        Answer(id=2, failure=failure, tokenization_s=0.001),
+    ]
+    reply = decode(encode(Reply(worker_id="w", answers=answers)), Reply)
+
+    assert reply.answers == answers
+    assert [answer.outcome for answer in reply.answers] == [verdict, failure]
+
+
+def test_an_answer_that_says_nothing_is_a_failure() -> None:
+    reply = decode(b'{"worker_id": "w", "answers": [{"id": 1}], "version": 2}', Reply)
+    assert isinstance(reply.answers[0].outcome, Failure)
 
 
 def test_a_message_of_another_version_is_refused() -> None:

@@ -49,3 +49,9 @@ def test_a_delivery_is_signed_as_standard_webhooks_says(secret: str) -> None:
     expected = base64.b64encode(hmac.new(key, b'job_1.1700000000.{"a":1}', hashlib.sha256).digest()).decode()
     assert headers["webhook-signature"] == f"v1,{expected}"
     assert (headers["webhook-id"], headers["webhook-timestamp"]) == ("job_1", "1700000000")
+
+
+@pytest.mark.parametrize("host", ["a..b", "..", ".", "x" * 64, "\u3002", "\u00ad", "한" * 64 + ".kr", "\ud83d"])
+def test_a_host_that_can_be_no_name_is_refused(host: str) -> None:
+    with pytest.raises(MalformedRequestError):
+        resolve_webhook(f"http://{host}/hook", allow_private=True)
