@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import combinations
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -292,7 +293,7 @@ def test_a_model_that_flags_everything_or_nothing_is_noticed(
 def test_a_model_without_threats_is_noticed(served: dict[str, Served], tmp_path: Path) -> None:
     """The bundle that shipped before the verdict had no such label."""
     renamed = ["harm" if label == "threat" else label for label in served["default"].config.labels]
-    calm = {"thresholds": {}, "strictness": {}, "calibration": {}}
+    calm: dict[str, Any] = {"thresholds": {}, "strictness": {}, "calibration": {}}
     bundle = changed_copy(MODELS / "default", tmp_path / "old", labels=renamed, **calm)
     assert "label threat" in faults("default", Served(bundle, served["default"].logits))
 

@@ -4,7 +4,6 @@ from pathlib import Path
 import msgspec
 import pytest
 from redis import Redis
-from worker.bulk.runner.chunks import SLICE_CHARS, ChunkWorker
 
 from shared.jobs.ledger import Ledger
 from shared.jobs.packing import pack_rows, unpack_result
@@ -14,6 +13,7 @@ from shared.verdict import Failure, Outcome
 from tests.support.echo import EchoEngine, echo_scores
 from tests.support.job_parts import JobParts
 from tests.support.valkey import running_valkey
+from worker.bulk.chunks import SLICE_CHARS, ChunkWorker
 from worker.inference.classifier import Classifier
 from worker.main import build_classifier
 
