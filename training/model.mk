@@ -13,6 +13,7 @@ $(VENV)/.training: $(VENV)/.run
 
 model: $(VENV)/.training  ## train, distil, quantise and report the embedded models (hours on a CPU)
 	$(TRAINING_RUN) --base $(KOBERT_BASE)
+	$(BIN)/python -m training.readme_table --write
 
 model-teacher: $(VENV)/.training  ## the teacher's bundle: the most accurate, and slow
 	$(TRAINING_RUN) --base $(KOBERT_BASE) --bundle accurate --models build/model --docs build/model/docs
