@@ -13,6 +13,7 @@ $(VENV)/.training: $(VENV)/.run
 
 model: $(VENV)/.training  ## train, distil, quantise and report the embedded models (hours on a CPU)
 	$(TRAINING_RUN) --base $(KOBERT_BASE)
+	$(BIN)/python -m training.readme_table --write
 
 model-smoke: $(VENV)/.training  ## the whole pipeline on made-up rows, in a minute or two
 	rm -rf build/model-smoke

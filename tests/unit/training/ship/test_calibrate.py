@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from bundles.calibration import make_curve
 from bundles.format import BundleConfig
-from shared.options import Level, LEVELS, VerdictOptions
+from shared.options import LEVELS, Level, VerdictOptions
 from training.data.made_up import made_up_rows
 from training.data.sets import TextSet, dev_sets
 from training.data.signals import SERVED
