@@ -17,6 +17,8 @@ from api.context import Context
 from api.http import cross_origin, errors
 from api.http.auth import owner_of_key, require_owner
 from api.http.openapi import DescribedApi
+from api.http.origins import OriginsMiddleware
+from api.http.protocol import HeadLimits, bounded_protocol
 from api.http.proxies import ProxiesMiddleware
 from api.http.request_id import RequestIdMiddleware
 from api.jobs.running import running_jobs
@@ -68,11 +70,7 @@ def create_app(settings: Settings) -> FastAPI:
     )
     app.state.metrics = ApiMetrics()
     app.state.owners = frozenset(map(owner_of_key, settings.api_keys or ()))
-    cross_origin.install(app, settings.cors_origins)
-    app.add_middleware(ProxiesMiddleware, trusted=settings.trusted_proxies, root_path=settings.root_path)
-    # The one added last is the outermost: the log line has the request's id.
-    app.add_middleware(ObservationMiddleware, metrics=app.state.metrics)
-    app.add_middleware(RequestIdMiddleware)
+    _add_middleware(app, settings)
     errors.install(app)
     app.include_router(status.router)
     app.include_router(metrics.router)
@@ -80,6 +78,17 @@ def create_app(settings: Settings) -> FastAPI:
     app.include_router(predict.router, dependencies=[Depends(require_owner)])
     app.include_router(jobs.router)
     return app
+
+
+def _add_middleware(app: FastAPI, settings: Settings) -> None:
+    """From the innermost to the outermost: the log line has the request's id, and the host is checked as it came."""
+    cross_origin.install(app, settings.cors_origins)
+    app.add_middleware(ProxiesMiddleware, trusted=settings.trusted_proxies, root_path=settings.root_path)
+    if not app.state.owners:
+        hosts = (settings.host, *settings.allowed_hosts)
+        app.add_middleware(OriginsMiddleware, allowed_hosts=hosts, allowed_origins=settings.cors_origins)
+    app.add_middleware(ObservationMiddleware, metrics=app.state.metrics)
+    app.add_middleware(RequestIdMiddleware)
 
 
 def _lifespan(settings: Settings, redis_url: str) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
@@ -156,6 +165,7 @@ def serve(settings: Settings) -> None:
     shorten_switch_interval()
     config = uvicorn.Config(
         create_app(settings),
+        http=bounded_protocol(HeadLimits(settings.max_header_bytes, settings.max_headers)),
         log_config=None,
         access_log=False,
         server_header=False,

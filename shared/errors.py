@@ -16,6 +16,7 @@ KobertError                     the base; has a machine-readable `code`
 │   ├── UnsupportedOptionError  an option that the served model cannot follow
 │   ├── UnsupportedMediaError   a content type that the route does not take
 │   ├── UnauthorisedError       no API key, or an unknown one
+│   ├── ForbiddenError          from a web page or under a host name that may not call
 │   ├── NotFoundError           it does not exist, or belongs to another owner
 │   ├── ConflictError           not in the state that the request needs
 │   ├── TooLargeError           more bytes, texts or rows than a limit allows
@@ -145,6 +146,14 @@ class UnauthorisedError(RequestError):
     """Raised when API keys are set and a request has none of them."""
 
     code = "invalid_api_key"
+
+
+class ForbiddenError(RequestError):
+    """Raised when a web page of another site asks, or under a host name that is not the service's."""
+
+    def __init__(self, message: str, *, code: str) -> None:
+        super().__init__(message)
+        self.code = code
 
 
 class NotFoundError(RequestError):

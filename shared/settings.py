@@ -17,6 +17,9 @@ from shared.options import STANDARD, Level, split_thresholds
 from shared.processors import available_cpus
 
 KIB = 1024
+# Where web servers listen; a webhook to another port might reach something that is none.
+WEBHOOK_PORTS = frozenset((80, 443, 8080, 8443))
+ANY_PORT = "any"
 
 
 def _blank_is_unset(value: Any) -> Any:  # noqa: ANN401  whatever the environment holds
@@ -51,6 +54,7 @@ class Settings(BaseSettings):
     trusted_proxies: TextList = ("127.0.0.1", "::1")
     keep_alive_s: Annotated[int, Field(ge=1, le=3600)] = 75
     cors_origins: TextList = ()
+    allowed_hosts: TextList = ()
     redis_url: OptionalText = None
     data_dir: Path = Path(".kobert")
     store_checks: Literal["refuse", "warn", "off"] = "refuse"
@@ -77,6 +81,8 @@ class Settings(BaseSettings):
     max_text_chars: Annotated[int, Field(ge=1)] = 10_000
     max_texts_per_request: Annotated[int, Field(ge=1)] = 1_000
     max_body_bytes: Annotated[int, Field(ge=KIB)] = 8 * KIB * KIB
+    max_header_bytes: Annotated[int, Field(ge=KIB, le=KIB * KIB)] = 32 * KIB
+    max_headers: Annotated[int, Field(ge=10, le=10_000)] = 100
     max_inflight_texts: Annotated[int, Field(ge=1)] = 2_000
     predict_timeout_s: Annotated[float, Field(gt=0, le=600)] = 30.0
 
@@ -114,6 +120,8 @@ class Settings(BaseSettings):
     # Webhooks
     webhook_secret: OptionalText = None
     webhook_allow_private: bool = False
+    webhook_schemes: TextList = ("https", "http")
+    webhook_ports: TextList | None = None
     webhook_attempts: Annotated[int, Field(ge=1, le=20)] = 6
     webhook_timeout_s: Annotated[float, Field(gt=0, le=60)] = 10.0
 
@@ -178,6 +186,29 @@ class Settings(BaseSettings):
             return value if value is None else redis_url.check(value)
         except SettingsError as error:
             raise ValueError(error.message) from None
+
+    @field_validator("webhook_schemes")
+    @classmethod
+    def _are_web_schemes(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        schemes = tuple(scheme.lower() for scheme in value)
+        if not schemes or set(schemes) - {"https", "http"}:
+            raise ValueError("write https, or https,http")
+        return schemes
+
+    @field_validator("webhook_ports")
+    @classmethod
+    def _are_ports(cls, value: tuple[str, ...] | None) -> tuple[str, ...] | None:
+        if value is not None and value != (ANY_PORT,):
+            for port in value:
+                if not (port.isascii() and port.isdecimal() and 1 <= int(port[:6]) <= 65535):
+                    raise ValueError(f"{port[:20]} is no port; write 443,8443, or {ANY_PORT}")
+        return value
+
+    def allowed_webhook_ports(self) -> frozenset[int] | None:
+        """Ports that webhooks may go to; None: any."""
+        if self.webhook_ports is None:
+            return None if self.webhook_allow_private else WEBHOOK_PORTS
+        return None if self.webhook_ports == (ANY_PORT,) else frozenset(map(int, self.webhook_ports))
 
     def inference_threads(self) -> int:
         """Threads that one worker's engine may use: `MODEL_THREADS`, or an even share of the processors."""

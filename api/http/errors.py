@@ -24,6 +24,7 @@ STATUS: Mapping[type[errors.KobertError], int] = {
     errors.KobertError: 500,
     errors.RequestError: 422,
     errors.UnauthorisedError: 401,
+    errors.ForbiddenError: 403,
     errors.NotFoundError: 404,
     errors.ConflictError: 409,
     errors.UnsupportedMediaError: 415,
@@ -35,7 +36,10 @@ STATUS: Mapping[type[errors.KobertError], int] = {
     errors.PredictionFailedError: 500,
 }
 
-# Error classes of the codes that workers send.
+# How to send a key (RFC 6750).
+CHALLENGE = 'Bearer realm="kobert"'
+
+# What a worker names by code, as the class that the table knows.
 BY_CODE: Mapping[str, type[errors.KobertError]] = {
     error.code: error for error in (errors.DeadlineExceededError, errors.PredictionFailedError, errors.UnavailableError)
 }
@@ -101,12 +105,20 @@ def respond(body: ErrorBody, status: int, headers: Mapping[str, str] | None = No
     return Response(msgspec.json.encode({"error": named}), status, dict(headers or {}), "application/json")
 
 
+def respond_to(error: errors.KobertError) -> Response:
+    """The answer to an error of ours, with the headers that go with its kind."""
+    headers: dict[str, str] = {}
+    if (retry_after_s := getattr(error, "retry_after_s", None)) is not None:
+        headers["Retry-After"] = str(retry_after_s)
+    if isinstance(error, errors.UnauthorisedError):
+        headers["WWW-Authenticate"] = CHALLENGE
+    return respond(body_of(error), status_of(error), headers)
+
+
 async def _answer_known(_: Request, error: Exception) -> Response:
     if not isinstance(error, errors.KobertError):
         raise error
-    retry_after_s = getattr(error, "retry_after_s", None)
-    headers = {} if retry_after_s is None else {"Retry-After": str(retry_after_s)}
-    return respond(body_of(error), status_of(error), headers)
+    return respond_to(error)
 
 
 async def _answer_http(request: Request, error: Exception) -> Response:

@@ -86,11 +86,14 @@ class WebhookSender:
         except (KobertError, OSError, http.client.HTTPException, ValueError) as error:
             log.warning("webhook_failed", job_id=job.id, error_type=type(error).__name__)
             return False
+        if status not in _OK:
+            log.warning("webhook_failed", job_id=job.id, status=status)
+            return False
         log.info("webhook_sent", job_id=job.id, status=status)
-        return status in _OK
+        return True
 
     def _deliver(self, url: str, body: bytes, headers: dict[str, str]) -> int:
-        target = resolve_webhook(url, allow_private=self._settings.webhook_allow_private)
+        target = resolve_webhook(url, self._settings)
         connection = _connect(target, self._settings.webhook_timeout_s)
         try:
             connection.request("POST", target.path, body, headers)

@@ -6,6 +6,7 @@ and are sent together in the next. So a single text never waits, and under load 
 
 import asyncio
 import itertools
+import math
 import time
 from collections import deque
 from collections.abc import Sequence
@@ -123,7 +124,18 @@ class Dispatcher:
         answerable = int(self._fleet.texts_per_s * self._settings.predict_timeout_s)
         limit = min(self._settings.max_inflight_texts, max(answerable, 1))
         if self._pending and len(self._pending) + texts > limit:
-            raise OverloadedError(f"{len(self._pending):,} texts are already in flight; try again shortly")
+            excess = len(self._pending) + min(texts, limit) - limit
+            retry_after_s = self._seconds_for(excess)
+            raise OverloadedError(
+                f"{len(self._pending):,} texts are already in flight; try again in {retry_after_s} s",
+                retry_after_s=retry_after_s,
+            )
+
+    def _seconds_for(self, texts: int) -> int:
+        """How long the workers take for so many texts, in whole seconds; as long as a caller may wait at most."""
+        longest_s = math.ceil(self._settings.predict_timeout_s)
+        speed = self._fleet.texts_per_s
+        return longest_s if speed * longest_s <= texts else max(1, math.ceil(texts / speed))
 
     def _accept(self, text: str, options: VerdictOptions | None) -> _Unanswered:
         deadline = time.time() + self._settings.predict_timeout_s

@@ -107,3 +107,25 @@ def test_a_page_of_another_origin_may_ask_where_the_setting_names_it(open_to_a_p
     assert (stranger.status_code, stranger.json()["error"]["code"]) == (400, "cross_origin")
     assert "access-control-allow-origin" not in stranger.headers
     assert "access-control-allow-origin" not in httpx.get(f"{stack.url}/health", headers={"origin": PAGE}).headers
+
+
+def test_an_open_service_keeps_other_peoples_pages_away(stack: Stack, open_to_a_page: Stack) -> None:
+    rebound = httpx.get(f"{stack.url}/jobs", headers={"host": "evil.example"})
+    form = httpx.post(
+        f"{stack.url}/jobs", content="글", headers={"content-type": "text/plain", "origin": "https://evil.example"}
+    )
+    named = httpx.post(f"{open_to_a_page.url}/jobs", json={"texts": ["글"]}, headers={"origin": PAGE})
+
+    assert (rebound.status_code, rebound.json()["error"]["code"]) == (403, "host_not_allowed")
+    assert "ALLOWED_HOSTS" in rebound.json()["error"]["message"]
+    assert (form.status_code, form.json()["error"]["code"]) == (403, "cross_origin")
+    assert named.status_code == 202
+
+
+def test_a_401_says_how_to_send_a_key_and_a_closed_service_takes_any_host(short_tmp: Path, echo_bundle: Path) -> None:
+    with running_stack(short_tmp, echo_bundle, api_keys="secret") as stack:
+        for headers in ({}, {"authorization": "Bearer wrong"}, {"authorization": "Basic c2VjcmV0"}):
+            answer = httpx.post(f"{stack.url}/predict", json={"text": "글"}, headers=headers)
+            assert (answer.status_code, answer.headers["www-authenticate"]) == (401, 'Bearer realm="kobert"')
+        headers = {"authorization": "Bearer secret", "host": "api.example.com", "origin": "https://evil.example"}
+        assert httpx.post(f"{stack.url}/predict", json={"text": "글"}, headers=headers).status_code == 200

@@ -197,6 +197,25 @@ async def test_texts_that_slow_workers_could_not_answer_in_time_are_refused(
     await request
 
 
+@pytest.mark.parametrize(("speed", "wait_s"), [(1000.0, 1), (2.0, 5), (1.0, 10), (0.1, 30), (0.0, 30)])
+async def test_a_refusal_says_after_how_long_there_will_be_room(
+    queue: Queue, workers: Workers, speed: float, wait_s: int
+) -> None:
+    dispatcher = Dispatcher(Settings(max_inflight_texts=10), "api-1", queue, workers)
+    dispatcher.start()
+    request = asyncio.create_task(dispatcher.classify(["a"] * 10))
+    await settle()
+    workers.texts_per_s = speed
+
+    with pytest.raises(OverloadedError) as caught:
+        await dispatcher.classify(["b"] * 10)
+
+    assert caught.value.retry_after_s == wait_s
+    answer_all(dispatcher, queue)
+    await request
+    await dispatcher.close()
+
+
 async def test_after_a_worker_died_unanswered_texts_are_sent_again(dispatcher: Dispatcher, queue: Queue) -> None:
     request = asyncio.create_task(dispatcher.ask_workers(["a", "b"]))
     await settle()
