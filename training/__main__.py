@@ -8,13 +8,11 @@ from dataclasses import replace
 from pathlib import Path
 
 from shared.errors import KobertError
-from training.pipeline import Output, run_pipeline, teacher_bundle
+from training.pipeline import Output, run_pipeline
 from training.plan import PLANS
-from training.ship.serving import TAXONOMIES
-from training.workspace import Workspace
+from training.workspace import EMBEDDED, Workspace
 
 ROOT = Path(__file__).resolve().parents[1]
-EMBEDDED = ROOT / "models" / "default"
 
 
 def main() -> int:
@@ -24,12 +22,9 @@ def main() -> int:
     plan = PLANS[options.plan]
     if options.bundle:
         plan = replace(plan, bundles=tuple(options.bundle))
-    space = Workspace(plan, options.base or _default_base(options.plan), options.work, _data(options))
+    space = Workspace(plan, options.base or _default_base(options.plan), options.work, _data(options), options.start)
     try:
-        if options.teacher:
-            teacher_bundle(space, options.models / "teacher")
-        else:
-            run_pipeline(space, Output(options.models, options.docs))
+        run_pipeline(space, Output(options.models, options.docs))
     except KobertError as error:
         logging.getLogger(__name__).error("%s", error.message)  # noqa: TRY400  a sentence, not a trace
         return 1
@@ -43,11 +38,13 @@ def _parser() -> argparse.ArgumentParser:
         "--data", type=Path, help="folder of the labelled files (default: $KOBERT_DATA, ../shared/data)"
     )
     parser.add_argument("--base", type=Path, help="folder of the encoder to start from")
+    parser.add_argument("--start", type=Path, default=EMBEDDED, help="bundle whose encoder the students start from")
     parser.add_argument("--work", type=Path, default=ROOT / "build" / "model", help="where checkpoints are kept")
     parser.add_argument("--models", type=Path, default=ROOT / "models", help="where bundles are written")
     parser.add_argument("--docs", type=Path, default=ROOT / "docs", help="where the report is written")
-    parser.add_argument("--bundle", action="append", choices=sorted(TAXONOMIES), help="only this bundle; may repeat")
-    parser.add_argument("--teacher", action="store_true", help="make the teacher's bundle, and nothing else")
+    parser.add_argument(
+        "--bundle", action="append", choices=("default", "sentiment"), help="only this bundle; may repeat"
+    )
     return parser
 
 

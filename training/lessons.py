@@ -1,72 +1,52 @@
-"""What a student is taught: the teacher's features of every text there is, and a target for each signal."""
+"""What a round of training is taught: the labels, and what the rounds before it say of every text of a pool."""
 
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from tqdm import tqdm
 
 from training.data.batches import Floats
-from training.data.prepare import MADE_UP, EpochMaker, Mixture, choose, targets_of
+from training.data.prepare import MADE_UP, EpochMaker, Mixture, choose, pleasant_sentences, targets_of
 from training.data.sources import EVERYDAY, Row, check_no_dev_text
-from training.learn.distil import blend_curse, feature_network, logits_of_features, soft_targets
+from training.learn.distil import soft_targets
 from training.learn.network import CommentNetwork
-from training.learn.ngrams import opinions, with_second_opinions
-from training.workspace import Workspace, load_or_compute
+from training.learn.predict import signal_logits
+from training.workspace import Workspace
 
 log = logging.getLogger(__name__)
 
-CERTAIN_SOURCES = (EVERYDAY, *MADE_UP)
-"""Their labels hold by the way they were made; no teacher knows better."""
-_LABELLED_AT_ONCE = 2_000
+_CERTAIN_SOURCES = (EVERYDAY, *MADE_UP)
+"""Their labels hold by the way they were made; no network knows better."""
 
 
 @dataclass(frozen=True)
 class Lessons:
-    """The pool's rows, with targets `[rows, signals]` and the teacher's features `[rows, features]`."""
+    """Rows with targets `[rows, TARGETS]`."""
 
     rows: list[Row]
-    signals: Floats
-    features: Floats
-
-    @property
-    def spread(self) -> Floats:
-        """The standard deviation of each feature."""
-        deviations: Floats = self.features.std(axis=0) + 1e-3
-        return deviations
+    targets: Floats
 
     def epochs(self, space: Workspace, mixture: Mixture) -> EpochMaker:
-        """Epochs of these rows; a row's target is its signals, then its features."""
-        return EpochMaker(self.rows, np.hstack([self.signals, self.features]), space.tokenizer, mixture)
+        """Epochs of these rows."""
+        return EpochMaker(self.rows, self.targets, space.tokenizer, mixture, pleasant_sentences(self.rows))
 
 
-def prepare_lessons(space: Workspace, teacher: CommentNetwork) -> Lessons:
-    """Have the teacher and the n-grams label the pool, or read what they said from the space's folder."""
-    rows = _pool(space)
+def prepare_lessons(space: Workspace, mixture: Mixture, teachers: Sequence[CommentNetwork] = ()) -> Lessons:
+    """The rows that the mixture draws from; the teachers' mean word is half of each target that is not certain."""
+    rows = _pool(space, mixture)
     check_no_dev_text((row.text for row in rows), space.rows)
-    features = _teacher_features(space, teacher, rows).astype(np.float32)
-    found = load_or_compute(space.work / "opinions.npz", lambda: opinions(rows))
     labels = targets_of(rows)
-    taught = with_second_opinions(logits_of_features(teacher, features), found, labels)
-    taught = blend_curse(taught, features, [row.source for row in rows])
-    certain = np.array([row.source in CERTAIN_SOURCES for row in rows], dtype=np.float32)
-    return Lessons(rows, soft_targets(labels, taught, certain), features)
+    if not teachers:
+        return Lessons(rows, labels)
+    log.info("labelling %d texts with %d networks", len(rows), len(teachers))
+    texts, limits = [row.text for row in rows], {"max_length": space.plan.max_length, "pad_id": space.pad_id}
+    said = [signal_logits(teacher, space.tokenizer, texts, **limits) for teacher in teachers]
+    certain = [row.source in _CERTAIN_SOURCES or "/" in row.source for row in rows]
+    return Lessons(rows, soft_targets(labels, np.mean(said, axis=0), np.array(certain, dtype=np.float32)))
 
 
-def _pool(space: Workspace) -> list[Row]:
-    """The rows that are labelled, the same for the same seed."""
+def _pool(space: Workspace, mixture: Mixture) -> list[Row]:
+    """One draw of the mixture, every row once: what is labelled, and drawn from again each epoch."""
     generator = np.random.default_rng([space.plan.seed, 1])
-    return [space.train[index] for index in choose(space.train, space.plan.student_pool, generator)]
-
-
-def _teacher_features(space: Workspace, teacher: CommentNetwork, pool: list[Row]) -> Floats:
-    """In half precision, by the teacher's int8 graph, the fastest way to them on a CPU."""
-
-    def compute() -> Floats:
-        log.info("labelling %d texts with the teacher", len(pool))
-        runner = space.runner("teacher-features", feature_network(teacher))
-        parts = np.array_split(np.arange(len(pool)), max(len(pool) // _LABELLED_AT_ONCE, 1))
-        features = [runner.logits([pool[row].text for row in part], tokens_per_batch=768) for part in tqdm(parts)]
-        return np.concatenate(features).astype(np.float16)  # half the size on disk
-
-    return load_or_compute(space.work / "pool.npz", compute)
+    return [space.train[index] for index in sorted(set(choose(space.train, mixture, generator)))]

@@ -3,7 +3,7 @@
 KOBERT_BASE ?= ../shared/models/e5-small-ko
 TRAINING_RUN = $(BIN)/python -m training
 
-.PHONY: model model-teacher model-smoke
+.PHONY: model model-smoke
 
 $(VENV)/.training: $(VENV)/.run
 	@echo "Adding what training needs (once; torch is 200 MB)"
@@ -13,9 +13,7 @@ $(VENV)/.training: $(VENV)/.run
 
 model: $(VENV)/.training  ## train, distil, quantise and report the embedded models (hours on a CPU)
 	$(TRAINING_RUN) --base $(KOBERT_BASE)
-
-model-teacher: $(VENV)/.training  ## the teacher's bundle: the most accurate, and slow
-	$(TRAINING_RUN) --base $(KOBERT_BASE) --teacher --models build/model
+	$(BIN)/python -m training.readme_table --write
 
 model-smoke: $(VENV)/.training  ## the whole pipeline on made-up rows, in a minute or two
 	rm -rf build/model-smoke

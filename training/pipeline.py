@@ -4,18 +4,16 @@ import logging
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
 from bundles.format import Bundle, load_bundle
 from training.assess import Candidate, assess, calibrated, make_bundle, rows_by_source
-from training.learn.network import CommentNetwork
-from training.score.baselines import load_filters, score_filter
+from training.data.sets import dev_sets, unseen_sets
+from training.score.baselines import filter_flags, filter_questions, load_filters
 from training.score.card import write_card
+from training.score.evaluate import filter_shares
 from training.score.findings import BundleFindings, Findings, save_findings
 from training.score.report import write_report
-from training.ship.calibrate import Dev
 from training.ship.serving import Taxonomy
-from training.stages import train_sentiment, train_student, train_teacher
+from training.stages import train_sentiment, train_student
 from training.workspace import Workspace
 
 log = logging.getLogger(__name__)
@@ -32,9 +30,10 @@ class Output:
 def run_pipeline(space: Workspace, output: Output) -> Findings:
     """Prepare, train, distil, calibrate, quantise, evaluate, report. Stages that are done are not done again."""
     space.work.mkdir(parents=True, exist_ok=True)
-    teacher = train_teacher(space)
-    candidates = list(trained_candidates(space, teacher))
-    made = [(candidate, *_bundled(space, candidate, output.models / candidate.bundle_name)) for candidate in candidates]
+    made = [
+        (candidate, *_bundled(space, candidate, output.models / candidate.bundle_name))
+        for candidate in trained_candidates(space)
+    ]
     findings = _found(space, [assess(space, candidate, taxonomy, bundle) for candidate, taxonomy, bundle in made])
     save_findings(findings, space.work)
     for _, taxonomy, bundle in made:
@@ -44,35 +43,29 @@ def run_pipeline(space: Workspace, output: Output) -> Findings:
     return findings
 
 
-def trained_candidates(space: Workspace, teacher: CommentNetwork) -> list[Candidate]:
+def trained_candidates(space: Workspace) -> list[Candidate]:
     """The networks to be served, by the plan's bundles."""
-    student = train_student(space, teacher)
+    wanted = space.plan.bundles
     candidates = []
-    if "default" in space.plan.bundles:
-        candidates.append(Candidate("student", "default", student, teacher))
-    if "sentiment" in space.plan.bundles:
-        candidates.append(Candidate("sentiment", "sentiment", train_sentiment(space, student), teacher))
+    if "default" in wanted:
+        candidates.append(Candidate("student", "default", train_student(space)))
+    if "sentiment" in wanted:
+        candidates.append(Candidate("sentiment", "sentiment", train_sentiment(space)))
     return candidates
 
 
-def teacher_bundle(space: Workspace, folder: Path) -> Bundle:
-    """The teacher itself as a bundle: the most accurate, and several times slower."""
-    teacher = train_teacher(space)
-    candidate = Candidate("teacher", "default", teacher, teacher)
-    return _bundled(space, candidate, folder)[1]
-
-
 def _bundled(space: Workspace, candidate: Candidate, folder: Path) -> tuple[Taxonomy, Bundle]:
-    taxonomy = calibrated(space, candidate.trained_as, candidate.network, candidate.bundle_name)
+    taxonomy = calibrated(space, candidate)
     return taxonomy, make_bundle(space, candidate, taxonomy, folder)
 
 
 def _found(space: Workspace, bundles: list[BundleFindings]) -> Findings:
-    toxic = [row for row in space.dev if row.source != "nsmc"]
-    unscored = Dev(toxic, np.zeros((len(toxic), 0), dtype=np.float32))
+    sets = [*dev_sets(space.dev), *unseen_sets()]
+    said = {name: filter_flags(filter_, sets) for name, filter_ in load_filters().items()}
     return Findings(
         bundles=bundles,
-        baselines={name: score_filter(filter_, unscored) for name, filter_ in load_filters().items()},
+        filters={name: filter_shares(by_set, sets, name) for name, by_set in said.items()},
+        filter_questions={name: filter_questions(by_set) for name, by_set in said.items()},
         hashes=space.hashes(),
         rows_by_source=rows_by_source(space.train),
         dev_rows_by_source=rows_by_source(space.dev),

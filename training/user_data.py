@@ -11,7 +11,7 @@ from tokenizers import Tokenizer
 from transformers import BertModel
 
 from bundles.format import CARD_FILE, FORMAT_VERSION, MANIFEST_FILE, Bundle, BundleConfig, load_bundle, write_manifest
-from bundles.text.normalise import normalise
+from bundles.text.normalise import CURRENT, normalise
 from shared.errors import ModelSourceError
 from training.data.batches import Floats, TrainingSet, encode
 from training.data.noise import Generator
@@ -169,7 +169,7 @@ class _Run:
             max_length=self.max_length,
             pad_token_id=self.pad_id,
             clean_label=find_clean_label(self.table.labels, self.choices.clean_label),
-            normaliser="kobert-1",
+            normaliser=CURRENT,
         )
 
     def _with_card(self, result: UserResult) -> Bundle:

@@ -15,26 +15,31 @@ from shared.errors import ModelSourceError
 from training.data.batches import Floats, encode
 from training.data.made_up import made_up_rows
 from training.data.prepare import training_rows
-from training.data.sources import EVERYDAY, Row, file_hashes, read_folder
-from training.learn.network import CommentNetwork, load_encoder, new_encoder
+from training.data.sources import Row, file_hashes, read_folder
+from training.learn.network import load_encoder, new_encoder
 from training.plan import Plan
 from training.ship.bundle import GraphRunner
-from training.ship.export import export_float
-from training.ship.quantise import Feeds, calibration_feeds, quantise
+from training.ship.quantise import Feeds, calibration_feeds
 from training.ship.vocabulary import tokenizer_of
 
+EMBEDDED = Path(__file__).resolve().parents[1] / "models" / "default"
 _CALIBRATION_TEXTS = 640
 _CALIBRATION_DRAW = 3
 
 
 @dataclass(frozen=True)
 class Workspace:
-    """`data`: folder of the labelled files, None for made-up rows. `base`: folder of the encoder. `work`: ours."""
+    """The folders of a run.
+
+    `data`: the labelled files, None for made-up rows; `base`: the encoder that the teacher starts from; `start`: the
+    bundle whose encoder the students start from; `work`: what the run makes.
+    """
 
     plan: Plan
     base: Path
     work: Path
     data: Path | None
+    start: Path = EMBEDDED
 
     @cached_property
     def rows(self) -> list[Row]:
@@ -48,15 +53,13 @@ class Workspace:
 
     @cached_property
     def dev(self) -> list[Row]:
-        """The rows to choose thresholds on and to report: of the sources that the plan's bundles answer for."""
-        reviews, comments = "sentiment" in self.plan.bundles, "default" in self.plan.bundles
-        dev = [row for row in self.rows if row.split == "dev"]
-        return [row for row in dev if (reviews if row.source == "nsmc" else comments)]
+        """The rows to choose thresholds on and to report."""
+        return [row for row in self.rows if row.split == "dev"]
 
     @cached_property
-    def everyday(self) -> list[Row]:
-        """Everyday sentences held out of training, to see how many are wrongly flagged."""
-        return [row for row in self.rows if row.source == EVERYDAY and row.split == "held out"]
+    def comments(self) -> list[str]:
+        """Unlabelled comments: what a news site's readers write."""
+        return [row.text for row in self.rows if row.source == "unlabelled_comments"]
 
     def calibration(self, name: str) -> list[Feeds]:
         """Batches of training texts, to choose the scales of int8 activations by, for what is trained in `name`."""
@@ -94,15 +97,8 @@ class Workspace:
         )
         return new_encoder(config)
 
-    def runner(self, name: str, network: CommentNetwork, *, int8: bool = True) -> GraphRunner:
-        """The network's graph with its signals as outputs, int8 or float, made in folder `name` if it is not there."""
-        folder = self.work / name
-        folder.mkdir(parents=True, exist_ok=True)
-        float_path, int8_path = folder / "float.onnx", folder / "int8.onnx"
-        if not int8_path.is_file():
-            export_float(network, float_path, max_length=self.plan.max_length)
-            quantise(float_path, int8_path, self.calibration(name))
-        path = int8_path if int8 else float_path
+    def runner(self, path: Path) -> GraphRunner:
+        """Runs a graph that was exported from a network of this workspace."""
         return GraphRunner(path, self.tokenizer, max_length=self.plan.max_length, pad_id=self.pad_id)
 
     def hashes(self) -> dict[str, str]:

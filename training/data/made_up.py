@@ -15,6 +15,7 @@ _SUBJECTS = (
 _PLAIN_ENDS = "정말 좋네요|기대가 됩니다|조금 아쉬웠어요|다시 보고 싶어요|{word} 생각이 나네요|{word} 이야기였습니다"
 _CURSE_ENDS = "{word} 같네|진짜 {word}이다|{word} 꺼져라|{word} 그만해라"
 _GROUPS = {"age": "늙은이들은", "gender": "여자들은", "politics": "그 당 지지자들은", "origin": "그 지역 사람들은"}
+_HARMLESS = (EVERYDAY, "headlines", "square_questions")
 _DEV_SHARE = 0.2
 _ROWS_PER_SOURCE = 220
 
@@ -22,22 +23,17 @@ _ROWS_PER_SOURCE = 220
 def made_up_rows(seed: int) -> list[Row]:
     """A few hundred rows of every source, a fifth of them dev rows; the same for the same seed."""
     generator = np.random.default_rng(seed)
-    rows = [
-        row
-        for source in READERS
-        if source != "synthetic"
-        for row in (_row(source, generator) for _ in range(_ROWS_PER_SOURCE))
-    ]
+    rows = [row for source in READERS for row in (_row(source, generator) for _ in range(_ROWS_PER_SOURCE))]
     dev = {row.text for row in rows if row.split == "dev"}
     return [row for row in rows if row.split != "train" or row.text not in dev]
 
 
 def _row(source: str, generator: np.random.Generator) -> Row:
-    bad = bool(generator.random() < 0.5) and source != EVERYDAY
+    bad = bool(generator.random() < 0.5) and source not in _HARMLESS
     kind = str(generator.choice(list(_GROUPS))) if bad and generator.random() < 0.4 else None
     text = _text(generator, bad=bad, kind=kind)
-    split = _split(source, generator)
-    return Row(text, source, split, READERS[source](_as_labelled(source, bad=bad, kind=kind)))
+    split = "dev" if source == "field" or generator.random() < _DEV_SHARE else "train"
+    return Row(text, source, split, READERS[source]({"text": text, **_as_labelled(source, bad=bad, kind=kind)}))
 
 
 def _text(generator: np.random.Generator, *, bad: bool, kind: str | None) -> str:
@@ -47,17 +43,14 @@ def _text(generator: np.random.Generator, *, bad: bool, kind: str | None) -> str
     return f"{subject} {end} {generator.integers(1000)}"
 
 
-def _split(source: str, generator: np.random.Generator) -> str:
-    if generator.random() >= _DEV_SHARE:
-        return "train"
-    return "held out" if source == EVERYDAY else "dev"
-
-
 def _as_labelled(source: str, *, bad: bool, kind: str | None) -> dict[str, object]:
     words = {
         "beep": ("hate" if kind else "offensive", "none"),
         "curse_detection": ("curse", "clean"),
         "hatescore": ("혐오발언" if kind else "단순 악플", "Clean"),
+        "field": ("bad", "clean"),
+        "kda": ("implicit", "neutral"),
+        "kosbi": ("unsafe", "safe"),
         "malicious_comments": ("malicious", "clean"),
         "nsmc": ("negative", "positive"),
     }

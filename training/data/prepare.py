@@ -8,11 +8,11 @@ import numpy as np
 from tokenizers import Tokenizer
 
 from bundles.text.normalise import normalise
-from training.data.batches import Floats, TrainingSet, encode
+from training.data.batches import Floats, TrainingSet, cut, encode
 from training.data.lexicon import CERTAIN_CURSES, INNOCENT_LINES, INNOCENT_WORDS, INTERJECTIONS, PLAIN_CURSE_LINES
 from training.data.noise import Generator, disguise_text
-from training.data.signals import SIGNAL_INDEX, SIGNALS, TOXIC_SIGNALS, Targets
-from training.data.sources import EVERYDAY, Row, squashed, without_dev_texts
+from training.data.signals import ANY, CLEAN, SERVED, TARGET_INDEX, TARGETS, Targets, bad
+from training.data.sources import EVERYDAY, Row, held_out_rows, squashed, without_dev_texts
 
 SYNTHETIC = "synthetic"
 INNOCENT = "innocent"
@@ -22,20 +22,36 @@ MADE_UP = (SYNTHETIC, INNOCENT, INNOCENT_SENTENCES, CURSED)
 HARMLESS = (EVERYDAY, INNOCENT, INNOCENT_SENTENCES)
 _INNOCENT_SENTENCES_FILE = Path(__file__).with_name("innocent_sentences.txt")
 _CURSED_ROWS = 12_000
-_CURSE_TARGETS: Targets = {"curse": 1.0, "kmhas/any": 1.0, "kmhas/curse": 1.0, "curse_detection/curse": 1.0}
-_OFFENCE_TARGETS: Targets = {"beep/offensive": 1.0, "malicious/malicious": 1.0}
+FAMILIES = Path(__file__).with_name("families")
+_NEITHER = ("headlines", "square_questions", "clean/facts", "clean/replies")
+_MOST_AROUND = 6
+_PADDED_CHARS = 260
+_PLEASANT_CHARS = (5, 60)
 
 
 @dataclass(frozen=True)
 class Mixture:
-    """What one epoch is made of: rows taken a source, and the share of disguised texts.
+    """What one epoch is made of: rows taken a source, and the shares of texts that are disguised and surrounded.
 
     A source that is not named gives all its rows once; one that is to give more than it has gives some several times.
+    `source:bad` names the bad rows of a source apart.
     """
 
     rows: Mapping[str, int]
     noise_share: float = 0.2
+    padded_share: float = 0.0  # texts put between harmless sentences
     max_length: int = 64
+    padded_max_length: int = 112
+    family_rounds: int = 1  # times that each sentence written for a family is read, unless its source is named
+    family_rows: int | None = None  # or so many of each family
+
+    def wanted(self, source: str, available: int) -> int:
+        """Rows to take of a source that has `available`."""
+        if source in self.rows:
+            return self.rows[source]
+        if "/" not in source:
+            return available
+        return self.family_rounds * available if self.family_rows is None else min(self.family_rows, available)
 
 
 def merge(rows: Iterable[Row]) -> list[Row]:
@@ -50,23 +66,44 @@ def merge(rows: Iterable[Row]) -> list[Row]:
 
 def innocent_rows() -> list[Row]:
     """Made-up sentences whose words carry a curse's letters and mean no harm."""
-    clean = dict.fromkeys(TOXIC_SIGNALS, 0.0)
     templated = [line.format(word=word) for word in INNOCENT_WORDS for line in INNOCENT_LINES]
     sentences = _INNOCENT_SENTENCES_FILE.read_text(encoding="utf-8").splitlines()
     return [
-        *(Row(text, INNOCENT, "train", clean) for text in templated),
-        *(Row(text, INNOCENT_SENTENCES, "train", clean) for text in sentences),
+        *(Row(text, INNOCENT, "train", dict(CLEAN)) for text in templated),
+        *(Row(text, INNOCENT_SENTENCES, "train", dict(CLEAN)) for text in sentences),
     ]
 
 
 def curse_rows() -> list[Row]:
     """Made-up lines around outright curses."""
-    targets = _CURSE_TARGETS | _OFFENCE_TARGETS
     return [
-        Row(line.format(curse=curse), SYNTHETIC, "train", targets)
+        Row(line.format(curse=curse), SYNTHETIC, "train", bad("curse", threat=0.0))
         for curse in CERTAIN_CURSES
         for line in PLAIN_CURSE_LINES
     ]
+
+
+def family_rows(folder: Path = FAMILIES) -> list[Row]:
+    """Sentences written for the kinds of text that the sources lack: `clean/*.txt`, `bad/*.tsv` (labels, text)."""
+    rows = []
+    for path in sorted((folder / "clean").glob("*.txt")):
+        texts = path.read_text(encoding="utf-8").splitlines()
+        rows += [Row(text, f"clean/{path.stem}", "train", dict(CLEAN)) for text in texts if text.strip()]
+    for path in sorted((folder / "bad").glob("*.tsv")):
+        for line in path.read_text(encoding="utf-8").splitlines():
+            labels, _, text = line.partition("\t")
+            if text.strip():
+                rows.append(Row(text, f"bad/{path.stem}", "train", _as_written(labels.split(","))))
+    return rows
+
+
+def _as_written(labels: Sequence[str]) -> Targets:
+    """A writer who names no curse or threat means that there is none; contempt may be more than was named."""
+    silent = {name: 0.0 for name in ("curse", "threat") if name not in labels}
+    kinds = [label for label in labels if label.startswith("hate/")]
+    if kinds:
+        silent |= {name: 0.0 for name in SERVED if name.startswith("hate/") and name not in labels}
+    return bad(*labels, *(("hate",) if kinds else ()), **silent)
 
 
 def cursed_rows(harmless: Sequence[Row]) -> list[Row]:
@@ -76,24 +113,42 @@ def cursed_rows(harmless: Sequence[Row]) -> list[Row]:
     for index in generator.permutation(len(harmless))[:_CURSED_ROWS]:
         words = harmless[index].text.split()
         words.insert(int(generator.integers(len(words) + 1)), str(generator.choice(INTERJECTIONS)))
-        rows.append(Row(" ".join(words), CURSED, "train", _CURSE_TARGETS))
+        rows.append(Row(" ".join(words), CURSED, "train", bad("curse", threat=0.0)))
     return rows
 
 
+def sentiment_rows(rows: Iterable[Row], train: Iterable[Row], folder: Path = FAMILIES) -> list[tuple[Row, str]]:
+    """Rows with their tone: sentences written for it (`sentiment/*.txt`), and sources that take no side.
+
+    `rows` are all there are, of which `train` may be learnt from.
+    """
+    written = [
+        Row(text, f"sentiment/{path.stem}", "train")
+        for path in sorted((folder / "sentiment").glob("*.txt"))
+        for text in path.read_text(encoding="utf-8").splitlines()
+        if text.strip()
+    ]
+    kept = [
+        row for row in without_dev_texts([*rows, *held_out_rows(), *written]) if row.source.startswith("sentiment/")
+    ]
+    tones = [(row, row.source.removeprefix("sentiment/")) for row in kept]
+    return tones + [(row, "neutral") for row in train if row.source in _NEITHER]
+
+
 def training_rows(rows: Iterable[Row]) -> list[Row]:
-    """The rows to learn from: training splits of the files, merged, and the made-up ones; no dev text among them."""
-    given = [*rows, *innocent_rows(), *curse_rows()]
+    """The rows to learn from: training splits of the files, merged, and the made-up ones; no dev or test text."""
+    given = [*rows, *held_out_rows(), *innocent_rows(), *curse_rows(), *family_rows()]
     known = [row for row in without_dev_texts(given) if row.split == "train"]
     cursed = cursed_rows([row for row in known if row.source in (EVERYDAY, INNOCENT_SENTENCES)])
     return merge(row for row in without_dev_texts([*given, *cursed]) if row.split == "train")
 
 
 def targets_of(rows: Sequence[Row]) -> Floats:
-    """Targets `[rows, signals]`, NaN where a row's source is silent."""
-    targets = np.full((len(rows), len(SIGNALS)), np.nan, dtype=np.float32)
+    """Targets `[rows, TARGETS]`, NaN where a row's source is silent."""
+    targets = np.full((len(rows), len(TARGETS)), np.nan, dtype=np.float32)
     for index, row in enumerate(rows):
         for name, value in row.targets.items():
-            targets[index, SIGNAL_INDEX[name]] = value
+            targets[index, TARGET_INDEX[name]] = value
     return targets
 
 
@@ -101,10 +156,12 @@ def choose(rows: Sequence[Row], mixture: Mixture, generator: Generator) -> list[
     """Indices of one epoch's rows: a fresh draw from each source, in which a row comes again only after all others."""
     by_source: dict[str, list[int]] = {}
     for index, row in enumerate(rows):
-        by_source.setdefault(row.source, []).append(index)
+        bad = f"{row.source}:bad"
+        name = bad if bad in mixture.rows and row.targets.get(ANY) == 1 else row.source
+        by_source.setdefault(name, []).append(index)
     chosen: list[int] = []
     for source, indices in by_source.items():
-        wanted = mixture.rows.get(source, len(indices))
+        wanted = mixture.wanted(source, len(indices))
         rounds = -(-wanted // len(indices))
         order = [position for _ in range(rounds) for position in generator.permutation(len(indices))]
         chosen.extend(indices[position] for position in order[:wanted])
@@ -120,20 +177,52 @@ def noised(text: str, share: float, generator: Generator) -> str:
 
 @dataclass(frozen=True)
 class EpochMaker:
-    """Draws, disguises and tokenises an epoch's rows; `targets` go by row: labels, or soft ones."""
+    """Draws, disguises, surrounds and tokenises an epoch's rows; `targets` go by row: labels, or soft ones.
+
+    `pleasant`: harmless sentences to put around some texts, good and bad alike, so that neither length nor company
+    says anything.
+    """
 
     rows: Sequence[Row]
     targets: Floats
     tokenizer: Tokenizer
     mixture: Mixture
+    pleasant: Sequence[str] = ()
 
     def __call__(self, _epoch: int, generator: Generator) -> TrainingSet:
         """The training set of one epoch; the generator decides everything that is random."""
         chosen = choose(self.rows, self.mixture, generator)
         texts = [noised(self.rows[index].text, self._noise_share(index), generator) for index in chosen]
-        return TrainingSet(encode(self.tokenizer, texts, self.mixture.max_length), self.targets[chosen])
+        padded = generator.random(len(texts)) < (self.mixture.padded_share if self.pleasant else 0.0)
+        texts = [self._surrounded(text, generator) if pad else text for text, pad in zip(texts, padded, strict=True)]
+        ids = encode(self.tokenizer, texts, self.mixture.padded_max_length)
+        ids = [row if pad else cut(row, self.mixture.max_length) for row, pad in zip(ids, padded, strict=True)]
+        return TrainingSet(ids, self.targets[chosen])
+
+    def _surrounded(self, text: str, generator: Generator) -> str:
+        """`text` with up to four harmless sentences on each side, no longer than is read while training."""
+        before, after = generator.integers(0, _MOST_AROUND + 1, 2)
+        around = [self.pleasant[int(index)] for index in generator.integers(0, len(self.pleasant), before + after)]
+        room = _PADDED_CHARS - len(text)
+        kept = [sentence for sentence, end in zip(around, np.cumsum([*map(len, around)]), strict=True) if end < room]
+        split = int(len(kept) * before / max(before + after, 1))
+        joint = ("\n", " ", " ", ". ")[int(generator.integers(4))]
+        return normalise(joint.join([*kept[:split], text, *kept[split:]]))
 
     def _noise_share(self, index: int) -> float:
-        """A disguise would take the harmless meaning away from an innocent look-alike."""
-        innocent = self.rows[index].source in (INNOCENT, INNOCENT_SENTENCES)
-        return 0.0 if innocent else self.mixture.noise_share
+        """A disguise would take the harmless meaning away from an innocent look-alike, or the sense from a sign."""
+        source = self.rows[index].source
+        plain = source in (INNOCENT, INNOCENT_SENTENCES) or source.startswith("clean/") or source == "bad/disguised"
+        return 0.0 if plain else self.mixture.noise_share
+
+
+def pleasant_sentences(rows: Iterable[Row]) -> list[str]:
+    """Short harmless sentences among training rows."""
+    sources = (EVERYDAY, "clean/friendly", "clean/groups", "clean/homographs", "kda")
+    return [
+        normalise(row.text)
+        for row in rows
+        if row.source in sources
+        and row.targets.get(ANY) == 0
+        and _PLEASANT_CHARS[0] <= len(row.text) < _PLEASANT_CHARS[1]
+    ]

@@ -1,35 +1,33 @@
-"""What the labelled sources say, as one table of yes-or-no signals; what a source does not say stays unknown.
+"""What the labelled sources say, as one table of targets; what a source does not say stays unknown.
 
-Every source keeps a signal of its own, because they disagree on where offence begins. The labels that a bundle serves
-are read from the signals in `training/ship/calibrate.py`.
+One standard is served (docs/model.md states it): what a reasonable moderator of a Korean community or news site would
+act on. Sources that share it say it through `ANY`, whichever label they would give; a source whose standard is another
+one (BEEP's *offensive*, KoSBi's *unsafe*) keeps a signal of its own, which is learnt and not served.
 """
 
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-SIGNALS = (
-    "curse",  # pooled: any source's word for profanity
-    "kmhas/any",
-    "kmhas/curse",
-    "kmhas/hate",  # of any kind
-    "kmhas/origin",
-    "kmhas/appearance",
-    "kmhas/politics",
-    "kmhas/age",
-    "kmhas/gender",
-    "kmhas/religion",
-    "curse_detection/curse",
-    "beep/offensive",  # offensive or hate, against none
-    "beep/hate",
-    "beep/gender",
-    "malicious/malicious",
-    "hatescore/hate",
-    "nsmc/positive",
-)
-TOXIC_SIGNALS = tuple(name for name in SIGNALS if name != "nsmc/positive")
+from bundles.text.normalise import normalise
+from training.data.lexicon import CURSES
+
+KINDS = ("gender", "age", "origin", "politics", "religion", "appearance")
+ACCUSING = ("curse", "insult", "hate", "threat")
+"""The labels of which one makes a text other than clean."""
+SERVED = (*ACCUSING, *(f"hate/{kind}" for kind in KINDS))
+SIGNALS = (*SERVED, "beep/offensive", "kosbi/unsafe", "nsmc/positive")
+"""The outputs of the network while it learns."""
+ANY = "any"
+TARGETS = (*SIGNALS, ANY)
+"""The columns of a target: a signal each, and whether the text is anything but clean (no output of its own)."""
+TARGET_INDEX = {name: index for index, name in enumerate(TARGETS)}
 SIGNAL_INDEX = {name: index for index, name in enumerate(SIGNALS)}
 
 Targets = dict[str, float]
+CLEAN: Mapping[str, float] = dict.fromkeys((*SERVED, ANY), 0.0)
+_OFFENSIVE_ANY = 0.4
+"""BEEP's *offensive* is the strictest standard there is: between clean and what is acted on."""
 _KMHAS_KINDS = {
     "origin": "origin",
     "race": "origin",
@@ -39,51 +37,67 @@ _KMHAS_KINDS = {
     "gender": "gender",
     "religion": "religion",
 }
+_CURSE_WORD = re.compile("|".join(map(re.escape, CURSES)) + "|새끼|ㅅㅂ|ㅆㅂ|ㅂㅅ|ㅄ|ㅈㄹ|놈|쓰레기")
+
+
+def bad(*labels: str, **known: float) -> Targets:
+    """Targets of a text that is not clean, for the given labels."""
+    return {ANY: 1.0, **dict.fromkeys(labels, 1.0), **known}
 
 
 def _kmhas(row: Mapping[str, Any]) -> Targets:
     labels = row["labels"]
-    targets = {f"kmhas/{kind}": 0.0 for kind in _KMHAS_KINDS.values()}
-    targets |= {f"kmhas/{_KMHAS_KINDS[label]}": 1.0 for label in labels if label in _KMHAS_KINDS}
-    curse, hate = float("profanity" in labels), max(targets.values())
-    return targets | {"kmhas/any": max(curse, hate), "kmhas/hate": hate, "kmhas/curse": curse, "curse": curse}
+    if labels == ["not_hate"]:
+        return dict(CLEAN)
+    kinds = {f"hate/{kind}": 0.0 for kind in KINDS}
+    kinds |= {f"hate/{_KMHAS_KINDS[label]}": 1.0 for label in labels if label in _KMHAS_KINDS}
+    return {ANY: 1.0, "curse": float("profanity" in labels), "hate": max(kinds.values()), **kinds}
 
 
 def _curse_detection(row: Mapping[str, Any]) -> Targets:
-    curse = float("curse" in row["labels"])
-    return {"curse_detection/curse": curse, "curse": curse}
+    return bad("curse") if "curse" in row["labels"] else dict(CLEAN)
 
 
 def _beep(row: Mapping[str, Any]) -> Targets:
     label = row["labels"][0]
-    return {
-        "beep/offensive": float(label != "none"),
-        "beep/hate": float(label == "hate"),
-        "beep/gender": float(row["bias"] == "gender"),
-    }
+    if label == "none":
+        return {**CLEAN, "beep/offensive": 0.0}
+    served = bad() if label == "hate" else {ANY: _OFFENSIVE_ANY}
+    return {**served, "beep/offensive": 1.0}
 
 
 def _malicious(row: Mapping[str, Any]) -> Targets:
-    return {"malicious/malicious": float("malicious" in row["labels"])}
+    return bad("insult") if "malicious" in row["labels"] else dict(CLEAN)
 
 
 def _hatescore(row: Mapping[str, Any]) -> Targets:
-    hate = "혐오발언" in row["labels"]
-    targets = {"hatescore/hate": float(hate)}
-    if "Clean" not in row["labels"]:
-        return targets | {"malicious/malicious": 1.0}
-    written_by_rule = (
-        row["source"] != "온라인 댓글"
-    )  # sentences from templates and an encyclopaedia: clean by any standard
-    return dict.fromkeys(TOXIC_SIGNALS, 0.0) if written_by_rule else targets
+    if "혐오발언" in row["labels"]:
+        return bad("hate")
+    return bad("insult") if "단순 악플" in row["labels"] else dict(CLEAN)
 
 
-def _everyday(_row: Mapping[str, Any]) -> Targets:
-    return dict.fromkeys(TOXIC_SIGNALS, 0.0)
+def _kda(row: Mapping[str, Any]) -> Targets:
+    return bad("insult", curse=0.0) if "implicit" in row["labels"] else dict(CLEAN)
+
+
+def _kosbi(row: Mapping[str, Any]) -> Targets:
+    safe = "safe" in row["labels"]
+    return {**CLEAN, "kosbi/unsafe": 0.0} if safe else {"curse": 0.0, "threat": 0.0, "kosbi/unsafe": 1.0}
+
+
+def _harmless(_row: Mapping[str, Any]) -> Targets:
+    return dict(CLEAN)
 
 
 def _nsmc(row: Mapping[str, Any]) -> Targets:
-    return {"nsmc/positive": float("positive" in row["labels"])}
+    """A review's tone is no offence; whether one that curses offends is not known."""
+    positive = float("positive" in row["labels"])
+    known = {} if not positive and _CURSE_WORD.search(normalise(row["text"])) else CLEAN
+    return {**known, "nsmc/positive": positive}
+
+
+def _field(row: Mapping[str, Any]) -> Targets:
+    return {ANY: float("bad" in row["labels"])}
 
 
 def _unlabelled(_row: Mapping[str, Any]) -> Targets:
@@ -93,12 +107,16 @@ def _unlabelled(_row: Mapping[str, Any]) -> Targets:
 READERS: dict[str, Callable[[Mapping[str, Any]], Targets]] = {
     "beep": _beep,
     "curse_detection": _curse_detection,
-    "everyday_sentences": _everyday,
+    "everyday_sentences": _harmless,
+    "field": _field,
     "hatescore": _hatescore,
+    "headlines": _harmless,
+    "kda": _kda,
     "kmhas": _kmhas,
+    "kosbi": _kosbi,
     "malicious_comments": _malicious,
     "nsmc": _nsmc,
-    "synthetic": lambda row: dict(row["targets"]),
+    "square_questions": _harmless,
     "unlabelled_comments": _unlabelled,
 }
 """For each source, by the stem of its file: what one row says."""

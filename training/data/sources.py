@@ -1,5 +1,6 @@
 """The labelled files on disk, read into rows whose split is kept and whose dev texts are never trained on."""
 
+import csv
 import json
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
@@ -13,7 +14,13 @@ from bundles.text.normalise import normalise
 from shared.errors import ModelSourceError
 from training.data.signals import READERS, Targets
 
+TEST_DATA = Path(__file__).resolve().parents[2] / "tests" / "data"
+_TEXT_COLUMNS = ("text", "plain", "obfuscated")
 EVERYDAY = "everyday_sentences"
+_HELD_OUT = {EVERYDAY: 20, "hatescore": 4}
+"""Sources without a dev split of their own: one row in so many is held out, by a hash of its text."""
+_DEV_ONLY = ("field",)
+"""Never trained on, whatever its rows say."""
 
 
 @dataclass(frozen=True)
@@ -41,9 +48,12 @@ def read_source(path: Path) -> Iterator[Row]:
 
 
 def _split(row: Mapping[str, Any], source: str) -> str:
-    """The row's split; a fixed twentieth of the everyday sentences is held out of training, to be scored."""
-    if source == EVERYDAY and zlib.crc32(squashed(row["text"]).encode()) % 20 == 0:
-        return "held out"
+    """The row's split; of sources without a dev split a fixed part is held out of training, to be scored."""
+    part = _HELD_OUT.get(source)
+    if source in _DEV_ONLY:
+        return "dev"
+    if part and zlib.crc32(squashed(row["text"]).encode()) % part == 0:
+        return "dev"
     return str(row.get("split", "train"))
 
 
@@ -57,6 +67,20 @@ def read_folder(folder: Path) -> list[Row]:
     if not paths:
         raise ModelSourceError(f"{folder} holds none of the files to train on: {', '.join(READERS)}")
     return without_dev_texts([row for path in paths for row in read_source(path)])
+
+
+def read_table(path: Path) -> list[dict[str, str]]:
+    """Rows of a tab-separated file with a header."""
+    with path.open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE))
+
+
+def held_out_rows(folder: Path = TEST_DATA) -> list[Row]:
+    """Every text of the test sets, where the repository has them, as a dev row: none may be learnt from."""
+    tables = [read_table(path) for path in sorted(folder.glob("*.tsv"))]
+    cells = [record[name] for table in tables for record in table for name in _TEXT_COLUMNS if record.get(name)]
+    pleasant = [text for path in folder.glob("*.txt") for text in path.read_text(encoding="utf-8").splitlines()]
+    return [Row(text, "tests", "dev") for text in [*cells, *pleasant] if text]
 
 
 def without_dev_texts(rows: Iterable[Row]) -> list[Row]:

@@ -20,16 +20,23 @@ _LOWEST = -1e4
 class CommentNetwork(nn.Module):
     """Token ids `[batch, length]` and their mask -> logits `[batch, outputs]`."""
 
-    def __init__(self, encoder: BertModel, outputs: int) -> None:
+    def __init__(self, encoder: BertModel, outputs: int, window_tokens: int = 0) -> None:
         super().__init__()
         self.encoder = encoder
+        self.window_tokens = window_tokens
         self.head = nn.Linear(2 * encoder.config.hidden_size, outputs)
         nn.init.normal_(self.head.weight, std=0.02)
         nn.init.zeros_(self.head.bias)
 
     def forward(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
         """Logits; pooled over the tokens that the mask keeps."""
-        return cast("Tensor", self.head(self.features(input_ids, attention_mask)))
+        states = self.encoder(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state
+        if not self.window_tokens:
+            return cast("Tensor", self.head(pool(states, attention_mask)))
+        by_mean, by_highest = self.head.weight.chunk(2, dim=1)
+        tokens = nn.functional.linear(states, by_mean).float()
+        worst = worst_stretch(tokens, attention_mask.float(), self.window_tokens)
+        return worst + nn.functional.linear(highest(states, attention_mask), by_highest, self.head.bias)
 
     def features(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
         """What the head reads, `[batch, 2 * hidden]`."""
@@ -41,8 +48,28 @@ def pool(states: Tensor, attention_mask: Tensor) -> Tensor:
     """Mean and maximum over the unmasked tokens, side by side: a comment's tone, and its one worst word."""
     mask = attention_mask.unsqueeze(-1).to(states.dtype)
     mean = (states * mask).sum(1) / mask.sum(1)
-    highest = (states + (1.0 - mask) * _LOWEST).max(1).values
-    return torch.cat([mean, highest], dim=1)
+    return torch.cat([mean, highest(states, attention_mask)], dim=1)
+
+
+def highest(states: Tensor, attention_mask: Tensor) -> Tensor:
+    """The maximum of each feature over the unmasked tokens, `[batch, hidden]`."""
+    mask = attention_mask.unsqueeze(-1).to(states.dtype)
+    return (states + (1.0 - mask) * _LOWEST).max(1).values
+
+
+def worst_stretch(tokens: Tensor, mask: Tensor, window_tokens: int) -> Tensor:
+    """The highest mean, over any `window_tokens` tokens in a row, of values `[batch, length, outputs]` a token.
+
+    A text shorter than the window gives its mean. So one bad sentence counts the same among many pleasant ones, as in
+    multiple-instance learning (Dietterich et al., 1997; Angelidis and Lapata, 2018).
+    """
+    kept = mask.unsqueeze(-1)
+    sums = (tokens * kept).cumsum(1)
+    before = nn.functional.pad(sums, (0, 0, window_tokens, 0))[:, :-window_tokens]
+    width = mask.sum(1, keepdim=True).clamp(max=window_tokens)
+    means = (sums - before) / width.unsqueeze(-1)
+    whole = kept * (mask.cumsum(1) >= width).unsqueeze(-1).float()
+    return (means + (1.0 - whole) * _LOWEST).max(1).values
 
 
 def load_encoder(folder: Path, layers: Sequence[int] | None = None) -> BertModel:
@@ -89,7 +116,11 @@ def keep_layers(encoder: BertModel, layers: Sequence[int]) -> BertModel:
 def save_network(network: CommentNetwork, folder: Path) -> None:
     """Write config and weights, so that `load_network` restores the network."""
     folder.mkdir(parents=True, exist_ok=True)
-    config = {**network.encoder.config.to_dict(), "outputs": network.head.out_features}
+    config = {
+        **network.encoder.config.to_dict(),
+        "outputs": network.head.out_features,
+        "window_tokens": network.window_tokens,
+    }
     (folder / CONFIG_FILE).write_text(json.dumps(config, indent=1, default=str), encoding="utf-8")
     save_file({name: tensor.contiguous() for name, tensor in network.state_dict().items()}, folder / WEIGHTS_FILE)
 
@@ -98,6 +129,7 @@ def load_network(folder: Path) -> CommentNetwork:
     """The network that `save_network` wrote, ready to be evaluated."""
     config = json.loads((folder / CONFIG_FILE).read_text(encoding="utf-8"))
     outputs = config.pop("outputs")
-    network = CommentNetwork(new_encoder(BertConfig(**config)), outputs)
+    window_tokens = config.pop("window_tokens", 0)
+    network = CommentNetwork(new_encoder(BertConfig(**config)), outputs, window_tokens)
     network.load_state_dict(load_file(folder / WEIGHTS_FILE))
     return network.eval()

@@ -18,19 +18,16 @@ from tqdm import tqdm
 
 from bundles.text.normalise import normalise
 from training.data.batches import Floats
-from training.data.signals import SIGNAL_INDEX
 from training.data.sources import Row
 from training.learn.metrics import Flags
 
 log = logging.getLogger(__name__)
 
-SECOND_OPINIONS = ("beep/offensive", "kmhas/any", "kmhas/curse", "kmhas/hate")
-"""The signals that served labels take their standard from, but for curse-detection's, which has too few rows."""
 _FOLDS = 4
 _LEAST_OF_A_CLASS = 2 * _FOLDS  # with fewer rows there is nothing to learn n-grams from
 
 
-def opinions(rows: Sequence[Row], signals: Sequence[str] = SECOND_OPINIONS) -> Floats:
+def opinions(rows: Sequence[Row], signals: Sequence[str]) -> Floats:
     """Logits `[rows, signals]` of linear models, each fitted on the rows of its signal's own source.
 
     A row that a model is fitted on gets its logit from a fit without it (cross-fitting): told what it already knows,
@@ -67,25 +64,3 @@ def _cross_fitted(features: csr_matrix, own: list[int], truth: Flags) -> Floats:
         logits[:] = model.fit(features[own], truth).decision_function(features)
     logits[own] = cross_val_predict(model, features[own], truth, cv=_FOLDS, method="decision_function")
     return logits
-
-
-def with_second_opinions(teacher_logits: Floats, found: Floats, labels: Floats) -> Floats:
-    """The teacher's logits `[texts, signals]`, averaged with `opinions` where there are any.
-
-    Both are first measured by their mean and spread over the texts without a label (NaN in `labels`), which neither
-    learnt; the average keeps the teacher's own there.
-    """
-    together = teacher_logits.copy()
-    for opinion, signal in zip(found.T, SECOND_OPINIONS, strict=True):
-        column = SIGNAL_INDEX[signal]
-        taught, unseen = teacher_logits[:, column], np.isnan(labels[:, column])
-        if np.isnan(opinion).any() or not unseen.any():
-            continue
-        both = _standard(opinion, unseen) + _standard(taught, unseen)
-        together[:, column] = _standard(both, unseen) * taught[unseen].std() + taught[unseen].mean()
-    return together
-
-
-def _standard(values: Floats, over: Flags) -> Floats:
-    scaled: Floats = (values - values[over].mean()) / (values[over].std() + 1e-6)
-    return scaled

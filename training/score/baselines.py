@@ -1,14 +1,15 @@
-"""Keyword filters from PyPI, asked the same questions on the same rows: what people use today."""
+"""Keyword filters from PyPI, asked about the same texts: what people use today."""
 
 import importlib
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
-from training.learn.metrics import Confusion, confusion
-from training.score.evaluate import QUESTIONS
-from training.ship.calibrate import Dev
+from training.data.sets import TextSet
+from training.learn.metrics import Confusion, Flags
+from training.score.evaluate import question_scores
+from training.ship.serving import STRICTNESSES
 
 log = logging.getLogger(__name__)
 
@@ -39,13 +40,11 @@ def _nerv_filter() -> Filter:
     return lambda text: analyse(text).action.value != "NORMAL"
 
 
-def score_filter(flags_text: Filter, dev: Dev) -> dict[str, Confusion]:
-    """The filter's one yes or no against each question but sentiment."""
-    flagged = np.array([flags_text(row.text) for row in dev.rows], dtype=bool)
-    scores = {}
-    for question in QUESTIONS:
-        if question.truth.startswith("nsmc"):
-            continue
-        known, truth = dev.truth(question.truth)
-        scores[question.name] = confusion(flagged[known], truth[known])
-    return scores
+def filter_flags(flags_text: Filter, sets: Sequence[TextSet]) -> dict[str, Flags]:
+    """The filter's one yes or no for each text of each set."""
+    return {item.name: np.array([flags_text(text) for text in item.texts], dtype=bool) for item in sets}
+
+
+def filter_questions(by_set: Mapping[str, Flags]) -> dict[str, Confusion]:
+    """The questions' counts by a filter, which knows no strictness."""
+    return question_scores({f"{level}/{name}": flags for name, flags in by_set.items() for level in STRICTNESSES})

@@ -1,21 +1,23 @@
 """The model card of a bundle, its README.md: what it answers, what it was made from, its scores and its limits."""
 
-from collections.abc import Mapping
-
 from bundles.format import CARD_FILE, Bundle, write_manifest
-from training.learn.metrics import Confusion
-from training.score.evaluate import QUESTIONS
-from training.score.findings import BundleFindings, Findings
-from training.ship.serving import Taxonomy
+from training.score.findings import BundleFindings, Findings, Verdicts
+from training.score.report import share_table
+from training.ship.serving import STRICTNESSES, Taxonomy
 
 LICENCES = {
     "beep": ("kocohub/korean-hate-speech (BEEP!)", "CC BY-SA 4.0"),
     "curse_detection": ("2runo/Curse-detection-data", "MIT"),
     "everyday_sentences": ("songys/Chatbot_data", "MIT"),
+    "field": ("written for this project; dev rows only", "Apache-2.0"),
+    "headlines": ("kocohub/korean-hate-speech, news titles", "CC BY-SA 4.0"),
     "hatescore": ("sgunderscore/hatescore-korean-hate-speech", "Apache-2.0"),
+    "kda": ("minkyeongjeon/kda", "Apache-2.0"),
+    "kosbi": ("naver-ai/korean-safety-benchmarks, KoSBi", "MIT"),
     "kmhas": ("adlnlp/K-MHaS", "CC BY-SA 4.0"),
     "malicious_comments": ("ZIZUN/korean-malicious-comments-dataset", "MIT"),
     "nsmc": ("e9t/nsmc", "CC0"),
+    "square_questions": ("naver-ai/korean-safety-benchmarks, SQuARe", "MIT"),
     "unlabelled_comments": ("kocohub/korean-hate-speech, unlabelled comments", "CC BY-SA 4.0"),
 }
 _MEANINGS = {
@@ -23,8 +25,8 @@ _MEANINGS = {
     "curse": ("욕설", "비속어, 그 줄임말과 변형", "씨발 진짜 개같은 새끼야"),
     "insult": (
         "모욕·공격",
-        "욕설이 없어도 사람이나 작품을 깎아내리고 비아냥대는 말",
-        "연기도 못하는 게 꼴에 배우라고 설치네",
+        "욕설이 없어도 누군가를 깎아내리거나 공격하는 말",
+        "그 머리로 무슨 댓글을 단다고 설치냐",
     ),
     "hate": ("혐오", "집단을 싸잡아 멸시하는 말; 아래 종류를 함께 답함", "틀딱들은 투표권을 뺏어야 한다"),
     "hate/gender": ("성별", "여성, 남성, 성소수자", "김치녀들은 군대도 안 가면서 권리만 찾네"),
@@ -33,7 +35,9 @@ _MEANINGS = {
     "hate/politics": ("정치 성향", "지지자 집단", "대깨문들은 답이 없다"),
     "hate/religion": ("종교", "신자 집단", "개독들은 다 똑같다"),
     "hate/appearance": ("외모", "몸과 생김새", "돼지들은 밖에 나오지 마라"),
+    "threat": ("위협", "해치겠다는 말, 죽음을 바라는 말, 자해를 부추기는 말", "밤길 조심해라 찾아간다"),
     "positive": ("긍정", "호의적인 평", "최고의 영화, 또 보고 싶다"),
+    "neutral": ("중립", "호의도 비판도 아닌 글", "상영 시간은 두 시간입니다"),
     "negative": ("부정", "비판적인 평", "시간이 아까운 영화"),
 }
 
@@ -42,29 +46,38 @@ _NO_FILES = """## Trained on
 Made-up sentences (`training/data/made_up.py`): this bundle only proves that the pipeline runs."""
 _LICENCE = """
 
-The rows are what there was to draw from; `docs/research/model-notes.md` says how much of it the shipped networks saw.
-A text that several files share counts for the first of them. No dev row that the bundle is scored on is among the
-training rows, white space aside: the pipeline stops if one is. Sentences made up around curses and innocent look-alikes
-(`training/data/lexicon.py`) join them.
+The rows are what there was to draw from; `docs/research/model-notes.md` says how much of it the shipped networks saw. A
+text that several files share counts for the first of them. No text that the bundle is scored on is among the training
+rows, white space and disguises aside: the pipeline stops if one is. Sentences written for the kinds of text that these
+sources lack join them (`training/data/families/`, and those made up around curses and innocent look-alikes).
 
 **Licence of the weights: CC BY-SA 4.0.** K-MHaS and BEEP are share-alike, and weights learnt from them are treated as
 adapted from them; name the sources above when you pass the bundle on. The code is Apache-2.0."""
-_CHOSEN_ON_DEV = """## Scores on the dev splits
-
-By the decisions that the bundle makes at the thresholds it ships with. The thresholds and the calibration were chosen
-on these same dev rows, so expect a little less elsewhere.
-
-"""
 _SENTIMENT_USE = """## Use
 
-Tells favourable from unfavourable reviews in Korean. It was trained on film reviews; there is no neutral label, and a
-text that is neither gets a score near one half."""
+Tells favourable from unfavourable text in Korean; `neutral` is for text that is neither. It was trained on film
+reviews, and on sentences about shops, apps, food and games written for it."""
+_LINES = """## Where the lines are
+
+The standard is what a reasonable moderator of a Korean community or news site would act on. Examples on both sides:
+
+| label | counts | does not count |
+|---|---|---|
+| `curse` | 아 씨발 진짜, ㅅㅂ, 병1신, 뻐큐 | 시발점, 병신년(丙申年), "욕설은 삭제됩니다" |
+| `insult` | 그 머리로 무슨 댓글을 다냐, 부모가 뭘 가르쳤을까 | 연기가 아쉬웠다, 이 정책은 실패다, 서비스가 형편없다 |
+| `hate` | 틀딱들은 투표권을 뺏어야 한다 | 노인 인구가 늘고 있다, "틀딱"이라고 부르지 맙시다 |
+| `threat` | 밤길 조심해라, 죽여 버린다, 한강이나 가라 | 배고파 죽겠다, 몬스터를 다 죽였다, 한강에서 치맥하자 |
+
+Crude but friendly talk (존맛, 미쳤다), criticism of things, and words quoted to reject them are `clean`."""
 
 
 def write_card(bundle: Bundle, taxonomy: Taxonomy, findings: Findings) -> None:
     """Write the card into the bundle and the manifest anew."""
-    own = next(found for found in findings.bundles if found.name in bundle.config.name)
-    sections = [_head(bundle, own), _labels(taxonomy), _scores(own, findings), _limits(taxonomy), _sources(findings)]
+    own = next(found for found in findings.bundles if bundle.config.name.endswith(f"-{found.name}"))
+    sections = [_head(bundle, own), _labels(taxonomy)]
+    if own.verdicts:
+        sections += [_LINES, _strictness(taxonomy), _scores(own.verdicts, findings)]
+    sections += [_limits(taxonomy), _sources(findings)]
     (bundle.path / CARD_FILE).write_text("\n\n".join(sections) + "\n", encoding="utf-8")
     write_manifest(bundle.path)
 
@@ -72,37 +85,36 @@ def write_card(bundle: Bundle, taxonomy: Taxonomy, findings: Findings) -> None:
 def _head(bundle: Bundle, own: BundleFindings) -> str:
     return f"""# {bundle.config.name}
 
-A {own.layers}-layer BERT (hidden {own.width}), int8, {own.bytes_total / 1e6:.1f} MB, for Korean comments. It was
-distilled from a 12-layer teacher, with the word of linear n-gram models beside it. Both networks start from
-`intfloat/multilingual-e5-small` (MIT), its vocabulary cut to 8,102 Korean pieces. The pipeline that made it is
-`training/` (`make model`); `docs/model.md` is its full report, and `docs/model-bundles.md` describes the format."""
+A {own.layers}-layer BERT (hidden {own.width}), int8, {own.bytes_total / 1e6:.1f} MB, for Korean comments.
+It goes back to `intfloat/multilingual-e5-small` (MIT), its vocabulary cut to 8,102 Korean pieces. The pipeline that
+made it is `training/` (`make model`); `docs/model.md` is its full report, `docs/model-bundles.md` the format."""
 
 
 def _labels(taxonomy: Taxonomy) -> str:
     names = [*([taxonomy.clean_label] if taxonomy.clean_label else []), *taxonomy.names]
-    thresholds = {label.name: f"{label.threshold:.2f}" for label in taxonomy.labels if taxonomy.clean_label}
-    rows = [f"| `{name}` | {' | '.join(_MEANINGS[name])} | {thresholds.get(name, '')} |" for name in names]
-    return "## Labels\n\n| label | 뜻 | 무엇 | 예 | threshold |\n|---|---|---|---|---|\n" + "\n".join(rows)
+    rows = [f"| `{name}` | {' | '.join(_MEANINGS[name])} |" for name in names]
+    return "## Labels\n\n| label | 뜻 | 무엇 | 예 |\n|---|---|---|---|\n" + "\n".join(rows)
 
 
-def _scores(own: BundleFindings, findings: Findings) -> str:
-    columns = {"this bundle": own.int8, "float32": own.float32, "teacher, int8": own.teacher}
-    columns |= {name: scores for name, scores in findings.baselines.items() if own.robustness is not None}
-    return _CHOSEN_ON_DEV + score_table(columns)
+def _strictness(taxonomy: Taxonomy) -> str:
+    lines = [
+        f"| `{label.name}` | {' | '.join(f'{label.thresholds[level]:.2f}' for level in STRICTNESSES)} |"
+        for label in taxonomy.labels
+    ]
+    return (
+        "## Strictness\n\nThe score from which a label counts. `standard` is what a moderator would act on; `lenient` "
+        "flags about a third as\nmuch harmless text, for rooms where people know each other; `strict` is near to what "
+        "the annotators of BEEP! call\noffensive, for children's and brands' pages.\n\n"
+        f"| label | {' | '.join(f'`{level}`' for level in STRICTNESSES)} |\n|---|---|---|---|\n" + "\n".join(lines)
+    )
 
 
-def score_table(columns: Mapping[str, Mapping[str, Confusion]]) -> str:
-    """A table of the questions' figures, one column a system."""
-    lines = ["| question | metric | goal | " + " | ".join(columns) + " |", "|---|---|---|" + "---|" * len(columns)]
-    for question in QUESTIONS:
-        counts = [scores.get(question.name) for scores in columns.values()]
-        if any(count is not None for count in counts[:1]):
-            cells = [f"{getattr(count, question.metric):.3f}" if count else "" for count in counts]
-            asked = " or ".join(f"`{label}`" for label in question.labels)
-            lines.append(
-                f"| {question.name} ({asked}) | {question.metric} | {question.goal:.2f} | {' | '.join(cells)} |"
-            )
-    return "\n".join(lines)
+def _scores(verdicts: Verdicts, findings: Findings) -> str:
+    tables = [share_table(verdicts.sets, findings.filters, bad=bad) for bad in (False, True)]
+    return (
+        "## Scores\n\nShare of each set that is anything but `clean`. Thresholds were chosen on the sets that are not "
+        "marked *not tuned*.\n\n" + "\n\n".join(tables)
+    )
 
 
 def _limits(taxonomy: Taxonomy) -> str:
@@ -112,13 +124,11 @@ def _limits(taxonomy: Taxonomy) -> str:
 
 For sorting comments before a person looks: hide, queue or warn. `classification` is the one word to act on.
 
-- The standard of `insult` is BEEP's, the strictest of the sources: harsh criticism of a film or a person is often
-  marked. Raise its threshold (`THRESHOLDS=insult=0.8`) or ignore the label where criticism is welcome.
-- `hate` follows K-MHaS: contempt for a group. It reads words more than intent, so reports and quotations of hate are
-  often marked too; irony without a marked word is missed.
-- It is no judge of facts, threats, sexual content, spam or self-harm, and knows no conversation: each text
-  stands alone.
-- News comments of 2018 to 2020 taught it most of what it knows; newer slang will be missed until it is trained again.
+- It knows no conversation: each text stands alone, so irony and a friend's teasing can be taken for an attack, and an
+  attack that only its target understands is missed.
+- It is no judge of facts, sexual content, spam or a writer's own distress (우울하다, 힘들다 are `clean`).
+- Calm stereotypes about groups are mostly `clean`: few boards remove them.
+- News comments of 2018 to 2020 taught it much of what it knows; newer slang will be missed until it is trained again.
 - Do not decide about people by it alone."""
 
 

@@ -1,104 +1,161 @@
-"""Scores on the dev rows, by the decisions that a bundle makes at the thresholds it ships with.
+"""What a bundle does on sets of texts: the share it flags at each strictness, and scores against known truths."""
 
-The sources ask different questions, so each is asked of the labels that answer it: K-MHaS profanity of `curse`;
-K-MHaS any-hate and curse-detection, whose curse takes in slurs, of `curse` or `hate`; BEEP of anything but `clean`.
-"""
-
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from training.data.batches import Floats
-from training.learn.metrics import Confusion, Flags, calibration_error, confusion, sigmoid
-from training.ship.calibrate import Dev, truth_signals
-from training.ship.serving import Taxonomy, served_logits
+from training.data.sets import TextSet
+from training.learn.metrics import Confusion, Flags, calibration_error, confusion
+from training.ship.calibrate import Judged, known_truth
+from training.ship.serving import STANDARD, STRICT, STRICTNESSES, Taxonomy, scores_of
+
+_CALIBRATED_ROWS = 20_000
+
+
+@dataclass(frozen=True)
+class SetShare:
+    """The share of one set that is flagged, by strictness (or, of a keyword filter, under the filter's name)."""
+
+    name: str
+    bad: bool
+    limit: float | None
+    tuned: bool
+    texts: int
+    flagged: Mapping[str, float]
 
 
 @dataclass(frozen=True)
 class Question:
-    """One figure to reach: what is asked, of which labels, against which truth."""
+    """A macro-F1 over one harmless and some bad sets, at one strictness."""
 
     name: str
-    truth: str
-    labels: tuple[str, ...]
-    metric: str
+    harmless: tuple[str, ...]
+    bad: tuple[str, ...]
+    strictness: str
     goal: float
 
 
 QUESTIONS = (
-    Question("BEEP, offensive or hate", "beep/offensive", ("curse", "insult", "hate"), "macro_f1", 0.80),
-    Question("Curse-detection, curse", "curse_detection/curse", ("curse", "hate"), "f1", 0.83),
-    Question("Curse-detection, by `curse` alone", "curse_detection/curse", ("curse",), "f1", 0.83),
-    Question("K-MHaS, any hate", "kmhas/any", ("curse", "hate"), "macro_f1", 0.86),
-    Question("K-MHaS, curse", "kmhas/curse", ("curse",), "f1", 0.86),
-    Question("NSMC, positive", "nsmc/positive", ("positive",), "accuracy", 0.88),
+    Question("K-MHaS, any label", ("K-MHaS not_hate",), ("K-MHaS any label",), STANDARD, 0.87),
+    Question("curse-detection", ("curse-detection clean",), ("curse-detection curse",), STANDARD, 0.86),
+    Question("BEEP, offensive or hate", ("BEEP none",), ("BEEP offensive", "BEEP hate"), STRICT, 0.78),
 )
 
 
 @dataclass(frozen=True)
 class LabelScore:
-    """One served label on the dev rows that know its truth."""
+    """One served label at `standard`, on the dev rows whose source knows its truth."""
 
     name: str
-    threshold: float
     counts: Confusion
     calibration_error: float
 
 
-def questions_for(taxonomy: Taxonomy) -> list[Question]:
-    """The questions that a bundle's labels can answer."""
-    return [question for question in QUESTIONS if set(question.labels) <= set(taxonomy.names)]
+def flags(logits: Floats, taxonomy: Taxonomy, strictness: str) -> Flags:
+    """Whether each text is anything but clean."""
+    scores = scores_of(logits, taxonomy)[:, taxonomy.accusing]
+    thresholds = np.array([taxonomy.labels[index].thresholds[strictness] for index in taxonomy.accusing])
+    return np.asarray((scores >= thresholds - 1e-9).any(axis=1))
 
 
-def answers(question: Question, taxonomy: Taxonomy, logits: Floats) -> Flags:
-    """The bundle's yes or no for each text, from its served logits."""
-    flagged = np.zeros(len(logits), dtype=bool)
-    for name in question.labels:
-        index = taxonomy.names.index(name)
-        flagged |= passes(taxonomy, index, logits)
-    return flagged
+def share_of(found: Judged, taxonomy: Taxonomy) -> SetShare:
+    """The set's shares at each strictness."""
+    shares = {level: float(flags(found.logits, taxonomy, level).mean()) for level in STRICTNESSES}
+    texts = found.texts
+    return SetShare(texts.name, texts.bad, texts.limit, texts.tuned, len(texts.rows), shares)
 
 
-def passes(taxonomy: Taxonomy, index: int, logits: Floats) -> Flags:
-    """Whether a label counts: by its threshold, or, in a single choice, by being the highest."""
-    if taxonomy.clean_label is None:
-        return np.asarray(logits.argmax(axis=1) == index)
-    return np.asarray(sigmoid(logits[:, index]) >= taxonomy.labels[index].threshold)
-
-
-def score_questions(taxonomy: Taxonomy, served: Floats, dev: Dev) -> dict[str, Confusion]:
-    """Counts for each question; `served` are the served logits of the dev rows."""
+def question_scores(by_set: Mapping[str, Flags]) -> dict[str, Confusion]:
+    """Counts of each question whose sets are all there; `by_set`: what was flagged, by `strictness/set`."""
     scores = {}
-    for question in questions_for(taxonomy):
-        known, truth = dev.truth(question.truth)
-        scores[question.name] = confusion(answers(question, taxonomy, served)[known], truth[known])
+    for question in QUESTIONS:
+        names = [f"{question.strictness}/{name}" for name in (*question.harmless, *question.bad)]
+        if all(name in by_set for name in names):
+            truth = [np.full(len(by_set[name]), place >= len(question.harmless)) for place, name in enumerate(names)]
+            flagged = np.concatenate([by_set[name] for name in names])
+            scores[question.name] = confusion(flagged, np.concatenate(truth))
     return scores
 
 
-def score_labels(taxonomy: Taxonomy, served: Floats, dev: Dev) -> list[LabelScore]:
-    """Each label of a multi-label bundle against its own truth."""
+def flags_by_set(judged: Sequence[Judged], taxonomy: Taxonomy) -> dict[str, Flags]:
+    """What is flagged of each set at each strictness, as `question_scores` takes it."""
+    return {
+        f"{level}/{found.texts.name}": flags(found.logits, taxonomy, level)
+        for found in judged
+        for level in STRICTNESSES
+    }
+
+
+def score_labels(judged: Sequence[Judged], taxonomy: Taxonomy) -> list[LabelScore]:
+    """Each label against its own truth; calibration over the mixture that looks like use."""
     scores = []
     for index, label in enumerate(taxonomy.labels):
-        known, truth = dev.truth(*truth_signals(label.name))
-        probabilities = sigmoid(served[known, index])
-        counts = confusion(probabilities >= label.threshold, truth[known])
-        scores.append(LabelScore(label.name, label.threshold, counts, calibration_error(probabilities, truth[known])))
+        logits, truth, weights = known_truth(label.name, index, judged)
+        if not truth.any():
+            continue
+        column = np.zeros((len(logits), len(taxonomy.labels)), dtype=np.float32)
+        column[:, index] = logits
+        probabilities = scores_of(column, taxonomy)[:, index]
+        counts = confusion(probabilities >= label.thresholds[STANDARD], truth)
+        scores.append(LabelScore(label.name, counts, weighted_error(probabilities, truth, weights)))
     return scores
 
 
-def headline(scores: Mapping[str, Confusion]) -> dict[str, float]:
-    """The one figure of each question."""
-    metric = {question.name: question.metric for question in QUESTIONS}
-    return {name: float(getattr(counts, metric[name])) for name, counts in scores.items()}
+def weighted_error(probabilities: Floats, truth: Flags, weights: Floats) -> float:
+    """Expected calibration error over a mixture: rows drawn by weight, the same ones every time."""
+    generator = np.random.default_rng(0)
+    drawn = generator.choice(len(truth), _CALIBRATED_ROWS, p=weights / weights.sum())
+    return calibration_error(probabilities[drawn], truth[drawn])
 
 
-def any_flag(taxonomy: Taxonomy, served: Floats) -> Flags:
-    """Whether a text is anything but clean."""
-    tops = [index for index, name in enumerate(taxonomy.names) if "/" not in name]
-    return np.asarray(np.stack([passes(taxonomy, index, served) for index in tops]).any(axis=0))
+def not_clean_scores(found: Judged, taxonomy: Taxonomy) -> Floats:
+    """The score that a text is anything but clean: the highest of the accusing labels'."""
+    highest: Floats = scores_of(found.logits, taxonomy)[:, taxonomy.accusing].max(axis=1)
+    return highest
 
 
-def score_teacher(taxonomy: Taxonomy, signal_logits: Floats, dev: Dev) -> dict[str, float]:
-    """The figures of a network before export, from its signal logits."""
-    return headline(score_questions(taxonomy, served_logits(signal_logits, taxonomy), dev))
+def mixture_error(judged: Sequence[Judged], taxonomy: Taxonomy) -> float:
+    """Expected calibration error of `clean` over the mixture that looks like use."""
+    used = [found for found in judged if found.texts.weight]
+    scores = np.concatenate([not_clean_scores(found, taxonomy) for found in used])
+    truth = np.concatenate([np.full(len(found.logits), found.texts.bad) for found in used])
+    weights = np.concatenate([np.full(len(found.logits), found.texts.weight / len(found.logits)) for found in used])
+    return weighted_error(scores, truth, weights)
+
+
+def source_errors(judged: Sequence[Judged], taxonomy: Taxonomy) -> dict[str, float]:
+    """Calibration error of `clean` by set: how far the mean score lies from what the set is."""
+    return {
+        found.texts.name: float(abs(not_clean_scores(found, taxonomy) - found.texts.bad).mean()) for found in judged
+    }
+
+
+def found_against_flagged(
+    harmless: Judged, bad: Judged, taxonomy: Taxonomy, steps: int = 60
+) -> list[tuple[float, float]]:
+    """Points (share of the harmless flagged, share of the bad found) as one common threshold moves."""
+    low, high = (not_clean_scores(found, taxonomy) for found in (harmless, bad))
+    cuts = np.unique(np.quantile(np.concatenate([low, high]), np.linspace(0, 1, steps)))
+    return [(float((low >= cut).mean()), float((high >= cut).mean())) for cut in cuts]
+
+
+def rest_found(alone: Flags, diluted: Flags) -> float:
+    """Of the texts that were flagged alone, the share that is flagged diluted as well."""
+    return float(diluted[alone].mean()) if alone.any() else 0.0
+
+
+def by_name(judged: Sequence[Judged]) -> dict[str, Judged]:
+    """The judged sets by name."""
+    return {found.texts.name: found for found in judged}
+
+
+def filter_shares(flags_text: Mapping[str, Flags], sets: Sequence[TextSet], name: str) -> list[SetShare]:
+    """A keyword filter's shares, set by set."""
+    return [
+        SetShare(
+            item.name, item.bad, item.limit, item.tuned, len(item.rows), {name: float(flags_text[item.name].mean())}
+        )
+        for item in sets
+    ]

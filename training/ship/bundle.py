@@ -20,11 +20,12 @@ from bundles.format import (
     write_manifest,
 )
 from bundles.session import session_options
-from bundles.text.normalise import NORMALISERS
-from training.data.batches import Floats, cut, group_by_length
-from training.ship.serving import Taxonomy
+from bundles.text.normalise import CURRENT, NORMALISERS
+from bundles.windows import split_windows
+from training.data.batches import Floats, group_by_length
+from training.ship.serving import STANDARD, STRICTNESSES, Taxonomy
 
-NORMALISER = "kobert-1"
+NORMALISER = CURRENT
 
 
 def config_of(taxonomy: Taxonomy, name: str, max_length: int, pad_token_id: int) -> BundleConfig:
@@ -38,10 +39,16 @@ def config_of(taxonomy: Taxonomy, name: str, max_length: int, pad_token_id: int)
         max_length=max_length,
         pad_token_id=pad_token_id,
         clean_label=taxonomy.clean_label,
-        thresholds={label.name: round(label.threshold, 4) for label in taxonomy.labels} if multi_label else {},
+        thresholds=_thresholds(taxonomy, STANDARD) if multi_label else {},
+        strictness={level: _thresholds(taxonomy, level) for level in STRICTNESSES} if multi_label else {},
+        calibration={label.name: list(label.knots) for label in taxonomy.labels if label.knots},
         sub_labels=dict(taxonomy.sub_labels),
         normaliser=NORMALISER,
     )
+
+
+def _thresholds(taxonomy: Taxonomy, level: str) -> dict[str, float]:
+    return {label.name: label.thresholds[level] for label in taxonomy.labels}
 
 
 def write_bundle(folder: Path, config: BundleConfig, graph: Path, tokenizer: Tokenizer, card: str) -> Bundle:
@@ -60,6 +67,7 @@ class GraphRunner:
 
     def __init__(self, graph: Path, tokenizer: Tokenizer, *, max_length: int, pad_id: int, threads: int = 2) -> None:
         self.path = graph
+        self.normalise = NORMALISERS[NORMALISER]
         self.session = onnxruntime.InferenceSession(
             str(graph), session_options(threads), providers=["CPUExecutionProvider"]
         )
@@ -72,15 +80,24 @@ class GraphRunner:
         """The runner of a bundle on disk."""
         tokenizer = Tokenizer.from_file(str(bundle.tokenizer_path))
         config = bundle.config
-        return cls(
+        runner = cls(
             bundle.model_path, tokenizer, max_length=config.max_length, pad_id=config.pad_token_id, threads=threads
         )
+        runner.normalise = NORMALISERS[config.normaliser] if config.normaliser else str
+        return runner
 
     def logits(self, texts: Sequence[str], *, tokens_per_batch: int = 512) -> Floats:
-        """Logits `[texts, outputs]`, in the order of the texts; a text longer than a window is cut."""
-        normalise = NORMALISERS[NORMALISER]
-        encoded = self.tokenizer.encode_batch_fast([normalise(text) for text in texts])
-        return self.logits_of_ids([cut(item.ids, self.max_length) for item in encoded], tokens_per_batch)
+        """Logits `[texts, outputs]`, in the order of the texts: the highest of each text's windows, as it is served."""
+        encoded = self.tokenizer.encode_batch_fast([self.normalise(text) for text in texts])
+        windows = [self._windows(item.ids) for item in encoded]
+        rows = self.logits_of_ids([window for text in windows for window in text], tokens_per_batch)
+        starts = np.cumsum([0, *map(len, windows[:-1])])
+        highest: Floats = np.maximum.reduceat(rows, starts, axis=0)
+        return highest
+
+    def _windows(self, ids: Sequence[int]) -> list[list[int]]:
+        """A text's ids, the first and last of which are special tokens, cut as a worker cuts them."""
+        return [[ids[0], *window, ids[-1]] for window in split_windows(ids[1:-1], self.max_length - 2)]
 
     def logits_of_ids(self, ids: Sequence[Sequence[int]], tokens_per_batch: int = 512) -> Floats:
         """Logits of token ids, batches closed by their padded number of tokens."""

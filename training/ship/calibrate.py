@@ -1,153 +1,208 @@
-"""Calibration on the dev rows: served labels read from signals, scores that mean what they say, thresholds with an aim.
+"""Thresholds with an aim, and scores that mean what they say, both chosen on the dev rows.
 
-The served standard, label by label, is chosen here and nowhere else:
-
-- `curse` is profanity as K-MHaS marks it, in text like news comments; in text like a community's it is as wide as
-  curse-detection has it, slurs against a group included. `training/learn/distil.py` says how the two become one signal;
-- `insult` is BEEP's offence, the strictest of the sources: attack, mockery and ill will without a swear word;
-- `hate` is K-MHaS's: contempt for a group, with its kind.
+A strictness is a threshold for each label, chosen by what it may flag of the harmless sets and what it is to find of
+the bad ones (`training/sets.py`). Where both cannot be had the harmless side goes first.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+from sklearn.isotonic import IsotonicRegression
 
 from training.data.batches import Floats
-from training.data.signals import SIGNAL_INDEX
+from training.data.sets import TextSet
+from training.data.signals import Targets
 from training.data.sources import Row
-from training.learn.logistic import newton
 from training.learn.metrics import Flags, confusion, sigmoid
-from training.ship.serving import ServedLabel, Taxonomy, served_logits
+from training.ship.serving import (
+    LENIENT,
+    STANDARD,
+    STRICT,
+    STRICTNESSES,
+    Knots,
+    ServedLabel,
+    Taxonomy,
+    calibrated_logits,
+)
 
-_ROUNDS = 3
-_HARMLESS_FLAGGED = 0.01
-_GRID = np.round(np.arange(0.05, 0.951, 0.01), 2)
+_STARTS = 12
+_ROUNDS = 6
+_SEED = 20
+_GRID = np.round(np.arange(-1.6, 6.01, 0.1), 2)
+_MARGIN = 0.99
+"""Of a harmless limit that the choice keeps to: dev rows are a sample."""
+_LENIENT_SHARE = 0.35
+_STRICT_SHARE = 3.0
+_KNOTS = (-8.0, -4.0, -2.0, -1.0, 0.0, 1.0, 2.0, 4.0, 8.0)
+"""Places of the knots, in logits from the standard threshold."""
+_LEAST_SLOPE = 0.05
+_STEEPNESS = {"curse": 1.8, "insult": 0.5, "threat": 1.5}
+"""Above the turn, factors of the score's logit.
 
-# The truth that a served label is calibrated against: the signals of the sources whose standard it takes.
-TRUTHS: Mapping[str, tuple[str, ...]] = {
-    "curse": ("curse",),
-    "insult": ("beep/offensive",),
-    "hate": ("kmhas/hate",),
-}
+A curse is often an insult too, and sources that know insults do not tell the two apart. The classification is the label
+with the highest score, and is to be the more definite word.
+"""
+_EDGE = 0.002
+"""Scores learnt from a few thousand dev rows stay this far from 0 and 1."""
 
 
 @dataclass(frozen=True)
-class Dev:
-    """Dev rows and a model's signal logits for them, in one order."""
+class Judged:
+    """A set of texts with the graph's logits for them, `[texts, labels]`, the highest of each text's windows."""
 
-    rows: Sequence[Row]
+    texts: TextSet
     logits: Floats
 
-    def truth(self, *signals: str) -> tuple[Flags, Flags]:
-        """Where one of `signals` is known, and its value there (False elsewhere)."""
-        values = np.array([_first_known(row, signals) for row in self.rows], dtype=np.float32)
+    def flagged(self, thresholds: Floats, accusing: Sequence[int]) -> float:
+        """The share that any accusing label flags, by thresholds on the graph's logits."""
+        return float((self.logits[:, accusing] >= thresholds).any(axis=1).mean())
+
+
+def calibrate(taxonomy: Taxonomy, judged: Sequence[Judged]) -> Taxonomy:
+    """Choose thresholds for each strictness, then the map from logits to scores; all on the `tuned` sets."""
+    tuned = [found for found in judged if found.texts.tuned]
+    beep = [found for found in judged if found.texts.name.startswith("BEEP")]
+    raw = {
+        STANDARD: _choose(taxonomy, tuned, _limits(tuned, 1.0), []),
+        LENIENT: _choose(taxonomy, tuned, _limits(tuned, _LENIENT_SHARE), []),
+        STRICT: _choose(taxonomy, tuned, _limits(tuned, _STRICT_SHARE), beep),
+    }
+    raw[LENIENT] = np.maximum(raw[LENIENT], raw[STANDARD])
+    raw[STRICT] = np.minimum(raw[STRICT], raw[STANDARD])
+    kinds = _kind_thresholds(taxonomy, judged)
+    labels = []
+    for index, label in enumerate(taxonomy.labels):
+        place = taxonomy.accusing.index(index) if index in taxonomy.accusing else None
+        by_level = {level: kinds[index] if place is None else float(raw[level][place]) for level in STRICTNESSES}
+        labels.append(_calibrated(label, index, by_level, judged))
+    return replace(taxonomy, labels=tuple(labels))
+
+
+def _limits(judged: Sequence[Judged], share: float) -> Mapping[str, float]:
+    return {found.texts.name: share * (found.texts.limit or 0.0) for found in judged if not found.texts.bad}
+
+
+def _choose(
+    taxonomy: Taxonomy, judged: Sequence[Judged], limits: Mapping[str, float], beep: Sequence[Judged]
+) -> Floats:
+    """Thresholds `[accusing labels]` on logits: coordinate search from one common threshold and places around it."""
+    accusing = taxonomy.accusing
+
+    def merit(thresholds: Floats) -> float:
+        return _merit(judged, thresholds, accusing, limits) + 3 * _beep_macro_f1(beep, thresholds, accusing)
+
+    common = max(_GRID, key=lambda value: merit(np.full(len(accusing), value, dtype=np.float32)))
+    generator = np.random.default_rng(_SEED)
+    starts = [common + generator.normal(0, spread, len(accusing)) for spread in (0.0, *[1.0] * (_STARTS - 1))]
+    ends = [_descend(start.astype(np.float32), merit, generator) for start in starts]
+    return max(ends, key=merit)
+
+
+def _descend(thresholds: Floats, merit: Callable[[Floats], float], generator: np.random.Generator) -> Floats:
+    """The thresholds after some rounds of choosing one of them at a time, in random order."""
+    for _ in range(_ROUNDS):
+        for place in generator.permutation(len(thresholds)):
+            tried = [_with(thresholds, int(place), float(value)) for value in _GRID]
+            thresholds = _middle_best(tried, [merit(values) for values in tried])
+    return thresholds
+
+
+def _with(thresholds: Floats, place: int, value: float) -> Floats:
+    changed = thresholds.copy()
+    changed[place] = value
+    return changed
+
+
+def _middle_best(tried: Sequence[Floats], merits: Sequence[float]) -> Floats:
+    """The best after smoothing: a peak of a dev set is mostly luck."""
+    smooth = np.convolve(np.pad(merits, 1, mode="edge"), [0.25, 0.5, 0.25], mode="valid")
+    return tried[int(np.argmax(smooth))]
+
+
+def _merit(judged: Sequence[Judged], thresholds: Floats, accusing: Sequence[int], limits: Mapping[str, float]) -> float:
+    """What is found, less a steep price for each harmless set over its limit."""
+    total = 0.0
+    for found in judged:
+        share = found.flagged(thresholds, accusing)
+        if found.texts.bad:
+            goal = found.texts.limit or 0.0
+            total += share + 3 * min(share - goal, 0.0)
+        else:
+            limit = _MARGIN * limits[found.texts.name]
+            total -= 10 * max(share - limit, 0.0) / max(limit, 0.01) + share
+    return total
+
+
+def _beep_macro_f1(beep: Sequence[Judged], thresholds: Floats, accusing: Sequence[int]) -> float:
+    if not beep:
+        return 0.0
+    flags = np.concatenate([(found.logits[:, accusing] >= thresholds).any(axis=1) for found in beep])
+    truth = np.concatenate([np.full(len(found.logits), found.texts.bad) for found in beep])
+    return confusion(flags, truth).macro_f1
+
+
+def _kind_thresholds(taxonomy: Taxonomy, judged: Sequence[Judged]) -> dict[int, float]:
+    """For each kind of a label: the logit with the best F1 on the rows that name kinds."""
+    chosen = {}
+    for index, label in enumerate(taxonomy.labels):
+        if index not in taxonomy.accusing:
+            logits, truth, _ = known_truth(label.name, index, judged)
+            values = [confusion(logits >= threshold, truth).f1 for threshold in _GRID]
+            smooth = np.convolve(np.pad(values, 3, mode="edge"), np.ones(7) / 7, mode="valid")
+            chosen[index] = float(_GRID[int(np.argmax(smooth))])
+    return chosen
+
+
+def known_truth(label: str, index: int, judged: Sequence[Judged]) -> tuple[Floats, Flags, Floats]:
+    """Logits of a label, its truth and the rows' weights, over the weighted sets' rows whose source says it."""
+    logits, truth, weights = [], [], []
+    for found in judged:
+        if not found.texts.weight:
+            continue
+        values = np.array([_truth(row, label) for row in found.texts.rows], dtype=np.float32)
         known = ~np.isnan(values)
-        return known, known & (values > 0.5)
+        logits.append(found.logits[known, index])
+        truth.append(values[known] > 0.5)
+        weights.append(np.full(int(known.sum()), found.texts.weight / len(values), dtype=np.float32))
+    return np.concatenate(logits), np.concatenate(truth), np.concatenate(weights)
 
 
-def _first_known(row: Row, signals: Sequence[str]) -> float:
-    return next((row.targets[name] for name in signals if name in row.targets), float("nan"))
+def _truth(row: Row, label: str) -> float:
+    targets: Targets = row.targets
+    return targets.get(label, float("nan"))
 
 
-def truth_signals(label: str) -> tuple[str, ...]:
-    """The signals that are the truth of a served label."""
-    return TRUTHS.get(label, (f"kmhas/{label.removeprefix('hate/')}",))
-
-
-def fit_logistic(features: Floats, truth: Flags) -> tuple[Floats, float]:
-    """Weights and bias of a logistic regression (Platt scaling, for one feature), by Newton's method.
-
-    A signal whose weight comes out negative is left out: it would be the noise of a small dev set.
-    """
-    weights, bias = newton(features, truth)
-    negative = weights < 0
-    if negative.any() and not negative.all():
-        kept, bias = fit_logistic(features[:, ~negative], truth)
-        weights = np.zeros_like(weights)
-        weights[~negative] = kept
-    return weights, bias
-
-
-def calibrate(taxonomy: Taxonomy, dev: Dev, everyday: Floats) -> Taxonomy:
-    """Fit each label's weights and bias on the dev rows that know its truth, then choose the thresholds.
-
-    `everyday`: signal logits of harmless sentences held out of training, of which next to none may be flagged.
-    """
-    fitted = replace(taxonomy, labels=tuple(_fit_label(label, dev) for label in taxonomy.labels))
-    if taxonomy.clean_label is None:
-        return fitted
-    return _spare_the_harmless(choose_thresholds(fitted, dev), everyday)
-
-
-def _spare_the_harmless(taxonomy: Taxonomy, everyday: Floats) -> Taxonomy:
-    """Raise each threshold to where no more than `_HARMLESS_FLAGGED` of everyday sentences pass it."""
-    if not len(everyday):
-        return taxonomy
-    floors = np.quantile(sigmoid(served_logits(everyday, taxonomy)), 1 - _HARMLESS_FLAGGED, axis=0)
-    labels = tuple(
-        replace(label, threshold=max(label.threshold, round(min(float(floor), _GRID[-1]), 3)))
-        for label, floor in zip(taxonomy.labels, floors, strict=True)
+def _calibrated(
+    label: ServedLabel, index: int, thresholds: Mapping[str, float], judged: Sequence[Judged]
+) -> ServedLabel:
+    logits, truth, weights = known_truth(label.name, index, judged)
+    turn = thresholds[STANDARD]
+    # No dev row of the mixture is a threat: such a label keeps the graph's own logit, moved to the turn.
+    knots = (
+        fit_knots(logits, truth, weights, turn) if truth.any() else ((turn - 1.0, -1.0), (turn, 0.0), (turn + 1.0, 1.0))
     )
-    return replace(taxonomy, labels=labels)
+    steepness = _STEEPNESS.get(label.name, 1.0)
+    knots = tuple((raw, round(served * steepness, 4) if served > 0 else served) for raw, served in knots)
+    at = calibrated_logits(np.array([thresholds[level] for level in STRICTNESSES], dtype=np.float32), knots)
+    scores = {level: round(float(score), 3) for level, score in zip(STRICTNESSES, sigmoid(at), strict=True)}
+    return replace(label, knots=knots, thresholds=scores)
 
 
-def _fit_label(label: ServedLabel, dev: Dev) -> ServedLabel:
-    if label.name in ("negative", "positive"):
-        return _fit_temperature(label, dev)
-    known, truth = dev.truth(*truth_signals(label.name))
-    columns = [SIGNAL_INDEX[name] for name in label.signals]
-    weights, bias = fit_logistic(dev.logits[known][:, columns], truth[known])
-    return replace(label, weights=tuple(map(float, weights)), bias=bias)
+def fit_knots(logits: Floats, truth: Flags, weights: Floats, turn: float) -> Knots:
+    """A monotone map from logits to score logits that is 0 at `turn`, else as the observed rates are.
 
-
-def _fit_temperature(label: ServedLabel, dev: Dev) -> ServedLabel:
-    known, truth = dev.truth("nsmc/positive")
-    column = SIGNAL_INDEX["nsmc/positive"]
-    weights, bias = fit_logistic(dev.logits[known][:, [column]], truth[known])
-    sign = 0.5 if label.name == "positive" else -0.5
-    return replace(label, weights=(sign * float(weights[0]),), bias=sign * bias)
-
-
-def choose_thresholds(taxonomy: Taxonomy, dev: Dev) -> Taxonomy:
-    """One threshold a label. Each has its aim; the later ones are chosen with the earlier in force.
-
-    `curse`: the mean of its F1 on K-MHaS and of curse-or-hate's on curse-detection. `hate`: macro-F1 of curse-or-hate
-    on K-MHaS. `insult`: macro-F1 of anything-but-clean on BEEP. Kinds of hate: their own F1.
+    Isotonic regression (Zadrozny and Elkan, 2002), read at a few places and made strictly rising.
     """
-    scores = dict(zip(taxonomy.names, sigmoid(served_logits(dev.logits, taxonomy)).T, strict=True))
-    chosen = {name: _best_f1(scores[name], *dev.truth(*truth_signals(name))) for name in taxonomy.names}
-    for _ in range(_ROUNDS):  # `curse` and `hate` hang on each other
-        chosen["curse"] = _curse_threshold(scores["curse"], scores["hate"] >= chosen["hate"], dev)
-        chosen["hate"] = _best_macro(scores["hate"], scores["curse"] >= chosen["curse"], *dev.truth("kmhas/any"))
-    either = (scores["curse"] >= chosen["curse"]) | (scores["hate"] >= chosen["hate"])
-    chosen["insult"] = _best_macro(scores["insult"], either, *dev.truth("beep/offensive"))
-    labels = tuple(replace(label, threshold=chosen[label.name]) for label in taxonomy.labels)
-    return replace(taxonomy, labels=labels)
-
-
-def _curse_threshold(scores: Floats, hateful: Flags, dev: Dev) -> float:
-    profane, profane_truth = dev.truth("kmhas/curse")
-    abusive, abusive_truth = dev.truth("curse_detection/curse")
-    values = []
-    for threshold in _GRID:
-        cursed = scores >= threshold
-        narrow = confusion(cursed[profane], profane_truth[profane]).f1
-        wide = confusion((cursed | hateful)[abusive], abusive_truth[abusive]).f1
-        values.append((narrow + wide) / 2)
-    return _best(values)
-
-
-def _best_f1(scores: Floats, known: Flags, truth: Flags) -> float:
-    return _best([confusion(scores[known] >= threshold, truth[known]).f1 for threshold in _GRID])
-
-
-def _best_macro(scores: Floats, already: Flags, known: Flags, truth: Flags) -> float:
-    flagged = [(already | (scores >= threshold))[known] for threshold in _GRID]
-    return _best([confusion(flags, truth[known]).macro_f1 for flags in flagged])
-
-
-def _best(values: Sequence[float]) -> float:
-    """The threshold in the middle of the plateau around the best value: a peak of a dev set is mostly luck."""
-    smooth = np.convolve(np.pad(values, 3, mode="edge"), np.ones(7) / 7, mode="valid")
-    return float(_GRID[int(np.argmax(smooth))])
+    fitted = IsotonicRegression(y_min=_EDGE, y_max=1 - _EDGE, out_of_bounds="clip")
+    fitted.fit(logits, truth.astype(np.float32), sample_weight=weights)
+    places = turn + np.array(_KNOTS)
+    rates = fitted.predict(places)
+    served = np.log(rates / (1 - rates))
+    middle = len(_KNOTS) // 2
+    served[middle] = 0.0
+    for place in range(middle + 1, len(served)):
+        served[place] = max(served[place], served[place - 1] + _LEAST_SLOPE * (places[place] - places[place - 1]))
+    for place in range(middle - 1, -1, -1):
+        served[place] = min(served[place], served[place + 1] - _LEAST_SLOPE * (places[place + 1] - places[place]))
+    return tuple((round(float(raw), 3), round(float(value), 4)) for raw, value in zip(places, served, strict=True))

@@ -26,6 +26,7 @@ _LEVELS = 255
 _BINS = 2_048
 _SHARES = np.linspace(0.15, 1.0, 35)
 _CONTRIB = "com.microsoft"
+_ENCODER_NODES = ("/encoder/", "Attention_")
 _CALIBRATION_TEXTS = 640
 _CALIBRATION_BATCH = 32
 
@@ -83,8 +84,10 @@ def _not_from_quantiser(record: logging.LogRecord) -> bool:
 
 
 def _head_nodes(path: Path) -> list[str]:
+    """Every product outside the encoder: the head reads token vectors, and the vectors' maximum."""
     graph = onnx.load(str(path), load_external_data=False).graph
-    names = [node.name for node in graph.node if "logits" in node.output]
+    products = [node.name for node in graph.node if node.op_type in ("MatMul", "Gemm")]
+    names = [name for name in products if not name.startswith(_ENCODER_NODES)]
     return [*names, *(f"{name}_MatMul" for name in names)]  # the quantiser first takes a Gemm apart
 
 

@@ -1,10 +1,10 @@
-"""The labels that are served, read from the signals that were learnt: a weighted sum of their logits a label.
+"""The labels that are served: which signals they are, how their scores are calibrated, from which score they count.
 
-Because the network's head is linear too, the sum folds into it: the served graph has one logit a label, and what was
-calibrated here costs nothing when it runs.
+A served logit is a signal's own logit. A monotone map, kept in the bundle's config, turns it into a score that is 0.5
+where the standard decision turns (`shared` readers: docs/model-bundles.md).
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -12,19 +12,27 @@ import torch
 
 from bundles.format import BundleConfig
 from training.data.batches import Floats
-from training.data.signals import SIGNAL_INDEX, SIGNALS
+from training.data.signals import KINDS, SERVED, SIGNAL_INDEX
+from training.learn.metrics import sigmoid
 from training.learn.network import CommentNetwork
+
+Knots = tuple[tuple[float, float], ...]
+LENIENT, STANDARD, STRICT = STRICTNESSES = ("lenient", "standard", "strict")
 
 
 @dataclass(frozen=True)
 class ServedLabel:
-    """One served label: the signals that it is read from, and their weights once calibrated."""
+    """One served label.
+
+    `knots`: points (logit of the graph, logit of the score), between which the score's logit is a straight line.
+    `thresholds`: the score from which the label counts, by strictness.
+    """
 
     name: str
-    signals: tuple[str, ...]
-    weights: tuple[float, ...] = ()
-    bias: float = 0.0
-    threshold: float = 0.5
+    signal: str
+    sign: float = 1.0
+    knots: Knots = ()
+    thresholds: Mapping[str, float] = field(default_factory=lambda: dict.fromkeys(STRICTNESSES, 0.5))
 
 
 @dataclass(frozen=True)
@@ -40,54 +48,68 @@ class Taxonomy:
         """The labels' names, in the order of the logits."""
         return [label.name for label in self.labels]
 
+    @property
+    def accusing(self) -> list[int]:
+        """Places of the labels of which one makes a text other than clean."""
+        kinds = {name for names in self.sub_labels.values() for name in names}
+        return [index for index, name in enumerate(self.names) if name not in kinds]
 
-HATE_KINDS = ("gender", "age", "origin", "politics", "religion", "appearance")
+
 TOXICITY = Taxonomy(
-    labels=(
-        ServedLabel("curse", ("curse",)),
-        ServedLabel("insult", ("beep/offensive",)),
-        ServedLabel("hate", ("kmhas/hate", "kmhas/any", "beep/hate", "hatescore/hate")),
-        *(ServedLabel(f"hate/{kind}", (f"kmhas/{kind}",)) for kind in HATE_KINDS),
-    ),
+    labels=tuple(ServedLabel(name, name) for name in SERVED),
     clean_label="clean",
-    sub_labels={"hate": [f"hate/{kind}" for kind in HATE_KINDS]},
+    sub_labels={"hate": [f"hate/{kind}" for kind in KINDS]},
 )
-SENTIMENT = Taxonomy(
-    labels=(
-        ServedLabel("negative", ("nsmc/positive",), weights=(-0.5,)),
-        ServedLabel("positive", ("nsmc/positive",), weights=(0.5,)),
-    )
-)
+SENTIMENT_LABELS = ("negative", "neutral", "positive")
+SENTIMENT = Taxonomy(labels=tuple(ServedLabel(name, name) for name in SENTIMENT_LABELS))
 TAXONOMIES = {"default": TOXICITY, "sentiment": SENTIMENT}
 
 
 def taxonomy_of(config: BundleConfig) -> Taxonomy:
-    """The taxonomy of a finished bundle: its labels and thresholds, without what they were read from."""
-    labels = tuple(ServedLabel(name, (), threshold=config.thresholds.get(name, 0.5)) for name in config.labels)
+    """The taxonomy of a finished bundle."""
+    labels = tuple(
+        ServedLabel(
+            name,
+            name,
+            knots=tuple((knot[0], knot[1]) for knot in config.calibration.get(name, [])),
+            thresholds={
+                level: values.get(name, config.thresholds.get(name, 0.5)) for level, values in _levels(config).items()
+            },
+        )
+        for name in config.labels
+    )
     return Taxonomy(labels, config.clean_label, config.sub_labels)
 
 
-def mixing_matrix(taxonomy: Taxonomy) -> tuple[Floats, Floats]:
-    """Weights `[labels, signals]` and biases `[labels]` that turn signal logits into served ones."""
-    weights = np.zeros((len(taxonomy.labels), len(SIGNALS)), dtype=np.float32)
-    for index, label in enumerate(taxonomy.labels):
-        for name, weight in zip(label.signals, label.weights, strict=True):
-            weights[index, SIGNAL_INDEX[name]] = weight
-    return weights, np.array([label.bias for label in taxonomy.labels], dtype=np.float32)
+def _levels(config: BundleConfig) -> dict[str, Mapping[str, float]]:
+    return {level: config.strictness.get(level, config.thresholds) for level in STRICTNESSES}
 
 
-def served_logits(signal_logits: Floats, taxonomy: Taxonomy) -> Floats:
-    """Served logits `[texts, labels]` of signal logits `[texts, signals]`."""
-    weights, biases = mixing_matrix(taxonomy)
-    served: Floats = signal_logits @ weights.T + biases
-    return served
+def calibrated_logits(logits: Floats, knots: Sequence[tuple[float, float]]) -> Floats:
+    """Score logits of graph logits: straight lines between the knots, carried on beyond the outer ones."""
+    if not knots:
+        return logits
+    raw, served = (np.array(values, dtype=np.float64) for values in zip(*knots, strict=True))
+    inside = np.interp(logits, raw, served)
+    first, last = ((served[i + 1] - served[i]) / (raw[i + 1] - raw[i]) for i in (0, len(raw) - 2))
+    below = np.minimum(logits - raw[0], 0) * first
+    above = np.maximum(logits - raw[-1], 0) * last
+    mapped: Floats = (inside + below + above).astype(np.float32)
+    return mapped
+
+
+def scores_of(logits: Floats, taxonomy: Taxonomy) -> Floats:
+    """Scores `[texts, labels]` of the graph's logits `[texts, labels]`."""
+    columns = [sigmoid(calibrated_logits(logits[:, index], label.knots)) for index, label in enumerate(taxonomy.labels)]
+    scores: Floats = np.stack(columns, axis=1)
+    return scores
 
 
 def served_network(network: CommentNetwork, taxonomy: Taxonomy) -> CommentNetwork:
-    """The network whose head gives the served logits. The encoder is shared, not copied."""
-    weights, biases = (torch.from_numpy(part) for part in mixing_matrix(taxonomy))
-    served = CommentNetwork(network.encoder, len(taxonomy.labels))
+    """The network with the served labels alone as outputs. The encoder is shared, not copied."""
+    rows = [SIGNAL_INDEX[label.signal] for label in taxonomy.labels]
+    served = CommentNetwork(network.encoder, len(rows), network.window_tokens)
     with torch.no_grad():
-        served.head.weight.copy_(weights @ network.head.weight)
-        served.head.bias.copy_(weights @ network.head.bias + biases)
+        served.head.weight.copy_(network.head.weight[rows])
+        served.head.bias.copy_(network.head.bias[rows])
     return served.eval()

@@ -6,8 +6,8 @@ from tokenizers import Tokenizer
 
 from bundles.format import Bundle
 from bundles.text.normalise import NORMALISERS
+from bundles.windows import split_windows
 from shared.errors import BundleInvalidError, TextRejectedError
-from worker.inference.windows import split_windows
 
 
 class BundleTokenizer:

@@ -4,21 +4,27 @@ from pathlib import Path
 
 import pytest
 
-pytest.importorskip("torch", reason="the training extra is not installed")
+torch = pytest.importorskip("torch", reason="the training extra is not installed")
 
-import numpy as np
-from tokenizers import Tokenizer
+import numpy as np  # noqa: E402  after the skip
+from tokenizers import Tokenizer  # noqa: E402
 
-from bundles.format import load_bundle
-from training.learn.embedded import encoder_of_bundle
-from training.learn.network import CommentNetwork
-from training.pipeline import Output, run_pipeline
-from training.plan import SMOKE
-from training.score.findings import load_findings
-from training.ship.bundle import GraphRunner
-from training.user_data import UserTraining, train
-from training.user_table import split_rows
-from training.workspace import Workspace
+from bundles.format import load_bundle  # noqa: E402
+from shared.options import LEVELS  # noqa: E402
+from training.data.batches import pad  # noqa: E402
+from training.data.signals import SERVED  # noqa: E402
+from training.learn.embedded import encoder_of_bundle  # noqa: E402
+from training.learn.network import CommentNetwork, load_network  # noqa: E402
+from training.pipeline import Output, run_pipeline  # noqa: E402
+from training.plan import SMOKE  # noqa: E402
+from training.readme_table import ENGLISH, headline  # noqa: E402
+from training.score.findings import load_findings  # noqa: E402
+from training.ship.bundle import GraphRunner  # noqa: E402
+from training.ship.serving import SENTIMENT_LABELS, TOXICITY, served_network  # noqa: E402
+from training.user_data import UserTraining, train  # noqa: E402
+from training.user_table import split_rows  # noqa: E402
+from training.workspace import Workspace  # noqa: E402
+from worker.inference.verdict import Judge  # noqa: E402
 
 EMBEDDED = Path(__file__).resolve().parents[3] / "models" / "default"
 
@@ -34,23 +40,56 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_the_pipeline_yields_bundles_that_load_and_classify(made: Path) -> None:
-    for name, outputs in (("default", 9), ("sentiment", 2)):
+    for name, outputs in (("default", len(SERVED)), ("sentiment", len(SENTIMENT_LABELS))):
         bundle = load_bundle(made / "models" / name)
         logits = GraphRunner.of_bundle(bundle).logits(["이 영화는 정말 좋네요", "너 병신 꺼져라", "!"])
         assert logits.shape == (3, outputs)
         assert np.isfinite(logits).all()
 
 
+def test_the_bundle_has_three_levels_and_scores_that_turn_at_one_half(made: Path) -> None:
+    config = load_bundle(made / "models" / "default").config
+    assert set(config.strictness) == set(LEVELS)
+    assert config.strictness["standard"] == config.thresholds == dict.fromkeys(SERVED, 0.5)
+    assert set(config.calibration) == set(SERVED)
+    texts = ["이 영화는 정말 좋네요", "너 병신 꺼져라", "그 병신 그만해라 3"]
+    logits = GraphRunner.of_bundle(load_bundle(made / "models" / "default")).logits(texts)
+    judge = Judge(config, {})
+    for row in logits:
+        verdict = judge.judge([row])
+        assert next(iter(verdict.scores)) == verdict.classification
+        assert verdict.confidence >= 0.5
+
+
 def test_the_pipeline_learns_the_easy_rows(made: Path) -> None:
-    default, _ = load_findings(made / "work").bundles
-    assert default.int8["K-MHaS, curse"].f1 > 0.8
+    default, sentiment = load_findings(made / "work").bundles
+    assert default.verdicts
+    shares = {item.name: item.flagged["standard"] for item in default.verdicts.sets}
+    assert shares["curse-detection curse"] > 0.8
+    assert shares["curse-detection clean"] < 0.2
+    assert shares["everyday sentences"] < 0.2
+    assert default.verdicts.questions["K-MHaS, any label"].macro_f1 > 0.8
+    assert set(default.verdicts.diluted) == {2, 4, 8}
+    assert sentiment.verdicts is None
+    assert sentiment.sentiment["NSMC, positive or negative"] > 0.8
 
 
 def test_the_report_and_its_plots_are_written(made: Path) -> None:
     report = (made / "docs" / "model.md").read_text(encoding="utf-8")
-    for plot in ("model-default-labels.svg", "model-default-calibration.svg", "model-sentiment-calibration.svg"):
-        assert plot in report
-        assert (made / "docs" / plot).stat().st_size > 1_000
+    assert "model-default-curves.svg" in report
+    assert (made / "docs" / "model-default-curves.svg").stat().st_size > 1_000
+    assert "| K/DA neutral | " in report.partition("### Harmless text that is flagged")[2]
+    assert "| K/DA implicit | " in report.partition("### Bad text that is found")[2]
+
+
+def test_the_cards_say_what_the_bundles_are_and_fill_the_readmes_table(made: Path) -> None:
+    for name in ("default", "sentiment"):
+        config = load_bundle(made / "models" / name).config  # the card is a part of it
+        card = (made / "models" / name / "README.md").read_text(encoding="utf-8")
+        assert card.startswith(f"# {config.name}\n")
+        assert all(f"| `{label}` |" in card for label in config.labels)
+    card = (made / "models" / "default" / "README.md").read_text(encoding="utf-8")
+    assert "| threats | " in headline(card, ENGLISH)
 
 
 def test_a_second_run_trains_nothing_again(made: Path) -> None:
@@ -61,20 +100,19 @@ def test_a_second_run_trains_nothing_again(made: Path) -> None:
 
 
 def test_an_encoder_taken_out_of_a_bundle_says_what_the_bundle_says(made: Path) -> None:
-    import torch  # noqa: PLC0415
-
     bundle = load_bundle(made / "models" / "default")
-    encoder = encoder_of_bundle(bundle)
-    again = CommentNetwork(encoder, 9).eval()
     tokenizer = Tokenizer.from_file(str(bundle.tokenizer_path))
-    ids = tokenizer.encode("그 배우는 정말 좋네요").ids
+    texts = ["그 배우는 정말 좋네요 3", "야 이 병신 그만해라", "이번 정책은 조금 아쉬웠어요"]
+    ids = [encoding.ids for encoding in tokenizer.encode_batch(texts)]
+    student = served_network(load_network(made / "work" / "student"), TOXICITY)
+    again = CommentNetwork(encoder_of_bundle(bundle), len(SERVED), student.window_tokens).eval()
+    again.head.load_state_dict(student.head.state_dict())
 
-    runner = GraphRunner.of_bundle(bundle)
     with torch.no_grad():
-        pooled = again.encoder(input_ids=torch.tensor([ids])).last_hidden_state.mean(1)
+        said = again(*pad(ids, bundle.config.pad_token_id)).numpy()
 
-    assert pooled.shape == (1, SMOKE.tiny.width if SMOKE.tiny else 0)
-    assert runner.logits_of_ids([ids]).shape == (1, 9)
+    # Rounding to int8 is all that lies between them.
+    np.testing.assert_allclose(said, GraphRunner.of_bundle(bundle).logits_of_ids(ids), atol=0.25)
 
 
 def test_a_users_table_becomes_a_bundle_that_tells_its_labels_apart(made: Path, tmp_path: Path) -> None:

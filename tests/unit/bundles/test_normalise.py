@@ -4,9 +4,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bundles.text.normalise import NORMALISERS, normalise
+from bundles.text.normalise import CURRENT, NORMALISERS, normalise
 
 KOREAN = st.text(alphabet="시씨발병신새끼개가나다ㅅㅂㅆㅋㅠㅜㅏㅣㅐㅗ1l8!.*~ \u200bａtlqkfrH", max_size=24)
+
+
+def test_an_hour_before_the_letters_of_a_curse_keeps_them_apart() -> None:
+    for text in ("네 시 발 기차", "다섯 시 발 버스를 탔다"):
+        assert normalise(text) == text
+    assert normalise("아 시 발 진짜") != "아 시 발 진짜"
 
 
 @given(st.one_of(st.text(max_size=60), KOREAN))
@@ -69,4 +75,76 @@ def test_innocent_text_stays_as_it_is(text: str) -> None:
 
 
 def test_every_version_is_found_by_its_name() -> None:
-    assert NORMALISERS["kobert-1"] is normalise
+    assert NORMALISERS[CURRENT] is normalise
+    assert set(NORMALISERS) == {"kobert-1", "kobert-2", "nfc"}
+
+
+@pytest.mark.parametrize(
+    ("sign", "plain"),
+    [
+        ("凸", "ㅗ"),
+        ("🖕🏽", "ㅗ"),
+        ("🖕🏻🖕🏿", "ㅗㅗ"),
+        ("ㅂ凸", "ㅂ ㅗ"),
+        ("╭∩╮", "ㅗ"),
+        ("sіbаl", "씨발"),
+        ("fucк", "fuck"),
+        ("ㅂ1ㅅ", "ㅂㅅ"),
+        ("ㅅ|ㅂ", "ㅅㅂ"),
+        ("아놔 ㅅ ㅂ", "아놔 ㅅㅂ"),
+        ("ㄱㅐㅅㄲ", "개ㅅㄲ"),
+        ("뻑큐 먹어", "뻐큐 먹어"),
+        ("F**K", "fuck"),
+        ("f u c k", "fuck"),
+        ("f***ing", "fucking"),
+        ("sh1t", "shit"),
+        ("BITCH", "bitch"),
+        ("a$$hole", "asshole"),
+        ("개색기", "개새끼"),
+        ("씨八", "씨팔"),
+        ("犬새끼", "개새끼"),
+        ("미친年", "미친년"),
+        ("口ㅣ친", "미친"),
+        ("쯧쯧", "쯔쯔"),
+        ("퉤퉤", "퇴퇴"),
+        ("씨뱔", "씨발"),
+        ("옘병", "염병"),
+    ],
+)
+def test_a_sign_of_abuse_is_written_as_the_vocabulary_knows_it_since_kobert_2(sign: str, plain: str) -> None:
+    assert normalise(sign) == plain
+    assert NORMALISERS["kobert-1"](sign) != plain
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "볼록(凸)렌즈",
+        "요철 凹凸",
+        "凸版印刷",
+        "凸 모양의 블록",
+        "아빠큐브 사줘",
+        "삼시 세끼",
+        "아저씨빨리 오세요",
+        "始發 丙申年",
+        "Москва",
+        "café ϕ μm",
+        "😂👍🏽",
+        "Fukuoka, Phuket, shift",
+        "ㄱ ㄴ ㄷ ㅁ ㅂ ㅅ",
+        "사람 人ㅠㅠ",
+        "감사합니다^^!",
+        "꿈을 좇다",
+    ],
+)
+def test_text_that_only_looks_like_a_sign_stays_as_it_is(text: str) -> None:
+    assert normalise(text) == text
+
+
+def test_the_penalty_of_a_crime_becomes_no_curse() -> None:
+    assert normalise("죗값을 치러야") == "죄값을 치러야"
+
+
+def test_kobert_1_leaves_the_signs_that_it_was_trained_with() -> None:
+    for text in ("凸", "🖕", "뻑큐", "쯧쯧", "f**k", "sіbаl"):
+        assert NORMALISERS["kobert-1"](text) == text

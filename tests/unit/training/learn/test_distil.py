@@ -1,77 +1,46 @@
-"""Distillation: whose word a target is, and that the features are what the head reads."""
+"""Distillation: whose word a target is."""
 
 import pytest
 
-torch = pytest.importorskip("torch", reason="the training extra is not installed")
+pytest.importorskip("torch", reason="the training extra is not installed")
 
-import numpy as np  # noqa: E402  after the skip
-from transformers import BertConfig  # noqa: E402
+import numpy as np
 
-from training.data.signals import SIGNAL_INDEX, SIGNALS  # noqa: E402
-from training.learn.distil import (  # noqa: E402
-    TEACHER_SHARE,
-    WithFeatures,
-    blend_curse,
-    distillation_loss,
-    feature_network,
-    logits_of_features,
-    soft_targets,
-)
-from training.learn.network import CommentNetwork, new_encoder  # noqa: E402
+from training.data.signals import ACCUSING, ANY, SIGNAL_INDEX, SIGNALS, TARGET_INDEX, TARGETS
+from training.learn.distil import TEACHER_SHARE, soft_targets
 
-UNKNOWN = float("nan")
+CURSE, INSULT, ANY_AT = TARGET_INDEX["curse"], TARGET_INDEX["insult"], TARGET_INDEX[ANY]
 
 
-def test_a_known_label_and_the_teacher_share_the_target() -> None:
-    targets = soft_targets(np.array([[1.0, UNKNOWN]], np.float32), np.zeros((1, 2), np.float32))
-    assert targets[0] == pytest.approx([TEACHER_SHARE * 0.5 + (1 - TEACHER_SHARE), 0.5])
+def taught(known: dict[str, float], said: dict[str, float], *, certain: bool = False) -> np.ndarray:
+    """The targets of one row with these labels and these logits of the teacher (0 where not named)."""
+    labels = np.full((1, len(TARGETS)), np.nan, np.float32)
+    for name, value in known.items():
+        labels[0, TARGET_INDEX[name]] = value
+    logits = np.zeros((1, len(SIGNALS)), np.float32)
+    for name, value in said.items():
+        logits[0, SIGNAL_INDEX[name]] = value
+    return soft_targets(labels, logits, np.array([certain], np.float32))[0]
+
+
+def sigmoid(logit: float) -> float:
+    return float(1 / (1 + np.exp(-logit)))
+
+
+def test_a_known_label_and_the_teacher_share_the_target_and_the_rest_is_the_teachers() -> None:
+    targets = taught({"curse": 1.0}, {"insult": 2.0})
+    assert targets[CURSE] == pytest.approx(TEACHER_SHARE * 0.5 + (1 - TEACHER_SHARE))
+    assert targets[INSULT] == pytest.approx(sigmoid(2.0))
+    assert not np.isnan(targets).any()
 
 
 def test_a_certain_label_stands_and_what_it_leaves_open_is_the_teachers() -> None:
-    labels = np.array([[0.0, UNKNOWN]], np.float32)
-    targets = soft_targets(labels, np.full((1, 2), 3.0, np.float32), certain=np.ones(1, np.float32))
-    assert targets[0] == pytest.approx([0.0, 1 / (1 + np.exp(-3.0))])
+    targets = taught({"curse": 0.0, ANY: 1.0}, {"curse": 3.0, "insult": 3.0}, certain=True)
+    assert (targets[CURSE], targets[ANY_AT]) == (0.0, 1.0)
+    assert targets[INSULT] == pytest.approx(sigmoid(3.0))
 
 
-def network() -> CommentNetwork:
-    torch.manual_seed(2)
-    config = BertConfig(
-        vocab_size=50, hidden_size=16, num_hidden_layers=1, num_attention_heads=2, intermediate_size=32, pad_token_id=1
-    )
-    return CommentNetwork(new_encoder(config), 3).eval()
-
-
-def test_features_and_head_give_the_networks_logits() -> None:
-    whole = network()
-    ids, mask = torch.randint(5, 50, (4, 7)), torch.ones(4, 7, dtype=torch.long)
-    with torch.no_grad():
-        expected = whole(ids, mask)
-        features = feature_network(whole)(ids, mask)
-        both = WithFeatures(whole)(ids, mask)
-    assert np.allclose(logits_of_features(whole, features.numpy()), expected.numpy(), atol=1e-5)
-    assert torch.allclose(both, torch.cat([expected, features], dim=1), atol=1e-6)
-
-
-def test_a_student_like_its_teacher_has_no_feature_loss() -> None:
-    loss = distillation_loss(1, torch.ones(2))
-    outputs = torch.tensor([[0.0, 0.3, -2.0]])
-    same = loss(outputs, torch.tensor([[UNKNOWN, 0.3, -2.0]]))
-    other = loss(outputs, torch.tensor([[UNKNOWN, 1.3, -2.0]]))
-    assert same == 0.0
-    assert other == pytest.approx(0.5)
-
-
-def test_curse_follows_the_standard_of_the_kind_of_text() -> None:
-    generator = np.random.default_rng(4)
-    sources = ["kmhas"] * 200 + ["curse_detection"] * 200 + ["nsmc"] * 2
-    like_community = np.array([0.0] * 200 + [1.0] * 200 + [0.0, 1.0], np.float32)
-    features = np.stack([like_community, generator.normal(size=402)], axis=1).astype(np.float32)
-    logits = np.zeros((402, len(SIGNALS)), np.float32)
-    logits[:, SIGNAL_INDEX["kmhas/curse"]] = -3.0
-    logits[:, SIGNAL_INDEX["curse_detection/curse"]] = 3.0
-
-    curse = blend_curse(logits, features, sources)[:, SIGNAL_INDEX["curse"]]
-
-    assert curse[:200].max() < -1.5
-    assert curse[200:400].min() > 1.5
-    assert curse[400] < -1.5 < 1.5 < curse[401]
+@pytest.mark.parametrize("highest", ACCUSING)
+def test_the_teacher_says_bad_as_surely_as_its_surest_accusing_label(highest: str) -> None:
+    others = {**dict.fromkeys(ACCUSING, -4.0), "hate/gender": 5.0, "beep/offensive": 5.0}
+    assert taught({}, {**others, highest: 1.5})[ANY_AT] == pytest.approx(sigmoid(1.5))

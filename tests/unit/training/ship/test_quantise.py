@@ -1,6 +1,7 @@
 """Int8 graphs: scales that fit the values, scores that do not hang on a text's neighbours, and a way back to floats."""
 
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
@@ -20,8 +21,15 @@ from training.ship.quantise import best_scale, calibration_feeds, quantise  # no
 PAD = 1
 
 
-@pytest.fixture(scope="module")
-def graphs(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path, list[list[int]]]:
+class Graphs(NamedTuple):
+    float32: Path
+    int8: Path
+    ids: list[list[int]]
+    network: CommentNetwork
+
+
+@pytest.fixture(scope="module", params=[0, 20], ids=["mean", "worst-stretch"])
+def graphs(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Graphs:
     folder = tmp_path_factory.mktemp("graphs")
     torch.manual_seed(3)
     config = BertConfig(
@@ -33,14 +41,14 @@ def graphs(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path, list[l
         pad_token_id=PAD,
     )
     generator = np.random.default_rng(3)
-    ids = [generator.integers(5, 120, size).tolist() for size in generator.integers(3, 30, 200)]
-    network = CommentNetwork(new_encoder(config), 3)
+    ids = [generator.integers(5, 120, size).tolist() for size in generator.integers(3, 60, 200)]
+    network = CommentNetwork(new_encoder(config), 3, request.param).eval()
     for name, parameter in network.named_parameters():
         if name.endswith("bias"):
             torch.nn.init.normal_(parameter, std=0.1)  # a bias of zeros would be optimised away
-    export_float(network, folder / "float.onnx", max_length=32)
+    export_float(network, folder / "float.onnx", max_length=64)
     quantise(folder / "float.onnx", folder / "int8.onnx", calibration_feeds(ids, PAD))
-    return folder / "float.onnx", folder / "int8.onnx", ids
+    return Graphs(folder / "float.onnx", folder / "int8.onnx", ids, network)
 
 
 def logits(path: Path, ids: list[list[int]]) -> np.ndarray:
@@ -49,31 +57,43 @@ def logits(path: Path, ids: list[list[int]]) -> np.ndarray:
     return session.run(["logits"], {"input_ids": rows.numpy(), "attention_mask": mask.numpy()})[0]
 
 
-def test_a_texts_score_is_the_same_alone_and_among_others(graphs: tuple[Path, Path, list[list[int]]]) -> None:
-    _, path, ids = graphs
-    together = logits(path, ids[:16])
-    alone = np.concatenate([logits(path, [row]) for row in ids[:16]])
+def test_a_texts_score_is_the_same_alone_and_among_others(graphs: Graphs) -> None:
+    together = logits(graphs.int8, graphs.ids[:16])
+    alone = np.concatenate([logits(graphs.int8, [row]) for row in graphs.ids[:16]])
     assert np.abs(together - alone).max() < 1e-5
 
 
-def test_int8_stays_close_to_float(graphs: tuple[Path, Path, list[list[int]]]) -> None:
-    float_path, path, ids = graphs
-    exact = logits(float_path, ids)
-    assert np.abs(logits(path, ids) - exact).mean() < 0.05 * exact.std()
+def test_int8_stays_close_to_float(graphs: Graphs) -> None:
+    exact = logits(graphs.float32, graphs.ids)
+    assert np.abs(logits(graphs.int8, graphs.ids) - exact).mean() < 0.05 * exact.std()
 
 
-def test_nothing_is_worked_out_by_the_batch_any_more(graphs: tuple[Path, Path, list[list[int]]]) -> None:
-    kinds = {node.op_type for node in onnx.load(str(graphs[1])).graph.node}
+def test_the_float_graph_says_what_the_network_says_of_texts_of_any_length(graphs: Graphs) -> None:
+    for rows in (graphs.ids[:1], graphs.ids[:40], [[5, 9]], [[7] * 20, [7] * 21], [[8] * 64]):
+        with torch.no_grad():
+            expected = graphs.network(*pad(rows, PAD)).numpy()
+        np.testing.assert_allclose(logits(graphs.float32, rows), expected, atol=2e-4)
+
+
+def test_nothing_is_worked_out_by_the_batch_any_more(graphs: Graphs) -> None:
+    kinds = {node.op_type for node in onnx.load(str(graphs.int8)).graph.node}
     assert "DynamicQuantizeLinear" not in kinds
     assert {"QAttention", "MatMulIntegerToFloat", "QEmbedLayerNormalization"} <= kinds
 
 
-def test_a_session_runs_norms_and_biases_as_the_graph_has_them(
-    graphs: tuple[Path, Path, list[list[int]]], tmp_path: Path
-) -> None:
+def test_the_head_stays_in_floats(graphs: Graphs) -> None:
+    graph = onnx.load(str(graphs.int8)).graph
+    widths = {tuple(item.dims) for item in graph.initializer if item.data_type == onnx.TensorProto.FLOAT}
+    assert widths & {(64, 3), (128, 3), (3, 64), (3, 128)}
+    assert not any(
+        "head" in name for node in graph.node if node.op_type.startswith("MatMulInteger") for name in node.input
+    )
+
+
+def test_a_session_runs_norms_and_biases_as_the_graph_has_them(graphs: Graphs, tmp_path: Path) -> None:
     options = session_options(threads=1)
     options.optimized_model_filepath = str(tmp_path / "as-run.onnx")
-    onnxruntime.InferenceSession(str(graphs[1]), options, providers=["CPUExecutionProvider"])
+    onnxruntime.InferenceSession(str(graphs.int8), options, providers=["CPUExecutionProvider"])
     run = onnx.load(str(tmp_path / "as-run.onnx")).graph.node
 
     operators = [node.op_type for node in run]

@@ -1,7 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from worker.inference.windows import split_windows
+from bundles.windows import split_windows
 
 
 def test_a_text_that_fits_is_one_window() -> None:
