@@ -11,6 +11,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -26,7 +27,12 @@ KEY = "secret"
 
 @pytest.fixture(scope="module")
 def closed(echo_bundle: Path) -> Iterator[Stack]:
-    settings = {"api_keys": KEY, "webhook_secret": "s", "max_open_jobs": 1_000_000, "root_path": "/kobert"}
+    settings: dict[str, Any] = {
+        "api_keys": KEY,
+        "webhook_secret": "s",
+        "max_open_jobs": 1_000_000,
+        "root_path": "/kobert",
+    }
     with (
         tempfile.TemporaryDirectory(prefix="kt-") as folder,
         running_stack(Path(folder), echo_bundle, **settings) as running,

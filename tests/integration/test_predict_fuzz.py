@@ -120,7 +120,7 @@ def http(stack: Stack) -> Iterator[httpx.Client]:
 def test_any_request_is_answered_or_refused_in_the_one_shape(
     http: httpx.Client, body: bytes, headers: dict[str, bytes]
 ) -> None:
-    answer = http.post("/predict", content=body, headers=headers)
+    answer = http.post("/predict", content=body, headers=[(name.encode(), value) for name, value in headers.items()])
 
     assert answer.status_code == 200 or 400 <= answer.status_code < 500, (answer.status_code, answer.text[:500])
     assert answer.headers["x-request-id"]
