@@ -1,4 +1,4 @@
-"""Ends a background task for certain."""
+"""Cancels a background task and waits until it has ended."""
 
 import asyncio
 from typing import Any
@@ -7,10 +7,9 @@ CANCEL_AGAIN_S = 0.5
 
 
 async def end_task(task: "asyncio.Task[Any] | None") -> None:
-    """Cancel `task` and wait until it has ended; its own error, if it had one, was its own to report.
+    """Cancel `task` and wait until it has ended; errors of the task are ignored.
 
-    One cancellation is not always enough: when it arrives just as a time-out of redis-py expires, the time-out wins and
-    the task goes on.
+    Cancels repeatedly, because a cancellation that arrives just as a time-out of redis-py expires is lost.
     """
     while task is not None and not task.done():
         task.cancel()

@@ -1,4 +1,4 @@
-"""What the routes share: the parts that `api.main` built, kept on the application."""
+"""The parts of the process that routes use, built by `api.main` and kept on the application."""
 
 from dataclasses import dataclass
 from typing import Annotated

@@ -1,7 +1,6 @@
 """The container's health check: `python -m api.health` exits with 0 when the API on this host answers `/health`.
 
-It asks whether the process lives, not whether it is ready: an API without a worker answers with a clear 503, and would
-not do so any better after a restart.
+It checks whether the process is alive, not whether it is ready: a restart would not help an API that has no worker.
 """
 
 import http.client
@@ -15,7 +14,7 @@ OK = 200
 
 
 def check(port: int, path: str) -> str | None:
-    """None if `path` is answered with 200, else why not."""
+    """None if `path` answers with 200, else the reason."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=TIMEOUT_S)
     try:
         connection.request("GET", path)
@@ -28,7 +27,7 @@ def check(port: int, path: str) -> str | None:
 
 
 def main(path: str = "/health") -> int:
-    """Check with the settings of the environment; returns the exit code."""
+    """Check, with settings from the environment; returns the exit code."""
     try:
         fault = check(load_settings().port, path)
     except KobertError as error:

@@ -14,19 +14,23 @@ import uvicorn
 from fastapi import Depends, FastAPI
 
 from api.context import Context
-from api.http import errors
+from api.http import cross_origin, errors
 from api.http.auth import owner_of_key, require_owner
+from api.http.openapi import DescribedApi
+from api.http.origins import OriginsMiddleware
+from api.http.protocol import HeadLimits, bounded_protocol
+from api.http.proxies import ProxiesMiddleware
 from api.http.request_id import RequestIdMiddleware
 from api.jobs.running import running_jobs
 from api.metrics.counters import ApiMetrics
 from api.metrics.gauges import LiveGauges
 from api.metrics.observation import ObservationMiddleware
 from api.queue.running import running_path
-from api.routes import jobs, metrics, predict, status
+from api.routes import docs, jobs, metrics, predict, status
 from api.store_watch import running_store_watch
 from shared.commands import kobert_command
 from shared.errors import EXIT_CONFIG, KobertError, PortInUseError, SettingsError
-from shared.interpreter import spare_what_stays, switch_threads_promptly
+from shared.interpreter import freeze_startup_objects, shorten_switch_interval
 from shared.listening import open_listeners
 from shared.log import configure_logging, get_logger
 from shared.settings import Settings, load_settings
@@ -40,9 +44,9 @@ DESCRIPTION = """한국어 텍스트를 분류합니다 (clean, curse, insult, h
 Classifies Korean text on small CPU machines. Errors on every route have one shape, `{"error": {…}}`, and every answer
 carries an `X-Request-ID`.
 """
-# For what is left to do once everything is closed.
+# Time for the rest of the exit after everything is closed.
 EXIT_GRACE_S = 1.0
-# What uvicorn itself exits with when it cannot start.
+# The exit code of uvicorn when it cannot start.
 STARTUP_FAILURE = 3
 
 
@@ -50,40 +54,53 @@ def create_app(settings: Settings) -> FastAPI:
     """Build the application; connections are opened when it starts.
 
     Raises:
-        SettingsError: `REDIS_URL` is missing or no Redis address.
+        SettingsError: `REDIS_URL` is missing or not a Redis address.
     """
     if settings.redis_url is None:
         raise SettingsError(
             f"REDIS_URL is not set; the api needs the Redis that its workers use. {kobert_command('run')} starts both"
         )
-    app = FastAPI(
+    app = DescribedApi(
         title="kobert-classifier",
         version=version(DISTRIBUTION),
         description=DESCRIPTION,
         lifespan=_lifespan(settings, settings.redis_url),
+        docs_url=None,
         redoc_url=None,
     )
     app.state.metrics = ApiMetrics()
     app.state.owners = frozenset(map(owner_of_key, settings.api_keys or ()))
-    # The one added last is the outermost: the log line has the request's id.
-    app.add_middleware(ObservationMiddleware, metrics=app.state.metrics)
-    app.add_middleware(RequestIdMiddleware)
+    _add_middleware(app, settings)
     errors.install(app)
     app.include_router(status.router)
     app.include_router(metrics.router)
+    app.include_router(docs.router)
     app.include_router(predict.router, dependencies=[Depends(require_owner)])
     app.include_router(jobs.router)
     return app
+
+
+def _add_middleware(app: FastAPI, settings: Settings) -> None:
+    """From the innermost to the outermost: the log line has the request's id, and the host is checked as it came."""
+    cross_origin.install(app, settings.cors_origins)
+    app.add_middleware(ProxiesMiddleware, trusted=settings.trusted_proxies, root_path=settings.root_path)
+    if not app.state.owners:
+        hosts = (settings.host, *settings.allowed_hosts)
+        app.add_middleware(OriginsMiddleware, allowed_hosts=hosts, allowed_origins=settings.cors_origins)
+    app.add_middleware(ObservationMiddleware, metrics=app.state.metrics)
+    app.add_middleware(RequestIdMiddleware)
 
 
 def _lifespan(settings: Settings, redis_url: str) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         if not app.state.owners:
-            log.warning("api_is_open", advice="set API_KEYS, or let nobody reach this port whom you do not trust")
+            log.warning(
+                "api_is_open", advice="set API_KEYS, or make this port reachable only for clients that you trust"
+            )
         async with (
             running_path(settings, redis_url) as path,
-            running_jobs(settings, redis_url, path.publisher) as desk,
+            running_jobs(settings, redis_url, path.publisher, path.fleet) as jobs_service,
             running_store_watch(settings, redis_url) as store_watch,
         ):
             app.state.context = Context(
@@ -91,13 +108,13 @@ def _lifespan(settings: Settings, redis_url: str) -> Callable[[FastAPI], Abstrac
                 path.dispatcher,
                 path.fleet,
                 path.publisher,
-                desk,
+                jobs_service,
                 app.version,
                 time.time(),
                 store_watch,
             )
             app.state.metrics.watch(LiveGauges(path.redis, path.fleet, path.dispatcher, app.version))
-            spare_what_stays()
+            freeze_startup_objects()
             log.info("api_ready", process_id=path.process_id, workers=len(path.fleet.workers))
             yield
 
@@ -105,10 +122,10 @@ def _lifespan(settings: Settings, redis_url: str) -> Callable[[FastAPI], Abstrac
 
 
 class _Server(uvicorn.Server):
-    """Ends in time, whatever hangs.
+    """Ends in time, even if a thread hangs.
 
-    Python waits at its end for every thread, and a thread in a name lookup cannot be told to leave it: a name server
-    that does not answer would hold up the exit until whoever stops this process kills it.
+    Python waits for every thread at exit, and a name lookup cannot be interrupted: a name server that does not answer
+    would delay the exit until the supervisor kills the process.
     """
 
     def __init__(self, config: uvicorn.Config, shutdown_timeout_s: float) -> None:
@@ -116,14 +133,14 @@ class _Server(uvicorn.Server):
         self._shutdown_timeout_s = shutdown_timeout_s
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Let the requests in hand end, then close everything."""
+        """Let current requests finish, then close everything."""
         _exit_after(self._shutdown_timeout_s + EXIT_GRACE_S)
         await super().shutdown(sockets)
         _exit_after(EXIT_GRACE_S)
 
 
 def _exit_after(seconds: float) -> None:
-    """End the process after so long, unless it has ended by then."""
+    """End the process after `seconds`, unless it has ended by then."""
 
     def leave() -> None:
         log.warning("exit_held_up", threads=[thread.name for thread in threading.enumerate() if not thread.daemon])
@@ -145,12 +162,15 @@ def serve(settings: Settings) -> None:
         StartupError: nothing can listen on `HOST` and `PORT`.
     """
     require_fit_store(settings, log)
-    switch_threads_promptly()
+    shorten_switch_interval()
     config = uvicorn.Config(
         create_app(settings),
+        http=bounded_protocol(HeadLimits(settings.max_header_bytes, settings.max_headers)),
         log_config=None,
         access_log=False,
         server_header=False,
+        proxy_headers=False,  # ours are read by ProxiesMiddleware
+        timeout_keep_alive=settings.keep_alive_s,
         timeout_graceful_shutdown=int(settings.shutdown_timeout_s),
     )
     server = _Server(config, settings.shutdown_timeout_s)
@@ -163,8 +183,8 @@ def serve(settings: Settings) -> None:
 def _end_in_order(server: uvicorn.Server) -> None:
     """Make SIGTERM and SIGINT end this process with exit code 0.
 
-    uvicorn takes the signals while it serves. Once it has shut down it raises the one it had again, from inside its
-    event loop: being told to stop is no failure, and to leave from there can hang in uvloop for ever.
+    uvicorn handles the signals while it serves. After its shutdown it raises the signal again from inside its event
+    loop, where exiting can hang in uvloop for ever, and with an exit code that means failure.
     """
 
     def leave_unless_served(*_: object) -> None:
@@ -177,7 +197,7 @@ def _end_in_order(server: uvicorn.Server) -> None:
 
 
 def main() -> int:
-    """Run the API with the settings of the environment; returns the exit code."""
+    """Run the API with settings from the environment; returns the exit code."""
     try:
         settings = load_settings()
         configure_logging(settings, "api")

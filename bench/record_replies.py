@@ -27,6 +27,9 @@ COMMENTS = Path(__file__).with_name("comments.txt").read_text().splitlines()
 HELD_TO = ("content-type", "location", "retry-after", "content-disposition", "x-results-partial", "x-total-rows")
 JSON = {"content-type": "application/json"}
 SMOKE_REQUESTS = 12
+# Of two replies, what is printed from a little before their first difference on.
+SHOWN_BEFORE = 60
+SHOWN_CHARS = 300
 MASKS = (
     (re.compile(r"job_[0-9a-f]{24}"), "job_ID"),
     (re.compile(r'("\w+_at"):\d+'), r"\1:0"),
@@ -201,7 +204,7 @@ def _send(stack: Stack, planned: Sequence[Request]) -> Iterator[dict[str, object
                 job = answer.json()["id"]
             held = {name: _masked(answer.headers[name]) for name in HELD_TO if name in answer.headers}
             yield {
-                "request": f"{request.method} {request.path} {request.body[:200]!r}",
+                "request": f"{request.method} {request.path} {request.body[:300].decode('utf-8', 'replace')}",
                 "status": answer.status_code,
                 "headers": held,
                 "body": _masked(answer.content.decode("utf-8", "backslashreplace")),
@@ -218,8 +221,15 @@ def differences(before: Sequence[dict[str, object]], after: Sequence[dict[str, o
     if len(before) != len(after):
         yield f"{len(before)} replies before, {len(after)} after"
     for old, new in zip(before, after, strict=False):
-        if old != new:
-            yield f"{new['request']}\n- {_line(old)}\n+ {_line(new)}"
+        was, now = _line(old), _line(new)
+        if was != now:
+            start = max(0, _common_chars(was, now) - SHOWN_BEFORE)
+            shown = (f"{sign} {line[start : start + SHOWN_CHARS]}" for sign, line in (("-", was), ("+", now)))
+            yield "\n".join([str(new["request"])[:SHOWN_CHARS], *shown])
+
+
+def _common_chars(first: str, second: str) -> int:
+    return sum(1 for _ in itertools.takewhile(lambda pair: pair[0] == pair[1], zip(first, second, strict=False)))
 
 
 def _line(reply: dict[str, object]) -> str:

@@ -1,7 +1,7 @@
-"""What a model is on disk, and how the one that `MODEL` names is found."""
+"""Model bundles: their format on disk, and how to find the one that `MODEL` names."""
 
 import os
 
-# ONNX Runtime 1.32 reports its use to Microsoft, and keeps a device id in the home directory, unless told not to before
-# it is imported. Nothing leaves this machine that its owner has not sent.
+# Must be set before the import: ONNX Runtime 1.32 otherwise sends usage data to Microsoft and keeps a device id in the
+# home directory.
 os.putenv("ORT_DISABLE_TELEMETRY", "1")

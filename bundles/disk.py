@@ -1,4 +1,4 @@
-"""Says in one sentence what is wrong with a disk or a folder, and which setting moves the files elsewhere."""
+"""Explains disk errors in one sentence that names the setting with which to choose another folder."""
 
 import errno
 import shutil
@@ -15,7 +15,7 @@ _MIB = 1 << 20
 
 @contextmanager
 def disk_errors_explained(what: str, folder: Path, setting: str) -> Iterator[None]:
-    """Turn an `OSError` within into a `StartupError` about `what`, which is kept in `folder`, chosen by `setting`."""
+    """Raise a `StartupError` for any `OSError` inside: `what` could not be kept in `folder`, chosen by `setting`."""
     try:
         yield
     except OSError as error:

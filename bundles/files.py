@@ -1,4 +1,4 @@
-"""Which files of a folder or repository matter, judged by their names alone, so that nothing else is downloaded."""
+"""Picks the files of a model by their names, so that nothing else of a repository is downloaded."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields, replace
@@ -14,7 +14,7 @@ from shared.errors import ModelSourceError
 SourceKind = Literal["bundle", "checkpoint", "onnx"]
 
 BERT_CLASSIFIER = "BertForSequenceClassification"
-# Every one of them, in the order of preference.
+# All of them, in order of preference.
 _WEIGHTS = ("model.safetensors", "pytorch_model.bin", "textClassifierModel.pt")
 _ANY_WEIGHTS = ("*.pt", "*.pth", "*.bin", "*.safetensors")
 _ONNX = ("onnx/model.onnx", "model.onnx", "onnx/model_quantized.onnx", "model_quantized.onnx")
@@ -22,7 +22,7 @@ _SENTENCEPIECE = ("spiece.model", "*.spiece", "tokenizer.model", "sentencepiece.
 _VOCABULARY = ("vocab.pkl", "kobertvocab_*.json")
 _CATEGORIES = ("category.pkl", "categories.pkl", "label*.pkl")
 WEIGHT_SUFFIXES = frozenset({".pt", ".pth", ".bin", ".safetensors"})
-# What a trainer leaves beside the model; never the model itself.
+# Files that a trainer leaves beside the model.
 _TRAINER_STATE = ("optimizer.*", "scheduler.*", "rng_state*", "scaler.*", "training_args.*")
 
 
@@ -35,7 +35,7 @@ _Architectures = msgspec.json.Decoder(_Config)
 
 @dataclass(frozen=True)
 class SourceFiles:
-    """Names of the files that matter, relative to their folder; None for what is not there."""
+    """Names of the files of a model, relative to their folder; None for a file that is missing."""
 
     weights: str | None = None
     onnx: str | None = None
@@ -57,14 +57,14 @@ class SourceFiles:
         return "checkpoint" if self.weights else "onnx"
 
     def for_architectures(self, architectures: Sequence[str]) -> "SourceFiles":
-        """Without the ONNX export, or without weights of another architecture that has an export."""
+        """Drop the ONNX export, or the weights if their architecture is not supported and there is an export."""
         if self.weights and (not architectures or BERT_CLASSIFIER in architectures or not self.onnx):
             return replace(self, onnx=None, onnx_data=None)
         return replace(self, weights=None)
 
     @property
     def has_tokenizer(self) -> bool:
-        """Whether a tokenizer can be made of what is there."""
+        """Whether the files are enough to build a tokenizer."""
         return bool(self.tokenizer or self.sentencepiece or self.word_pieces)
 
     def by_role(self) -> dict[str, str]:
@@ -74,7 +74,7 @@ class SourceFiles:
 
 
 def choose_files(names: Iterable[str], where: str) -> SourceFiles:
-    """Pick the files of a model among `names`; `where` says in errors what was looked through.
+    """Pick the files of a model from `names`; `where` names the place in errors.
 
     Raises:
         ModelSourceError: there is no model among them, or more than one.
@@ -100,10 +100,10 @@ def choose_files(names: Iterable[str], where: str) -> SourceFiles:
 
 
 def read_architectures(config: Path) -> list[str]:
-    """What a transformers `config.json` says the model is.
+    """The architectures that a transformers `config.json` names.
 
     Raises:
-        ModelSourceError: it is no JSON object.
+        ModelSourceError: it is not a JSON object.
     """
     try:
         return _Architectures.decode(config.read_bytes()).architectures or []

@@ -1,4 +1,4 @@
-"""A model bundle: the folder that a worker loads. Reads it, and checks it against its manifest.
+"""Reads a model bundle, the folder that a worker loads, and checks it against its manifest.
 
 The format is described in `docs/model-bundles.md`; `BundleConfig` is its `config.json`.
 """
@@ -74,7 +74,7 @@ class Bundle:
 
 
 def sha256_of(path: Path) -> str:
-    """Hex digest of a file, read in pieces so that its size does not matter."""
+    """Hex SHA-256 of a file, read in pieces to keep memory small."""
     digest = hashlib.sha256()
     with path.open("rb") as file:
         while block := file.read(_READ_BYTES):
@@ -83,7 +83,7 @@ def sha256_of(path: Path) -> str:
 
 
 def write_manifest(path: Path) -> Manifest:
-    """Hash every file of the bundle folder `path` and write `manifest.json` beside them."""
+    """Hash every file in the bundle folder `path` and write its `manifest.json`."""
     files = {file.name: sha256_of(file) for file in sorted(path.iterdir()) if file.name != MANIFEST_FILE}
     manifest = Manifest(format_version=FORMAT_VERSION, files=files)
     encoded = msgspec.json.format(msgspec.json.encode(manifest), indent=1)

@@ -1,9 +1,10 @@
-"""Runs work in a Python process of its own, so that its memory and its libraries never reach the worker.
+"""Runs work in a separate Python process, so that its memory and its libraries never reach the worker.
 
 The request goes to the process as JSON on stdin; progress, and at the end a result or an error, come back as JSON lines
-on stdout. `answer_request` is the other side of it, inside the process.
+on stdout. `answer_request` runs inside that process.
 """
 
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -31,26 +32,26 @@ Request = TypeVar("Request", bound=msgspec.Struct)
 
 
 class Progress(msgspec.Struct, frozen=True, tag="progress"):
-    """What a process is doing; `fraction` is of the whole, between 0 and 1."""
+    """What the process is doing; `fraction` is the part done, from 0 to 1."""
 
     message: str
     fraction: float
 
 
 class Notice(msgspec.Struct, frozen=True, tag="notice"):
-    """Something that the user should know and that does not stop the work."""
+    """A warning for the user; the work goes on."""
 
     message: str
 
 
 class Done(msgspec.Struct, frozen=True, tag="done"):
-    """The end; `result` is for whoever asked."""
+    """The work succeeded, with its `result`."""
 
     result: dict[str, str]
 
 
 class Failed(msgspec.Struct, frozen=True, tag="failed"):
-    """The end, with the error of `shared.errors` that it was."""
+    """The work failed with an error of `shared.errors`."""
 
     code: str
     message: str
@@ -62,17 +63,19 @@ OnReport = Callable[[Progress | Notice], None]
 _decoder = msgspec.json.Decoder(Report)
 
 
-def run_process(module: str, request: msgspec.Struct, on_report: OnReport) -> dict[str, str]:
+def run_process(module: str, request: msgspec.Struct, on_report: OnReport, *, work: str) -> dict[str, str]:
     """Run `python -m module` on `request` to its end, passing on what it reports; returns its result.
+
+    `work` names it in errors, such as "the download of owner/name".
 
     Raises:
         KobertError: the error that the process ended with, or that it was killed.
     """
-    # stderr stays ours: a traceback of the process is the developer's, and belongs in the log.
+    # The process shares our stderr, so that its traceback reaches the log.
     command = [sys.executable, "-P", "-m", module]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:  # noqa: S603  our own
         if process.stdin is None or process.stdout is None:
-            raise StartupError(f"{module} could not be started")
+            raise StartupError(f"{work} could not be started")
         process.stdin.write(msgspec.json.encode(request))
         process.stdin.close()
         for line in process.stdout:
@@ -82,19 +85,19 @@ def run_process(module: str, request: msgspec.Struct, on_report: OnReport) -> di
             if isinstance(report, Failed):
                 raise _ERRORS.get(report.code, ModelSourceError)(report.message)
             on_report(report)
-    raise StartupError(_death(module, process.returncode))
+    raise StartupError(_death(work, process.returncode))
 
 
-def _death(module: str, returncode: int) -> str:
-    if returncode == -9:
-        return "the conversion was killed, most likely for want of memory: it needs up to 1.5 GB"
-    return f"{module} ended with exit code {returncode}; its last words are above"
+def _death(work: str, returncode: int) -> str:
+    if returncode == -signal.SIGKILL:
+        return f"{work} was killed, most likely because memory ran out"
+    return f"{work} failed with exit code {returncode}; see its output above"
 
 
 def answer_request(kind: type[Request], work: Callable[[Request, OnReport], dict[str, str]]) -> int:
-    """Inside the process: read the request, do the work, report; returns the exit code."""
+    """Read the request from stdin, do the work and report on stdout; returns the exit code."""
     output = sys.stdout.buffer
-    # What a library prints must not get between the reports.
+    # Send what a library prints to stderr, away from the reports.
     sys.stdout = sys.stderr
 
     def report(what: Report) -> None:
@@ -102,7 +105,7 @@ def answer_request(kind: type[Request], work: Callable[[Request, OnReport], dict
             output.write(msgspec.json.encode(what) + b"\n")
             output.flush()
         except BrokenPipeError:
-            sys.exit(_EXIT_ABANDONED)  # whoever asked has gone
+            sys.exit(_EXIT_ABANDONED)  # the parent process has gone
 
     try:
         result = work(msgspec.json.decode(sys.stdin.buffer.read(), type=kind), report)

@@ -1,6 +1,6 @@
-"""Makes the model ready and ends: `python -m bundles.prepare` downloads and converts what MODEL names, once.
+"""Downloads and converts the model that MODEL names, then ends: `python -m bundles.prepare`.
 
-For a container that has torch, so that the ones that serve need none: they find the bundle in the cache.
+Run it in a container that has torch. The containers that serve need no torch: they find the bundle in the cache.
 """
 
 import sys
@@ -16,7 +16,7 @@ EXIT_FAILED = 1
 
 
 def main() -> int:
-    """Resolve MODEL with the settings of the environment; returns the exit code."""
+    """Resolve MODEL with settings from the environment; returns the exit code."""
     try:
         settings = load_settings()
         configure_logging(settings, "prepare")

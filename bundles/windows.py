@@ -1,4 +1,4 @@
-"""Cuts a long text's tokens into overlapping windows of the model's length, so that nothing is left unread."""
+"""Cuts the tokens of a long text into overlapping windows of the model's length."""
 
 from collections.abc import Sequence
 

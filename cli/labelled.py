@@ -57,15 +57,17 @@ def read_labelled(file: Path, reading: ReadingOptions, label_column: str | None)
 
 def _rows_with_labels(source: Source, wanted: str | None) -> Iterator[tuple[Row, str]]:
     label_at: int | None = None
+    label_name = wanted
     for row in source.rows:
         cells = msgspec.json.decode(row.fields)
-        if row.error is not None and not isinstance(cells, list | dict):
-            yield row, ""
-        elif isinstance(cells, dict):
-            yield row, _as_label(cells.get(_label_name(cells, wanted)))
+        if isinstance(cells, dict):
+            label_name = label_name or _known_name(cells)
+            yield row, _as_label(cells.get(label_name)) if label_name else ""
         elif isinstance(cells, list):
             label_at = _label_at(list(source.describe()["columns"]), wanted) if label_at is None else label_at
             yield row, _as_label(cells[label_at])
+        elif row.error is not None:
+            yield row, ""
         else:
             raise MalformedRequestError("the lines hold texts alone; a table with a text and a label column is needed")
 
@@ -73,9 +75,7 @@ def _rows_with_labels(source: Source, wanted: str | None) -> Iterator[tuple[Row,
 def _label_at(columns: Sequence[str], wanted: str | None) -> int:
     if wanted is not None:
         return find_column(columns, wanted, "label_column")
-    known = [
-        index for index, name in enumerate(columns) if unicodedata.normalize("NFC", name).strip().lower() in LABEL_NAMES
-    ]
+    known = [index for index, name in enumerate(columns) if _is_label_name(name)]
     if len(known) != 1:
         raise MalformedRequestError(
             f"which column holds the label? Say label_column=NAME; the file has {shown(columns)}"
@@ -83,9 +83,16 @@ def _label_at(columns: Sequence[str], wanted: str | None) -> int:
     return known[0]
 
 
-def _label_name(fields: Mapping[str, Any], wanted: str | None) -> str:
-    names = list(fields)
-    return names[_label_at(names, wanted)]
+def _known_name(fields: Mapping[str, Any]) -> str | None:
+    """The field of an object that holds the label. One object may lack what the next one has."""
+    known = [name for name in fields if _is_label_name(name)]
+    if len(known) > 1:
+        raise MalformedRequestError(f"which field holds the label? Say label_column=NAME; there is {shown(known)}")
+    return known[0] if known else None
+
+
+def _is_label_name(name: str) -> bool:
+    return unicodedata.normalize("NFC", name).strip().lower() in LABEL_NAMES
 
 
 def _as_label(value: object) -> str:

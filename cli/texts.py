@@ -14,8 +14,8 @@ from api.uploads.sources import Source, choose_format, open_file
 from cli.uploads import READ_BYTES, STDIN, readable_name
 from cli.wording import in_cli_words
 from shared.errors import KobertError, RequestError
-from shared.jobs.records import RowError
 from shared.settings import Settings
+from shared.verdict import Failure
 
 # A pipe or a file on disk is the user's own; what a service takes is the service's to say.
 _NO_LIMIT = 1 << 62
@@ -37,7 +37,7 @@ class Item:
 
     name: str
     text: str | None
-    error: RowError | None = None
+    error: Failure | None = None
 
 
 @contextmanager

@@ -1,3 +1,3 @@
-"""Turning a checkpoint that a user already has into a model bundle."""
+"""Converts a user's checkpoint into a model bundle."""
 
-import bundles  # noqa: F401  first of all: it keeps ONNX Runtime from reporting to its vendor
+import bundles  # noqa: F401  must come first: it keeps ONNX Runtime from reporting to its vendor

@@ -11,12 +11,12 @@ from convert.pipeline import Conversion
 
 
 def convert(request: ConversionRequest, on_report: OnReport) -> dict[str, str]:
-    """Convert; the bundle lies in the output folder that the request names."""
+    """Convert; writes the bundle to the request's output folder."""
     with disk_errors_explained("the converted model", Path(request.output_dir).parent.parent, "CACHE_DIR"):
         Conversion(request, on_report).run()
     return {"bundle": request.output_dir}
 
 
 if __name__ == "__main__":
-    logging.disable(logging.WARNING)  # advice of the libraries to whoever calls them
+    logging.disable(logging.WARNING)  # hints for the callers of the libraries
     sys.exit(answer_request(ConversionRequest, convert))

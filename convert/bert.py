@@ -1,4 +1,4 @@
-"""The weights of a BERT classifier by name, as numpy arrays, and the sizes that follow from them."""
+"""The weights of a BERT classifier, as numpy arrays by name, and its sizes."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ Int8Array = NDArray[np.int8]
 
 @dataclass(frozen=True)
 class QuantisedMatrix:
-    """An int8 matrix `[out, in]` that stands for `(values - zero_point) * scale`, one scale in all or one a row."""
+    """An int8 matrix `[out, in]` that represents `(values - zero_point) * scale`; one scale, or one per row."""
 
     values: Int8Array
     scale: FloatArray
@@ -26,7 +26,7 @@ class QuantisedMatrix:
         return self.values.shape
 
     def to_float(self) -> FloatArray:
-        """The matrix that it stands for."""
+        """The float matrix that it represents."""
         scale, zero_point = self.scale.reshape(-1, 1), self.zero_point.reshape(-1, 1)
         return ((self.values.astype(np.int16) - zero_point) * scale).astype(np.float32)
 
@@ -87,7 +87,7 @@ class BertShape:
 
 @dataclass(frozen=True)
 class BertWeights:
-    """Everything that the graph of a BERT classifier is made of."""
+    """All weights of a BERT classifier."""
 
     shape: BertShape
     word_embeddings: FloatArray | QuantisedMatrix
@@ -100,7 +100,7 @@ class BertWeights:
 
     @property
     def is_quantised(self) -> bool:
-        """Whether its dense layers came as int8."""
+        """Whether its dense layers are int8 in the checkpoint."""
         return isinstance(self.classifier.weight, QuantisedMatrix) or any(
             isinstance(layer.query.weight, QuantisedMatrix) for layer in self.layers
         )

@@ -1,7 +1,7 @@
-"""Opens a `.pt` or `.bin` file of PyTorch without executing anything in it, and gives its tensors by name.
+"""Reads the tensors of a PyTorch `.pt` or `.bin` file without executing anything in it.
 
-Before torch sees the file, its container and the names in its pickle are checked here, so that what is refused is
-refused by name. `torch.load(weights_only=True)` then reads it, mapped into memory rather than copied.
+The container and the names in its pickle are checked before torch opens the file, so that an error can say what was
+found. Then `torch.load(weights_only=True)` maps the file into memory.
 """
 
 import pickletools
@@ -26,15 +26,15 @@ def read_tensors(path: Path) -> dict[str, Any]:
     """Return the state dict in `path`: name to tensor, or, for a quantised layer, to its packed parameters.
 
     Raises:
-        ModelSourceError: the file is damaged, is no state dict, or holds anything that a state dict never needs.
+        ModelSourceError: the file is damaged, is not a state dict, or contains objects that a state dict never needs.
     """
     is_zip = _is_zip(path)
     refuse_foreign_globals(path, set(_globals_of(path, is_zip=is_zip)))
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # torch announces the deprecation of the very format that is read here
+            warnings.simplefilter("ignore")  # torch warns that this format is deprecated
             loaded = torch.load(path, map_location="cpu", weights_only=True, mmap=is_zip)
-    except Exception as error:  # torch raises a dozen kinds for a damaged file; each means the same to its owner
+    except Exception as error:  # torch raises many kinds of errors for a damaged file
         raise _unreadable(path) from error
     tensors = _unwrap(loaded, path)
     _check_claimed_size(tensors, path)
@@ -109,7 +109,7 @@ def _globals_in_zip(path: Path) -> Iterator[str]:
 
 
 def _refuse_zip_bomb(path: Path, members: list[zipfile.ZipInfo]) -> None:
-    """PyTorch stores its members as they are: a compressed one, or more bytes than the file has, is no checkpoint."""
+    """Refuse compressed members: PyTorch never compresses a checkpoint."""
     unpacked_bytes, file_bytes = sum(member.file_size for member in members), path.stat().st_size
     if unpacked_bytes > file_bytes or any(member.compress_type != zipfile.ZIP_STORED for member in members):
         raise ModelSourceError(
@@ -137,7 +137,7 @@ def _globals_in_pickle(file: Any) -> Iterator[str]:  # noqa: ANN401  a zip membe
 
 
 def _unwrap(loaded: object, path: Path) -> dict[str, Any]:
-    """Find the state dict: the object itself, or what one of the usual names holds."""
+    """Find the state dict: the object itself, or an entry with one of the usual names."""
     while isinstance(loaded, Mapping):
         if any("." in str(key) for key in loaded):
             return {str(key): value for key, value in loaded.items()}
@@ -153,7 +153,7 @@ def _unwrap(loaded: object, path: Path) -> dict[str, Any]:
 def _check_claimed_size(tensors: Mapping[str, Any], path: Path) -> None:
     """Refuse tensors that claim more bytes than the file has: broadcast views, which would fill the memory."""
     claimed = sum(value.numel() * value.element_size() for value in tensors.values() if isinstance(value, torch.Tensor))
-    # Tied weights are stored once and counted twice; nothing honest is four times its file.
+    # Tied weights are stored once and counted twice. A real checkpoint never claims four times its size.
     if claimed > 4 * path.stat().st_size:
         raise ModelSourceError(f"{path.name} was refused: its tensors claim {claimed:,} bytes, far more than it holds")
 

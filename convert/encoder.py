@@ -1,4 +1,4 @@
-"""A base encoder to train further, made of any BERT checkpoint: KoBERT itself, or another from the Hub or a folder.
+"""Makes a base encoder for training from any BERT checkpoint: KoBERT, or another from the Hub or a folder.
 
 Writes the folder that `training.learn.network.load_encoder` reads: `config.json`, `tokenizer.json`, and
 `model.safetensors` without pooler and heads.
@@ -16,8 +16,9 @@ from safetensors.torch import save_file
 from bundles.files import SourceFiles
 from bundles.format import CONFIG_FILE, TOKENIZER_FILE
 from bundles.sources.conversion import ConversionOptions, ConversionRequest
+from convert.json_file import read_json
 from convert.model_source import read_weights
-from convert.tokenizer import choose_tokenizer, pad_token_id, read_json
+from convert.tokenizer import choose_tokenizer, pad_token_id
 from shared.errors import ModelSourceError
 
 _WEIGHTS_FILE = "model.safetensors"
@@ -29,10 +30,10 @@ def write_encoder(source: Path, files: SourceFiles, name: str, folder: Path) -> 
     """Write the encoder of the checkpoint in folder `source` into `folder`.
 
     Raises:
-        ModelSourceError: it is no BERT checkpoint, or it lacks its config or its tokenizer.
+        ModelSourceError: it is not a BERT checkpoint, or it lacks its config or its tokenizer.
     """
     if files.weights is None or files.config is None:
-        raise ModelSourceError(f"{name} is no base encoder: it needs weights of PyTorch and a config.json")
+        raise ModelSourceError(f"{name} is not a base encoder: it needs weights of PyTorch and a config.json")
     config = read_json(source / files.config)
     if config.get("model_type", "bert") != "bert":
         raise ModelSourceError(f"{name} is a {config['model_type']}; a base encoder must be a bert")

@@ -1,7 +1,7 @@
 """Writes a BERT classifier as an ONNX graph, already in the fused form that ONNX Runtime runs fastest.
 
 The graph is built from the weights, node by node, rather than traced and then fused: the int8 weights of a quantised
-checkpoint arrive in it bit by bit, it takes seconds, and it needs little more memory than the weights.
+checkpoint are kept exactly, it takes seconds, and it needs little more memory than the weights.
 
 Inputs `input_ids` and `attention_mask` (int64, `[batch, length]`, padded on the right), output `logits` (float32,
 `[batch, labels]`).
@@ -26,7 +26,7 @@ _ACTIVATIONS = {"relu": ("Relu", ""), "gelu": ("Gelu", _MICROSOFT), "gelu_tanh":
 
 
 def write_graph(weights: BertWeights, path: Path, *, external_weights: bool = False) -> None:
-    """Write the model to `path`; with `external_weights`, its tensors go to a file beside it, which is mapped."""
+    """Write the model to `path`; with `external_weights`, its tensors go to a second file, which can be mapped."""
     graph = GraphBuilder(weights, path.with_suffix(".weights") if external_weights else None)
     model = graph.build()
     path.write_bytes(model.SerializeToString())
@@ -173,7 +173,7 @@ class GraphBuilder:
 
 
 def _columns(linear: Linear) -> FloatArray:
-    """A float weight as ONNX multiplies by it: `[in, out]`."""
+    """A float weight in the layout of ONNX: `[in, out]`."""
     weight = linear.to_float().weight
     if isinstance(weight, QuantisedMatrix):
         raise TypeError("to_float() gave an int8 matrix")
@@ -181,7 +181,7 @@ def _columns(linear: Linear) -> FloatArray:
 
 
 def _stack(matrices: list[QuantisedMatrix]) -> QuantisedMatrix:
-    """Several matrices as one, each row keeping its own scale and zero point."""
+    """Concatenate matrices; each row keeps its scale and zero point."""
     return QuantisedMatrix(
         values=np.concatenate([matrix.values for matrix in matrices]),
         scale=np.concatenate([np.broadcast_to(matrix.scale, matrix.shape[:1]) for matrix in matrices]),

@@ -1,4 +1,4 @@
-"""The names of a classifier's classes: from the settings, `category.pkl` or the checkpoint's config, never invented."""
+"""Finds the names of a classifier's classes in the settings, in `category.pkl` or in the config."""
 
 import re
 from collections.abc import Mapping
@@ -12,10 +12,10 @@ _CLEAN_NAMES = ("clean", "정상")
 def choose_labels(
     set_by_user: list[str], categories: list[str] | None, id2label: Mapping[str, str] | None, count: int, source: str
 ) -> list[str]:
-    """The first of the three that names anything, if it names as many classes as the model has.
+    """The labels from the first of the three sources that has any.
 
     Raises:
-        ModelSourceError: none does, or their number is another than `count`, the outputs of the model.
+        ModelSourceError: none has labels, or their number is not `count`, the outputs of the model.
     """
     named = {
         "MODEL_LABELS": set_by_user,
@@ -37,7 +37,7 @@ def choose_labels(
 
 
 def are_placeholders(labels: list[str]) -> bool:
-    """Whether the names are those that transformers makes up: LABEL_0, LABEL_1, …."""
+    """Whether the names are the placeholders of transformers: LABEL_0, LABEL_1, …."""
     return all(_PLACEHOLDER.fullmatch(label) for label in labels)
 
 
@@ -45,7 +45,7 @@ def choose_clean_label(set_by_user: str | None, labels: list[str], *, multi_labe
     """The label that means "nothing wrong": the user's, else one that is called so.
 
     Raises:
-        ModelSourceError: the user's is none of the labels, and the model has one label a text.
+        ModelSourceError: the user's label is unknown, and the model gives one label per text.
     """
     if set_by_user is not None and set_by_user not in labels and not multi_label:
         raise ModelSourceError(f"CLEAN_LABEL={set_by_user} is none of the model's labels ({', '.join(labels)})")

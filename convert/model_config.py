@@ -8,7 +8,7 @@ from shared.errors import ModelSourceError
 
 
 class ModelConfig(msgspec.Struct, frozen=True, kw_only=True):
-    """What a checkpoint says of itself; the defaults are those of transformers' BERT."""
+    """The configuration of a checkpoint; the defaults are those of transformers' BERT."""
 
     architectures: list[str] | None = None
     model_type: str = "bert"
@@ -23,10 +23,10 @@ class ModelConfig(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def read_model_config(path: Path | None) -> ModelConfig:
-    """Read `config.json`; the defaults where there is no file.
+    """Read `config.json`; or the defaults if there is no file.
 
     Raises:
-        ModelSourceError: it is no JSON object, or a field has a value of another kind.
+        ModelSourceError: it is not a JSON object, or a field has a wrong type.
     """
     if path is None:
         return ModelConfig()

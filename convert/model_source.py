@@ -1,4 +1,4 @@
-"""The model of a source, whichever kind it is: it can be written in float and in int8."""
+"""The model of a source, a BERT checkpoint or an ONNX export, which can be written in float and in int8."""
 
 from pathlib import Path
 from typing import Any, Protocol
@@ -19,7 +19,7 @@ from shared.errors import ModelSourceError
 _FLOAT_FILE = "float.onnx"
 _DEFAULT_POSITIONS = 512
 _UNKNOWN_VOCABULARY = 1 << 31
-# These start counting positions after their padding id.
+# Architectures whose first position comes after the padding id.
 _OFFSET_POSITIONS = {"roberta": 2, "xlm-roberta": 2, "camembert": 2}
 _ACTIVATIONS: dict[str, Activation] = {
     "gelu": "gelu",
@@ -30,7 +30,7 @@ _ACTIVATIONS: dict[str, Activation] = {
 
 
 class TextClassifier(Protocol):
-    """A model that maps token ids to one score a label."""
+    """A model that maps token ids to one score per label."""
 
     labels: int
     vocabulary: int
@@ -46,7 +46,7 @@ class TextClassifier(Protocol):
         """Its kind and sizes, for a reader."""
 
     def describe_weights(self) -> str:
-        """What became of its weights, for a reader."""
+        """What was done with its weights, for a reader."""
 
 
 class BertClassifier:
@@ -65,7 +65,7 @@ class BertClassifier:
         return path
 
     def write_int8(self, path: Path) -> None:
-        """Write it rounded to int8, or with the int8 weights that it came with."""
+        """Write it rounded to int8, or with its own int8 weights."""
         write_graph(quantise(self._weights), path)
 
     def describe(self) -> str:
@@ -78,7 +78,7 @@ class BertClassifier:
 
 
 class OnnxClassifier:
-    """A text classifier that somebody exported to ONNX."""
+    """A text classifier exported to ONNX."""
 
     def __init__(self, path: Path, config: ModelConfig) -> None:
         self._path = path
@@ -90,17 +90,17 @@ class OnnxClassifier:
         self.positions = (config.max_position_embeddings or _DEFAULT_POSITIONS + offset) - offset
 
     def write_float(self, folder: Path) -> Path:
-        """Write it as it came, with its output named."""
+        """Write it unchanged, with its output named `logits`."""
         self._float_graph = folder / _FLOAT_FILE
         self._is_int8 = import_float_graph(self._path, self._float_graph)
         return self._float_graph
 
     def write_int8(self, path: Path) -> None:
-        """Write it rounded to int8, unless it came so."""
+        """Write it rounded to int8, unless it is int8 already."""
         write_int8(self._float_graph, path, is_int8=self._is_int8)
 
     def describe(self) -> str:
-        """Where it came from."""
+        """What it is."""
         return f"an ONNX export, {self.labels} labels"
 
     def describe_weights(self) -> str:
@@ -112,7 +112,7 @@ def open_model(weights: Path | None, onnx: Path | None, config: ModelConfig, sou
     """Read the model of a source.
 
     Raises:
-        ModelSourceError: it is damaged, or of an architecture that is not read here.
+        ModelSourceError: it is damaged, or its architecture is not supported.
     """
     if weights is not None:
         _refuse_other_architectures(config, source)
@@ -123,10 +123,10 @@ def open_model(weights: Path | None, onnx: Path | None, config: ModelConfig, sou
 
 
 def read_weights(path: Path) -> dict[str, Any]:
-    """The tensors of a checkpoint, whichever of PyTorch's formats it is in.
+    """The tensors of a checkpoint in any of PyTorch's formats.
 
     Raises:
-        ModelSourceError: it is damaged, or it asks to run something.
+        ModelSourceError: it is damaged, or it contains code.
     """
     if path.suffix != ".safetensors":
         return read_tensors(path)

@@ -1,4 +1,4 @@
-"""Takes an ONNX export of a text classifier: names its output `logits`, and rounds it to int8 if it is not yet."""
+"""Takes an ONNX export of a text classifier: names its output `logits`, and rounds it to int8 if needed."""
 
 from pathlib import Path
 
@@ -15,11 +15,11 @@ def import_float_graph(source: Path, target: Path) -> bool:
     """Write the graph at `source` to `target` in the shape that a bundle has; returns whether it is int8 already.
 
     Raises:
-        ModelSourceError: it is damaged, or it is no text classifier.
+        ModelSourceError: it is damaged, or it is not a text classifier.
     """
     try:
         model = onnx.load(str(source))
-    except Exception as error:  # onnx and protobuf raise several kinds for a damaged file
+    except Exception as error:  # onnx and protobuf raise several kinds of errors for a damaged file
         raise ModelSourceError(f"{source.name} is cut short or not an ONNX model; download or copy it again") from error
     _check_inputs(model, source.name)
     _name_output(model, source.name)
@@ -41,7 +41,7 @@ def write_int8(float_graph: Path, target: Path, *, is_int8: bool) -> None:
 
 
 def count_labels(graph: Path) -> int | None:
-    """How many labels the output says it has; None if it leaves that open."""
+    """The number of labels in the output's shape; None if it is not fixed."""
     model = onnx.load(str(graph), load_external_data=False)
     dimensions = model.graph.output[0].type.tensor_type.shape.dim
     return dimensions[1].dim_value or None if len(dimensions) == 2 else None
@@ -51,14 +51,14 @@ def _check_inputs(model: onnx.ModelProto, name: str) -> None:
     initialised = {tensor.name for tensor in model.graph.initializer}
     inputs = {value.name for value in model.graph.input} - initialised
     if "input_ids" not in inputs or inputs - _INPUTS:
-        raise ModelSourceError(f"{name} is no text classifier: its inputs are {', '.join(sorted(inputs)) or 'none'}")
+        raise ModelSourceError(f"{name} is not a text classifier: its inputs are {', '.join(sorted(inputs)) or 'none'}")
 
 
 def _name_output(model: onnx.ModelProto, name: str) -> None:
     outputs = model.graph.output
     chosen = next((output for output in outputs if output.name == "logits"), outputs[0] if len(outputs) == 1 else None)
     if chosen is None or len(chosen.type.tensor_type.shape.dim) != 2:
-        raise ModelSourceError(f"{name} is no text classifier: it has no output [batch, labels] called logits")
+        raise ModelSourceError(f"{name} is not a text classifier: it has no output [batch, labels] called logits")
     if chosen.name != "logits":
         model.graph.node.append(onnx.helper.make_node("Identity", [chosen.name], ["logits"]))
     named = onnx.ValueInfoProto()

@@ -1,8 +1,8 @@
-"""Reads the plain data in a pickle without executing it: no function of a pickle is ever looked up or called.
+"""Reads plain data from a pickle without executing it: no function in it is looked up or called.
 
-The opcodes are walked by a small machine that knows containers, numbers, text, and the classes named to it, whose
-instances it keeps as a name and a state. Everything else is refused with its name. That is enough for `category.pkl`
-and gluonnlp's `vocab.pkl` in protocols 0 to 5, and too little for an attack.
+A small interpreter handles the opcodes for containers, numbers and text, and keeps instances of the allowed classes as
+a name and a state. Anything else is refused by name. That is enough for `category.pkl` and gluonnlp's `vocab.pkl` in
+protocols 0 to 5, and not enough for an attack.
 """
 
 import pickletools
@@ -13,7 +13,7 @@ from typing import Any
 from shared.errors import ModelSourceError
 
 MAX_PICKLE_BYTES = 64 << 20
-# Protocols 0 and 1 rebuild an instance through this function; its base must be a class that holds plain data.
+# Protocols 0 and 1 rebuild instances with this function; the base must be a plain data class.
 _RECONSTRUCTORS = {"copy_reg._reconstructor", "copyreg._reconstructor"}
 _PLAIN_BASES = {f"{module}.{name}" for module in ("builtins", "__builtin__") for name in ("object", "dict")}
 _MARK = object()
@@ -85,7 +85,7 @@ class _Machine:
         self._push_global(f"{module}.{name}")
 
     def new_instance(self, _: object) -> None:
-        self._stack.pop()  # the arguments of __new__, which none of the accepted classes needs
+        self._stack.pop()  # the arguments of __new__, which no accepted class needs
         self._stack.append(self._instance_of(self._stack.pop()))
 
     def reduce(self, _: object) -> None:
@@ -173,7 +173,7 @@ class _Machine:
             return top.items
         if isinstance(top, dict):
             return top
-        raise self._refusal("items set on something that is no dict")
+        raise self._refusal("items set on something that is not a dict")
 
     def _since_mark(self) -> list[Any]:
         start = len(self._stack) - 1

@@ -20,23 +20,24 @@ from bundles.format import (
 from bundles.own_process import Notice, OnReport, Progress
 from bundles.sources.conversion import ConversionRequest
 from convert.card import write_card
+from convert.json_file import read_json
 from convert.labels import are_placeholders, choose_clean_label, choose_labels
 from convert.model_config import ModelConfig, read_model_config
 from convert.model_source import TextClassifier, open_model
 from convert.record import ConversionRecord, Drift, write_record
-from convert.tokenizer import choose_tokenizer, pad_token_id, read_json
+from convert.tokenizer import choose_tokenizer, pad_token_id
 from convert.verify import measure_drift, run_graph, sample_rows
 from convert.vocabulary import read_categories
 from shared.errors import ModelSourceError
 
-# What SKT's tutorial and the checkpoints that came of it were trained with; a `.pt` does not say it.
+# The length used by SKT's tutorial and the checkpoints made with it; a `.pt` file does not store it.
 LEGACY_MAX_LENGTH = 64
 _MULTI_LABEL = "multi_label_classification"
 
 
 @dataclass
 class Conversion:
-    """One conversion under way; `run` is the list of its steps."""
+    """One conversion; `run` does its steps in order."""
 
     request: ConversionRequest
     on_report: OnReport
@@ -46,7 +47,7 @@ class Conversion:
         """Write the bundle into the request's output folder.
 
         Raises:
-            ModelSourceError: the source cannot become a bundle; the sentence says why.
+            ModelSourceError: the source cannot become a bundle; the message says why.
         """
         output = Path(self.request.output_dir)
         config = read_model_config(self._path("config"))
@@ -111,7 +112,7 @@ class Conversion:
         if tokenizer.get_vocab_size() > model.vocabulary:
             raise ModelSourceError(
                 f"the tokenizer has {tokenizer.get_vocab_size():,} tokens and the model {model.vocabulary:,}: "
-                "the two do not belong together"
+                "they do not belong together"
             )
 
     def _compare(self, rows: list[list[int]], float_graph: Path, int8_graph: Path, config: BundleConfig) -> Drift:
@@ -152,7 +153,7 @@ class Conversion:
 
 
 def _without_folders(source: str) -> str:
-    """A local path tells the readers of a published card nothing that they should know."""
+    """The source for a published card, without local paths."""
     return Path(source).name if Path(source).exists() else source
 
 

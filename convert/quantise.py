@@ -1,7 +1,7 @@
-"""Rounds float weights to int8: one scale a matrix for the dense layers, one a row for the word embeddings.
+"""Rounds float weights to int8: one scale per matrix for the dense layers, one per row for the word embeddings.
 
-Symmetric, so that zero stays zero and the products need no correction; what the engine does with activations is its
-own and happens at run time (`DynamicQuantizeLinear`).
+Rounding is symmetric, so zero stays zero and products need no correction. Activations are quantised by the engine at
+run time (`DynamicQuantizeLinear`).
 """
 
 from collections.abc import Callable
@@ -15,7 +15,7 @@ _LEVELS = 127
 
 
 def quantise(weights: BertWeights) -> BertWeights:
-    """The same classifier in int8. A layer that is int8 already stays as it is, and so do its model's embeddings."""
+    """The same classifier in int8. Layers that are int8 already are kept, and so are the embeddings of such a model."""
     embeddings = weights.word_embeddings
     if not weights.is_quantised and not isinstance(embeddings, QuantisedMatrix):
         embeddings = quantise_matrix(embeddings, per_row=True)
@@ -29,7 +29,7 @@ def quantise(weights: BertWeights) -> BertWeights:
 
 
 def dequantise(weights: BertWeights) -> BertWeights:
-    """The same classifier with every dense layer in float, to measure an int8 one against."""
+    """The same classifier with every dense layer in float, as the reference for an int8 one."""
     return replace(
         weights,
         layers=tuple(_each_linear(layer, Linear.to_float) for layer in weights.layers),

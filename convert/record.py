@@ -1,4 +1,4 @@
-"""`conversion.json` of a converted bundle: where it came from and how well it agrees with itself in float."""
+"""`conversion.json` of a converted bundle: its source, and how much int8 differs from float."""
 
 from pathlib import Path
 
@@ -24,7 +24,7 @@ class Drift(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ConversionRecord(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything about the conversion that the bundle's other files do not say."""
+    """Facts about the conversion that are in no other file of the bundle."""
 
     source: str
     source_revision: str

@@ -1,4 +1,4 @@
-"""Korean sentences on which a converted model is compared with itself in float: comments, reviews, chat, forms."""
+"""Korean sentences for comparing a converted model in int8 with float: comments, reviews, chat, forms."""
 
 SAMPLE_TEXTS = (
     "안녕하세요.",

@@ -1,10 +1,10 @@
-"""A `tokenizer.json` that gives the ids of a SentencePiece model, the way KoBERT's users tokenised.
+"""Builds a `tokenizer.json` that gives the ids of a SentencePiece model, as KoBERT's users tokenised.
 
-Two ways are in use, and a checkpoint does not say which one it was trained with:
+There are two ways, and a checkpoint does not say which one was used in training:
 
 - `kobert`: the text goes to SentencePiece as it is (`KoBERTTokenizer`, `AutoTokenizer` with `skt/kobert-base-v1`);
 - `gluonnlp`: `BERTSPTokenizer(..., lower=False)` of SKT's first tutorial. It removes control characters and accents,
-  puts spaces round every punctuation mark and Chinese character, and gives SentencePiece the words one by one.
+  puts spaces around every punctuation mark and Chinese character, and gives SentencePiece the words one by one.
 
 Special tokens are set by the post-processor alone and never matched in a text: a comment that contains "[SEP]" is read
 as those five characters, as SentencePiece reads it.
@@ -20,21 +20,19 @@ from typing import Any, Literal
 
 import sentencepiece
 from sentencepiece import sentencepiece_model_pb2
-from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers, processors
+from tokenizers import Regex, Tokenizer, normalizers
 
+from bundles.text.sentencepiece import enclose, keep_clusters_apart, read_model, unigram_tokenizer
 from shared.errors import ModelSourceError
 
-# The generated module has no types.
+# The generated module is untyped.
 spiece: Any = sentencepiece_model_pb2
 
 LegacyTokenizer = Literal["kobert", "gluonnlp"]
 
 KOBERT_SPECIALS = ("[UNK]", "[PAD]", "[CLS]", "[SEP]", "[MASK]")
 SENTENCEPIECE_SPECIALS = ("<unk>", "<s>", "</s>", "<pad>")
-SPACE_MARK = "▁"
 _NORMAL_PIECE = 1
-_NONCHARACTER = "\ufdd0"
-_FINAL_CLUSTERS = "ㄳㄵㄶㄺㄻㄼㄽㄾㄿㅀㅄ"
 _ASCII_PUNCTUATION = r"!-/:-@\[-`{-~"
 
 
@@ -45,26 +43,12 @@ def build_tokenizer(model_path: Path, token_ids: Mapping[str, int], flavour: Leg
         ModelSourceError: the model is not a unigram SentencePiece model, or a piece of it has no id.
     """
     proto = read_model(model_path)
-    tokenizer = Tokenizer(models.Unigram(_pieces_by_id(proto, token_ids, model_path), unk_id=token_ids["[UNK]"]))
-    tokenizer.normalizer = normalizers.Sequence(_steps(proto.normalizer_spec.precompiled_charsmap, flavour))
-    tokenizer.pre_tokenizer = pre_tokenizers.Metaspace(replacement=SPACE_MARK, prepend_scheme="always", split=True)
-    tokenizer.post_processor = processors.TemplateProcessing(
-        single="[CLS] $A [SEP]",
-        special_tokens=[(token, token_ids[token]) for token in ("[CLS]", "[SEP]")],
-    )
+    pieces = _pieces_by_id(proto, token_ids, model_path)
+    first_steps = _split_into_words() if flavour == "gluonnlp" else keep_clusters_apart()
+    charsmap = proto.normalizer_spec.precompiled_charsmap
+    tokenizer = unigram_tokenizer(pieces, token_ids["[UNK]"], charsmap, first_steps)
+    enclose(tokenizer, ("[CLS]", token_ids["[CLS]"]), ("[SEP]", token_ids["[SEP]"]))
     return tokenizer
-
-
-def read_model(path: Path) -> Any:  # noqa: ANN401  the generated class has no types
-    """Parse a SentencePiece model file."""
-    proto = spiece.ModelProto()
-    try:
-        proto.ParseFromString(path.read_bytes())
-    except Exception as error:  # protobuf's DecodeError has no stable import path between its implementations
-        raise ModelSourceError(f"{path.name} is not a SentencePiece model") from error
-    if not proto.pieces or proto.trainer_spec.model_type != spiece.TrainerSpec.UNIGRAM:
-        raise ModelSourceError(f"{path.name} is not a unigram SentencePiece model, which KoBERT's tokenizer is")
-    return proto
 
 
 def own_ids(model_path: Path) -> dict[str, int]:
@@ -82,42 +66,22 @@ def _pieces_by_id(
     if unknown:
         raise ModelSourceError(
             f"the vocabulary has no id for {len(unknown)} pieces of {path.name}, such as {unknown[0]!r}: "
-            "the two do not belong together"
+            "they do not belong together"
         )
     by_id = {index: token for token, index in token_ids.items()}
     return [_scored(by_id.get(index), scores) for index in range(max(by_id) + 1)]
 
 
 def _scored(token: str | None, scores: Mapping[str, float]) -> tuple[str, float]:
-    """A piece with its score; what SentencePiece never matches gets a name with a space, which no text still has."""
+    """A piece with its score. A token that must never match gets a name with a space, which no normalised text has."""
     if token in scores:
         return str(token), scores[str(token)]
     return unmatched(token or "unused"), 0.0
 
 
 def unmatched(token: str) -> str:
-    """The name under which a special token stands in the tokenizer's own list, where no text can match it."""
+    """The name of a special token in the tokenizer's vocabulary, chosen so that no text can match it."""
     return f"{token} "
-
-
-def _steps(charsmap: bytes, flavour: LegacyTokenizer) -> list[normalizers.Normalizer]:
-    first = _split_into_words() if flavour == "gluonnlp" else _keep_clusters_apart()
-    return [
-        *first,
-        normalizers.Precompiled(charsmap),
-        # SentencePiece's map joins loose jamo ("ㄱㅣ사" becomes "기사"), and the Rust port of it does not: NFC does.
-        normalizers.NFC(),
-        normalizers.Replace(_NONCHARACTER, ""),
-        normalizers.Replace(Regex(" {2,}"), " "),
-        normalizers.Strip(),
-    ]
-
-
-def _keep_clusters_apart() -> list[normalizers.Normalizer]:
-    """Keep NFC from joining a syllable and a loose cluster after it ("이ㅄ"), which SentencePiece leaves apart."""
-    return [
-        normalizers.Replace(Regex(f"(?<=[가-힣]){cluster}"), _NONCHARACTER + cluster) for cluster in _FINAL_CLUSTERS
-    ]
 
 
 def _split_into_words() -> list[normalizers.Normalizer]:
@@ -133,7 +97,7 @@ def _split_into_words() -> list[normalizers.Normalizer]:
 
 
 def _spaces_round_punctuation() -> bytes:
-    """A map from every punctuation mark to itself between spaces, compiled by SentencePiece's own trainer."""
+    """A map that puts spaces around every punctuation mark, compiled by SentencePiece's trainer."""
     rules = "".join(
         f"{ord(mark):X}\t20 {ord(mark):X} 20\n" for mark in map(chr, range(sys.maxunicode)) if _splits(mark)
     )

@@ -1,6 +1,6 @@
-"""Turns a state dict, as one of the KoBERT tutorials or transformers left it, into `BertWeights`; nothing is guessed.
+"""Turns a state dict of a KoBERT tutorial or of transformers into `BertWeights`, without guessing.
 
-Every key must be accounted for: what is missing or left over is listed, because a model that ignores it answers at
+Every key must be used: missing and unknown keys are errors, because a model without some of its weights answers at
 random.
 """
 
@@ -38,7 +38,7 @@ Tensors = dict[str, torch.Tensor | QuantisedMatrix]
 
 @dataclass(frozen=True)
 class Architecture:
-    """What the tensors do not show; from `config.json` where the source has one."""
+    """Sizes that the tensors do not show; from `config.json`, if the source has one."""
 
     heads: int | None = None
     activation: Activation = "gelu"
@@ -96,7 +96,7 @@ def _infer_shape(tensors: Tensors, source: str, architecture: Architecture) -> t
         raise ModelSourceError(f"{source}: word embeddings or classifier are not matrices")
     hidden = words[1]
     if architecture.heads is None and hidden % _HEAD_WIDTH:
-        raise ModelSourceError(f"{source}: width {hidden} is no multiple of {_HEAD_WIDTH}; add its config.json")
+        raise ModelSourceError(f"{source}: width {hidden} is not a multiple of {_HEAD_WIDTH}; add its config.json")
     heads = architecture.heads or hidden // _HEAD_WIDTH
     if hidden % heads:
         raise ModelSourceError(f"{source}: width {hidden} cannot be split among the {heads} heads of its config.json")
@@ -182,7 +182,7 @@ def _norm(tensors: Tensors, name: str) -> Norm:
 
 
 def _array(tensors: Tensors, name: str) -> np.ndarray[Any, np.dtype[np.float32]]:
-    """The tensor as float32, without a copy where it is that already."""
+    """The tensor as float32, without a copy if it is float32 already."""
     tensor = tensors[name]
     if not isinstance(tensor, torch.Tensor):
         _not_a_tensor(name)

@@ -1,6 +1,5 @@
-"""The tokenizer of a source: its own `tokenizer.json`, or one made of its SentencePiece model or its word pieces."""
+"""The tokenizer of a source: its `tokenizer.json`, or one built from its SentencePiece model or word pieces."""
 
-import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -8,6 +7,7 @@ from typing import Any
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
 
 from bundles.sources.conversion import ConversionRequest
+from convert.json_file import read_json
 from convert.sentencepiece_tokenizer import (
     KOBERT_SPECIALS,
     SENTENCEPIECE_SPECIALS,
@@ -19,16 +19,16 @@ from convert.sentencepiece_tokenizer import (
 from convert.vocabulary import VocabSpecials, Vocabulary, read_vocabulary
 from shared.errors import ModelSourceError
 
-_WORD_CHARS = 100  # as transformers: a longer word is unknown
+_WORD_CHARS = 100  # a longer word is unknown, as in transformers
 
 
 def choose_tokenizer(
     files: Mapping[str, Path], request: ConversionRequest, warn: Callable[[str], None]
 ) -> tuple[Tokenizer, str]:
-    """The tokenizer of a source's `files` (by role), and what to call it.
+    """The tokenizer of a source's `files` (by role), and a name for it.
 
     Raises:
-        ModelSourceError: there is none, it is damaged, or its parts contradict each other.
+        ModelSourceError: it is missing or damaged, or its files contradict each other.
     """
     options, words = request.options, files.get("word_pieces")
     if "tokenizer" in files:
@@ -44,13 +44,13 @@ def choose_tokenizer(
 
 
 def pad_token_id(tokenizer: Tokenizer) -> int:
-    """The id that fills short rows; the mask hides it, so that any will do where there is none."""
+    """The padding id. The attention mask hides padding, so 0 serves if the tokenizer has none."""
     ids = (tokenizer.token_to_id(token) for token in ("[PAD]", unmatched("[PAD]"), "<pad>"))
     return next((index for index in ids if index is not None), 0)
 
 
 def load_tokenizer_json(path: Path) -> Tokenizer:
-    """Read a `tokenizer.json`, without the padding and truncation that its trainer set."""
+    """Read a `tokenizer.json` and switch off its padding and truncation."""
     try:
         tokenizer = Tokenizer.from_file(str(path))
     except Exception as error:  # the library raises bare Exception
@@ -72,8 +72,8 @@ def from_sentencepiece(
     missing = [token for token in KOBERT_SPECIALS[:4] if token not in ids]
     if missing and set(SENTENCEPIECE_SPECIALS) & set(ids):
         raise ModelSourceError(
-            f"{path.name} numbers its pieces its own way; add the vocab.pkl (or kobertvocab_*.json) that has the ids, "
-            "or spiece.model of skt/kobert-base-v1 instead of it"
+            f"{path.name} uses its own ids; add the vocab.pkl (or kobertvocab_*.json) that has the ids, "
+            "or use spiece.model of skt/kobert-base-v1"
         )
     if missing:
         raise ModelSourceError(f"the vocabulary has no {', '.join(missing)}")
@@ -100,23 +100,6 @@ def from_word_pieces(path: Path, config: Mapping[str, Any]) -> Tokenizer:
         single="[CLS] $A [SEP]", special_tokens=[(token, ids[token]) for token in ("[CLS]", "[SEP]")]
     )
     return tokenizer
-
-
-def read_json(path: Path | None) -> dict[str, Any]:
-    """A JSON object from `path`; empty where there is no file.
-
-    Raises:
-        ModelSourceError: the file is no JSON object.
-    """
-    if path is None:
-        return {}
-    try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise ModelSourceError(f"{path.name} is not JSON: {error}") from error
-    if not isinstance(value, dict):
-        raise ModelSourceError(f"{path.name} is not a JSON object")
-    return value
 
 
 def _vocabulary(path: Path | None, order: VocabSpecials, warn: Callable[[str], None]) -> Vocabulary | None:

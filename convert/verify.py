@@ -1,4 +1,4 @@
-"""Measures what int8 changed: the same texts through the float graph and the int8 graph."""
+"""Compares the int8 graph with the float graph on the same texts."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,7 +18,7 @@ Logits = NDArray[np.float32]
 
 
 def sample_rows(tokenizer: Tokenizer, max_length: int) -> list[list[int]]:
-    """Token ids of the sample texts, cut to `max_length` with their last special token kept."""
+    """Token ids of the sample texts, cut to `max_length`, keeping the last special token."""
     rows = [encoding.ids for encoding in tokenizer.encode_batch(list(SAMPLE_TEXTS))]
     return [row if len(row) <= max_length else [*row[: max_length - 1], row[-1]] for row in rows]
 
@@ -32,7 +32,7 @@ def run_graph(path: Path, rows: Sequence[Sequence[int]]) -> Logits:
 
 
 def open_session(path: Path) -> onnxruntime.InferenceSession:
-    """A session that keeps its weights where they are, mapped from the file, instead of copying them."""
+    """A session that maps its weights from the file instead of copying them."""
     options = session_options(available_cpus())
     options.add_session_config_entry("session.disable_prepacking", "1")
     return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])

@@ -1,11 +1,11 @@
-"""What a legacy set's `vocab.pkl` and `category.pkl` say: the ids of the pieces, and the names of the classes."""
+"""Reads `vocab.pkl`, the ids of the pieces, and `category.pkl`, the names of the classes."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from convert.json_file import read_json
 from convert.pickles import Instance, read_pickle
 from convert.sentencepiece_tokenizer import KOBERT_SPECIALS
 from shared.errors import ModelSourceError
@@ -31,7 +31,7 @@ class Vocabulary:
         return {token: index for index, token in enumerate(tokens)}
 
     def specials_differ(self) -> bool:
-        """Whether the file holds KoBERT's five special tokens in front, in another order than KoBERT's."""
+        """Whether the file begins with KoBERT's five special tokens in another order."""
         front = self.tokens[: len(KOBERT_SPECIALS)]
         return front != KOBERT_SPECIALS and sorted(front) == sorted(KOBERT_SPECIALS)
 
@@ -40,9 +40,9 @@ def read_vocabulary(path: Path) -> Vocabulary:
     """Read a `vocab.pkl` (a pickled gluonnlp `BERTVocab`) or SKT's `kobertvocab_*.json`.
 
     Raises:
-        ModelSourceError: it is neither, or it asks for anything that a vocabulary does not need.
+        ModelSourceError: it is neither, or it contains objects that a vocabulary does not need.
     """
-    state = _json_state(path) if path.suffix == ".json" else _pickle_state(path)
+    state = read_json(path) if path.suffix == ".json" else _pickle_state(path)
     tokens = state.get("_idx_to_token", state.get("idx_to_token"))
     if not isinstance(tokens, list) or not tokens or not all(isinstance(token, str) for token in tokens):
         raise ModelSourceError(f"{path.name} holds no list of tokens, so it is not a gluonnlp vocabulary")
@@ -61,16 +61,6 @@ def _pickle_state(path: Path) -> dict[str, Any]:
     if not isinstance(value, Instance) or value.name not in _VOCAB_CLASSES:
         raise ModelSourceError(f"{path.name} is not a pickled gluonnlp vocabulary")
     return value.attributes
-
-
-def _json_state(path: Path) -> dict[str, Any]:
-    try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise ModelSourceError(f"{path.name} is not JSON") from error
-    if not isinstance(value, dict):
-        raise ModelSourceError(f"{path.name} is not a gluonnlp vocabulary")
-    return value
 
 
 def read_categories(path: Path) -> list[str]:

@@ -1,4 +1,4 @@
-"""The Celery application, the same for the process that sends and the one that works.
+"""The Celery application, shared by the API, which sends, and the worker.
 
 Why each option is as it is: `docs/decisions/0002-celery-on-redis.md`.
 """
@@ -18,21 +18,21 @@ QUEUES = (keys.INTERACTIVE_QUEUE, keys.BULK_QUEUE)
 # The queues of each value of WORKER_TAKES.
 QUEUES_TAKEN = {"all": QUEUES, "predict": (keys.INTERACTIVE_QUEUE,), "jobs": (keys.BULK_QUEUE,)}
 
-# The header of a message that says when it was queued, in Unix seconds: what its age is read from.
+# Message header with the Unix time at which the message was queued.
 QUEUED_AT_HEADER = "queued_at"
 
-# How long a dead worker can hold the lock under which abandoned messages are restored; kombu's own default is 300.
+# A dead worker holds the lock for restoring unacknowledged messages at most this long; kombu's default is 300 s.
 RESTORE_LOCK_S = 5
 
 
-# A worker waits for messages for a second at a time, so silence for this long means a connection to nobody.
+# A worker polls for messages every second, so a read that takes this long means that the connection is dead.
 WORKER_SOCKET_TIMEOUT_S = 10.0
 
 
 def make_celery(settings: Settings, *, socket_timeout_s: float = WORKER_SOCKET_TIMEOUT_S) -> Celery:
     """Build the application for `settings.redis_url`; `socket_timeout_s` bounds every broker command."""
     if settings.redis_url is None:
-        raise ValueError("REDIS_URL must be known before the queue is built")
+        raise ValueError("REDIS_URL must be set before the Celery application is built")
     app = Celery("kobert", broker=redis_url.for_celery(settings.redis_url), set_as_current=False)
     app.conf.update(
         accept_content=["json"],

@@ -16,10 +16,11 @@ KobertError                     the base; has a machine-readable `code`
 │   ├── UnsupportedOptionError  an option that the served model cannot follow
 │   ├── UnsupportedMediaError   a content type that the route does not take
 │   ├── UnauthorisedError       no API key, or an unknown one
-│   ├── NotFoundError           no such thing, or somebody else's
+│   ├── ForbiddenError          from a web page or under a host name that may not call
+│   ├── NotFoundError           it does not exist, or belongs to another owner
 │   ├── ConflictError           not in the state that the request needs
 │   ├── TooLargeError           more bytes, texts or rows than a limit allows
-│   └── OverloadedError         more in flight than a limit allows; come back later
+│   └── OverloadedError         more in flight than a limit allows; try again later
 ├── UnavailableError            the service cannot answer now
 │   ├── StoreUnavailableError   Redis does not answer
 │   ├── StoreFullError          Redis answers, and its memory is full
@@ -34,18 +35,18 @@ KobertError                     the base; has a machine-readable `code`
 from collections.abc import Mapping
 from typing import Any
 
-# sysexits.h EX_CONFIG: a process that ends with it says that starting it again would not help.
+# EX_CONFIG of sysexits.h: tells the supervisor that a restart would not help.
 EXIT_CONFIG = 78
 
 
 class KobertError(Exception):
-    """Base of the tree; `code` is what a client can switch on."""
+    """Base of the tree; `code` is for programs."""
 
     code = "internal_error"
 
     @property
     def message(self) -> str:
-        """The sentence for the reader."""
+        """The sentence for people."""
         return str(self)
 
 
@@ -56,7 +57,7 @@ class SettingsError(KobertError):
 
 
 class StartupError(KobertError):
-    """Raised when a process cannot start; the message is the one sentence that its user sees."""
+    """Raised when a process cannot start; the message is shown to the user as it is."""
 
     code = "cannot_start"
 
@@ -98,7 +99,7 @@ class ModelSourceError(ModelError):
 
 
 class HubUnreachableError(ModelError):
-    """Raised when the Hugging Face Hub does not answer now; what was fetched before can still be served."""
+    """Raised when the Hugging Face Hub does not answer; models downloaded before can still be served."""
 
     code = "hub_unreachable"
 
@@ -116,7 +117,7 @@ class TextRejectedError(KobertError):
 
 
 class RequestError(KobertError):
-    """Base of what refuses a request as a whole; `param` names the field at fault where there is one."""
+    """Base of errors that refuse a whole request; `param` names the field at fault, if one is."""
 
     code = "invalid_request"
 
@@ -147,14 +148,22 @@ class UnauthorisedError(RequestError):
     code = "invalid_api_key"
 
 
+class ForbiddenError(RequestError):
+    """Raised when a web page of another site asks, or under a host name that is not the service's."""
+
+    def __init__(self, message: str, *, code: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
 class NotFoundError(RequestError):
-    """Raised when there is no such thing, or it is somebody else's."""
+    """Raised when a resource does not exist or belongs to another owner."""
 
     code = "not_found"
 
 
 class ConflictError(RequestError):
-    """Raised when a thing is not in the state that the request needs; `code` says which."""
+    """Raised when a resource is not in the state that the request needs; `code` says which."""
 
     def __init__(self, message: str, *, code: str, param: str | None = None) -> None:
         super().__init__(message, param=param)
@@ -178,7 +187,7 @@ class OverloadedError(RequestError):
 
 
 class UnavailableError(KobertError):
-    """Base of what makes the service unable to answer now."""
+    """Base of errors that mean the service cannot answer now."""
 
     code = "unavailable"
     retry_after_s = 2
@@ -212,7 +221,7 @@ class DiskFullError(UnavailableError):
 
 
 class NoWorkerError(UnavailableError):
-    """Raised when no live worker has announced itself."""
+    """Raised when no worker has a heartbeat."""
 
     code = "no_worker"
 
@@ -239,6 +248,6 @@ class DeadlineExceededError(KobertError):
 
 
 class PredictionFailedError(KobertError):
-    """Raised when the model fails on one text, and on that one alone."""
+    """Raised when the model fails on one text; the others of its batch are answered."""
 
     code = "prediction_failed"

@@ -1,23 +1,23 @@
-"""How Python itself runs in a process whose answers somebody waits for."""
+"""Tunes the Python interpreter for low latency: thread switching and garbage collection."""
 
 import gc
 import sys
 
-# A thread that is busy may keep the interpreter from one that has an answer to give for so long, each time. By default
-# it is 5 ms: longer than a pass of the embedded model takes.
+# Longest time a busy thread keeps the interpreter while another thread waits for it. Python's default, 5 ms, is longer
+# than a pass of the embedded model.
 SWITCH_INTERVAL_S = 0.0005
 
 
-def switch_threads_promptly() -> None:
-    """Let a thread that has something to do wait for half a millisecond at most."""
+def shorten_switch_interval() -> None:
+    """Make waiting threads get the interpreter within 0.5 ms."""
     sys.setswitchinterval(SWITCH_INTERVAL_S)
 
 
-def spare_what_stays() -> None:
-    """Take everything that was made so far out of the garbage collector's rounds; to be called when all is set up.
+def freeze_startup_objects() -> None:
+    """Exclude all objects that exist now from garbage collection; call it at the end of startup.
 
-    Modules, routes and models are never garbage, yet each full round walks through them: 40 to 60 ms in which nobody
-    is answered, every six seconds or so of a busy worker.
+    Modules, routes and models are never garbage, yet every full collection visits them. That stops a busy worker for 40
+    to 60 ms, about every six seconds.
     """
     gc.collect()
     gc.freeze()

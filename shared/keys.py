@@ -1,14 +1,14 @@
-"""Every Redis key and queue name, in one place. All but the queues carry an expiry."""
+"""Every Redis key and queue name. All keys except the queues expire."""
 
 PREFIX = "kobert:"
 
-# Celery puts its own keys under this, so that the service can share a Redis with others.
+# Prefix of Celery's own keys, so that other services can use the same Redis.
 CELERY_PREFIX = PREFIX + "celery:"
 
 INTERACTIVE_QUEUE = "predict"
 BULK_QUEUE = "jobs"
 
-# A sorted set of worker ids, and one string a worker: its last heartbeat.
+# A sorted set of worker ids, and one string per worker with its last heartbeat.
 WORKERS = PREFIX + "workers"
 WORKER = PREFIX + "worker:"
 
@@ -30,7 +30,7 @@ def queue(name: str) -> str:
 
 
 def worker(worker_id: str) -> str:
-    """The heartbeat of one worker, as JSON; it expires when the worker goes silent."""
+    """The heartbeat of one worker, as JSON; it expires unless the worker renews it."""
     return WORKER + worker_id
 
 
@@ -50,5 +50,5 @@ def jobs_of(owner: str) -> str:
 
 
 def idempotency(owner: str, digest: str) -> str:
-    """The id of the job that an owner made under one Idempotency-Key, whose sha256 is `digest`."""
+    """The id of the job made with one Idempotency-Key, whose sha256 is `digest`."""
     return f"{PREFIX}jobs:idempotency:{owner}:{digest}"

@@ -1,4 +1,4 @@
-"""Logs of every process: one event a line, JSON for machines or aligned text on a terminal. Never a user's text."""
+"""Logging: one event per line, as JSON, or as aligned text on a terminal. Never contains a user's text."""
 
 import logging
 import sys
@@ -11,7 +11,7 @@ from shared.settings import Settings
 if TYPE_CHECKING:
     from structlog.typing import EventDict, Processor
 
-# Local variables hold users' texts, so no traceback shows them.
+# Tracebacks show no local variables, because those hold users' texts.
 _JSON_TRACEBACK = structlog.processors.ExceptionRenderer(
     structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
 )
@@ -57,7 +57,7 @@ def configure_logging(settings: Settings, process: str) -> None:
 
 
 def _add_process(process: str) -> "Processor":
-    """Not a context variable, which the threads of a worker would not see."""
+    """A closure, because a worker's threads would not see a context variable."""
 
     def add(_logger: object, _method: str, event: "EventDict") -> "EventDict":
         event["process"] = process
@@ -67,7 +67,7 @@ def _add_process(process: str) -> "Processor":
 
 
 def _quieten_libraries(settings: Settings) -> None:
-    # At INFO Celery prints one line a task with its arguments, which are users' texts: never below WARNING.
+    # Celery at INFO logs each task with its arguments, which are users' texts. So WARNING is the lowest level for it.
     for name in ("celery", "kombu", "amqp", "uvicorn", "uvicorn.error", "httpx"):
         logging.getLogger(name).setLevel(max(logging.WARNING, logging.getLevelName(settings.log_level.upper())))
 

@@ -1,75 +1,85 @@
-"""What crosses the queue: frozen, typed, versioned JSON.
+"""The messages between API and workers: frozen, typed, versioned JSON.
 
 A `PredictMessage` goes from an API process through Celery to a worker; `Reply` objects come back on the stream named by
-`reply_to`; a `Heartbeat` is what a worker says of itself. Times are Unix seconds, durations seconds.
+`reply_to`; a `Heartbeat` is the state that a worker reports. Times are Unix seconds, durations seconds.
 """
 
 from typing import TypeVar
 
 import msgspec
 
-WIRE_VERSION = 1
+from shared.options import Level, VerdictOptions
+from shared.verdict import Failure, Outcome, Verdict
+
+WIRE_VERSION = 2
 
 
-class TextItem(msgspec.Struct, frozen=True):
-    """One text; `id` is unique within the API process that sent it."""
+class TextItem(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One text; `id` is unique within the API process that sent it.
+
+    `options_at` is the place of its options among those of the message, None where it has none.
+    """
 
     id: int
     text: str
+    options_at: int | None = None
 
 
 class PredictMessage(msgspec.Struct, frozen=True, kw_only=True):
-    """Many texts for one worker. After `deadline` nobody waits for the answer any more.
+    """Many texts for one worker. After `deadline` no caller waits for the answer.
 
-    `request_ids` are those of the HTTP requests that the texts came with, each once, for the worker's log.
+    `request_ids` are those of the HTTP requests that the texts came with, each once, for the worker's log. `options` is
+    what these requests set, each once: a message carries texts of several requests.
     """
 
     reply_to: str
     deadline: float
     items: list[TextItem]
     request_ids: list[str] = []
+    options: list[VerdictOptions] = []
     version: int = WIRE_VERSION
 
 
-class Prediction(msgspec.Struct, frozen=True, kw_only=True, tag="prediction"):
-    """The answer for one text. `scores` has every label, `windows` is how many pieces a long text was read in."""
+class Answer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What became of one text: a `verdict`, or else a `failure`."""
 
     id: int
-    classification: str
-    confidence: float
-    labels: list[str]
-    scores: dict[str, float]
-    windows: int
-    revision: str
-    tokenization_s: float
-    inference_s: float
+    verdict: Verdict | None = None
+    failure: Failure | None = None
+    tokenization_s: float = 0.0
+    inference_s: float = 0.0
 
-
-class Failure(msgspec.Struct, frozen=True, kw_only=True, tag="failure"):
-    """A named error for one text; `code` is one of `shared.errors`."""
-
-    id: int
-    code: str
-    message: str
+    @property
+    def outcome(self) -> Outcome:
+        """Whichever it is."""
+        if self.verdict is not None:
+            return self.verdict
+        return self.failure or Failure("internal_error", "the worker sent neither a verdict nor a failure")
 
 
 class Reply(msgspec.Struct, frozen=True, kw_only=True):
     """Some of the answers to one message; a message may be answered in several replies."""
 
     worker_id: str
-    results: list[Prediction | Failure]
+    answers: list[Answer]
     version: int = WIRE_VERSION
 
 
 class ModelInfo(msgspec.Struct, frozen=True, kw_only=True):
-    """What a worker serves."""
+    """What a worker serves.
+
+    `levels` has the thresholds of each strictness, label -> score from which it counts; `strictness` is the level, and
+    `thresholds` its thresholds, where a caller sets nothing.
+    """
 
     name: str
     revision: str
     problem_type: str
     labels: list[str]
     clean_label: str | None
+    strictness: Level
     thresholds: dict[str, float]
+    levels: dict[str, dict[str, float]]
     max_length: int
 
 
@@ -86,7 +96,7 @@ class Throughput(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Heartbeat(msgspec.Struct, frozen=True, kw_only=True):
-    """One worker's sign of life, written only while its model thread lives; `takes` is its WORKER_TAKES."""
+    """One worker's heartbeat, written only while its model thread lives; `takes` is its WORKER_TAKES."""
 
     worker_id: str
     host: str

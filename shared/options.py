@@ -5,7 +5,7 @@ model has which levels.
 """
 
 from collections.abc import Mapping
-from typing import Any, Literal, get_args
+from typing import Literal, get_args
 
 import msgspec
 
@@ -18,8 +18,11 @@ MAX_THRESHOLDS = 256
 _MAX_SHOWN_CHARS = 60
 
 
-class VerdictOptions(msgspec.Struct, frozen=True, omit_defaults=True):
-    """Hashable. `strictness` is None where the setting decides; `thresholds` holds (label, score), by label."""
+class VerdictOptions(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
+    """Hashable. `strictness` is None where the setting decides; `thresholds` holds (label, score), by label.
+
+    A process that does not know one of a newer version's fields must not judge without it, so it refuses to read them.
+    """
 
     strictness: Level | None = None
     thresholds: tuple[tuple[str, float], ...] = ()
@@ -29,15 +32,27 @@ NO_OPTIONS = VerdictOptions()
 
 
 def parse_verdict_options(strictness: object, thresholds: object) -> VerdictOptions | None:
-    """The options as a client sent them, each None where it sent none; None when it sent neither.
-
-    `thresholds` may be an object, or a string such as `curse=0.4,insult=0.6`.
+    """The options from the JSON values that a client sent, each None where it sent none; None when it set neither.
 
     Raises:
         MalformedRequestError: an unknown level, or a threshold that is no number from 0 to 1; names the field.
     """
     options = VerdictOptions(_parse_level(strictness), _parse_thresholds(thresholds))
     return None if options == NO_OPTIONS else options
+
+
+def read_thresholds_text(text: str) -> object:
+    """The JSON value of thresholds that a form or a query holds: `curse=0.4,insult=0.6`, or a JSON object.
+
+    Raises:
+        MalformedRequestError: it begins like an object and is none.
+    """
+    if text.lstrip().startswith("{"):
+        try:
+            return msgspec.json.decode(text)
+        except msgspec.DecodeError as error:
+            raise MalformedRequestError(f"thresholds is not a JSON object: {error}", param="thresholds") from error
+    return {label: _as_number(value) for label, value in split_thresholds(text).items()}
 
 
 def split_thresholds(text: str) -> dict[str, str]:
@@ -85,23 +100,13 @@ def _parse_level(value: object) -> Level | None:
 def _parse_thresholds(value: object) -> tuple[tuple[str, float], ...]:
     if value is None:
         return ()
-    given: Any = _from_text(value) if isinstance(value, str) else value
-    if not isinstance(given, dict):
+    if not isinstance(value, dict):
         raise MalformedRequestError(
             f'thresholds must be an object such as {{"curse": 0.4}}, not {_shown(value)}', param="thresholds"
         )
-    if len(given) > MAX_THRESHOLDS:
-        raise MalformedRequestError(f"thresholds takes {MAX_THRESHOLDS} labels, not {len(given):,}", param="thresholds")
-    return tuple(sorted((label, _parse_threshold(label, score)) for label, score in given.items()))
-
-
-def _from_text(text: str) -> object:
-    if text.lstrip().startswith("{"):
-        try:
-            return msgspec.json.decode(text)
-        except msgspec.DecodeError as error:
-            raise MalformedRequestError(f"thresholds is not a JSON object: {error}", param="thresholds") from error
-    return {label: _as_number(value) for label, value in split_thresholds(text).items()}
+    if len(value) > MAX_THRESHOLDS:
+        raise MalformedRequestError(f"thresholds takes {MAX_THRESHOLDS} labels, not {len(value):,}", param="thresholds")
+    return tuple(sorted((label, _parse_threshold(label, score)) for label, score in value.items()))
 
 
 def _as_number(text: str) -> object:

@@ -1,4 +1,4 @@
-"""The one setting `REDIS_URL` in the spellings that its readers want, and without its password for logs.
+"""Converts `REDIS_URL` to the spelling that each library wants, and hides its password in logs.
 
 redis-py says `unix:///path?db=0` for a socket where kombu says `redis+socket:///path?virtual_host=0`.
 """
@@ -11,7 +11,7 @@ SCHEMES = ("redis", "rediss", "unix")
 
 
 def check(url: str) -> str:
-    """Return `url` if it is one that this service can use.
+    """Return `url` if this service can use it.
 
     Raises:
         SettingsError: another scheme, or no host or path.

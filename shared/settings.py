@@ -1,7 +1,7 @@
-"""Settings of every process, read from the environment once, by each process's composition root.
+"""Settings of every process, read once from the environment by each process's composition root.
 
-One field a setting; its upper-case name is the environment variable. `docs/settings.md` is the table for readers, and a
-test holds the two together.
+One field per setting; its upper-case name is the environment variable. `docs/settings.md` documents them, and a test
+keeps the two in step.
 """
 
 from pathlib import Path
@@ -11,11 +11,15 @@ from pydantic import BeforeValidator, Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from shared import redis_url
+from shared.addresses import parse_networks, parse_origin, parse_prefix
 from shared.errors import SettingsError
 from shared.options import STANDARD, Level, split_thresholds
 from shared.processors import available_cpus
 
 KIB = 1024
+# Where web servers listen; a webhook to another port might reach something that is none.
+WEBHOOK_PORTS = frozenset((80, 443, 8080, 8443))
+ANY_PORT = "any"
 
 
 def _blank_is_unset(value: Any) -> Any:  # noqa: ANN401  whatever the environment holds
@@ -34,15 +38,7 @@ def _split_names(value: Any) -> Any:  # noqa: ANN401  whatever the environment h
 
 Names = Annotated[list[str], NoDecode, BeforeValidator(_split_names)]
 OptionalText = Annotated[str | None, BeforeValidator(_blank_is_unset)]
-
-
-def _parse_list(value: Any) -> Any:  # noqa: ANN401  whatever the environment holds
-    if not isinstance(value, str):
-        return value
-    return tuple(part.strip() for part in value.split(",") if part.strip())
-
-
-TextList = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_parse_list)]
+TextList = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split_names)]
 Thresholds = Annotated[dict[str, Annotated[float, Field(ge=0, le=1)]], NoDecode, BeforeValidator(_parse_thresholds)]
 
 
@@ -51,16 +47,21 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_file=None, extra="ignore", frozen=True, env_ignore_empty=True)
 
-    # Where the service listens and keeps things
+    # Address and storage
     host: str = "127.0.0.1"
     port: Annotated[int, Field(ge=1, le=65535)] = 8000
+    root_path: str = ""
+    trusted_proxies: TextList = ("127.0.0.1", "::1")
+    keep_alive_s: Annotated[int, Field(ge=1, le=3600)] = 75
+    cors_origins: TextList = ()
+    allowed_hosts: TextList = ()
     redis_url: OptionalText = None
     data_dir: Path = Path(".kobert")
     store_checks: Literal["refuse", "warn", "off"] = "refuse"
     store_max_memory_bytes: Annotated[int, Field(ge=16 * KIB * KIB)] = 256 * KIB * KIB
     workers: Annotated[int, Field(ge=0, le=256)] = 1
 
-    # Who may ask; unset: everybody
+    # Clients; without keys anybody may send requests
     api_keys: TextList | None = None
 
     # The model
@@ -80,6 +81,8 @@ class Settings(BaseSettings):
     max_text_chars: Annotated[int, Field(ge=1)] = 10_000
     max_texts_per_request: Annotated[int, Field(ge=1)] = 1_000
     max_body_bytes: Annotated[int, Field(ge=KIB)] = 8 * KIB * KIB
+    max_header_bytes: Annotated[int, Field(ge=KIB, le=KIB * KIB)] = 32 * KIB
+    max_headers: Annotated[int, Field(ge=10, le=10_000)] = 100
     max_inflight_texts: Annotated[int, Field(ge=1)] = 2_000
     predict_timeout_s: Annotated[float, Field(gt=0, le=600)] = 30.0
 
@@ -95,7 +98,7 @@ class Settings(BaseSettings):
     stall_timeout_s: Annotated[float, Field(gt=0)] = 30.0
     shutdown_timeout_s: Annotated[float, Field(gt=0)] = 8.0
 
-    # Bulk jobs: what is accepted, and how long it is kept
+    # Bulk jobs: limits and lifetimes
     max_job_bytes: Annotated[int, Field(ge=KIB)] = KIB * KIB * KIB
     max_job_rows: Annotated[int, Field(ge=1)] = 2_000_000
     max_open_jobs: Annotated[int, Field(ge=1)] = 100
@@ -105,7 +108,7 @@ class Settings(BaseSettings):
     result_ttl_s: Annotated[int, Field(ge=1)] = 24 * 3600
     max_job_age_s: Annotated[int, Field(ge=1)] = 7 * 24 * 3600
 
-    # Bulk jobs: how they are worked on
+    # Bulk jobs: processing
     job_chunk_rows: Annotated[int, Field(ge=1, le=10_000)] = 256
     job_chunk_chars: Annotated[int, Field(ge=1)] = 128 * KIB
     job_lease_s: Annotated[float, Field(gt=0)] = 30.0
@@ -114,13 +117,15 @@ class Settings(BaseSettings):
     bulk_threads: Annotated[int, Field(ge=0, le=16)] = 2
     max_bulk_batch_tokens: Annotated[int, Field(ge=16)] = 128
 
-    # Webhooks at a job's end
+    # Webhooks
     webhook_secret: OptionalText = None
     webhook_allow_private: bool = False
+    webhook_schemes: TextList = ("https", "http")
+    webhook_ports: TextList | None = None
     webhook_attempts: Annotated[int, Field(ge=1, le=20)] = 6
     webhook_timeout_s: Annotated[float, Field(gt=0, le=60)] = 10.0
 
-    # Metrics of a worker; the API's are on its own port
+    # Metrics of a worker; the API serves its own on PORT
     worker_metrics_port: Annotated[int, Field(ge=0, le=65535)] = 0
 
     # Logs
@@ -155,6 +160,25 @@ class Settings(BaseSettings):
                 )
         return value
 
+    @field_validator("root_path")
+    @classmethod
+    def _is_prefix(cls, value: str) -> str:
+        return parse_prefix(value)
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _are_networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        try:
+            parse_networks(value)
+        except ValueError as error:
+            raise ValueError(f"{error}; write addresses or networks such as 10.0.0.0/8, or none") from None
+        return value
+
+    @field_validator("cors_origins")
+    @classmethod
+    def _are_origins(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(map(parse_origin, value))
+
     @field_validator("redis_url")
     @classmethod
     def _is_redis_address(cls, value: str | None) -> str | None:
@@ -162,6 +186,29 @@ class Settings(BaseSettings):
             return value if value is None else redis_url.check(value)
         except SettingsError as error:
             raise ValueError(error.message) from None
+
+    @field_validator("webhook_schemes")
+    @classmethod
+    def _are_web_schemes(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        schemes = tuple(scheme.lower() for scheme in value)
+        if not schemes or set(schemes) - {"https", "http"}:
+            raise ValueError("write https, or https,http")
+        return schemes
+
+    @field_validator("webhook_ports")
+    @classmethod
+    def _are_ports(cls, value: tuple[str, ...] | None) -> tuple[str, ...] | None:
+        if value is not None and value != (ANY_PORT,):
+            for port in value:
+                if not (port.isascii() and port.isdecimal() and 1 <= int(port[:6]) <= 65535):
+                    raise ValueError(f"{port[:20]} is no port; write 443,8443, or {ANY_PORT}")
+        return value
+
+    def allowed_webhook_ports(self) -> frozenset[int] | None:
+        """Ports that webhooks may go to; None: any."""
+        if self.webhook_ports is None:
+            return None if self.webhook_allow_private else WEBHOOK_PORTS
+        return None if self.webhook_ports == (ANY_PORT,) else frozenset(map(int, self.webhook_ports))
 
     def inference_threads(self) -> int:
         """Threads that one worker's engine may use: `MODEL_THREADS`, or an even share of the processors."""
@@ -172,7 +219,7 @@ def load_settings(**overrides: object) -> Settings:
     """Read the environment.
 
     Raises:
-        SettingsError: one sentence a setting that cannot work, each with its name as the user wrote it.
+        SettingsError: a value cannot work; has one sentence per setting, with the name of its variable.
     """
     try:
         return Settings(**overrides)  # type: ignore[arg-type]  # checked by pydantic, which is the point

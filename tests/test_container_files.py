@@ -48,6 +48,8 @@ def example() -> dict[str, str]:
 
 def shown_default(name: str) -> str:
     default = Settings.model_fields[name.lower()].get_default(call_default_factory=True)
+    if isinstance(default, tuple):
+        return ",".join(map(str, default))
     return "" if default in (None, {}, []) else str(default)
 
 

@@ -43,7 +43,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--models", type=Path, default=ROOT / "models", help="where bundles are written")
     parser.add_argument("--docs", type=Path, default=ROOT / "docs", help="where the report is written")
     parser.add_argument(
-        "--bundle", action="append", choices=("default", "accurate", "sentiment"), help="only this bundle; may repeat"
+        "--bundle", action="append", choices=("default", "sentiment"), help="only this bundle; may repeat"
     )
     return parser
 

@@ -3,7 +3,7 @@
 KOBERT_BASE ?= ../shared/models/e5-small-ko
 TRAINING_RUN = $(BIN)/python -m training
 
-.PHONY: model model-teacher model-smoke
+.PHONY: model model-smoke
 
 $(VENV)/.training: $(VENV)/.run
 	@echo "Adding what training needs (once; torch is 200 MB)"
@@ -14,9 +14,6 @@ $(VENV)/.training: $(VENV)/.run
 model: $(VENV)/.training  ## train, distil, quantise and report the embedded models (hours on a CPU)
 	$(TRAINING_RUN) --base $(KOBERT_BASE)
 	$(BIN)/python -m training.readme_table --write
-
-model-teacher: $(VENV)/.training  ## the teacher's bundle: the most accurate, and slow
-	$(TRAINING_RUN) --base $(KOBERT_BASE) --bundle accurate --models build/model --docs build/model/docs
 
 model-smoke: $(VENV)/.training  ## the whole pipeline on made-up rows, in a minute or two
 	rm -rf build/model-smoke

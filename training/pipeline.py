@@ -13,7 +13,7 @@ from training.score.evaluate import filter_shares
 from training.score.findings import BundleFindings, Findings, save_findings
 from training.score.report import write_report
 from training.ship.serving import Taxonomy
-from training.stages import train_sentiment, train_student, train_teacher
+from training.stages import train_sentiment, train_student
 from training.workspace import Workspace
 
 log = logging.getLogger(__name__)
@@ -49,8 +49,6 @@ def trained_candidates(space: Workspace) -> list[Candidate]:
     candidates = []
     if "default" in wanted:
         candidates.append(Candidate("student", "default", train_student(space)))
-    if "accurate" in wanted:
-        candidates.append(Candidate("teacher", "accurate", train_teacher(space)))
     if "sentiment" in wanted:
         candidates.append(Candidate("sentiment", "sentiment", train_sentiment(space)))
     return candidates

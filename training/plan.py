@@ -1,4 +1,4 @@
-"""What one run of the pipeline does: sizes, epochs, mixtures. `FULL` is shipped, `SMOKE` proves that it runs."""
+"""What one run of the pipeline does: rounds, epochs, mixtures. `FULL` is shipped, `SMOKE` proves that it runs."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -9,7 +9,7 @@ from training.learn.fit import FitPlan
 
 @dataclass(frozen=True)
 class TinyEncoder:
-    """A randomly initialised encoder to stand in for a pre-trained one, where only the machinery is tried."""
+    """A randomly initialised encoder to stand in for a real one, where only the machinery is tried."""
 
     layers: int = 2
     width: int = 64
@@ -17,14 +17,23 @@ class TinyEncoder:
 
 
 @dataclass(frozen=True)
+class Round:
+    """One round of the student: how and on what it is trained, and its weight in the mean that ships.
+
+    `has_teachers`: whether the rounds before it say what they think of each text.
+    """
+
+    fit: FitPlan
+    mixture: Mixture
+    weight: float
+    has_teachers: bool = False
+
+
+@dataclass(frozen=True)
 class Plan:
     """Everything that decides what a run of the pipeline trains."""
 
-    teacher: FitPlan
-    teacher_mixture: Mixture
-    student: FitPlan
-    student_pool: Mixture  # what the teacher labels, once
-    student_mixtures: tuple[Mixture, ...]  # what a student reads of it each epoch; one student each, then averaged
+    rounds: tuple[Round, ...]
     sentiment: FitPlan
     sentiment_mixture: Mixture
     window_tokens: int = 20  # the stretch of a text that each label is read from
@@ -35,72 +44,86 @@ class Plan:
     bundles: tuple[str, ...] = field(default=("default", "sentiment"))
 
 
-_LABELLED = {
-    "beep": 7_900,
-    "curse_detection": 8_500,
-    "malicious_comments": 3_400,
-    "synthetic": 480,
-}
-_STUDENT = Mixture(
+_SOURCES = Mixture(
     {
-        **_LABELLED,
+        "beep": 7_900,
+        "curse_detection": 8_500,
         "kmhas": 30_000,
         "hatescore": 5_500,
+        "malicious_comments": 3_400,
         "kda": 12_000,
         "kosbi": 6_500,
         "headlines": 2_400,
         "square_questions": 4_500,
         "everyday_sentences": 8_000,
         "nsmc": 24_000,
-        "unlabelled_comments": 20_000,
+        "unlabelled_comments": 0,
+        "synthetic": 480,
         "cursed": 7_000,
         "innocent": 1_500,
         "innocent_sentences": 4_000,
     },
     noise_share=0.25,
     padded_share=0.18,
+    family_rounds=0,
+)
+_WITH_FAMILIES = replace(
+    _SOURCES,
+    rows={**_SOURCES.rows, "hatescore": 3_500, "hatescore:bad": 2_400},
+    padded_share=0.3,
+    family_rounds=3,
+)
+_LAST = replace(
+    _SOURCES,
+    rows={
+        **_SOURCES.rows,
+        "kmhas": 24_600,
+        "hatescore": 2_500,
+        "hatescore:bad": 1_800,
+        "kda": 9_000,
+        "kosbi": 5_500,
+        "headlines": 1_900,
+        "square_questions": 3_500,
+        "everyday_sentences": 6_000,
+        "nsmc": 18_000,
+        "unlabelled_comments": 9_000,
+        "cursed": 4_500,
+        "innocent": 1_200,
+        "innocent_sentences": 3_000,
+        "clean/news_comments": 2_000,
+        "clean/pairs_threat": 1_200,
+        "clean/pairs_contempt": 1_200,
+        "clean/long_clean": 700,
+    },
+    padded_share=0.2,
     family_rounds=2,
 )
 FULL = Plan(
-    teacher=FitPlan(epochs=2, learning_rate=8e-5, threads=1),
-    teacher_mixture=Mixture(
-        {
-            **_LABELLED,
-            "kmhas": 24_600,
-            "hatescore": 4_500,
-            "kda": 10_000,
-            "kosbi": 5_500,
-            "headlines": 1_900,
-            "square_questions": 3_500,
-            "everyday_sentences": 6_000,
-            "nsmc": 15_000,
-            "unlabelled_comments": 0,
-            "cursed": 4_500,
-            "innocent": 1_000,
-            "innocent_sentences": 2_900,
-        },
-        noise_share=0.25,
-        padded_share=0.12,
-        family_rounds=2,
+    rounds=(
+        Round(FitPlan(epochs=1, learning_rate=1.2e-4, threads=1), _SOURCES, weight=0.15),
+        Round(FitPlan(epochs=2, learning_rate=1e-4, threads=1), _WITH_FAMILIES, weight=0.0),
+        Round(
+            FitPlan(epochs=1, learning_rate=7e-5, head_learning_rate=3e-4, warmup_share=0.04, seed=31, threads=1),
+            _LAST,
+            weight=0.85,
+            has_teachers=True,
+        ),
     ),
-    student=FitPlan(epochs=2, learning_rate=1.2e-4, threads=1),
-    student_pool=Mixture({"nsmc": 40_000}),
-    student_mixtures=(_STUDENT, replace(_STUDENT, noise_share=0.3, padded_share=0.25)),
-    sentiment=FitPlan(epochs=1, learning_rate=1e-4, threads=1),
-    sentiment_mixture=Mixture({"nsmc": 100_000}, noise_share=0.05, family_rounds=4),
+    sentiment=FitPlan(epochs=2, learning_rate=1e-4, threads=1),
+    sentiment_mixture=Mixture({"nsmc": 90_000}, noise_share=0.05, family_rounds=5),
 )
 _FEW_NAMES = (
     "beep curse_detection everyday_sentences hatescore headlines kda kmhas kosbi malicious_comments nsmc "
-    "square_questions synthetic cursed innocent innocent_sentences"
+    "square_questions unlabelled_comments synthetic cursed innocent innocent_sentences"
 )
-_FEW = Mixture(dict.fromkeys(_FEW_NAMES.split(), 120), noise_share=0.3, padded_share=0.2, family_rows=20)
+_FEW = Mixture(dict.fromkeys(_FEW_NAMES.split(), 100), noise_share=0.3, padded_share=0.2, family_rows=20)
+_QUICK = FitPlan(epochs=1, learning_rate=1e-3)
 SMOKE = Plan(
-    teacher=FitPlan(epochs=2, learning_rate=1e-3),
-    teacher_mixture=replace(_FEW, rows={**_FEW.rows, "unlabelled_comments": 0}),
-    student=FitPlan(epochs=1, learning_rate=1e-3),
-    student_pool=replace(_FEW, rows={**_FEW.rows, "unlabelled_comments": 100}),
-    student_mixtures=(Mixture({}, noise_share=0.3), Mixture({}, noise_share=0.2)),
-    sentiment=FitPlan(epochs=1, learning_rate=1e-3),
+    rounds=(
+        Round(replace(_QUICK, epochs=2), replace(_FEW, rows={**_FEW.rows, "unlabelled_comments": 0}), weight=0.2),
+        Round(_QUICK, _FEW, weight=0.8, has_teachers=True),
+    ),
+    sentiment=_QUICK,
     sentiment_mixture=replace(_FEW, rows={"nsmc": 200, "headlines": 50, "square_questions": 50}),
     tiny=TinyEncoder(),
 )

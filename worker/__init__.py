@@ -1,3 +1,3 @@
 """The process that owns the model: Celery task threads feed a micro-batcher, which one model thread empties."""
 
-import bundles  # noqa: F401  first of all: it keeps ONNX Runtime from reporting to its vendor
+import bundles  # noqa: F401  must come first: it keeps ONNX Runtime from reporting to its vendor

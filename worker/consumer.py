@@ -25,7 +25,7 @@ class PromptConsumer(Consumer):
     """Named by Celery's setting `worker_consumer`."""
 
     def ensure_connected(self, conn: Any) -> Any:  # noqa: ANN401  kombu has no types
-        """Return `conn` once it is connected, however long that takes; a shutdown ends the wait."""
+        """Retry until `conn` is connected or the worker shuts down; returns `conn`."""
         is_lost = False
 
         def note(error: Exception, retry_in_s: float) -> None:

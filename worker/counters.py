@@ -1,4 +1,4 @@
-"""What a worker counts and times."""
+"""The Prometheus metrics of a worker."""
 
 import time
 from collections.abc import Sequence
@@ -6,15 +6,18 @@ from dataclasses import dataclass
 
 from prometheus_client import Counter, Gauge, Histogram
 
-from shared.jobs.records import Outcome, RowFailure
 from shared.messages import ModelInfo
-from shared.metrics import LATENCY_BUCKETS_S, ROW_BUCKETS, TOKEN_BUCKETS, new_registry
+from shared.metrics import LATENCY_BUCKETS_S, new_registry
+from shared.verdict import Failure, Outcome
 from worker.inference.batcher import MicroBatcher
+
+WINDOW_BUCKETS = (1, 2, 4, 8, 16, 32, 64, 128)
+TOKEN_BUCKETS = (8, 16, 32, 64, 128, 256, 512, 1024)
 
 
 @dataclass(frozen=True)
 class AnsweredMessage:
-    """One message of texts, done: durations in seconds, `queued_s` None if the sender did not say when it sent."""
+    """Figures of one answered message. Durations are in seconds; `queued_s` is None if the queueing time is unknown."""
 
     queued_s: float | None
     tokenization_s: float
@@ -23,7 +26,7 @@ class AnsweredMessage:
 
 
 class WorkerMetrics:
-    """One a worker process. Thread-safe."""
+    """One per worker process. Thread-safe."""
 
     def __init__(self) -> None:
         self.registry = new_registry()
@@ -33,9 +36,11 @@ class WorkerMetrics:
             ("model", "revision"),
             registry=self.registry,
         )
-        self._waiting = Gauge("kobert_worker_waiting_rows", "Rows that no pass has taken yet", registry=self.registry)
+        self._waiting = Gauge("kobert_worker_waiting_windows", "Windows waiting for the model", registry=self.registry)
         self._beat_age = Gauge(
-            "kobert_worker_model_beat_age_seconds", "Since the model thread last showed life", registry=self.registry
+            "kobert_worker_model_beat_age_seconds",
+            "Seconds since the model thread was last seen alive",
+            registry=self.registry,
         )
         self._texts = Counter(
             "kobert_worker_texts",
@@ -49,23 +54,21 @@ class WorkerMetrics:
             ("outcome",),
             registry=self.registry,
         )
-        self._padding = Counter(
-            "kobert_worker_padding_tokens", "Tokens computed for nothing but to fill a pass", registry=self.registry
-        )
-        self._pass_rows = _histogram(self, "pass_rows", "Rows in one pass of the model", ROW_BUCKETS)
-        self._pass_tokens = _histogram(self, "pass_tokens", "Tokens in one pass, padding aside", TOKEN_BUCKETS)
+        self._padding = Counter("kobert_worker_padding_tokens", "Padding tokens computed", registry=self.registry)
+        self._pass_windows = _histogram(self, "pass_windows", "Windows in one pass of the model", WINDOW_BUCKETS)
+        self._pass_tokens = _histogram(self, "pass_tokens", "Tokens in one pass, without padding", TOKEN_BUCKETS)
         self._pass_seconds = _histogram(self, "pass_seconds", "Time of one pass of the model", LATENCY_BUCKETS_S)
         self._queue_seconds = _histogram(
-            self, "queue_seconds", "From a message's sending to its being taken in hand", LATENCY_BUCKETS_S
+            self, "queue_seconds", "Time from sending a message to starting on it", LATENCY_BUCKETS_S
         )
         self._tokenization_seconds = _histogram(
             self, "tokenization_seconds", "Time to tokenise the texts of one message", LATENCY_BUCKETS_S
         )
 
     def watch(self, batcher: MicroBatcher, model: ModelInfo) -> None:
-        """Follow the model thread: every pass, what waits, and its last sign of life."""
+        """Follow the model thread: its passes, its waiting windows and when it was last alive."""
         self._model.labels(model.name, model.revision).set(1)
-        self._waiting.set_function(lambda: batcher.waiting_rows)
+        self._waiting.set_function(lambda: batcher.waiting_windows)
         self._beat_age.set_function(lambda: time.monotonic() - batcher.beat_at)
         batcher.stats.on_pass = self._observe_pass
 
@@ -79,12 +82,12 @@ class WorkerMetrics:
             self._texts.labels(code).inc()
 
     def observe_chunk(self, outcomes: Sequence[Outcome]) -> None:
-        """Count the rows of one chunk that the ledger has taken from this worker."""
+        """Count the rows of one chunk that this worker has stored in the ledger."""
         for outcome in outcomes:
-            self._job_rows.labels(outcome.code if isinstance(outcome, RowFailure) else "predicted").inc()
+            self._job_rows.labels(outcome.code if isinstance(outcome, Failure) else "predicted").inc()
 
     def _observe_pass(self, lengths: Sequence[int], elapsed_s: float) -> None:
-        self._pass_rows.observe(len(lengths))
+        self._pass_windows.observe(len(lengths))
         self._pass_tokens.observe(sum(lengths))
         self._pass_seconds.observe(elapsed_s)
         self._padding.inc(max(lengths) * len(lengths) - sum(lengths))

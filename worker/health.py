@@ -1,7 +1,7 @@
 """The container's health check: `python -m worker.health` exits with 0 when this host's worker has a heartbeat.
 
-The heartbeat is written only while the model thread lives, so a worker that hangs is unhealthy though its process is
-there. Imports next to nothing, because it runs every few seconds beside the worker.
+The heartbeat is written only while the model thread lives, so a worker that hangs is unhealthy even though its process
+runs. Imports very little, because it runs every few seconds beside the worker.
 """
 
 import socket
@@ -45,7 +45,7 @@ def _alive(redis: Redis, host: str) -> list[str]:
 
 
 def main() -> int:
-    """Check this host's worker with the settings of the environment; returns the exit code."""
+    """Check this host's worker, with settings from the environment; returns the exit code."""
     try:
         check(load_settings(), socket.gethostname())
     except KobertError as error:

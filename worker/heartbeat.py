@@ -1,4 +1,4 @@
-"""The worker's sign of life in Redis. It says that the model thread lives, not merely that the process does."""
+"""The worker's heartbeat in Redis. It shows that the model thread is alive, not merely the process."""
 
 import os
 import socket
@@ -12,13 +12,13 @@ from shared.messages import Heartbeat, encode
 from shared.settings import Settings
 from worker.inference.classifier import Classifier
 
-# For how many lifetimes of a heartbeat a dead worker stays listed.
+# A dead worker stays in the list for this many heartbeat lifetimes.
 INDEX_LIVES = 10
 _KIB = 1024
 
 
 class HeartbeatWriter:
-    """Announces one worker for HEARTBEAT_TTL_S at a time.
+    """Announces one worker; each heartbeat is valid for HEARTBEAT_TTL_S.
 
     Raises, from `write` and `withdraw`: `redis.RedisError` when Redis does not answer.
     """
@@ -38,13 +38,13 @@ class HeartbeatWriter:
         with self._redis.pipeline(transaction=True) as pipeline:
             pipeline.set(keys.worker(self._worker_id), body, px=self._ttl_ms)
             pipeline.zadd(keys.WORKERS, {self._worker_id: now})
-            # The index outlives its entries: an id whose heartbeat is gone tells readers that a worker died.
+            # The list outlives the heartbeats: an id without a heartbeat tells readers that this worker died.
             pipeline.zremrangebyscore(keys.WORKERS, 0, now - INDEX_LIVES * self._ttl_ms / 1000)
             pipeline.pexpire(keys.WORKERS, INDEX_LIVES * self._ttl_ms)
             pipeline.execute()
 
     def withdraw(self) -> None:
-        """Say goodbye, so that nobody counts on this worker for the rest of the heartbeat's life."""
+        """Remove the heartbeat at once, so that no API process relies on this worker until it expires."""
         with self._redis.pipeline(transaction=True) as pipeline:
             pipeline.delete(keys.worker(self._worker_id))
             pipeline.zrem(keys.WORKERS, self._worker_id)
@@ -60,14 +60,14 @@ class HeartbeatWriter:
             beat_at=time.time(),
             model=self._classifier.info,
             throughput=batcher.stats.snapshot(),
-            waiting_texts=batcher.waiting_rows,
+            waiting_texts=batcher.waiting_texts,
             rss_bytes=resident_bytes(),
             takes=self._takes,
         )
 
 
 def resident_bytes() -> int:
-    """Resident memory of this process; 0 where the system does not say."""
+    """Resident memory of this process; 0 if the system does not report it."""
     status = Path("/proc/self/status")
     if not status.exists():
         return 0

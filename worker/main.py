@@ -1,4 +1,4 @@
-"""The worker's composition root: builds every part from the settings, and runs them until told to stop."""
+"""The worker's composition root: builds every part from the settings and runs them until SIGTERM or SIGINT."""
 
 import os
 import socket
@@ -19,9 +19,10 @@ from bundles.sources.resolver import resolve
 from shared.celery_app import QUEUES_TAKEN, make_celery
 from shared.commands import kobert_command
 from shared.errors import EXIT_CONFIG, KobertError, SettingsError
-from shared.interpreter import spare_what_stays, switch_threads_promptly
+from shared.interpreter import freeze_startup_objects, shorten_switch_interval
 from shared.jobs.ledger import Ledger
 from shared.log import configure_logging, get_logger
+from shared.messages import TextItem
 from shared.settings import Settings, load_settings
 from shared.store_check import require_fit_store
 from worker.bulk.runner import BulkRunner
@@ -42,7 +43,7 @@ log = get_logger(__name__)
 
 REDIS_TIMEOUT_S = 5
 WARM_UP_TIMEOUT_S = 60
-# The service gives a worker two fifths of SHUTDOWN_TIMEOUT_S; interactive texts finish first.
+# A worker gets two fifths of SHUTDOWN_TIMEOUT_S to stop; interactive texts finish first.
 BULK_SHUTDOWN_SHARE = 0.2
 WARM_UP_TEXTS = ("안녕하세요.", "오늘 방송 정말 재미있게 잘 봤습니다, 다음에도 꼭 볼게요!")
 
@@ -82,7 +83,7 @@ def build_classifier(settings: Settings, engine_factory: EngineFactory = OnnxEng
 
 
 def build_worker(settings: Settings, engine_factory: EngineFactory = OnnxEngine) -> Worker:
-    """Build all parts; nothing is announced yet.
+    """Build all parts, without announcing the worker.
 
     Raises:
         ModelError, SettingsError: as `build_classifier`.
@@ -105,29 +106,29 @@ def build_worker(settings: Settings, engine_factory: EngineFactory = OnnxEngine)
 
 
 def serve(worker: Worker) -> int:
-    """Take messages until SIGTERM or SIGINT; finishes what it holds. Returns the exit code."""
-    switch_threads_promptly()
+    """Take messages until SIGTERM or SIGINT, then finish the work in hand; returns the exit code."""
+    shorten_switch_interval()
     app = make_celery(worker.settings)
     app.conf.worker_consumer = "worker.consumer:PromptConsumer"
     register_predict(app, worker.classifier, worker.replies, worker.metrics)
     register_jobs(app, worker.bulk)
-    # Celery would configure logging its own way unless this signal has a receiver.
+    # Without a receiver for this signal Celery would configure logging itself.
     setup_logging.connect(_keep_logging, weak=False)
-    # Celery warns root because of pickled messages; this one accepts JSON alone.
+    # Celery warns when run as root, because of pickled messages; this worker accepts only JSON.
     warnings.filterwarnings("ignore", category=SecurityWarning)
     _warm_up(worker.classifier)
 
     def announce(**_: object) -> None:
-        spare_what_stays()
+        freeze_startup_objects()
         worker.watchdog.start(worker.settings.heartbeat_interval_s)
         model = worker.classifier.info
         log.info("worker_ready", model=model.name, revision=model.revision, labels=model.labels)
 
-    # Not before it takes messages: whoever sees the heartbeat counts on it.
+    # Announce the worker only when it takes messages: API processes rely on the heartbeat.
     worker_ready.connect(announce, weak=False)
     queues = QUEUES_TAKEN[worker.settings.worker_takes]
     consumer = app.Worker(queues=queues, without_gossip=True, without_mingle=True, without_heartbeat=True, quiet=True)
-    # It announces a new default for `worker_cancel_long_running_tasks_on_connection_loss`, which is set on purpose.
+    # Silences the notice of a new default for `worker_cancel_long_running_tasks_on_connection_loss`, which is set.
     warnings.filterwarnings("ignore", category=CPendingDeprecationWarning)
     worker.bulk.start()
     consumer.start()
@@ -144,12 +145,13 @@ def _keep_logging(**_: object) -> None:
 
 def _warm_up(classifier: Classifier) -> None:
     """Run the model once before any user waits for it: it proves that it works, and gives a first figure of speed."""
-    list(classifier.classify(WARM_UP_TEXTS, deadline=time.time() + WARM_UP_TIMEOUT_S))
+    items = [TextItem(number, text) for number, text in enumerate(WARM_UP_TEXTS)]
+    list(classifier.answers_as_done(items, deadline=time.time() + WARM_UP_TIMEOUT_S))
 
 
 @contextmanager
 def _metrics_served(worker: Worker) -> Iterator[None]:
-    """Serve `/metrics` where WORKER_METRICS_PORT says, if anywhere."""
+    """Serve `/metrics` on WORKER_METRICS_PORT, unless it is 0."""
     if not worker.settings.worker_metrics_port:
         yield
         return
@@ -161,7 +163,7 @@ def _metrics_served(worker: Worker) -> Iterator[None]:
 
 
 def main(engine_factory: EngineFactory = OnnxEngine) -> int:
-    """Run a worker with the settings of the environment; returns the exit code."""
+    """Run a worker with settings from the environment; returns the exit code."""
     try:
         settings = load_settings()
         configure_logging(settings, "worker")

@@ -1,4 +1,4 @@
-"""The small HTTP port on which Prometheus reads a worker's counters."""
+"""The HTTP server from which Prometheus reads a worker's metrics."""
 
 import threading
 from wsgiref.simple_server import WSGIServer
@@ -10,13 +10,13 @@ from worker.counters import WorkerMetrics
 
 
 class MetricsServer:
-    """Serves one registry on a port of its own, in a thread."""
+    """Serves one registry on its own port, in a thread."""
 
     def __init__(self, metrics: WorkerMetrics, host: str, port: int) -> None:
         """Listen.
 
         Raises:
-            StartupError: the port is taken, or the address is not this machine's.
+            StartupError: the port is taken, or this machine does not have the address.
         """
         for probe in open_listeners(host, port, "WORKER_METRICS_PORT"):
             probe.close()
@@ -25,7 +25,7 @@ class MetricsServer:
         self._thread: threading.Thread = thread
 
     def close(self) -> None:
-        """Give the port back."""
+        """Stop serving and free the port."""
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()

@@ -11,14 +11,14 @@ from redis.exceptions import RedisError
 
 from shared import keys
 from shared.log import get_logger
-from shared.messages import Failure, Prediction, Reply, encode
+from shared.messages import Answer, Reply, encode
 from shared.store_errors import is_passing
 
 log = get_logger(__name__)
 
-# A stream outlives the last answer by this much, long enough for its reader to reconnect.
+# A stream expires this long after its last reply, which gives its reader time to reconnect.
 STREAM_TTL_S = 300
-# About what one API process can have in flight; older entries were read long ago.
+# About the number of texts that one API process has in flight; older entries have been read.
 STREAM_MAX_ENTRIES = 4_096
 RETRY_DELAY_S = 0.2
 
@@ -26,8 +26,8 @@ RETRY_DELAY_S = 0.2
 class ReplySender(Protocol):
     """Takes what a task has done."""
 
-    def send(self, reply_to: str, results: list[Prediction | Failure], deadline: float) -> None:
-        """Send `results` to process `reply_to`, or give up at Unix time `deadline`."""
+    def send(self, reply_to: str, answers: list[Answer], deadline: float) -> None:
+        """Send `answers` to process `reply_to`, or give up at Unix time `deadline`."""
 
 
 class ReplyWriter:
@@ -37,9 +37,9 @@ class ReplyWriter:
         self._redis = redis
         self._worker_id = worker_id
 
-    def send(self, reply_to: str, results: list[Prediction | Failure], deadline: float) -> None:
-        """Append `results` to the stream of process `reply_to`; give up, with a log line, at Unix time `deadline`."""
-        body = encode(Reply(worker_id=self._worker_id, results=results))
+    def send(self, reply_to: str, answers: list[Answer], deadline: float) -> None:
+        """Append `answers` to the stream of process `reply_to`; give up, with a log line, at Unix time `deadline`."""
+        body = encode(Reply(worker_id=self._worker_id, answers=answers))
         while True:
             try:
                 self._append(keys.replies(reply_to), body)
@@ -47,7 +47,7 @@ class ReplyWriter:
                 if not is_passing(error):
                     raise
                 if time.time() >= deadline:
-                    log.warning("reply_undeliverable", results=len(results))
+                    log.warning("reply_undeliverable", answers=len(answers))
                     return
                 time.sleep(RETRY_DELAY_S)
             else:

@@ -1,18 +1,19 @@
-"""The Celery tasks: answer a message of interactive texts; poke the bulk runner when a job has work."""
+"""The Celery tasks: answer a message of interactive texts; wake the bulk runner when a job has work."""
 
 import time
+from collections.abc import Sequence
 
 import msgspec
 import structlog
 from celery import Celery, Task
 
 from shared.celery_app import JOBS_TASK, PREDICT_TASK, QUEUED_AT_HEADER
-from shared.errors import KobertError
 from shared.log import get_logger, milliseconds
-from shared.messages import Failure, Prediction, PredictMessage, decode
+from shared.messages import Answer, PredictMessage, decode
+from shared.options import NO_OPTIONS, VerdictOptions
 from worker.bulk.runner import BulkRunner
 from worker.counters import AnsweredMessage, WorkerMetrics
-from worker.inference.classifier import Classified, Classifier
+from worker.inference.classifier import Classifier
 from worker.replies import ReplySender
 
 log = get_logger(__name__)
@@ -31,11 +32,11 @@ def register_predict(app: Celery, classifier: Classifier, replies: ReplySender, 
 
 
 def register_jobs(app: Celery, runner: BulkRunner) -> None:
-    """Make `app` handle the messages that say that a job has work; the ledger, not the message, says which."""
+    """Make `app` handle announcements that a job has work. Which job it is, is read from the ledger."""
 
     @app.task(name=JOBS_TASK, ignore_result=True, acks_late=True)
     def announce(_job_id: str) -> None:
-        runner.poke()
+        runner.wake()
 
 
 def answer(
@@ -55,49 +56,37 @@ def answer(
         return None
     with structlog.contextvars.bound_contextvars(request_ids=message.request_ids):
         started = time.perf_counter()
-        outcomes = _classify(message, classifier, replies)
-        done = _summarise(outcomes, queued_s)
+        answers = _reply_as_done(message, classifier, replies)
+        done = _summarise(answers, queued_s)
         log.info(
             "texts_classified",
-            texts=len(outcomes),
+            texts=len(answers),
             texts_failed=len(done.failures),
             queue_ms=None if queued_s is None else milliseconds(queued_s),
             tokenization_ms=milliseconds(done.tokenization_s),
-            inference_ms=milliseconds(max(outcome.inference_s for outcome in outcomes)),
+            inference_ms=milliseconds(max(answer.inference_s for answer in answers)),
             total_ms=milliseconds(time.perf_counter() - started),
         )
     return done
 
 
-def _classify(message: PredictMessage, classifier: Classifier, replies: ReplySender) -> list[Classified]:
-    """Answer the texts group by group as they are done."""
-    texts = [item.text for item in message.items]
-    revision = classifier.bundle.revision
-    outcomes: list[Classified] = []
-    for group in classifier.classify(texts, message.deadline):
-        results = [_result(message.items[done.index].id, done, revision) for done in group]
-        replies.send(message.reply_to, results, message.deadline)
-        outcomes += group
-    return outcomes
+def _reply_as_done(message: PredictMessage, classifier: Classifier, replies: ReplySender) -> list[Answer]:
+    """Send the answers to the texts group by group, and return them all."""
+    answers: list[Answer] = []
+    for group in classifier.answers_as_done(message.items, message.deadline, _options(message)):
+        replies.send(message.reply_to, group, message.deadline)
+        answers += group
+    return answers
 
 
-def _summarise(outcomes: list[Classified], queued_s: float | None) -> AnsweredMessage:
-    failures = [done.outcome.code for done in outcomes if isinstance(done.outcome, KobertError)]
-    tokenization_s = max(done.tokenization_s for done in outcomes)
-    return AnsweredMessage(queued_s, tokenization_s, len(outcomes) - len(failures), failures)
+def _options(message: PredictMessage) -> list[VerdictOptions]:
+    """Those of each text; none at all where no text has any."""
+    if not message.options:
+        return []
+    return [NO_OPTIONS if item.options_at is None else message.options[item.options_at] for item in message.items]
 
 
-def _result(item_id: int, done: Classified, revision: str) -> Prediction | Failure:
-    if isinstance(done.outcome, KobertError):
-        return Failure(id=item_id, code=done.outcome.code, message=done.outcome.message)
-    return Prediction(
-        id=item_id,
-        classification=done.outcome.classification,
-        confidence=done.outcome.confidence,
-        labels=done.outcome.labels,
-        scores=done.outcome.scores,
-        windows=done.windows,
-        revision=revision,
-        tokenization_s=done.tokenization_s,
-        inference_s=done.inference_s,
-    )
+def _summarise(answers: Sequence[Answer], queued_s: float | None) -> AnsweredMessage:
+    failures = [answer.failure.code for answer in answers if answer.failure is not None]
+    tokenization_s = max(answer.tokenization_s for answer in answers)
+    return AnsweredMessage(queued_s, tokenization_s, len(answers) - len(failures), failures)

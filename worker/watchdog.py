@@ -1,7 +1,7 @@
-"""Ends the worker process when it lives but does not work, so that whoever supervises it starts a fresh one.
+"""Ends a worker process that runs but does not work, so that its supervisor starts a new one.
 
-Three ways to be alive and useless are known: the model thread died; it hangs in one pass; Celery's consumer went
-silent after a lost connection (celery#8030, #8091, #8384, #9054, #10205) while messages wait.
+Three such states are known: the model thread died; it hangs in one pass; Celery's consumer stopped taking messages
+after a lost connection (celery#8030, #8091, #8384, #9054, #10205) while messages wait.
 """
 
 import os
@@ -32,16 +32,16 @@ class Watchdog:
         self._heartbeat = heartbeat
         self._redis = redis
         self._stall_timeout_s = settings.stall_timeout_s
-        # Messages of a queue that this worker leaves to others say nothing of its consumer.
+        # Messages in a queue that this worker does not read say nothing about its consumer.
         self._takes_interactive = keys.INTERACTIVE_QUEUE in QUEUES_TAKEN[settings.worker_takes]
         self._stopping = threading.Event()
         self._waiting_since: float | None = None
-        self._rows_seen = 0
+        self._windows_seen = 0
         self._thread = threading.Thread(target=self._run, name="watchdog", daemon=True)
         self._interval_s = 1.0
 
     def start(self, interval_s: float) -> None:
-        """Check and announce every `interval_s`."""
+        """Check the worker and write its heartbeat every `interval_s`."""
         self._interval_s = interval_s
         self._thread.start()
 
@@ -71,11 +71,11 @@ class Watchdog:
         return None
 
     def _consumer_is_silent(self) -> bool:
-        # Bulk rows come from the ledger, whatever the consumer does, so they prove nothing.
-        rows = self._batcher.interactive_rows
+        # Bulk windows come from the ledger, not from the consumer, so they are not counted.
+        windows = self._batcher.interactive_windows
         waiting = self._tolerate_store_loss(lambda: self._redis.llen(keys.queue(keys.INTERACTIVE_QUEUE))) or 0
-        idle = rows == self._rows_seen and self._batcher.waiting_interactive_rows == 0
-        self._rows_seen = rows
+        idle = windows == self._windows_seen and self._batcher.waiting_interactive_windows == 0
+        self._windows_seen = windows
         if not (waiting and idle):
             self._waiting_since = None
             return False
@@ -83,7 +83,7 @@ class Watchdog:
         return time.monotonic() - self._waiting_since > self._stall_timeout_s
 
     def _tolerate_store_loss(self, action: Callable[[], int | None]) -> int | None:
-        """Run `action`; while Redis is away there is nobody to tell, and the worker waits for it to return."""
+        """Run `action`; returns None while Redis does not answer, because the worker then waits for it to return."""
         try:
             return action()
         except RedisError as error:

@@ -1,1 +1,1 @@
-"""What every route shares: errors, authentication, request ids, bodies, timing."""
+"""Code that all routes use: errors, authentication, request ids, bodies, timing."""

@@ -1,11 +1,14 @@
-"""Reads a JSON body within a limit, and says clearly what is wrong with one that is not JSON."""
+"""Reads a JSON body up to a size limit, and explains what is wrong with a malformed one."""
 
 import json
+from collections.abc import Mapping, Sequence
 
 from fastapi import Request
 
+from api.http.unpacking import Unpacker, coding_of
 from shared.errors import MalformedRequestError, TooLargeError, UnsupportedMediaError
 
+MAX_NAME_CHARS = 60
 JSON_HINT = "send JSON with -H 'Content-Type: application/json'"
 
 
@@ -13,14 +16,14 @@ async def read_json_object(request: Request, max_body_bytes: int) -> dict[str, o
     """The body as a JSON object.
 
     Raises:
-        UnsupportedMediaError: the content type is not JSON.
-        TooLargeError: more than `max_body_bytes`, known from the header or found while reading.
+        UnsupportedMediaError: the content type is not JSON, or the coding neither gzip nor deflate.
+        TooLargeError: more than `max_body_bytes`, packed or unpacked, known from the header or found while reading.
         MalformedRequestError: not UTF-8, not JSON, or not an object.
     """
     _check_content_type(request)
     raw = await _read_limited(request, max_body_bytes)
     try:
-        body = json.loads(raw.decode("utf-8-sig"))
+        body = _parse(raw.decode("utf-8-sig"))
     except UnicodeDecodeError as error:
         raise MalformedRequestError(f"the body is not UTF-8 (byte {error.start}); encode it as UTF-8") from error
     except (json.JSONDecodeError, RecursionError) as error:
@@ -28,6 +31,35 @@ async def read_json_object(request: Request, max_body_bytes: int) -> dict[str, o
     if not isinstance(body, dict):
         raise MalformedRequestError('the body must be a JSON object such as {"text": "…"}')
     return body
+
+
+def _parse(text: str) -> object:
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError:
+        raise
+    except ValueError:
+        # Python reads no number of more than some 4,300 digits, and one such item must not cost its neighbours.
+        return json.loads(text, parse_int=_parse_integer)
+
+
+def _parse_integer(digits: str) -> int | float:
+    try:
+        return int(digits)
+    except ValueError:
+        return float(digits)  # infinite
+
+
+def refuse_unknown_fields(body: Mapping[str, object], known: Sequence[str]) -> None:
+    """Check that a body has no field besides those that are `known`: a misspelt one would be ignored.
+
+    Raises:
+        MalformedRequestError: it has another; names it, and those that there are.
+    """
+    unknown = next((name for name in body if name not in known), None)
+    if unknown is not None:
+        shown = unknown[:MAX_NAME_CHARS].encode("utf-8", "replace").decode()
+        raise MalformedRequestError(f"there is no field {shown!r}; the fields are {', '.join(known)}", param=shown)
 
 
 def _check_content_type(request: Request) -> None:
@@ -39,6 +71,8 @@ def _check_content_type(request: Request) -> None:
 
 async def _read_limited(request: Request, max_body_bytes: int) -> bytes:
     refusal = TooLargeError(f"the body is larger than {max_body_bytes:,} bytes (MAX_BODY_BYTES); send it in parts")
+    coding = coding_of(request.headers.get("content-encoding", ""))
+    unpacker = None if coding is None else Unpacker(coding, max_body_bytes)
     declared = request.headers.get("content-length", "")
     if declared.isdecimal() and int(declared) > max_body_bytes:
         raise refusal
@@ -48,8 +82,11 @@ async def _read_limited(request: Request, max_body_bytes: int) -> bytes:
         size += len(part)
         if size > max_body_bytes:
             raise refusal
-        parts.append(part)
-    return b"".join(parts)
+        if unpacker is None:
+            parts.append(part)
+        else:
+            unpacker.feed(part)
+    return b"".join(parts) if unpacker is None else unpacker.end()
 
 
 def _where(error: Exception) -> str:

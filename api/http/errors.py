@@ -1,4 +1,4 @@
-"""From an error of `shared.errors` to an HTTP answer: one table of statuses, one JSON shape."""
+"""Turns errors of `shared.errors` into HTTP responses: one table of statuses, one JSON shape."""
 
 import http
 from collections.abc import Mapping
@@ -8,11 +8,14 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
 
+from api.http.echo import quotable
 from api.http.request_id import current_request_id
 from api.http.request_record import current_record
 from shared import errors
 from shared.log import get_logger
+from shared.verdict import Failure
 
 log = get_logger(__name__)
 
@@ -21,6 +24,7 @@ STATUS: Mapping[type[errors.KobertError], int] = {
     errors.KobertError: 500,
     errors.RequestError: 422,
     errors.UnauthorisedError: 401,
+    errors.ForbiddenError: 403,
     errors.NotFoundError: 404,
     errors.ConflictError: 409,
     errors.UnsupportedMediaError: 415,
@@ -31,6 +35,9 @@ STATUS: Mapping[type[errors.KobertError], int] = {
     errors.DeadlineExceededError: 504,
     errors.PredictionFailedError: 500,
 }
+
+# How to send a key (RFC 6750).
+CHALLENGE = 'Bearer realm="kobert"'
 
 # What a worker names by code, as the class that the table knows.
 BY_CODE: Mapping[str, type[errors.KobertError]] = {
@@ -45,7 +52,7 @@ class ErrorBody(msgspec.Struct, frozen=True):
     message: str
     type: str
     param: str | None
-    request_id: str | None = None
+    request_id: str | None
 
 
 def status_of(error: errors.KobertError) -> int:
@@ -54,27 +61,32 @@ def status_of(error: errors.KobertError) -> int:
 
 
 def body_of(error: errors.KobertError, *, param: str | None = None) -> ErrorBody:
-    """The error as the reader sees it; `param` replaces the error's own."""
+    """The error as the client sees it; `param` replaces the error's own."""
     own_param = getattr(error, "param", None)
-    return ErrorBody(error.code, error.message, type_of(status_of(error)), param or own_param)
+    return make_body(error.code, error.message, status_of(error), param or own_param)
+
+
+def make_body(code: str, message: str, status: int, param: str | None = None) -> ErrorBody:
+    """The body of an error of the current request."""
+    return ErrorBody(code, message, type_of(status), param, current_request_id())
 
 
 def type_of(status: int) -> str:
-    """The broad kind of a status, in OpenAI's words."""
+    """The error type of a status, as OpenAI names it."""
     if status == http.HTTPStatus.TOO_MANY_REQUESTS:
         return "rate_limit_error"
     return "invalid_request_error" if status < http.HTTPStatus.INTERNAL_SERVER_ERROR else "server_error"
 
 
-def from_worker(code: str, message: str, param: str) -> errors.KobertError:
+def from_worker(failure: Failure, param: str) -> errors.KobertError:
     """The error that a worker reported by code."""
-    if code in BY_CODE:
-        return BY_CODE[code](message)
-    return errors.TextRejectedError(message, code=code, param=param)
+    if failure.code in BY_CODE:
+        return BY_CODE[failure.code](failure.message)
+    return errors.TextRejectedError(failure.message, code=failure.code, param=param)
 
 
 def install(app: FastAPI) -> None:
-    """Make every error of `app` leave in the one shape."""
+    """Make `app` answer every error in the same JSON shape."""
     app.add_exception_handler(errors.KobertError, _answer_known)
     app.add_exception_handler(HTTPException, _answer_http)
     app.add_exception_handler(RequestValidationError, _answer_invalid_parameter)
@@ -82,26 +94,52 @@ def install(app: FastAPI) -> None:
 
 
 def respond(body: ErrorBody, status: int, headers: Mapping[str, str] | None = None) -> Response:
-    """`{"error": body}` with the id of the current request."""
+    """`{"error": body}`."""
     current_record().error_code = body.code
-    named = msgspec.structs.replace(body, request_id=current_request_id())
+    # A message may quote what was sent: as long as it was, or with half a surrogate pair.
+    named = msgspec.structs.replace(
+        body,
+        message=quotable(body.message),
+        param=None if body.param is None else quotable(body.param),
+    )
     return Response(msgspec.json.encode({"error": named}), status, dict(headers or {}), "application/json")
+
+
+def respond_to(error: errors.KobertError) -> Response:
+    """The answer to an error of ours, with the headers that go with its kind."""
+    headers: dict[str, str] = {}
+    if (retry_after_s := getattr(error, "retry_after_s", None)) is not None:
+        headers["Retry-After"] = str(retry_after_s)
+    if isinstance(error, errors.UnauthorisedError):
+        headers["WWW-Authenticate"] = CHALLENGE
+    return respond(body_of(error), status_of(error), headers)
 
 
 async def _answer_known(_: Request, error: Exception) -> Response:
     if not isinstance(error, errors.KobertError):
         raise error
-    retry_after_s = getattr(error, "retry_after_s", None)
-    headers = {} if retry_after_s is None else {"Retry-After": str(retry_after_s)}
-    return respond(body_of(error), status_of(error), headers)
+    return respond_to(error)
 
 
-async def _answer_http(_: Request, error: Exception) -> Response:
+async def _answer_http(request: Request, error: Exception) -> Response:
     if not isinstance(error, HTTPException):
         raise error
     phrase = http.HTTPStatus(error.status_code).phrase
-    body = ErrorBody(phrase.lower().replace(" ", "_"), error.detail or phrase, type_of(error.status_code), None)
-    return respond(body, error.status_code, error.headers)
+    body = make_body(phrase.lower().replace(" ", "_"), error.detail or phrase, error.status_code)
+    headers = dict(error.headers or {})
+    if error.status_code == http.HTTPStatus.METHOD_NOT_ALLOWED:
+        headers["Allow"] = ", ".join(_methods_for(request))
+    return respond(body, error.status_code, headers)
+
+
+def _methods_for(request: Request) -> list[str]:
+    """What the path can be asked with, by all its routes: the framework names the methods of one alone."""
+
+    def is_taken(method: str) -> bool:
+        scope = {**request.scope, "method": method}
+        return any(route.matches(scope)[0] is Match.FULL for route in request.app.routes)
+
+    return sorted(filter(is_taken, map(str, http.HTTPMethod)))
 
 
 async def _answer_invalid_parameter(_: Request, error: Exception) -> Response:
@@ -109,9 +147,10 @@ async def _answer_invalid_parameter(_: Request, error: Exception) -> Response:
         raise error
     fault = error.errors()[0]
     name = str(fault["loc"][-1])
-    return respond(body_of(errors.RequestError(f"{name}: {fault['msg']}", param=name)), 422)
+    said = "there is no such parameter" if fault["type"] == "extra_forbidden" else fault["msg"]
+    return respond(body_of(errors.RequestError(f"{quotable(name)}: {said}", param=quotable(name))), 422)
 
 
 async def _answer_unknown(_: Request, error: Exception) -> Response:
     log.error("unhandled_error", error_type=type(error).__name__, exc_info=error)
-    return respond(ErrorBody("internal_error", "the server failed; the log names the cause", "server_error", None), 500)
+    return respond(make_body("internal_error", "the server failed; the log names the cause", 500), 500)

@@ -1,4 +1,4 @@
-"""Gives every request an id: the caller's `X-Request-ID` when it is a plain one, else a new one; sends it back."""
+"""Gives every request an id, the client's `X-Request-ID` if it is valid or a new one, and returns it."""
 
 import re
 import uuid
@@ -19,13 +19,13 @@ def current_request_id() -> str | None:
 
 
 class RequestIdMiddleware:
-    """Pure ASGI, so that it costs little and does not break streaming."""
+    """Plain ASGI middleware: cheap, and it does not break streaming."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one request under its id."""
+        """Serve one request with its id."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return

@@ -1,4 +1,4 @@
-"""What is noted of the request being served, for its one log line and for the metrics. Never its text."""
+"""Collects facts about the current request for its log line and the metrics. Never its text."""
 
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -26,5 +26,5 @@ def start_record() -> RequestRecord:
 
 
 def current_record() -> RequestRecord:
-    """The record of the request being served; outside one, a record that nobody reads."""
+    """The record of the request being served; outside a request, a new record."""
     return _current.get() or RequestRecord()

@@ -1,8 +1,13 @@
-"""The JSON of requests and replies, as OpenAPI shows it. Field order is the order on the wire."""
+"""The JSON of requests and replies, as OpenAPI shows it. Field order is the order on the wire.
+
+Nothing is read or written with these classes; tests hold them to what is (`shared.verdict`, `api.http.errors`).
+"""
 
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
+
+from shared.options import Level
 
 EXAMPLE_TEXT = "이 영화 정말 재미있었어요!"
 EXAMPLE_PREDICTION: dict[str, JsonValue] = {
@@ -21,55 +26,35 @@ EXAMPLE_ERROR: dict[str, JsonValue] = {
     "request_id": "3f1c9a0be5f44a51a2b1f0f6f8f7c0de",
 }
 
-JOB_BODY: dict[str, Any] = {
-    "requestBody": {
-        "required": True,
-        "content": {
-            "multipart/form-data": {
-                "schema": {
-                    "type": "object",
-                    "required": ["file"],
-                    "properties": {
-                        "text_column": {"type": "string"},
-                        "id_column": {"type": "string"},
-                        "format": {"type": "string", "enum": ["csv", "tsv", "jsonl", "json", "txt", "xlsx", "parquet"]},
-                        "encoding": {"type": "string"},
-                        "header": {"type": "boolean"},
-                        "webhook_url": {"type": "string"},
-                        "metadata": {"type": "string", "description": "a JSON object of strings"},
-                        "file": {"type": "string", "format": "binary"},
-                    },
-                }
-            },
-            "application/json": {
-                "schema": {"type": "object"},
-                "examples": {
-                    "texts": {"summary": "문장 여러 개", "value": {"texts": [EXAMPLE_TEXT, "배송이 너무 늦어요."]}},
-                    "items": {"summary": "id가 있는 문장", "value": {"items": [{"id": 1, "text": EXAMPLE_TEXT}]}},
-                },
-            },
-            "text/csv": {"schema": {"type": "string"}},
-            "application/jsonl": {"schema": {"type": "string"}},
-            "text/plain": {"schema": {"type": "string"}},
-        },
-    }
-}
+Strictness = Annotated[
+    Level | None, Field(description="which of the model's sets of thresholds decides; STRICTNESS where you say nothing")
+]
+Thresholds = Annotated[
+    dict[str, Annotated[float, Field(ge=0, le=1)]] | None,
+    Field(description="scores from which single labels count, over those of the level"),
+]
 
 
 class OneText(BaseModel):
     """One text to classify."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [{"text": EXAMPLE_TEXT}]})
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"text": EXAMPLE_TEXT}]})
 
     text: str
+    strictness: Strictness = None
+    thresholds: Thresholds = None
 
 
 class ManyTexts(BaseModel):
     """Several texts; one bad item never fails the others."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [{"texts": [EXAMPLE_TEXT, "배송이 너무 늦어요."]}]})
+    model_config = ConfigDict(
+        extra="forbid", json_schema_extra={"examples": [{"texts": [EXAMPLE_TEXT, "배송이 너무 늦어요."]}]}
+    )
 
     texts: Annotated[list[str], Field(min_length=1)]
+    strictness: Strictness = None
+    thresholds: Thresholds = None
 
 
 class PredictionOut(BaseModel):
@@ -106,7 +91,10 @@ class ErrorReply(BaseModel):
 class FailedOut(BaseModel):
     """An item that could not be classified, in its place among the results."""
 
-    text: Annotated[Any, Field(description="the item as it was sent; null if it is not valid Unicode")]
+    text: Annotated[
+        Any,
+        Field(description="the item as it was sent; null if it is no valid Unicode, too deep or too large"),
+    ]
     error: ErrorOut
 
 

@@ -1,19 +1,20 @@
-"""What counts as a text: any valid Unicode that shows something, up to a limit."""
+"""Checks texts: any valid Unicode with at least one visible character, up to a length limit."""
 
 import unicodedata
 
+from api.http.echo import is_unicode
 from shared.errors import TextRejectedError
 
-# Letters by category, but nothing to see: Hangul fillers and the blank Braille pattern.
+# Invisible characters that Unicode calls letters: Hangul fillers and the blank Braille pattern.
 _INVISIBLE_LETTERS = frozenset("\u115f\u1160\u3164\uffa0\u2800")
 _INVISIBLE_CATEGORIES = frozenset(("Cc", "Cf", "Zs", "Zl", "Zp"))
 
 
 def check_text(value: object, param: str, max_text_chars: int) -> str:
-    """Return `value` as a text to classify; `param` is what the caller calls it (`text`, `texts[3]`).
+    """Return `value` as a text to classify; `param` is its name in the request (`text`, `texts[3]`).
 
     Raises:
-        TextRejectedError: it is no string, shows nothing, is too long, or is not valid Unicode.
+        TextRejectedError: it is not a string, is blank, is too long, or is not valid Unicode.
     """
     if not isinstance(value, str):
         raise TextRejectedError(f"{param} must be a string, not {_json_type(value)}", code="not_a_string", param=param)
@@ -23,7 +24,7 @@ def check_text(value: object, param: str, max_text_chars: int) -> str:
             code="text_too_long",
             param=param,
         )
-    if not _is_encodable(value):
+    if not is_unicode(value):
         raise TextRejectedError(
             f"{param} holds half of a surrogate pair, which is not valid Unicode", code="invalid_unicode", param=param
         )
@@ -32,14 +33,6 @@ def check_text(value: object, param: str, max_text_chars: int) -> str:
             f"{param} is empty or blank; there is nothing to classify", code="empty_text", param=param
         )
     return value
-
-
-def _is_encodable(text: str) -> bool:
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
 
 
 def _is_invisible(character: str) -> bool:

@@ -1,16 +1,16 @@
-"""Where the time of a request went, as response headers in milliseconds; the names are those of Hugging Face's TEI."""
+"""Measures the stages of a request for response headers, in milliseconds, named as in Hugging Face's TEI."""
 
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from shared.log import milliseconds
-from shared.messages import Prediction
+from shared.messages import Answer
 
 
 @dataclass(frozen=True)
 class Timing:
-    """The parts of one request's time, in seconds."""
+    """The stages of one request, in seconds."""
 
     queue_s: float
     tokenization_s: float
@@ -33,15 +33,15 @@ class Stopwatch:
     def __init__(self) -> None:
         self._started = time.perf_counter()
 
-    def read(self, predictions: Sequence[Prediction]) -> Timing:
+    def read(self, answers: Sequence[Answer]) -> Timing:
         """The time of the texts of one request, which were worked on side by side: each part is the longest one's.
 
-        Queue time is all that is neither tokenising nor inference: dispatcher, Redis, Celery and the micro-batcher. It
-        needs no clock but this process's own.
+        Queue time is everything except tokenisation and inference: dispatcher, Redis, Celery, micro-batcher. Only this
+        process's clock is used.
         """
         total_s = time.perf_counter() - self._started
-        tokenization_s = max((p.tokenization_s for p in predictions), default=0.0)
-        inference_s = max((p.inference_s for p in predictions), default=0.0)
+        tokenization_s = max((answer.tokenization_s for answer in answers), default=0.0)
+        inference_s = max((answer.inference_s for answer in answers), default=0.0)
         queue_s = max(0.0, total_s - tokenization_s - inference_s)
         return Timing(queue_s, tokenization_s, inference_s, total_s)
 

@@ -1,4 +1,4 @@
-"""How much work the open jobs still are, as the ledger has it: for `/metrics`, whichever API process is asked."""
+"""Reads the remaining work of all open jobs from the ledger, for `/metrics`."""
 
 import time
 from collections import Counter
@@ -16,7 +16,7 @@ OPEN_STATES = ("in_progress", "cancelling")
 
 @dataclass(frozen=True)
 class Backlog:
-    """Open jobs by state, the rows that they wait for, and the age of the oldest; 0 when there is none."""
+    """Open jobs by state, their remaining rows, and the age of the oldest; 0 if there is none."""
 
     jobs: dict[str, int] = field(default_factory=lambda: dict.fromkeys(OPEN_STATES, 0))
     rows_waiting: int = 0
@@ -24,7 +24,7 @@ class Backlog:
 
 
 async def read_backlog(redis: Redis) -> Backlog:
-    """Ask the ledger: `MAX_OPEN_JOBS` short reads at most.
+    """Read the ledger, with at most `MAX_OPEN_JOBS` short reads.
 
     Raises:
         RedisError: Redis does not answer.
@@ -40,7 +40,7 @@ async def read_backlog(redis: Redis) -> Backlog:
 
 def _backlog(records: Sequence[Sequence[bytes | None]], oldest_s: float) -> Backlog:
     states = Counter((status or b"").decode() for status, *_ in records)
-    # The rest of a job that is being cancelled is nobody's work any more.
+    # The remaining rows of a job that is being cancelled are not work.
     waiting = [record for record in records if record[0] == b"in_progress"]
     rows = sum(int(total or 0) - int(completed or 0) - int(failed or 0) for _, total, completed, failed in waiting)
     return Backlog({state: states[state] for state in OPEN_STATES}, rows, oldest_s)

@@ -13,14 +13,14 @@ from shared.errors import KobertError, NotFoundError
 from shared.jobs.records import Job
 
 LOOK_S = 0.5
-# Proxies cut a connection on which nothing comes.
+# Proxies close a connection that is silent for long.
 KEEP_ALIVE_S = 15.0
-# What a client does with a stream that broke: asks again after so many milliseconds.
+# A client reconnects this many milliseconds after the stream broke.
 RETRY_MS = 2_000
 
 
 async def wait_for_end(jobs: JobService, job: Job, wait_s: float) -> Job:
-    """The job at its end, or as it is after `wait_s`."""
+    """Wait up to `wait_s` for the job to end; returns its latest state."""
     deadline = time.monotonic() + wait_s
     while not job.has_ended and time.monotonic() < deadline:
         await asyncio.sleep(min(LOOK_S, max(0.0, deadline - time.monotonic())))
@@ -28,13 +28,13 @@ async def wait_for_end(jobs: JobService, job: Job, wait_s: float) -> Job:
     return job
 
 
-async def progress_events(jobs: JobService, fleet: Fleet, job: Job) -> AsyncIterator[bytes]:
+async def progress_events(jobs: JobService, fleet: Fleet, job: Job, root_path: str = "") -> AsyncIterator[bytes]:
     """The job object each time it has changed, as `progress`, and at its end under the name of its state."""
     yield f"retry: {RETRY_MS}\n\n".encode()
     shown = b""
     sent_at = time.monotonic()
     while True:
-        body = msgspec.json.encode(show_job(job, fleet.texts_per_s))
+        body = msgspec.json.encode(show_job(job, fleet.texts_per_s, root_path))
         if body != shown:
             name = job.status if job.has_ended else "progress"
             yield b"event: " + name.encode() + b"\ndata: " + body + b"\n\n"
@@ -51,5 +51,5 @@ async def progress_events(jobs: JobService, fleet: Fleet, job: Job) -> AsyncIter
             yield b"event: deleted\ndata: {}\n\n"
             return
         except KobertError:
-            # The store is away for a moment; the job is not.
+            # The store is unreachable for a moment; the job still exists.
             continue

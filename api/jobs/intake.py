@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from redis.exceptions import RedisError
 
 from api.jobs.capacity import StoreCapacity
-from api.jobs.options import check_options
+from api.jobs.options import VerdictOptionsCheck, check_options
 from api.jobs.writer import JobWriter
 from api.uploads.opening import Opened, UploadOpener, UploadRequest
 from api.uploads.pull import Body
@@ -45,11 +45,17 @@ class _Counts:
 class JobIntake:
     """Thread-safe and blocking."""
 
-    def __init__(self, settings: Settings, writer: JobWriter, capacity: StoreCapacity) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        writer: JobWriter,
+        capacity: StoreCapacity,
+        check_verdict_options: VerdictOptionsCheck,
+    ) -> None:
         self._settings = settings
         self._writer = writer
         self._capacity = capacity
-        self._opener = UploadOpener(settings, lambda fields: check_options(fields, settings))
+        self._opener = UploadOpener(settings, lambda fields: check_options(fields, settings, check_verdict_options))
 
     def receive(self, request: UploadRequest, body: Body) -> str:
         """Read the body and return the id of the job; if anything fails, nothing is left of it in the store.
@@ -59,6 +65,12 @@ class JobIntake:
             RedisError: the store does not answer.
         """
         upload = self._opener.open(request, body)
+        try:
+            return self._store(request, upload, body)
+        finally:
+            upload.source.close()
+
+    def _store(self, request: UploadRequest, upload: Opened, body: Body) -> str:
         job_id = self._writer.begin(request.owner)
         try:
             total = self._store_rows(job_id, upload.source.rows)
@@ -116,10 +128,10 @@ def _describe(upload: Opened, body: Body) -> JobSpec:
     """What is known of the upload once all its rows are read."""
     options = upload.final_options()
     return JobSpec(
-        format=upload.format,
         file_name=upload.file_name,
         metadata=options.metadata,
         webhook_url=options.webhook_url,
         bytes=body.received_bytes,
-        **upload.source.describe(),
+        options=options.verdict,
+        **{"format": upload.format, **upload.source.describe()},
     )

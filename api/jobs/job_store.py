@@ -14,12 +14,14 @@ from shared import keys
 from shared.errors import ConflictError, NotFoundError
 from shared.jobs import journal
 from shared.jobs.ledger import LABEL_FIELD
-from shared.jobs.records import JOB_TIMES, Job, JobSpec
+from shared.jobs.records import JOB_TIMES, Job, JobSpec, is_job_id
 from shared.jobs.scripts import Scripts
 from shared.settings import Settings
 
 # The sets that list jobs, in the order in which the scripts take them.
 INDEX_KEYS = [keys.JOB_TURNS, keys.JOBS_OPEN, keys.JOB_WEBHOOKS]
+# An id that is none of ours may be of any length.
+MAX_SHOWN_CHARS = 40
 
 
 class JobStore:
@@ -36,6 +38,8 @@ class JobStore:
         Raises:
             NotFoundError: no job has this id, or it belongs to another owner.
         """
+        if not is_job_id(job_id):
+            raise _no_job(job_id)
         with self._redis.pipeline(transaction=False) as pipeline:
             pipeline.hgetall(keys.job_part(job_id, ""))
             pipeline.lrange(keys.job_part(job_id, ":errors"), 0, -1)
@@ -43,7 +47,7 @@ class JobStore:
             raw_fields, errors, pace = pipeline.execute()
         fields = {name.decode(): value.decode() for name, value in raw_fields.items()}
         if fields.get("owner") != owner or fields["status"] == "validating":
-            raise NotFoundError(f"there is no job {job_id}; it may have expired", param="job_id")
+            raise _no_job(job_id)
         return _job(job_id, fields, errors, pace)
 
     def page(self, owner: str, limit: int, after: str | None) -> tuple[list[Job], bool]:
@@ -55,9 +59,9 @@ class JobStore:
         index = keys.jobs_of(owner)
         start = 0
         if after is not None:
-            rank: Any = self._redis.zrevrank(index, after)
+            rank: Any = self._redis.zrevrank(index, after) if is_job_id(after) else None
             if rank is None:
-                raise NotFoundError(f"there is no job {after} to continue after", param="after")
+                raise NotFoundError(f"there is no job {after[:MAX_SHOWN_CHARS]} to continue after", param="after")
             start = rank + 1
         jobs: list[Job] = []
         expired: list[str] = []
@@ -112,6 +116,10 @@ class JobStore:
             yield from (job_id.decode() for job_id in ids)
             start += page + 1
             ids = self._redis.zrevrange(index, start, start + page)
+
+
+def _no_job(job_id: str) -> NotFoundError:
+    return NotFoundError(f"there is no job {job_id[:MAX_SHOWN_CHARS]}; it may have expired", param="job_id")
 
 
 def _job(job_id: str, fields: dict[str, str], errors: Sequence[bytes], pace: Sequence[bytes]) -> Job:

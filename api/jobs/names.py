@@ -1,4 +1,4 @@
-"""Names of columns and files: ours must not cover the user's, and must reach a browser whole."""
+"""Names of result columns and files: without clashes with the user's columns, and safe in HTTP headers."""
 
 import re
 from collections.abc import Collection, Sequence
@@ -12,7 +12,7 @@ _UNSAFE = re.compile(r"[^\w.() -]+")
 
 
 def prefix_for(ours: Collection[str], theirs: Collection[str]) -> str:
-    """What to put before our names so that none is one of theirs: nothing, when none is."""
+    """The prefix that keeps our names apart from theirs; empty if there is no clash."""
     prefix = ""
     while any(prefix + name in theirs for name in ours):
         prefix += PREFIX
@@ -20,7 +20,7 @@ def prefix_for(ours: Collection[str], theirs: Collection[str]) -> str:
 
 
 def unique(names: Sequence[str]) -> list[str]:
-    """The names, the second of a kind as `name_2`, so that an object can have them all."""
+    """The names, with duplicates numbered (`name_2`), so that they can be keys of one object."""
     seen: set[str] = set()
     result = []
     for name in names:

@@ -10,7 +10,8 @@ import msgspec
 
 from api.jobs.names import prefix_for, unique
 from api.uploads.objects import value_at_path
-from shared.jobs.records import Job, Outcome, Row, RowFailure
+from shared.jobs.records import Job, Row
+from shared.verdict import Failure, Outcome
 
 Fields = list[msgspec.Raw] | dict[str, msgspec.Raw] | str | None
 Numbered = tuple[int, Row, Outcome]
@@ -45,7 +46,6 @@ class JsonLines:
     def __init__(self, job: Job) -> None:
         self._spec = job.spec
         self._columns = unique(job.spec.columns or [])
-        self._label_names = job.label_names
 
     def head(self) -> bytes:
         """Nothing: every line says what it is."""
@@ -83,13 +83,13 @@ class JsonLines:
         return {} if found is None else {"id": found}
 
     def _verdict(self, row: Row, outcome: Outcome) -> dict[str, Any]:
-        if isinstance(outcome, RowFailure):
+        if isinstance(outcome, Failure):
             return {"error": {"code": outcome.code, "message": outcome.message, "line": row.line}}
         return {
             "classification": outcome.classification,
             "confidence": outcome.confidence,
             "labels": outcome.labels,
-            "scores": dict(zip(self._label_names, outcome.scores, strict=False)),
+            "scores": outcome.scores,
         }
 
 
@@ -106,7 +106,7 @@ class Table:
         self._columns = job.spec.columns or ["text"]
         self._is_safe = is_safe
         self._separator = separator
-        self._label_count = len(job.label_names)
+        self._label_names = job.label_names
         ours = ["classification", "confidence", "labels", *(f"score_{name}" for name in job.label_names), "error"]
         prefix = prefix_for(ours, self._columns)
         self._header = [*self._columns, *(prefix + name for name in ours)]
@@ -157,10 +157,12 @@ class Table:
         return self._columns.index(name) if name in self._columns else 0
 
     def _verdict(self, outcome: Outcome) -> list[Any]:
-        if isinstance(outcome, RowFailure):
-            return [*[""] * (3 + self._label_count), f"{outcome.code}: {outcome.message}"]
+        if isinstance(outcome, Failure):
+            return [*[""] * (3 + len(self._label_names)), f"{outcome.code}: {outcome.message}"]
         labels = LABEL_SEPARATOR.join(outcome.labels)
-        return [outcome.classification, outcome.confidence, labels, *outcome.scores, ""]
+        # By name: should a worker have served another model, its chunk has other labels.
+        scores = [outcome.scores.get(name, "") for name in self._label_names]
+        return [outcome.classification, outcome.confidence, labels, *scores, ""]
 
 
 def _cell(value: msgspec.Raw) -> str:

@@ -20,7 +20,8 @@ from api.jobs.service import JobService
 from api.uploads import confined
 from api.uploads.extracted import require_library
 from shared.errors import StoreUnavailableError, TooLargeError
-from shared.jobs.records import Job, Outcome, RowFailure
+from shared.jobs.records import Job
+from shared.verdict import Failure, Outcome
 
 MEDIA_TYPES = {
     "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
@@ -110,6 +111,6 @@ class RowSpool:
             raise StoreUnavailableError(f"the {kind} file could not be written; csv and jsonl need nothing")
 
     def _verdict(self, outcome: Outcome) -> list[object]:
-        if isinstance(outcome, RowFailure):
+        if isinstance(outcome, Failure):
             return [*[None] * (3 + self._score_count), f"{outcome.code}: {outcome.message}"]
-        return [outcome.classification, outcome.confidence, outcome.labels, *outcome.scores, None]
+        return [outcome.classification, outcome.confidence, outcome.labels, *outcome.scores.values(), None]

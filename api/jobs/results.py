@@ -7,7 +7,8 @@ from api.jobs.rendering import Numbered, Renderer
 from api.jobs.service import JobService
 from shared.errors import StoreUnavailableError
 from shared.jobs.packing import unpack_result
-from shared.jobs.records import Job, RowFailure
+from shared.jobs.records import Job
+from shared.verdict import Failure
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,7 @@ class ResultStream:
         for number, (row, outcome) in enumerate(zip(rows, verdicts.outcomes, strict=True), start=first_row + 1):
             if number <= self._selection.cursor or self._left == 0:
                 continue
-            if self._selection.only_errors and not isinstance(outcome, RowFailure):
+            if self._selection.only_errors and not isinstance(outcome, Failure):
                 continue
             if self._left is not None:
                 self._left -= 1

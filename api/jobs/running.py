@@ -7,6 +7,7 @@ from redis import Redis
 
 from api.jobs.service import JobService
 from api.jobs.webhooks import WebhookSender
+from api.queue.fleet import Fleet
 from api.queue.publisher import Publisher
 from shared.settings import Settings
 
@@ -16,11 +17,13 @@ CONNECT_TIMEOUT_S = 2
 
 
 @asynccontextmanager
-async def running_jobs(settings: Settings, redis_url: str, publisher: Publisher) -> AsyncIterator[JobService]:
+async def running_jobs(
+    settings: Settings, redis_url: str, publisher: Publisher, fleet: Fleet
+) -> AsyncIterator[JobService]:
     """The service, with its sweeper and the webhook sender running."""
     # A blocking client, used only in threads.
     redis: Redis = Redis.from_url(redis_url, socket_timeout=REDIS_TIMEOUT_S, socket_connect_timeout=CONNECT_TIMEOUT_S)
-    jobs = JobService(settings, redis, publisher)
+    jobs = JobService(settings, redis, publisher, fleet.check_job_options)
     webhooks = WebhookSender(settings, jobs)
     jobs.start()
     webhooks.start()

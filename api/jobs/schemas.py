@@ -1,11 +1,17 @@
 """The JSON of the job routes, as OpenAPI shows it. A test holds it to what `api.jobs.view` writes."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, Field, JsonValue
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
+from api.http.schemas import EXAMPLE_TEXT
+from api.uploads.options import FORMATS
 from shared.jobs.records import Status
+from shared.options import LEVELS, Level
 
+MAX_KEY_CHARS = 255
+# More than a job can have; keeps what is asked for within the numbers that all clients can write.
+MAX_ROWS = 2**53 - 1
 Time = Annotated[int | None, Field(description="Unix seconds, or null while it has not happened")]
 
 
@@ -25,7 +31,7 @@ class JobErrors(BaseModel):
 
 
 class JobOut(BaseModel):
-    """A bulk job: OpenAI's Batch object, with what moderators want to know besides."""
+    """A bulk job: OpenAI's Batch object, with extra fields for moderators."""
 
     id: str
     object: str
@@ -50,6 +56,8 @@ class JobOut(BaseModel):
     file_name: str | None
     text_column: str | None
     metadata: dict[str, str]
+    strictness: Annotated[Level | None, Field(description="absent where the settings decide")] = None
+    thresholds: Annotated[dict[str, float] | None, Field(description="absent where the settings decide")] = None
     links: dict[str, str]
 
 
@@ -69,6 +77,90 @@ class JobDeleted(BaseModel):
     id: str
     object: str
     deleted: bool
+
+
+# What each option of an upload may be, in the query, in a form and in a JSON body.
+JOB_OPTIONS: dict[str, dict[str, Any]] = {
+    "text_column": {"type": "string", "description": "the column or field with the text: a name, or a number from 1"},
+    "id_column": {"type": "string", "description": "the column or field with your ids: a name, or a number from 1"},
+    "format": {"type": "string", "enum": list(FORMATS)},
+    "file_name": {"type": "string", "description": "tells the format, and what results are called"},
+    "encoding": {"type": "string", "description": "utf-8, cp949, utf-16 ...; unset: it is found out"},
+    "header": {"type": "boolean", "default": True, "description": "false: the first line of a table is a row"},
+    "sheet": {"type": "string", "description": "of an xlsx file: a name, or a number from 1"},
+    "webhook_url": {"type": "string", "description": "who is told of the end of the job"},
+    "metadata": {"type": "string", "description": "a JSON object of strings, which the job object gives back"},
+    "strictness": {"type": "string", "enum": list(LEVELS)},
+    "thresholds": {"type": "string", "description": "curse=0.4,insult=0.6, or a JSON object"},
+}
+_JSON_BODY_OPTIONS: dict[str, dict[str, Any]] = {
+    **JOB_OPTIONS,
+    "metadata": {"type": "object", "additionalProperties": {"type": "string"}},
+    "thresholds": {"type": "object", "additionalProperties": {"type": "number", "minimum": 0, "maximum": 1}},
+}
+JOB_REQUEST: dict[str, Any] = {
+    "parameters": [
+        *({"name": name, "in": "query", "required": False, "schema": schema} for name, schema in JOB_OPTIONS.items()),
+        {
+            "name": "Idempotency-Key",
+            "in": "header",
+            "required": False,
+            "description": "the same key gives the same job",
+            "schema": {"type": "string", "minLength": 1, "maxLength": MAX_KEY_CHARS},
+        },
+    ],
+    "requestBody": {
+        "required": True,
+        "content": {
+            "multipart/form-data": {
+                "schema": {
+                    "type": "object",
+                    "required": ["file"],
+                    "properties": {**JOB_OPTIONS, "file": {"type": "string", "format": "binary"}},
+                }
+            },
+            "application/json": {
+                "schema": {
+                    "type": "object",
+                    "properties": {
+                        "texts": {"type": "array", "items": {"type": "string"}, "minItems": 1},
+                        "items": {"type": "array", "items": {"type": "object"}, "minItems": 1},
+                        **_JSON_BODY_OPTIONS,
+                    },
+                },
+                "examples": {
+                    "texts": {"summary": "문장 여러 개", "value": {"texts": [EXAMPLE_TEXT, "배송이 너무 늦어요."]}},
+                    "items": {"summary": "id가 있는 문장", "value": {"items": [{"id": 1, "text": EXAMPLE_TEXT}]}},
+                },
+            },
+            "text/csv": {"schema": {"type": "string"}},
+            "application/jsonl": {"schema": {"type": "string"}},
+            "text/plain": {"schema": {"type": "string"}},
+        },
+    },
+}
+
+
+class ResultsQuery(BaseModel):
+    """What a client may ask of a result file."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    format: Annotated[
+        Literal["jsonl", "csv", "tsv", "xlsx", "parquet"] | None,
+        Field(description="unset: that of the file which was sent"),
+    ] = None
+    cursor: Annotated[int, Field(ge=0, le=MAX_ROWS, description="go on after this row")] = 0
+    limit: Annotated[int | None, Field(ge=1, le=MAX_ROWS, description="end after so many rows")] = None
+    only: Annotated[Literal["errors"] | None, Field(description="rows without a verdict")] = None
+    partial: Annotated[bool, Field(description="what is done of a job that still runs")] = False
+    safe: Annotated[bool, Field(description="defuse formulas in csv and tsv")] = False
+
+
+class ErrorsQuery(ResultsQuery):
+    """What a client may ask of the rows without a verdict."""
+
+    only: Annotated[Literal["errors"], Field(description="nothing else can be asked for here")] = "errors"
 
 
 FILE_REPLY: dict[str, Any] = {

@@ -10,6 +10,7 @@ from api.background import end_task
 from api.jobs.capacity import StoreCapacity
 from api.jobs.intake import JobIntake
 from api.jobs.job_store import JobStore
+from api.jobs.options import VerdictOptionsCheck
 from api.jobs.threads import JobThreads
 from api.jobs.webhook_queue import WebhookQueue
 from api.jobs.writer import JobWriter
@@ -39,7 +40,9 @@ class JobService:
     Every method raises `StoreUnavailableError` when Redis does not answer.
     """
 
-    def __init__(self, settings: Settings, redis: Redis, announcer: Announcer) -> None:
+    def __init__(
+        self, settings: Settings, redis: Redis, announcer: Announcer, check_verdict_options: VerdictOptionsCheck
+    ) -> None:
         self._settings = settings
         self._announcer = announcer
         self._ledger = Ledger(redis, settings)
@@ -47,7 +50,7 @@ class JobService:
         self._capacity = StoreCapacity(redis, settings)
         self._store = JobStore(redis, settings)
         self._webhooks = WebhookQueue(redis, self._store)
-        self._intake = JobIntake(settings, self._writer, self._capacity)
+        self._intake = JobIntake(settings, self._writer, self._capacity, check_verdict_options)
         self._threads = JobThreads(settings.max_uploads)
         self._uploads_now = 0
         self._sweeper: asyncio.Task[None] | None = None

@@ -1,4 +1,4 @@
-"""The job object that clients see: OpenAI's Batch object, with what moderators want to know besides."""
+"""The job object that clients see: OpenAI's Batch object with extra fields for moderators."""
 
 from typing import Any
 
@@ -6,9 +6,12 @@ from api.jobs.pacing import eta_seconds
 from shared.jobs.records import ENDED, JOB_TIMES, Job
 
 
-def show_job(job: Job, fleet_texts_per_s: float) -> dict[str, Any]:
-    """The object as JSON values; `fleet_texts_per_s` helps to guess the end before the job has a speed of its own."""
-    path = f"/jobs/{job.id}"
+def show_job(job: Job, fleet_texts_per_s: float, root_path: str = "") -> dict[str, Any]:
+    """The object as JSON values; `fleet_texts_per_s` helps to guess the end before the job has a speed of its own.
+
+    `root_path` is the prefix under which clients reach the service: empty, or `/something`.
+    """
+    path = f"{root_path}/jobs/{job.id}"
     return {
         "id": job.id,
         "object": "job",
@@ -25,6 +28,7 @@ def show_job(job: Job, fleet_texts_per_s: float) -> dict[str, Any]:
         "file_name": job.spec.file_name,
         "text_column": job.spec.text_column,
         "metadata": job.spec.metadata,
+        **_verdict_options(job),
         "links": {
             "self": path,
             "results": f"{path}/results",
@@ -35,6 +39,15 @@ def show_job(job: Job, fleet_texts_per_s: float) -> dict[str, Any]:
     }
 
 
+def _verdict_options(job: Job) -> dict[str, Any]:
+    """What the client set of how strict the verdicts are; nothing where the settings decide."""
+    options = job.spec.options
+    if options is None:
+        return {}
+    shown = {"strictness": options.strictness, "thresholds": dict(options.thresholds)}
+    return {name: value for name, value in shown.items() if value}
+
+
 def is_partial(job: Job) -> bool:
-    """Whether the results would lack rows, now."""
+    """Whether the results would lack rows now."""
     return job.remaining > 0 or job.status not in ENDED

@@ -1,7 +1,7 @@
-"""Tells a client's server that its job has ended: signed, retried with back-off, never by way of a redirect.
+"""Notifies a client's server that a job has ended: signed, retried with backoff, without following redirects.
 
-The signature is that of Standard Webhooks (https://www.standardwebhooks.com), which OpenAI uses too, so stock libraries
-verify it: `webhook-id`, `webhook-timestamp`, `webhook-signature: v1,BASE64(HMAC-SHA256(id.timestamp.body))`.
+Signed as Standard Webhooks (https://www.standardwebhooks.com) says, like OpenAI's, so its libraries can verify it:
+`webhook-id`, `webhook-timestamp`, `webhook-signature: v1,BASE64(HMAC-SHA256(id.timestamp.body))`.
 """
 
 import asyncio
@@ -35,7 +35,7 @@ _OK = range(200, 300)
 
 
 class WebhookSender:
-    """Sends what is due, one at a time. Each API process has one; the store sees to it that no two take the same."""
+    """Sends due webhooks, one at a time. One per API process; the store keeps two from sending the same webhook."""
 
     def __init__(self, settings: Settings, jobs: JobService) -> None:
         self._settings = settings
@@ -43,12 +43,12 @@ class WebhookSender:
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
-        """Start sending, if there is a secret to sign with."""
+        """Start sending, if WEBHOOK_SECRET is set."""
         if self._settings.webhook_secret is not None:
             self._task = asyncio.create_task(self._send_forever(), name="webhooks")
 
     async def close(self) -> None:
-        """Stop; what is being sent will be sent again."""
+        """Stop; a webhook that is being sent will be sent again."""
         await end_task(self._task)
 
     async def _send_forever(self) -> None:
@@ -61,7 +61,7 @@ class WebhookSender:
                 await asyncio.sleep(POLL_S)
 
     async def _send_next(self) -> bool:
-        """Send one that is due; False when none is."""
+        """Send one webhook; False if none is due."""
         job_id = await self._jobs.claim_webhook(int(self._settings.webhook_timeout_s * 3))
         if job_id is None:
             return False
@@ -79,18 +79,21 @@ class WebhookSender:
 
     async def _attempt(self, job: Job) -> bool:
         """Whether the other side took it."""
-        body = msgspec.json.encode({"type": f"job.{job.status}", "data": show_job(job, 0.0)})
+        body = msgspec.json.encode({"type": f"job.{job.status}", "data": show_job(job, 0.0, self._settings.root_path)})
         headers = signed_headers(self._settings.webhook_secret or "", job.id, body, int(time.time()))
         try:
             status = await asyncio.to_thread(self._deliver, str(job.spec.webhook_url), body, headers)
         except (KobertError, OSError, http.client.HTTPException, ValueError) as error:
             log.warning("webhook_failed", job_id=job.id, error_type=type(error).__name__)
             return False
+        if status not in _OK:
+            log.warning("webhook_failed", job_id=job.id, status=status)
+            return False
         log.info("webhook_sent", job_id=job.id, status=status)
-        return status in _OK
+        return True
 
     def _deliver(self, url: str, body: bytes, headers: dict[str, str]) -> int:
-        target = resolve_webhook(url, allow_private=self._settings.webhook_allow_private)
+        target = resolve_webhook(url, self._settings)
         connection = _connect(target, self._settings.webhook_timeout_s)
         try:
             connection.request("POST", target.path, body, headers)
@@ -122,7 +125,7 @@ def _key(secret: str) -> bytes:
 
 
 def _connect(target: WebhookTarget, timeout_s: float) -> http.client.HTTPConnection:
-    """A connection to the checked address, which verifies and asks for the name."""
+    """A connection to the checked address; TLS verifies the host's name."""
     connection = http.client.HTTPConnection(target.host, target.port, timeout=timeout_s)
     sock: socket.socket = socket.create_connection((target.ip, target.port), timeout_s)
     if target.scheme == "https":

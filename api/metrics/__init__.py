@@ -1,1 +1,1 @@
-"""What `/metrics` shows, and the middleware that counts and logs every request."""
+"""The API's metrics, and the middleware that counts and logs every request."""

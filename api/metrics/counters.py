@@ -1,4 +1,4 @@
-"""What the API counts and times, request by request. What is true at this moment is in `api.metrics.gauges`."""
+"""Counters and timings of requests. Live values are in `api.metrics.gauges`."""
 
 from prometheus_client import Counter, Histogram, generate_latest
 
@@ -8,7 +8,7 @@ from shared.metrics import LATENCY_BUCKETS_S, new_registry
 
 
 class ApiMetrics:
-    """One an API process."""
+    """One per API process."""
 
     def __init__(self) -> None:
         self.registry = new_registry()
@@ -44,14 +44,14 @@ class ApiMetrics:
         )
 
     def watch(self, gauges: LiveGauges) -> None:
-        """Tell also what is true now, of a service that starts; what an earlier start left is dropped."""
+        """Register live gauges, replacing an earlier start's."""
         if self._gauges is not None:
             self.registry.unregister(self._gauges)
         self._gauges = gauges
         self.registry.register(gauges)
 
     async def render(self) -> bytes:
-        """Everything, as Prometheus reads it."""
+        """All metrics in Prometheus's text format."""
         if self._gauges is not None:
             await self._gauges.refresh()
         return generate_latest(self.registry)

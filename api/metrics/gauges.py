@@ -1,4 +1,4 @@
-"""What is true at the moment when `/metrics` is asked: what waits in the queues, who lives, what is in flight."""
+"""Live values for `/metrics`: queue lengths, workers, and texts in flight."""
 
 import asyncio
 import time
@@ -21,7 +21,7 @@ from shared.messages import Heartbeat
 
 log = get_logger(__name__)
 
-# What a queue is called in the metrics.
+# Names of the queues in the metrics.
 QUEUES = {"interactive": keys.INTERACTIVE_QUEUE, "bulk": keys.BULK_QUEUE}
 
 
@@ -30,21 +30,21 @@ class _Headers(msgspec.Struct):
 
 
 class _Envelope(msgspec.Struct):
-    """As much as is read of a message in a queue; the texts in its body are not."""
+    """The part of a queued message that is read; it leaves out the texts."""
 
     headers: _Headers
 
 
 @dataclass(frozen=True)
 class QueueDepth:
-    """Messages that no worker has taken yet, and the age of the oldest; 0 when there is none."""
+    """The number of waiting messages, and the age of the oldest; 0 if there is none."""
 
     messages: int
     oldest_s: float
 
 
 class LiveGauges(Collector):
-    """Call `refresh` before a scrape: the queues must be asked, which `collect` cannot wait for."""
+    """Call `refresh` before each scrape: it queries Redis, which the synchronous `collect` cannot do."""
 
     def __init__(self, redis: Redis, fleet: Fleet, dispatcher: Dispatcher, version: str) -> None:
         self._redis = redis
@@ -55,7 +55,7 @@ class LiveGauges(Collector):
         self._backlog: Backlog | None = None
 
     async def refresh(self) -> None:
-        """Ask the queues and the ledger; without an answer nothing is said of them."""
+        """Read queues and ledger; if Redis does not answer, their gauges are left out."""
         try:
             depths = await asyncio.gather(*(self._depth(queue) for queue in QUEUES.values()))
             self._backlog = await read_backlog(self._redis)
@@ -66,7 +66,7 @@ class LiveGauges(Collector):
             self._depths = dict(zip(QUEUES, depths, strict=True))
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
-        """One family a gauge, without a value where there is none."""
+        """One metric family per gauge, empty if its value is unknown."""
         workers = self._fleet.workers
         yield _labelled("kobert_build_info", "The version that runs; always 1", "version", {self._version: 1})
         yield _plain("kobert_store_up", "Whether Redis answered last time", self._fleet.store_answers)
@@ -125,7 +125,7 @@ def _worker_families(workers: list[Heartbeat]) -> Iterator[GaugeMetricFamily]:
     columns: tuple[tuple[str, str, Callable[[Heartbeat], float]], ...] = (
         ("heartbeat_age_seconds", "Since a worker's last heartbeat", lambda w: max(0.0, now - w.beat_at)),
         ("rss_bytes", "Resident memory of a worker", lambda w: w.rss_bytes),
-        ("waiting_texts", "Rows that wait in a worker for its model", lambda w: w.waiting_texts),
+        ("waiting_texts", "Texts that wait in a worker for its model", lambda w: w.waiting_texts),
         ("texts_per_second", "Speed of a worker's last batches, while it computes", lambda w: w.throughput.texts_per_s),
     )
     for name, description, value_of in columns:

@@ -1,37 +1,36 @@
 """Counts every request and writes its one log line when it ends."""
 
 import http
-import re
 import time
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.http.request_record import RequestRecord, start_record
 from api.metrics.counters import ApiMetrics
+from shared.jobs.records import is_job_id
 from shared.log import get_logger, milliseconds
 
 log = get_logger(__name__)
 
-# What belongs to no route of ours is counted as one, or anybody could make us keep a series for each made-up path.
+# Unknown paths share one series; otherwise clients could create any number of series.
 UNMATCHED = "unmatched"
 OTHER_METHOD = "OTHER"
-# The caller left before an answer began.
+# The client disconnected before the response began.
 CLIENT_CLOSED = 499
 _METHODS = frozenset(method.value for method in http.HTTPMethod)
-# Asked every few seconds by machines: only worth a line when somebody looks for them.
+# Polled every few seconds by monitoring, so logged only at debug level.
 _QUIET_ROUTES = frozenset(("/health", "/ready", "/metrics"))
-_JOB_ID = re.compile(r"job_[0-9a-f]{24}")
 
 
 class ObservationMiddleware:
-    """Pure ASGI, so that it costs little and does not break streaming."""
+    """Plain ASGI middleware: cheap, and it does not break streaming."""
 
     def __init__(self, app: ASGIApp, metrics: ApiMetrics) -> None:
         self._app = app
         self._metrics = metrics
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one request and note how it went."""
+        """Serve one request, count it and log it."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
@@ -52,9 +51,9 @@ class ObservationMiddleware:
             record.error_code = "internal_error"
             raise
         finally:
-            self._finish(scope, int(code), time.perf_counter() - started, record)
+            self._count_and_log(scope, int(code), time.perf_counter() - started, record)
 
-    def _finish(self, scope: Scope, code: int, seconds: float, record: RequestRecord) -> None:
+    def _count_and_log(self, scope: Scope, code: int, seconds: float, record: RequestRecord) -> None:
         route = getattr(scope.get("route"), "path", UNMATCHED)
         method = scope["method"] if scope["method"] in _METHODS else OTHER_METHOD
         self._metrics.observe(route, method, code, seconds, record)
@@ -64,9 +63,9 @@ class ObservationMiddleware:
 
 
 def _job(scope: Scope) -> dict[str, object]:
-    """The job that the path names. What is not an id of ours may be anything, and is not logged."""
+    """The job id in the path, if it is a valid one; other text from the path is not logged."""
     job_id = scope.get("path_params", {}).get("job_id", "")
-    return {"job_id": job_id} if _JOB_ID.fullmatch(job_id) else {}
+    return {"job_id": job_id} if is_job_id(job_id) else {}
 
 
 def _details(record: RequestRecord) -> dict[str, object]:

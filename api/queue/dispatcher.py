@@ -1,12 +1,12 @@
-"""Hands texts to the queue and waits for their answers; one an API process.
+"""Sends texts to the queue and waits for their answers. One per API process.
 
-Work-conserving, with no timer: with nothing being published a text leaves at once; while a message is being published,
-texts collect, and leave together in the next one. So a lone text never waits for company, and under load one Celery
-message carries many.
+There is no timer. If no message is being published, a text is sent at once; while one is being published, texts collect
+and are sent together in the next. So a single text never waits, and under load one Celery message carries many.
 """
 
 import asyncio
 import itertools
+import math
 import time
 from collections import deque
 from collections.abc import Sequence
@@ -17,12 +17,11 @@ from api.background import end_task
 from api.http.request_id import current_request_id
 from shared.errors import DeadlineExceededError, KobertError, OverloadedError, StoreUnavailableError
 from shared.log import get_logger
-from shared.messages import Failure, Prediction, PredictMessage, TextItem
+from shared.messages import Answer, PredictMessage, TextItem
+from shared.options import VerdictOptions
 from shared.settings import Settings
 
 log = get_logger(__name__)
-
-Result = Prediction | Failure
 
 
 class TextPublisher(Protocol):
@@ -44,15 +43,16 @@ class WorkerFleet(Protocol):
 
 
 @dataclass(eq=False)
-class _Pending:
+class _Unanswered:
     item: TextItem
     deadline: float
     request_id: str | None
-    future: "asyncio.Future[Result]" = field(repr=False)
+    options: VerdictOptions | None
+    future: "asyncio.Future[Answer]" = field(repr=False)
 
 
 class Dispatcher:
-    """Every text given to `classify` ends, before its deadline, as a result or as a named error."""
+    """Every text given to `ask_workers` ends, before its deadline, as a result or as a named error."""
 
     def __init__(self, settings: Settings, process_id: str, publisher: TextPublisher, fleet: WorkerFleet) -> None:
         self._settings = settings
@@ -60,8 +60,8 @@ class Dispatcher:
         self._publisher = publisher
         self._fleet = fleet
         self._ids = itertools.count(1)
-        self._pending: dict[int, _Pending] = {}
-        self._outbox: deque[_Pending] = deque()
+        self._pending: dict[int, _Unanswered] = {}
+        self._outbox: deque[_Unanswered] = deque()
         self._work = asyncio.Event()
         self._sender: asyncio.Task[None] | None = None
 
@@ -70,7 +70,7 @@ class Dispatcher:
         self._sender = asyncio.create_task(self._send_forever(), name="dispatcher")
 
     async def close(self) -> None:
-        """Stop sending; what is pending fails as unavailable."""
+        """Stop sending; pending texts fail with `StoreUnavailableError`."""
         await end_task(self._sender)
         self._fail(list(self._pending.values()), StoreUnavailableError("the server is stopping"))
 
@@ -79,16 +79,18 @@ class Dispatcher:
         """Texts accepted and not yet answered."""
         return len(self._pending)
 
-    async def classify(self, texts: Sequence[str]) -> list[Result | KobertError]:
-        """Results in the order of `texts`; a text without one by the deadline gets its error in its place.
+    async def ask_workers(
+        self, texts: Sequence[str], options: VerdictOptions | None = None
+    ) -> list[Answer | KobertError]:
+        """Answers in the order of `texts`; a text without one by the deadline gets its error in its place.
 
         Raises:
-            StoreUnavailableError, NoWorkerError: at once, when nobody could answer.
+            StoreUnavailableError, NoWorkerError: no worker could answer.
             OverloadedError: too much is in flight.
         """
         self._fleet.require_live_worker()
         self._check_room(len(texts))
-        entries = [self._accept(text) for text in texts]
+        entries = [self._accept(text, options) for text in texts]
         try:
             await asyncio.wait([entry.future for entry in entries], timeout=self._settings.predict_timeout_s)
             return [self._outcome(entry) for entry in entries]
@@ -97,18 +99,18 @@ class Dispatcher:
                 self._pending.pop(entry.item.id, None)
                 entry.future.cancel()
 
-    def resolve(self, results: Sequence[Result]) -> None:
+    def resolve(self, answers: Sequence[Answer]) -> None:
         """Take answers from the reply stream; those nobody waits for (late, or doubled by a redelivery) are dropped."""
-        for result in results:
-            entry = self._pending.get(result.id)
+        for answer in answers:
+            entry = self._pending.get(answer.id)
             if entry is not None and not entry.future.done():
-                entry.future.set_result(result)
+                entry.future.set_result(answer)
 
     def resend_pending(self) -> None:
-        """Send every unanswered text again: a worker died, and nobody knows which texts it held.
+        """Send every unanswered text again: a worker died, and its texts are not known.
 
-        Celery would redeliver what the worker had acknowledged receipt of, later; what Redis handed it an instant
-        before it died would be lost (kombu#305). An answer that comes twice is dropped by `resolve`.
+        Celery would redeliver most of them later, but loses a message that Redis delivered just before the worker died
+        (kombu#305). `resolve` drops duplicate answers.
         """
         waiting = set(map(id, self._outbox))
         unanswered = [e for e in self._pending.values() if not e.future.done() and id(e) not in waiting]
@@ -118,22 +120,33 @@ class Dispatcher:
             self._work.set()
 
     def _check_room(self, texts: int) -> None:
-        # More than the workers can answer in time would only be accepted to time out.
+        # Texts beyond what the workers can answer in time would only time out.
         answerable = int(self._fleet.texts_per_s * self._settings.predict_timeout_s)
         limit = min(self._settings.max_inflight_texts, max(answerable, 1))
         if self._pending and len(self._pending) + texts > limit:
-            raise OverloadedError(f"{len(self._pending):,} texts are already in flight; try again shortly")
+            excess = len(self._pending) + min(texts, limit) - limit
+            retry_after_s = self._seconds_for(excess)
+            raise OverloadedError(
+                f"{len(self._pending):,} texts are already in flight; try again in {retry_after_s} s",
+                retry_after_s=retry_after_s,
+            )
 
-    def _accept(self, text: str) -> _Pending:
+    def _seconds_for(self, texts: int) -> int:
+        """How long the workers take for so many texts, in whole seconds; as long as a caller may wait at most."""
+        longest_s = math.ceil(self._settings.predict_timeout_s)
+        speed = self._fleet.texts_per_s
+        return longest_s if speed * longest_s <= texts else max(1, math.ceil(texts / speed))
+
+    def _accept(self, text: str, options: VerdictOptions | None) -> _Unanswered:
         deadline = time.time() + self._settings.predict_timeout_s
-        future: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
-        entry = _Pending(TextItem(next(self._ids), text), deadline, current_request_id(), future)
+        future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+        entry = _Unanswered(TextItem(next(self._ids), text), deadline, current_request_id(), options, future)
         self._pending[entry.item.id] = entry
         self._outbox.append(entry)
         self._work.set()
         return entry
 
-    def _outcome(self, entry: _Pending) -> Result | KobertError:
+    def _outcome(self, entry: _Unanswered) -> Answer | KobertError:
         if not entry.future.done():
             return DeadlineExceededError(f"no answer within {self._settings.predict_timeout_s:g} s (PREDICT_TIMEOUT_S)")
         error = entry.future.exception()
@@ -148,35 +161,44 @@ class Dispatcher:
             while batch := self._next_batch():
                 await self._send(batch)
 
-    def _next_batch(self) -> list[_Pending]:
-        batch: list[_Pending] = []
+    def _next_batch(self) -> list[_Unanswered]:
+        batch: list[_Unanswered] = []
         while self._outbox and len(batch) < self._settings.max_message_texts:
             entry = self._outbox.popleft()
-            # A caller that timed out or left has cancelled its future.
+            # A caller that timed out or disconnected has cancelled its future.
             if not entry.future.done():
                 batch.append(entry)
         return batch
 
-    async def _send(self, batch: list[_Pending]) -> None:
+    async def _send(self, batch: list[_Unanswered]) -> None:
         deadline = max(entry.deadline for entry in batch)
+        options = list(dict.fromkeys(entry.options for entry in batch if entry.options is not None))
         message = PredictMessage(
             reply_to=self._process_id,
             deadline=deadline,
-            items=[entry.item for entry in batch],
+            items=[_placed(entry, options) for entry in batch] if options else [entry.item for entry in batch],
             request_ids=list(dict.fromkeys(entry.request_id for entry in batch if entry.request_id)),
+            options=options,
         )
         try:
             await self._publisher.publish(message)
         except StoreUnavailableError as error:
             self._fail(batch, error)
         except Exception as error:
-            # Whatever it was, these texts must end, and the next ones must be sent.
+            # After any error these texts must end, and the next ones must be sent.
             log.exception("publish_failed", error_type=type(error).__name__)
             self._fail(batch, KobertError("the text could not be queued"))
 
-    def _fail(self, entries: Sequence[_Pending], error: KobertError) -> None:
+    def _fail(self, entries: Sequence[_Unanswered], error: KobertError) -> None:
         for entry in entries:
             if not entry.future.done():
                 entry.future.set_exception(error)
-                # The exception is read by `_outcome`, or by nobody if the caller has left.
+                # Mark the exception as retrieved: nothing reads it if the caller has disconnected.
                 entry.future.exception()
+
+
+def _placed(entry: _Unanswered, options: Sequence[VerdictOptions]) -> TextItem:
+    """Its item, with the place of its options among those of the message."""
+    if entry.options is None:
+        return entry.item
+    return TextItem(entry.item.id, entry.item.text, options.index(entry.options))

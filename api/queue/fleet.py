@@ -1,7 +1,7 @@
-"""Which workers live, as their heartbeats in Redis tell; and whether Redis itself answers. One an API process."""
+"""Tracks live workers by their heartbeats in Redis, and whether Redis answers. One per API process."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import msgspec
@@ -12,14 +12,15 @@ from api.background import end_task
 from shared import keys
 from shared.errors import NoWorkerError, StoreUnavailableError, UnavailableError
 from shared.log import get_logger
-from shared.messages import Heartbeat, decode
+from shared.messages import Heartbeat, ModelInfo, decode
+from shared.options import VerdictOptions, check_supported
 from shared.store_errors import is_refusal, name_store_error
 
 log = get_logger(__name__)
 
 
 class Fleet:
-    """Refreshes its view every `interval_s`; `on_worker_lost` is called when a heartbeat ended without a goodbye."""
+    """Reads all heartbeats every `interval_s`; calls `on_worker_lost` when one expired without being withdrawn."""
 
     def __init__(self, redis: Redis, interval_s: float) -> None:
         self._redis = redis
@@ -31,23 +32,24 @@ class Fleet:
         self.on_worker_lost: Callable[[], None] = lambda: None
 
     async def start(self) -> None:
-        """Look once, then keep looking."""
+        """Read the heartbeats now, then periodically."""
         await self.refresh()
         self._task = asyncio.create_task(self._refresh_forever(), name="fleet")
 
     async def close(self) -> None:
-        """Stop looking."""
+        """Stop reading."""
         await end_task(self._task)
 
     @property
     def store_answers(self) -> bool:
-        """Whether Redis answered last time."""
+        """Whether Redis answered the last read."""
         return self._store_answers
 
     @property
     def workers(self) -> list[Heartbeat]:
         """Live workers, by id."""
-        return [self._workers[worker_id] for worker_id in sorted(self._workers)]
+        workers = self._workers
+        return [workers[worker_id] for worker_id in sorted(workers)]
 
     @property
     def texts_per_s(self) -> float:
@@ -55,12 +57,12 @@ class Fleet:
         return sum(worker.throughput.texts_per_s for worker in self._interactive_workers())
 
     def require_live_worker(self) -> None:
-        """Check that somebody could answer.
+        """Check that a worker could answer.
 
         Raises:
             StoreUnavailableError: Redis does not answer.
             DiskFullError, StoreFullError: it answers and takes nothing.
-            NoWorkerError: it does, but no worker lives.
+            NoWorkerError: no worker is alive.
         """
         if not self._store_answers:
             raise StoreUnavailableError("Redis does not answer; try again shortly")
@@ -69,11 +71,23 @@ class Fleet:
         if not self._interactive_workers():
             raise NoWorkerError("no worker that takes texts is running; start one, or try again shortly")
 
+    def check_options(self, options: VerdictOptions) -> None:
+        """Check that whichever worker takes a text with these `options` can follow them.
+
+        Raises:
+            UnsupportedOptionError: a model that is served lacks a level or a label that they name.
+        """
+        _check_models([worker.model for worker in self._interactive_workers()], options)
+
+    def check_job_options(self, options: VerdictOptions) -> None:
+        """As `check_options`, for rows of jobs. Thread-safe."""
+        _check_models([worker.model for worker in self.workers if worker.takes != "predict"], options)
+
     def _interactive_workers(self) -> list[Heartbeat]:
         return [worker for worker in self._workers.values() if worker.takes != "jobs"]
 
     def mark_store_lost(self) -> None:
-        """Somebody else found out that Redis is away."""
+        """Note that another part found Redis unreachable."""
         self._store_answers = False
 
     async def refresh(self) -> None:
@@ -89,7 +103,7 @@ class Fleet:
         if not self._store_answers:
             log.info("store_answers", workers=len(heartbeats))
         self._note_fault(fault)
-        # A worker that said goodbye is no longer listed; one that died still is, without a heartbeat.
+        # A worker that stopped is no longer listed; one that died is still listed, without a heartbeat.
         lost = [worker_id for worker_id in self._workers if worker_id in listed and worker_id not in heartbeats]
         self._workers, self._store_answers = heartbeats, True
         # While the store takes nothing, heartbeats run out though their workers live.
@@ -135,5 +149,10 @@ class Fleet:
             try:
                 await self.refresh()
             except Exception:
-                # Without this view the process would refuse everybody, or believe in the dead: it looks again.
+                # Keep reading: with a stale view the process would refuse all texts, or rely on dead workers.
                 log.exception("fleet_refresh_failed")
+
+
+def _check_models(models: Iterable[ModelInfo], options: VerdictOptions) -> None:
+    for model in models:
+        check_supported(options, model.name, model.levels)

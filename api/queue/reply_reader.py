@@ -1,6 +1,6 @@
-"""Reads this process's answers from its stream in Redis, and goes on reading after a lost connection.
+"""Reads this process's replies from its stream in Redis, and resumes after a lost connection.
 
-A stream rather than a list: an entry that was on its way when the connection broke can be read again.
+A stream, not a list, so that an entry lost with a broken connection can be read again.
 """
 
 import asyncio
@@ -14,7 +14,7 @@ from redis.exceptions import RedisError, ResponseError
 from api.background import end_task
 from shared import keys
 from shared.log import get_logger
-from shared.messages import Failure, Prediction, Reply, decode
+from shared.messages import Answer, Reply, decode
 
 log = get_logger(__name__)
 
@@ -25,18 +25,18 @@ START = "0-0"
 
 
 class ReplyReader:
-    """Calls `on_results` with each reply's results, in order, each at least once."""
+    """Calls `on_answers` with each reply's answers, in order, each at least once."""
 
     def __init__(
         self,
         redis: Redis,
         process_id: str,
-        on_results: Callable[[Sequence[Prediction | Failure]], None],
+        on_answers: Callable[[Sequence[Answer]], None],
         on_store_lost: Callable[[], None],
     ) -> None:
         self._redis = redis
         self._stream = keys.replies(process_id)
-        self._on_results = on_results
+        self._on_answers = on_answers
         self._on_store_lost = on_store_lost
         self._last_id = START
         self._task: asyncio.Task[None] | None = None
@@ -61,7 +61,7 @@ class ReplyReader:
                 self._on_store_lost()
                 log.debug("reply_stream_lost", error_type=type(error).__name__)
             except Exception:
-                # Without its reader this process could answer nobody: whatever it was, it goes on reading.
+                # Keep reading after any error: without the reader this process could answer no request.
                 log.exception("reply_reader_failed")
             await asyncio.sleep(RECONNECT_DELAY_S)
 
@@ -80,10 +80,10 @@ class ReplyReader:
             except (msgspec.DecodeError, KeyError) as error:
                 log.warning("reply_unreadable", reason=str(error))
             else:
-                self._on_results(reply.results)
+                self._on_answers(reply.answers)
 
     async def _forget_place_if_store_is_new(self) -> None:
-        """A Redis that came back empty, with an earlier clock, numbers its entries below the last one read."""
+        """Start over if Redis came back empty with an earlier clock: its entry ids are then below the last one read."""
         try:
             info = await self._redis.xinfo_stream(self._stream)
         except ResponseError:

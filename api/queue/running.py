@@ -1,4 +1,4 @@
-"""The interactive path of a running API process: its connections and background readers, opened and closed as one."""
+"""Opens and closes the interactive path of an API process: connections, readers and dispatcher."""
 
 import uuid
 from collections.abc import AsyncIterator
@@ -20,7 +20,7 @@ REDIS_TIMEOUT_S = 2
 
 @dataclass(frozen=True)
 class RunningPath:
-    """The parts of the path that others use."""
+    """The parts of the path that other code uses."""
 
     process_id: str
     redis: Redis
@@ -31,10 +31,10 @@ class RunningPath:
 
 @asynccontextmanager
 async def running_path(settings: Settings, redis_url: str) -> AsyncIterator[RunningPath]:
-    """Open the path; on the way out, what is pending fails by name before the connections close."""
+    """Open the path; at the end, pending texts fail with an error before the connections close."""
     async with AsyncExitStack() as closing:
         redis = await closing.enter_async_context(_connect(redis_url, REDIS_TIMEOUT_S))
-        # Its reads block on purpose, for longer than any other command may take.
+        # Its reads block on purpose, longer than any other command may take.
         reply_redis = await closing.enter_async_context(_connect(redis_url, REDIS_TIMEOUT_S + BLOCK_MS / 1000))
         publisher = Publisher(CelerySender(make_celery(settings, socket_timeout_s=REDIS_TIMEOUT_S)))
         closing.callback(publisher.close)

@@ -1,1 +1,1 @@
-"""One module a group of routes; each says what it validates and what it answers."""
+"""The HTTP routes, one module per group."""

@@ -1,4 +1,4 @@
-"""`/jobs`: a file with any number of comments in, the same file with verdicts out."""
+"""`/jobs`: upload a file of comments, download it with verdicts."""
 
 import hashlib
 from collections.abc import Mapping
@@ -11,12 +11,23 @@ from fastapi.responses import StreamingResponse
 from api.context import Context, ContextDep
 from api.http import schemas
 from api.http.auth import OwnerDep
+from api.http.proxies import root_path_of
 from api.jobs.events import progress_events, wait_for_end
 from api.jobs.names import content_disposition
 from api.jobs.rendering import JsonLines, Renderer, Table
 from api.jobs.result_files import MEDIA_TYPES, file_response
 from api.jobs.results import ResultStream, Selection
-from api.jobs.schemas import EVENTS_REPLY, FILE_REPLY, JobDeleted, JobOut, JobPage
+from api.jobs.schemas import (
+    EVENTS_REPLY,
+    FILE_REPLY,
+    JOB_REQUEST,
+    MAX_KEY_CHARS,
+    ErrorsQuery,
+    JobDeleted,
+    JobOut,
+    JobPage,
+    ResultsQuery,
+)
 from api.jobs.view import is_partial, show_job
 from api.uploads.opening import UploadRequest
 from api.uploads.pull import BodyPull
@@ -27,8 +38,6 @@ router = APIRouter(tags=["jobs"])
 
 MAX_WAIT_S = 60
 MAX_PAGE = 100
-MAX_KEY_CHARS = 255
-RESULT_FORMATS = ("jsonl", "csv", "tsv", "xlsx", "parquet")
 _TABLES = frozenset(("csv", "tsv", "xlsx", "parquet"))
 
 Wait = Annotated[float, Query(ge=0, le=MAX_WAIT_S, description="seconds to wait for the end")]
@@ -39,8 +48,8 @@ Wait = Annotated[float, Query(ge=0, le=MAX_WAIT_S, description="seconds to wait 
     status_code=202,
     summary="Classify a file or many texts",
     response_model=JobOut,
-    responses=schemas.error_replies(401, 413, 415, 422, 429, 503),
-    openapi_extra=schemas.JOB_BODY,
+    responses=schemas.error_replies(401, 403, 413, 415, 422, 429, 503),
+    openapi_extra=JOB_REQUEST,
 )
 async def create_job(request: Request, owner: OwnerDep, context: ContextDep) -> Response:
     """Send a file (multipart `file=`, or as the body) or JSON `{"texts": […]}`.
@@ -51,7 +60,7 @@ async def create_job(request: Request, owner: OwnerDep, context: ContextDep) -> 
     digest = _idempotency_digest(request)
     known = None if digest is None else await context.jobs.find_by_key(owner, digest)
     if known is not None:
-        return _respond(known, context, 202, {"Location": f"/jobs/{known.id}", "Idempotent-Replayed": "true"})
+        return _accepted(request, known, context, {"Idempotent-Replayed": "true"})
     _check_declared_size(request, context.settings.max_job_bytes)
     context.store_watch.require_fit()
     await context.jobs.require_room()
@@ -59,14 +68,17 @@ async def create_job(request: Request, owner: OwnerDep, context: ContextDep) -> 
     settings = context.settings
     body = BodyPull(request.stream(), max_bytes=settings.max_job_bytes, stall_s=settings.upload_stall_s)
     job_id = await context.jobs.submit(upload, body)
-    job = await context.jobs.get(job_id, owner)
-    return _respond(job, context, 202, {"Location": f"/jobs/{job.id}"})
+    return _accepted(request, await context.jobs.get(job_id, owner), context)
 
 
 @router.get(
-    "/jobs", summary="Your jobs, newest first", response_model=JobPage, responses=schemas.error_replies(401, 404, 503)
+    "/jobs",
+    summary="Your jobs, newest first",
+    response_model=JobPage,
+    responses=schemas.error_replies(401, 403, 404, 422, 503),
 )
 async def list_jobs(
+    request: Request,
     owner: OwnerDep,
     context: ContextDep,
     limit: Annotated[int, Query(ge=1, le=MAX_PAGE)] = 20,
@@ -76,7 +88,7 @@ async def list_jobs(
     jobs, has_more = await context.jobs.page(owner, limit, after)
     page = {
         "object": "list",
-        "data": [show_job(job, context.fleet.texts_per_s) for job in jobs],
+        "data": [show_job(job, context.fleet.texts_per_s, root_path_of(request)) for job in jobs],
         "first_id": jobs[0].id if jobs else None,
         "last_id": jobs[-1].id if jobs else None,
         "has_more": has_more,
@@ -85,42 +97,46 @@ async def list_jobs(
 
 
 @router.get(
-    "/jobs/{job_id}", summary="How a job stands", response_model=JobOut, responses=schemas.error_replies(401, 404, 503)
+    "/jobs/{job_id}",
+    summary="How a job stands",
+    response_model=JobOut,
+    responses=schemas.error_replies(401, 403, 404, 422, 503),
 )
-async def get_job(job_id: str, owner: OwnerDep, context: ContextDep, wait: Wait = 0.0) -> Response:
+async def get_job(job_id: str, request: Request, owner: OwnerDep, context: ContextDep, wait: Wait = 0.0) -> Response:
     """The job object; with `?wait=30` at its end, or as it is after 30 seconds."""
     job = await context.jobs.get(job_id, owner)
-    return _respond(await wait_for_end(context.jobs, job, wait), context)
+    return _respond(request, await wait_for_end(context.jobs, job, wait), context)
 
 
 @router.get(
     "/jobs/{job_id}/events",
     summary="A job's progress as it goes",
-    responses={**schemas.error_replies(401, 404), 200: EVENTS_REPLY},
+    responses={**schemas.error_replies(401, 403, 404, 422, 503), 200: EVENTS_REPLY},
 )
-async def job_events(job_id: str, owner: OwnerDep, context: ContextDep) -> StreamingResponse:
+async def job_events(job_id: str, request: Request, owner: OwnerDep, context: ContextDep) -> StreamingResponse:
     """Server-sent events: `progress` with the job object each time it has changed, then one named for its end."""
     job = await context.jobs.get(job_id, owner)
     headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
-    return StreamingResponse(
-        progress_events(context.jobs, context.fleet, job), media_type="text/event-stream", headers=headers
-    )
+    events = progress_events(context.jobs, context.fleet, job, root_path_of(request))
+    return StreamingResponse(events, media_type="text/event-stream", headers=headers)
 
 
 @router.post(
     "/jobs/{job_id}/cancel",
     summary="Stop a job",
     response_model=JobOut,
-    responses=schemas.error_replies(401, 404, 409, 503),
+    responses=schemas.error_replies(401, 403, 404, 409, 422, 503),
 )
-async def cancel_job(job_id: str, owner: OwnerDep, context: ContextDep) -> Response:
+async def cancel_job(job_id: str, request: Request, owner: OwnerDep, context: ContextDep) -> Response:
     """What is done is kept; chunks in hand are finished first, so the state may be `cancelling` for a moment."""
-    return _respond(await context.jobs.cancel(job_id, owner), context)
+    return _respond(request, await context.jobs.cancel(job_id, owner), context)
 
 
-@router.delete("/jobs/{job_id}", summary="Delete a job for good", responses=schemas.error_replies(401, 404, 503))
+@router.delete(
+    "/jobs/{job_id}", summary="Delete a job for good", responses=schemas.error_replies(401, 403, 404, 422, 503)
+)
 async def delete_job(job_id: str, owner: OwnerDep, context: ContextDep) -> JobDeleted:
-    """Input, results and all; also while it runs."""
+    """Delete input and results, even while the job runs."""
     await context.jobs.delete(job_id, owner)
     return JobDeleted(id=job_id, object="job", deleted=True)
 
@@ -128,57 +144,36 @@ async def delete_job(job_id: str, owner: OwnerDep, context: ContextDep) -> JobDe
 @router.get(
     "/jobs/{job_id}/results",
     summary="The results",
-    responses={**schemas.error_replies(401, 404, 409, 415, 503), 200: FILE_REPLY},
+    responses={**schemas.error_replies(401, 403, 404, 409, 415, 422, 503), 200: FILE_REPLY},
 )
-async def job_results(job_id: str, request: Request, owner: OwnerDep, context: ContextDep) -> Response:
+async def job_results(
+    job_id: str, owner: OwnerDep, context: ContextDep, query: Annotated[ResultsQuery, Query()]
+) -> Response:
     """Every row once, in input order, with your own columns: `?format=jsonl|csv|tsv|xlsx|parquet`.
 
-    `cursor=N` goes on after row N, `limit=N` ends after N rows, `only=errors` selects rows without a verdict,
+    `cursor=N` starts after row N, `limit=N` ends after N rows, `only=errors` selects rows without a verdict,
     `partial=true` gives what is done of a job that still runs, `safe=true` defuses formulas in csv and tsv.
     """
-    job = await context.jobs.get(job_id, owner)
-    query = _results_query(request.query_params)
-    return await _results(job, query, context)
+    return await _results(await context.jobs.get(job_id, owner), query, context)
 
 
 @router.get(
     "/jobs/{job_id}/errors",
     summary="The rows without a verdict",
-    responses={**schemas.error_replies(401, 404, 409), 200: FILE_REPLY},
+    responses={**schemas.error_replies(401, 403, 404, 409, 415, 422, 503), 200: FILE_REPLY},
 )
-async def job_errors(job_id: str, request: Request, owner: OwnerDep, context: ContextDep) -> Response:
+async def job_errors(
+    job_id: str, owner: OwnerDep, context: ContextDep, query: Annotated[ErrorsQuery, Query()]
+) -> Response:
     """As the results with `only=errors`: each with its line and its reason."""
-    job = await context.jobs.get(job_id, owner)
-    query = _results_query({**request.query_params, "only": "errors"})
-    return await _results(job, query, context)
-
-
-class ResultsQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What a client may ask of a result file."""
-
-    format: str | None = None
-    cursor: Annotated[int, msgspec.Meta(ge=0)] = 0
-    limit: Annotated[int, msgspec.Meta(ge=1)] | None = None
-    only: str | None = None
-    partial: bool = False
-    safe: bool = False
-
-
-def _results_query(params: Mapping[str, str]) -> ResultsQuery:
-    try:
-        query = msgspec.convert(dict(params), ResultsQuery, strict=False)
-    except msgspec.ValidationError as error:
-        raise MalformedRequestError(f"the query is wrong: {error}") from error
-    if query.format not in {None, *RESULT_FORMATS} or query.only not in {None, "errors"}:
-        raise MalformedRequestError(f"use format={'|'.join(RESULT_FORMATS)} and only=errors", param="format")
-    return query
+    return await _results(await context.jobs.get(job_id, owner), query, context)
 
 
 async def _results(job: Job, query: ResultsQuery, context: Context) -> Response:
     if not job.has_ended and not query.partial:
         raise ConflictError(
             f"the job is {job.status}: {job.completed + job.failed:,} of {job.total:,} rows are done; "
-            "wait for its end, or ask for what is there with partial=true",
+            "wait for its end, or get the finished rows with partial=true",
             code="results_not_ready",
         )
     file_format = query.format or (job.spec.format if job.spec.format in _TABLES else "jsonl")
@@ -203,9 +198,16 @@ def _renderer(job: Job, file_format: str, *, is_safe: bool) -> Renderer:
     return Table(job, "\t" if file_format == "tsv" else ",", is_safe=is_safe)
 
 
-def _respond(job: Job, context: Context, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
-    body = msgspec.json.encode(show_job(job, context.fleet.texts_per_s))
-    return Response(body, status, dict(headers or {}), "application/json")
+def _accepted(request: Request, job: Job, context: Context, headers: Mapping[str, str] | None = None) -> Response:
+    response = _respond(request, job, context)
+    response.status_code = 202
+    response.headers.update({"Location": f"{root_path_of(request)}/jobs/{job.id}", **(headers or {})})
+    return response
+
+
+def _respond(request: Request, job: Job, context: Context) -> Response:
+    body = msgspec.json.encode(show_job(job, context.fleet.texts_per_s, root_path_of(request)))
+    return Response(body, media_type="application/json")
 
 
 def _idempotency_digest(request: Request) -> str | None:

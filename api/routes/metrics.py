@@ -9,6 +9,7 @@ router = APIRouter()
 
 
 # Not in the OpenAPI page: it is for a scraper, and docs/operations.md is its description.
+@router.head("/metrics", include_in_schema=False)
 @router.get("/metrics", include_in_schema=False)
 async def show_metrics(request: Request) -> Response:
     """Every metric of `docs/operations.md` that the API has."""

@@ -1,21 +1,26 @@
 """`POST /predict`: one text or several, answered while the caller waits."""
 
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import dataclass
 
+import msgspec
 from fastapi import APIRouter, Request, Response
 
 from api.context import Context, ContextDep
 from api.http import errors, schemas
-from api.http.body import read_json_object
-from api.http.request_id import current_request_id
+from api.http.body import read_json_object, refuse_unknown_fields
+from api.http.echo import echo_of
 from api.http.request_record import current_record
 from api.http.texts import check_text
 from api.http.timing import Stopwatch, Timing
-from api.queue.dispatcher import Result
 from shared.errors import KobertError, MalformedRequestError, TextRejectedError, TooLargeError
-from shared.messages import Prediction
+from shared.messages import Answer
+from shared.options import VerdictOptions, parse_verdict_options
+from shared.verdict import Failure, Verdict
 
 router = APIRouter(tags=["predict"])
+
+FIELDS = ("text", "texts", "strictness", "thresholds")
 
 _REQUEST_BODY = {
     "required": True,
@@ -25,17 +30,29 @@ _REQUEST_BODY = {
             "examples": {
                 "text": {"summary": "한 문장", "value": {"text": schemas.EXAMPLE_TEXT}},
                 "texts": {"summary": "여러 문장", "value": {"texts": [schemas.EXAMPLE_TEXT, "배송이 너무 늦어요."]}},
+                "strict": {"summary": "엄격하게", "value": {"text": schemas.EXAMPLE_TEXT, "strictness": "strict"}},
             },
         }
     },
 }
 
 
+_encode = msgspec.json.Encoder().encode
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One thing sent as a text: what it is, and what to call it in an error (`text`, `texts[3]`)."""
+
+    value: object
+    name: str
+
+
 @router.post(
     "/predict",
     summary="Classify one text or several",
     response_model=schemas.PredictionOut | schemas.ManyPredictions,
-    responses=schemas.error_replies(413, 415, 422, 429, 500, 503, 504),
+    responses=schemas.error_replies(401, 403, 413, 415, 422, 429, 500, 503, 504),
     openapi_extra={"requestBody": _REQUEST_BODY},
 )
 async def predict(request: Request, context: ContextDep) -> Response:
@@ -43,27 +60,31 @@ async def predict(request: Request, context: ContextDep) -> Response:
 
     Among several, an item that cannot be classified has an `error` in its place; only when none can is the whole
     request refused.
+
+    `strictness` (`lenient`, `standard`, `strict`) and `thresholds` (`{"curse": 0.4}`) say for this request which scores
+    count. `GET /info` has the levels and labels that the model knows.
     """
     body = await read_json_object(request, context.settings.max_body_bytes)
-    values, names = _items(body, context.settings.max_texts_per_request)
+    refuse_unknown_fields(body, FIELDS)
+    items = _items(body, context.settings.max_texts_per_request)
+    options = _options(body, context)
     stopwatch = Stopwatch()
-    outcomes = await _classify(values, names, context)
+    outcomes, answers = await _judge(items, options, context)
     if all(isinstance(outcome, KobertError) for outcome in outcomes):
         raise outcomes[0]  # type: ignore[misc]  # the line above says that it is an error
-    predictions = [outcome for outcome in outcomes if isinstance(outcome, Prediction)]
-    timing = stopwatch.read(predictions)
+    timing = stopwatch.read(answers)
     _note(outcomes, timing)
-    shown = [_show(value, name, outcome) for value, name, outcome in zip(values, names, outcomes, strict=True)]
-    content = schemas.ManyPredictions.model_construct(results=shown) if "texts" in body else shown[0]
-    return Response(content.model_dump_json(), media_type="application/json", headers=timing.headers())
+    shown = [_encode_result(item, outcome) for item, outcome in zip(items, outcomes, strict=True)]
+    content = b'{"results":[' + b",".join(shown) + b"]}" if "texts" in body else shown[0]
+    return Response(content, media_type="application/json", headers=timing.headers())
 
 
-def _items(body: dict[str, object], max_texts: int) -> tuple[list[Any], list[str]]:
-    """The texts as sent, unchecked, and what to call each in an error."""
+def _items(body: dict[str, object], max_texts: int) -> list[Item]:
+    """What the caller sent as texts, unchecked."""
     if ("text" in body) == ("texts" in body):
         raise MalformedRequestError('send either "text", a string, or "texts", an array of strings', param="text")
     if "text" in body:
-        return [body["text"]], ["text"]
+        return [Item(body["text"], "text")]
     texts = body["texts"]
     if not isinstance(texts, list) or not texts:
         raise MalformedRequestError('"texts" must be an array of at least one string', param="texts")
@@ -73,53 +94,58 @@ def _items(body: dict[str, object], max_texts: int) -> tuple[list[Any], list[str
             "Send them in parts",
             param="texts",
         )
-    return texts, [f"texts[{index}]" for index in range(len(texts))]
+    return [Item(text, f"texts[{index}]") for index, text in enumerate(texts)]
 
 
-async def _classify(values: list[Any], names: list[str], context: Context) -> list[Prediction | KobertError]:
-    """An outcome for each item: those that are no texts are refused here, the others go to the workers."""
-    outcomes = [_check(value, name, context.settings.max_text_chars) for value, name in zip(values, names, strict=True)]
-    accepted = [index for index, outcome in enumerate(outcomes) if isinstance(outcome, str)]
-    if accepted:
-        results = await context.dispatcher.classify([values[index] for index in accepted])
-        for index, result in zip(accepted, results, strict=True):
-            outcomes[index] = _named(result, names[index])
-    return outcomes  # type: ignore[return-value]  # no plain text is left
+def _options(body: dict[str, object], context: Context) -> VerdictOptions | None:
+    options = parse_verdict_options(body.get("strictness"), body.get("thresholds"))
+    if options is not None:
+        context.fleet.check_options(options)
+    return options
 
 
-def _check(value: object, name: str, max_text_chars: int) -> str | Prediction | KobertError:
-    try:
-        return check_text(value, name, max_text_chars)
-    except TextRejectedError as error:
-        return error
+async def _judge(
+    items: Sequence[Item], options: VerdictOptions | None, context: Context
+) -> tuple[list[Verdict | KobertError], list[Answer]]:
+    """A verdict or an error for each item, and what the workers answered.
+
+    Items that are no texts are refused here; the others go to the workers.
+    """
+    outcomes: dict[int, Verdict | KobertError] = {}
+    texts: dict[int, str] = {}
+    for index, item in enumerate(items):
+        try:
+            texts[index] = check_text(item.value, item.name, context.settings.max_text_chars)
+        except TextRejectedError as error:
+            outcomes[index] = error
+    replies = await context.dispatcher.ask_workers(list(texts.values()), options) if texts else []
+    for index, reply in zip(texts, replies, strict=True):
+        outcomes[index] = _outcome(reply, items[index].name)
+    return [outcomes[index] for index in range(len(items))], [reply for reply in replies if isinstance(reply, Answer)]
 
 
-def _named(result: Result | KobertError, name: str) -> Prediction | KobertError:
-    if isinstance(result, Prediction | KobertError):
-        return result
-    return errors.from_worker(result.code, result.message, name)
+def _outcome(reply: Answer | KobertError, name: str) -> Verdict | KobertError:
+    if isinstance(reply, KobertError):
+        return reply
+    outcome = reply.outcome
+    return errors.from_worker(outcome, name) if isinstance(outcome, Failure) else outcome
 
 
-def _note(outcomes: list[Prediction | KobertError], timing: Timing) -> None:
+def _note(outcomes: Sequence[Verdict | KobertError], timing: Timing) -> None:
     record = current_record()
     record.timing = timing
-    record.classifications = [outcome.classification for outcome in outcomes if isinstance(outcome, Prediction)]
+    record.classifications = [outcome.classification for outcome in outcomes if isinstance(outcome, Verdict)]
     record.text_errors = [outcome.code for outcome in outcomes if isinstance(outcome, KobertError)]
 
 
-def _show(value: Any, name: str, outcome: Prediction | KobertError) -> schemas.PredictionOut | schemas.FailedOut:  # noqa: ANN401  an item as it was sent
-    if isinstance(outcome, Prediction):
-        return schemas.PredictionOut.model_construct(
-            text=value,
-            classification=outcome.classification,
-            confidence=outcome.confidence,
-            scores=outcome.scores,
-            labels=outcome.labels,
-            windows=outcome.windows,
-        )
-    body = errors.body_of(outcome, param=name)
-    error = schemas.ErrorOut.model_construct(
-        code=body.code, message=body.message, type=body.type, param=body.param, request_id=current_request_id()
+def _encode_result(item: Item, outcome: Verdict | KobertError) -> bytes:
+    """The item as it was sent, then the fields of its verdict, or its error."""
+    if isinstance(outcome, Verdict):
+        return b'{"text":' + _encode(item.value) + b"," + _encode(outcome)[1:]
+    return (
+        b'{"text":'
+        + _encode(echo_of(item.value))
+        + b',"error":'
+        + _encode(errors.body_of(outcome, param=item.name))
+        + b"}"
     )
-    echo = None if outcome.code == "invalid_unicode" else value
-    return schemas.FailedOut.model_construct(text=echo, error=error)

@@ -1,4 +1,4 @@
-"""What the service says of itself: `GET /`, `/health`, `/ready`, `/info`."""
+"""The state of the service: `GET /`, `/health`, `/ready`, `/info`."""
 
 import time
 from typing import Any
@@ -15,19 +15,22 @@ router = APIRouter(tags=["status"])
 GREETING = "Text Classification API (KoBERT)"
 
 
-@router.get("/", summary="Greeting")
+@router.head("/", include_in_schema=False)
+@router.get("/", summary="Greeting", responses=schemas.error_replies(403))
 async def root() -> schemas.Greeting:
     """The same words as the service that this one replaces."""
     return schemas.Greeting(message=GREETING)
 
 
-@router.get("/health", summary="Whether this process lives")
+@router.head("/health", include_in_schema=False)
+@router.get("/health", summary="Whether this process lives", responses=schemas.error_replies(403))
 async def health() -> dict[str, str]:
     """200 as long as the process can answer at all; restart it when it cannot."""
     return {"status": "ok"}
 
 
-@router.get("/ready", summary="Whether a text sent now would be answered", responses=schemas.error_replies(503))
+@router.head("/ready", include_in_schema=False)
+@router.get("/ready", summary="Whether a text sent now would be answered", responses=schemas.error_replies(403, 503))
 async def ready(context: ContextDep) -> dict[str, str | int | list[str]]:
     """200 when Redis answers, queue and ledger are connected and a worker lives; else 503, with the reason.
 
@@ -43,7 +46,8 @@ async def ready(context: ContextDep) -> dict[str, str | int | list[str]]:
     return state
 
 
-@router.get("/info", summary="Model, workers, limits")
+@router.head("/info", include_in_schema=False)
+@router.get("/info", summary="Model, workers, limits", responses=schemas.error_replies(403))
 async def info(context: ContextDep) -> Response:
     """The model that is served, each worker with its speed and mean batch size, and the limits of a request."""
     return Response(msgspec.json.encode(_describe(context)), media_type="application/json")

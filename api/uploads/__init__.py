@@ -1,1 +1,1 @@
-"""Reads an uploaded file as a stream: from bytes over text and rows to the chunks of a job. Memory stays flat."""
+"""Reads an uploaded file of any format as a stream of rows, in constant memory."""

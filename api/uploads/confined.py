@@ -8,33 +8,31 @@ import os
 import resource
 import subprocess
 import sys
+import tempfile
+from pathlib import Path
 from typing import IO, Any
 
-# Address space. A sheet of a million comments takes about half of it.
-MAX_MEMORY_BYTES = 512 << 20
+# Address space.
+MAX_MEMORY_BYTES = 384 << 20
 MAX_CPU_S = 300
-# What such a process needs of its surroundings: no keys, no addresses.
-_PASSED_ON = (
-    "PATH",
-    "PYTHONPATH",
-    "LD_LIBRARY_PATH",
-    "TMPDIR",
-    "HOME",
-    "LANG",
-    "SYSTEMROOT",
-    "COVERAGE_PROCESS_CONFIG",
-)
 
 
 def start(module: str, *arguments: str, stdin: IO[bytes] | int) -> subprocess.Popen[bytes]:
     """Start `module` on `stdin`; what it writes comes by `stdout`."""
-    environment = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
+    # Nothing of this process's environment, which has keys and addresses.
+    environment = {
+        "PYTHONPATH": os.pathsep.join(path for path in sys.path if Path(path).is_absolute()),
+        "TMPDIR": tempfile.gettempdir(),
+        "LANG": "C.UTF-8",
+        "MALLOC_ARENA_MAX": "1",
+        "RAYON_NUM_THREADS": "1",
+    }
     return subprocess.Popen(  # noqa: S603  our own modules
         [sys.executable, "-P", "-W", "ignore", "-m", module, *arguments],
         stdin=stdin,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
-        env={**environment, "MALLOC_ARENA_MAX": "1", "OPENBLAS_NUM_THREADS": "1", "RAYON_NUM_THREADS": "1"},
+        env=environment,
     )
 
 

@@ -2,6 +2,7 @@
 
 import importlib.util
 import tempfile
+import threading
 from collections.abc import Iterator
 from itertools import chain
 from subprocess import Popen
@@ -19,8 +20,12 @@ from shared.jobs.records import Row
 
 _LIBRARIES = {"xlsx": "openpyxl", "parquet": "arro3.io"}
 _MAX_FRAME_BYTES = 64 << 20
+_MAX_SHEET_CHARS = 255
 _FRAME = msgspec.json.Decoder(Frame)
 _NULL = msgspec.Raw(b"null")
+
+# One such process at a time, or each upload slot could take its memory.
+_TURN = threading.BoundedSemaphore(1)
 
 Cells = tuple[int, list[msgspec.Raw]]
 
@@ -61,9 +66,8 @@ class ExtractedTable:
             for piece in pieces:
                 spool.write(piece)
             spool.seek(0)
-            self._process = confined.start(
-                "api.uploads.extraction", kind, options.sheet or "", str(max_bytes), stdin=spool
-            )
+            self._process = _started(kind, _argument(options.sheet), max_bytes, spool)
+        self._is_open = True
         try:
             self._rows = self._read_rows(self._read_frame())
             self.columns = self._read_columns(options)
@@ -81,7 +85,10 @@ class ExtractedTable:
 
     def close(self) -> None:
         """End the process, if it still runs."""
-        confined.end(self._process)
+        if self._is_open:
+            self._is_open = False
+            confined.end(self._process)
+            _TURN.release()
 
     def _read_columns(self, options: UploadOptions) -> list[str]:
         if self.names is not None:
@@ -126,6 +133,20 @@ class ExtractedTable:
             # A comment may be a number alone, and an empty cell is an empty text.
             text = _shown(cells[self.text_at])
         return make_row(number, text, fields, self._max_text_chars, f"row {number}")
+
+
+def _argument(sheet: str | None) -> str:
+    """A sheet's name as a process can be given it; no sheet has a longer one, nor a NUL in it."""
+    return (sheet or "")[:_MAX_SHEET_CHARS].replace("\0", "\ufffd")
+
+
+def _started(kind: str, sheet: str, max_bytes: int, spool: IO[bytes]) -> Popen[bytes]:
+    _TURN.acquire()
+    try:
+        return confined.start("api.uploads.extraction", kind, sheet, str(max_bytes), stdin=spool)
+    except BaseException:
+        _TURN.release()
+        raise
 
 
 def _output_of(process: Popen[bytes]) -> IO[bytes]:

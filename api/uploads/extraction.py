@@ -17,6 +17,8 @@ from shared.errors import MalformedRequestError, RequestError, TooLargeError
 # Rows of one frame, and characters: whatever comes first.
 FRAME_ROWS = 256
 FRAME_CHARS = 1 << 20
+# What a Rust library raises when it gives up; it is no Exception, and the library exports no class to catch.
+RUST_PANIC = "PanicException"
 
 
 def frames(head: Frame, rows: Iterable[NumberedCells]) -> Iterator[bytes]:
@@ -45,18 +47,30 @@ def main() -> None:
             for line in frames(*_opened(kind, file, sheet, max_bytes)):
                 out.write(line + b"\n")
             out.flush()
-        except RequestError as error:
-            frame = Frame(error=error.message, param=error.param, is_too_large=isinstance(error, TooLargeError))
-        except MemoryError:
-            frame = Frame(error=MAX_MEMORY_MESSAGE, is_too_large=True)
         except BrokenPipeError:
             sys.exit(1)
-        except Exception as error:  # noqa: BLE001  whatever a library raises on a damaged file
-            frame = Frame(error=f"the {kind} file is damaged ({type(error).__name__}: {str(error)[:200]})")
-        else:
-            return
-    out.write(msgspec.json.encode(frame) + b"\n")
-    out.flush()
+        except BaseException as error:
+            frame = _frame_of(error, kind)
+            if frame is None:
+                raise
+            out.write(msgspec.json.encode(frame) + b"\n")
+            out.flush()
+
+
+def _frame_of(error: BaseException, kind: str) -> Frame | None:
+    """What to tell the reader of an error; None for what is no fault of the file."""
+    if isinstance(error, RequestError):
+        return Frame(error=error.message, param=error.param, is_too_large=isinstance(error, TooLargeError))
+    if isinstance(error, MemoryError):
+        return Frame(error=MAX_MEMORY_MESSAGE, is_too_large=True)
+    # Whatever a library raises on a damaged file.
+    if isinstance(error, Exception) or type(error).__name__ == RUST_PANIC:
+        return _damaged(kind, error)
+    return None
+
+
+def _damaged(kind: str, error: BaseException) -> Frame:
+    return Frame(error=f"the {kind} file is damaged ({type(error).__name__}: {str(error)[:200]})")
 
 
 def _opened(kind: str, file: Any, sheet: str | None, max_bytes: int) -> tuple[Frame, Iterator[NumberedCells]]:  # noqa: ANN401  a file

@@ -119,7 +119,7 @@ def _fixed(value: float, pattern: str, decimals: int) -> str:
 
 
 def _round_half_up(value: float, decimals: int) -> float:
-    nudged = value + (1 if value >= 0 else -1) * 10.0 ** -(decimals + 6)
+    nudged: float = value + (1 if value >= 0 else -1) * 10.0 ** -(decimals + 6)
     return round(nudged, decimals) + 0.0
 
 

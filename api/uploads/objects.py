@@ -11,7 +11,8 @@ from api.uploads.columns import MAX_COLUMNS, MAX_HEADER_CHARS, find_column, gues
 from api.uploads.options import UploadOptions
 from api.uploads.rows import bad_row, make_row, readable, undecodable
 from shared.errors import MalformedRequestError
-from shared.jobs.records import Row, RowError
+from shared.jobs.records import Row
+from shared.verdict import Failure
 
 # A row that is nested deeper could not be read again by whatever reads it later.
 MAX_DEPTH = 64
@@ -103,7 +104,7 @@ class ObjectReader:
 
     def _row(self, number: int, text: object, fields: object, where: str) -> Row:
         if isinstance(text, str) and not is_unicode(text):
-            error = RowError("invalid_unicode", f"{where}: the text holds half of an emoji (a lone surrogate)")
+            error = Failure("invalid_unicode", f"{where}: the text holds half of an emoji (a lone surrogate)")
             return Row(number, readable(text), msgspec.Raw(msgspec.json.encode(fields)), error)
         return make_row(number, text, fields, self._max_text_chars, where)
 

@@ -172,8 +172,9 @@ def _decode_option(name: str, value: msgspec.Raw) -> object:
 def _decode_items(items: msgspec.Raw | None) -> list[msgspec.Raw | str]:
     if items is not None:
         raw = bytes(memoryview(items))
+        decoded: list[msgspec.Raw | str]
         try:
-            decoded: list[msgspec.Raw | str] = [*msgspec.json.decode(raw, type=list[msgspec.Raw])]
+            decoded = [*msgspec.json.decode(raw, type=list[msgspec.Raw])]
         except (msgspec.DecodeError, RecursionError):
             decoded = _split_leniently(raw)
         if decoded:

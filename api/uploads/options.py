@@ -7,6 +7,7 @@ import msgspec
 
 from api.uploads.encodings import known_encoding
 from shared.errors import MalformedRequestError
+from shared.options import VerdictOptions, parse_verdict_options, read_thresholds_text
 
 FORMATS = ("csv", "tsv", "jsonl", "json", "txt", "xlsx", "parquet")
 # OpenAI's limits.
@@ -32,6 +33,19 @@ class UploadOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     sheet: str | None = None
     webhook_url: str | None = None
     metadata: dict[str, str] = {}
+    strictness: Any = None
+    thresholds: Any = None
+
+    @property
+    def verdict(self) -> VerdictOptions | None:
+        """`strictness` and `thresholds`, or None where the client set neither.
+
+        Raises:
+            MalformedRequestError: a value that they cannot have.
+        """
+        is_text = isinstance(self.thresholds, str)
+        thresholds = read_thresholds_text(self.thresholds) if is_text else self.thresholds
+        return parse_verdict_options(self.strictness, thresholds)
 
 
 def parse_options(fields: Mapping[str, Any]) -> UploadOptions:
@@ -47,6 +61,8 @@ def parse_options(fields: Mapping[str, Any]) -> UploadOptions:
     try:
         # Not strict: a form knows no booleans.
         options = msgspec.convert(values, UploadOptions, strict=False)
+    except UnicodeEncodeError as error:
+        raise MalformedRequestError("the name of an option holds half of a surrogate pair") from error
     except (msgspec.ValidationError, RecursionError) as error:
         known = ", ".join(UploadOptions.__struct_fields__)
         raise MalformedRequestError(f"an option is wrong: {error}; the options are {known}") from error

@@ -34,7 +34,8 @@ def read_parquet(file: IO[bytes], max_bytes: int) -> tuple[Frame, Iterator[Numbe
         batches = open_parquet(file, batch_size=BATCH_ROWS)
     except Exception as error:
         raise MalformedRequestError(f"the file is not parquet: {str(error)[:200]}") from error
-    fields = [batches.schema.field(index) for index in range(len(batches.schema))]
+    schema = batches.schema
+    fields = [schema.field(place) for place in range(len(schema))]
     names = [field.name for field in fields]
     check_columns(names)
     types = [name_of(field.type) for field in fields]

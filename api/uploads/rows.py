@@ -4,7 +4,8 @@ import msgspec
 
 from api.http.texts import check_text
 from shared.errors import TextRejectedError
-from shared.jobs.records import Row, RowError
+from shared.jobs.records import Row
+from shared.verdict import Failure
 
 _MAX_RAW_CHARS = 1_000
 _encode = msgspec.json.Encoder().encode
@@ -21,14 +22,14 @@ def make_row(line: int, text: object, fields: object, max_text_chars: int, where
     except TextRejectedError as error:
         if error.code == "invalid_unicode":
             return _unreadable(line, text, fields)
-        return Row(line, readable(text), raw, RowError(error.code, error.message))
+        return Row(line, readable(text), raw, Failure(error.code, error.message))
     except UnicodeEncodeError:
         return _unreadable(line, text, fields)
 
 
 def bad_row(line: int, code: str, message: str, raw: str) -> Row:
-    """An error row of which nothing but the line as it was sent can be kept."""
-    return Row(line, None, msgspec.Raw(_encode(readable(raw[:_MAX_RAW_CHARS]))), RowError(code, message))
+    """An error row that keeps only the line as it was sent."""
+    return Row(line, None, msgspec.Raw(_encode(readable(raw[:_MAX_RAW_CHARS]))), Failure(code, message))
 
 
 def readable(value: object) -> str | None:
@@ -47,5 +48,5 @@ def undecodable(line: int) -> str:
 def _unreadable(line: int, text: object, fields: object) -> Row:
     """A row with bytes that its encoding does not have."""
     cells = [readable(cell) if isinstance(cell, str) else cell for cell in fields] if isinstance(fields, list) else None
-    error = RowError("invalid_encoding", undecodable(line))
+    error = Failure("invalid_encoding", undecodable(line))
     return Row(line, readable(text), msgspec.Raw(_encode(cells)), error)

@@ -1,1 +1,1 @@
-"""Models on the Hugging Face Hub: found, downloaded, uploaded."""
+"""Finds, downloads and uploads models on the Hugging Face Hub."""

@@ -1,7 +1,7 @@
 """The process that downloads from the Hugging Face Hub: `python -m bundles.hub.fetch`, a `FetchRequest` on stdin.
 
-It is a process of its own because the Hub's library costs a worker some 25 MB that it never gets back. `HF_TOKEN`,
-`HF_HOME`, `HF_ENDPOINT` and `HF_HUB_OFFLINE` are read by that library. Interrupted downloads go on where they stopped.
+It is a separate process because the Hub's library would take 25 MB of a worker's memory for good. The library reads
+`HF_TOKEN`, `HF_HOME`, `HF_ENDPOINT` and `HF_HUB_OFFLINE`, and resumes interrupted downloads.
 """
 
 import importlib
@@ -33,14 +33,14 @@ from shared.errors import HubUnreachableError, ModelNotFoundError, ModelSourceEr
 
 _UNAUTHORIZED, _FORBIDDEN, _NOT_FOUND, _TOO_MANY, _SERVER_ERROR = 401, 403, 404, 429, 500
 
-# The HTTP library under the Hub's: httpx, or in later versions its successor.
+# The HTTP library that the Hub's library uses: httpx, or its successor in later versions.
 _http: Any = importlib.import_module(type(get_session()).__module__.partition(".")[0])
 
 Result = TypeVar("Result")
 
 
 def fetch(request: FetchRequest, on_report: OnReport) -> dict[str, str]:
-    """Download what `request` wants; returns the folder and the commit."""
+    """Download the files that `request` asks for; returns their folder and the commit."""
     if constants.is_offline_mode():
         return _from_local_cache(request)
     on_report(Progress(f"asking the Hub for {request.name}", 0.0))
@@ -54,7 +54,7 @@ def fetch(request: FetchRequest, on_report: OnReport) -> dict[str, str]:
 
 
 def _download(request: FetchRequest, names: list[str]) -> Path:
-    """The folder of the repository's snapshot with these files in it, downloaded where they are not here yet."""
+    """Download these files unless they are there already; returns the folder of the snapshot."""
     return Path(
         explained(
             request.name,
@@ -96,7 +96,7 @@ def _bundle_files(request: FetchRequest) -> list[str]:
 
 
 def _from_local_cache(request: FetchRequest) -> dict[str, str]:
-    """With HF_HUB_OFFLINE: what an earlier download left."""
+    """The files of an earlier download, for HF_HUB_OFFLINE."""
     try:
         folder = Path(snapshot_download(request.name, revision=request.revision, local_files_only=True))
     except (LocalEntryNotFoundError, IncompleteSnapshotError, OSError) as error:
@@ -107,8 +107,8 @@ def _from_local_cache(request: FetchRequest) -> dict[str, str]:
 
 
 def explained(name: str, call: Callable[[], Result]) -> Result:
-    """Make the call, and turn what can go wrong with the Hub into one sentence."""
-    with disk_errors_explained("what the Hub sends", Path(constants.HF_HUB_CACHE), "HF_HOME"):
+    """Make a call to the Hub and explain any failure in one sentence."""
+    with disk_errors_explained("the download from the Hub", Path(constants.HF_HUB_CACHE), "HF_HOME"):
         return _answered(name, call)
 
 
@@ -128,7 +128,8 @@ def _explain_answer(name: str, error: Any) -> NoReturn:  # noqa: ANN401  the lib
     status = response.status_code if response is not None else _NOT_FOUND
     if isinstance(error, GatedRepoError) or status == _FORBIDDEN:
         raise ModelNotFoundError(
-            f"{name} is gated or not ours to read: accept its terms on {constants.ENDPOINT}/{name} and set HF_TOKEN"
+            f"{name} is gated, or HF_TOKEN may not read it: accept its terms on {constants.ENDPOINT}/{name} "
+            "and set HF_TOKEN"
         ) from error
     if isinstance(error, RevisionNotFoundError):
         raise ModelNotFoundError(f"{name} has no such revision; look at its branches and commits on the Hub") from error
@@ -142,7 +143,7 @@ def _explain_answer(name: str, error: Any) -> NoReturn:  # noqa: ANN401  the lib
             f"{name} is not on the Hub, or it is private ({status}): check the name, and set HF_TOKEN if it is private"
         ) from error
     if status == _TOO_MANY or status >= _SERVER_ERROR:
-        raise HubUnreachableError(f"the Hub is in trouble ({status}); try again later") from error
+        raise HubUnreachableError(f"the Hub has a problem ({status}); try again later") from error
     raise ModelSourceError(f"the Hub answered {status} for {name}") from error
 
 

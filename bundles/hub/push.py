@@ -11,7 +11,7 @@ from shared.errors import ModelNotFoundError
 
 
 def push(request: PushRequest, on_report: OnReport) -> dict[str, str]:
-    """Make the repository if it is not there, and commit the folder to it."""
+    """Create the repository if needed, and commit the folder to it."""
     if get_token() is None:
         raise ModelNotFoundError("HF_TOKEN is not set; make a token with write access on the Hub and set it")
     api = HfApi()

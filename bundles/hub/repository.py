@@ -1,4 +1,4 @@
-"""A repository on the Hugging Face Hub as a source of models; what speaks to the Hub is `bundles.hub.fetch`."""
+"""A repository on the Hugging Face Hub as a source of models. Network access is in `bundles.hub.fetch` and `push`."""
 
 import re
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ class PushRequest(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class FetchRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """What to fetch: all that a conversion reads, or the SentencePiece model alone."""
+    """What to download: every file that a conversion reads, or only the SentencePiece model."""
 
     name: str
     revision: str | None
@@ -50,7 +50,7 @@ class HubRepo:
 
     @classmethod
     def parse(cls, source: str) -> "HubRepo | None":
-        """Read `owner/name[@revision]`; None if `source` is no such thing."""
+        """Read `owner/name[@revision]`; None if `source` is not of that form."""
         found = _NAME.fullmatch(source)
         return cls(found["name"], found["revision"]) if found else None
 
@@ -65,23 +65,23 @@ class HubRepo:
     def fetch(
         self, timeout_s: float, on_report: OnReport, wanted: Literal["model", "sentencepiece"] = "model"
     ) -> Snapshot:
-        """Download what is wanted, or find it already downloaded.
+        """Download the files, unless they are in the local cache already.
 
         Raises:
-            HubUnreachableError: no network, no answer in time, or the Hub is in trouble.
-            ModelNotFoundError: there is no such repository or revision, or it is not ours to read.
+            HubUnreachableError: no network, no answer in time, or the Hub has a problem.
+            ModelNotFoundError: there is no such repository or revision, or HF_TOKEN may not read it.
             ModelSourceError: it holds no model.
             StartupError: the download cannot be written.
         """
         request = FetchRequest(name=self.name, revision=self.revision, wanted=wanted, timeout_s=timeout_s)
-        result = run_process(_FETCH_MODULE, request, on_report)
+        result = run_process(_FETCH_MODULE, request, on_report, work=f"the download of {self}")
         return Snapshot(Path(result["folder"]), result["commit"])
 
     def upload(self, folder: Path, on_report: OnReport, *, private: bool) -> str:
-        """Commit every file of `folder`, in a repository that is made if it is not there; returns the commit.
+        """Commit every file of `folder`, creating the repository if needed; returns the commit.
 
         Raises:
             HubUnreachableError, ModelNotFoundError, ModelSourceError: as `fetch`.
         """
         request = PushRequest(name=self.name, folder=str(folder), private=private)
-        return run_process(_PUSH_MODULE, request, on_report)["commit"]
+        return run_process(_PUSH_MODULE, request, on_report, work=f"the upload to {self.name}")["commit"]

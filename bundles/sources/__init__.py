@@ -1,1 +1,1 @@
-"""From the setting `MODEL` to a bundle: folders, checkpoint files, the Hub, and the cache of converted models."""
+"""Resolves the setting `MODEL` to a bundle: from folders, checkpoint files, the Hub, or the cache of conversions."""

@@ -1,7 +1,7 @@
-"""Bundles made from other sources, kept by what they were made of, so that each is made once.
+"""The cache of converted bundles. Its keys are hashes of what a bundle was made from, so each is made once.
 
-`<folder>/bundles/<key>` is a bundle; it appears there by a rename, whole or not at all. `<folder>/latest/<slug>.json`
-says which bundle a Hub repository gave last, for the day when the Hub is away. `<folder>/locks/<key>` is held while a
+`<folder>/bundles/<key>` is a bundle; it is moved there when complete. `<folder>/latest/<slug>.json`
+names the last bundle of a Hub repository, for when the Hub cannot be reached. `<folder>/locks/<key>` is locked while a
 bundle is made.
 """
 
@@ -21,7 +21,7 @@ from bundles.format import Bundle, load_bundle, sha256_of
 from bundles.sources.conversion import ConversionOptions
 from shared.errors import BundleInvalidError
 
-# Part of every key: a change of what a conversion makes of the same source must raise it.
+# Part of every key. Raise it when a conversion gives a different bundle for the same source.
 CONVERTER_VERSION = 1
 _KEY_DIGITS = 16
 _PARTIAL = ".partial-"
@@ -31,7 +31,7 @@ MakeBundle = Callable[[Path], None]
 
 
 class Latest(msgspec.Struct, frozen=True, kw_only=True):
-    """What a Hub repository gave last: the commit, and the folder of the bundle."""
+    """The last bundle of a Hub repository: its commit and its folder."""
 
     commit: str
     bundle_dir: str
@@ -44,7 +44,7 @@ class ModelCache:
         self._folder = folder.absolute()
 
     def get_or_make(self, key: str, make: MakeBundle, on_wait: Callable[[], None]) -> Bundle:
-        """The bundle of `key`, made by `make(folder)` if nobody has yet; `on_wait` is called when another process does.
+        """The bundle of `key`, made by `make(folder)` if it is missing; calls `on_wait` while another process makes it.
 
         Raises:
             StartupError: the folder cannot be written, or the disk is full.
@@ -56,7 +56,7 @@ class ModelCache:
             return self._find(key) or self._make(key, make)
 
     def remember(self, slug: str, latest: Latest) -> None:
-        """Note what the source `slug` gave last."""
+        """Record the last bundle of the source `slug`."""
         with self._explained():
             path = self._latest_path(slug)
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -65,7 +65,7 @@ class ModelCache:
             partial.replace(path)
 
     def latest(self, slug: str) -> Bundle | None:
-        """The last bundle of the source `slug`, if it is still there and whole."""
+        """The last bundle of the source `slug`, if it still exists and is complete."""
         try:
             latest = msgspec.json.decode(self._latest_path(slug).read_bytes(), type=Latest)
             return load_bundle(Path(latest.bundle_dir))
@@ -88,7 +88,7 @@ class ModelCache:
         try:
             make(partial)
             load_bundle(partial)
-            shutil.rmtree(path, ignore_errors=True)  # there only if it was damaged
+            shutil.rmtree(path, ignore_errors=True)  # exists only if it was damaged
             partial.rename(path)
         finally:
             shutil.rmtree(partial, ignore_errors=True)
@@ -120,13 +120,13 @@ class ModelCache:
 
 
 def content_key(files: Mapping[str, Path], options: ConversionOptions) -> str:
-    """What a conversion of `files` under `options` is known by."""
+    """The cache key for a conversion of `files` with `options`."""
     hashes = {role: sha256_of(path) for role, path in sorted(files.items())}
     return _digest([CONVERTER_VERSION, hashes, options])
 
 
 def commit_key(repo: str, commit: str, options: ConversionOptions) -> str:
-    """What a conversion of a Hub repository's commit under `options` is known by."""
+    """The cache key for a conversion of a Hub commit with `options`."""
     return _digest([CONVERTER_VERSION, repo, commit, options])
 
 

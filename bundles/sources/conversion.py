@@ -1,4 +1,4 @@
-"""What a conversion is told: which source, which files, and what the user set. The package `convert` does it."""
+"""The request for a conversion: source, files and options. The package `convert` carries it out."""
 
 from importlib.util import find_spec
 from pathlib import Path
@@ -11,14 +11,14 @@ from shared.commands import install_command, kobert_command
 from shared.errors import ConverterMissingError
 from shared.settings import Settings
 
-# Run as `python -m`, in a process of its own: torch and its memory never reach whoever asks. No import says that this
-# package stands on that one, so this name is the one place, and a test holds it.
+# Started with `python -m` as a separate process, so that torch and its memory never reach the caller. No import shows
+# this dependency on `convert`: this name is its only place, and a test checks it.
 CONVERT_MODULE = "convert"
 _NEEDED = ("torch", "onnx", "sentencepiece", "safetensors")
 
 
 class ConversionOptions(msgspec.Struct, frozen=True, kw_only=True):
-    """What the user set; a part of what a cached bundle is known by."""
+    """The user's options, which are part of the cache key."""
 
     labels: list[str] = []
     clean_label: str | None = None
@@ -50,12 +50,12 @@ class ConversionRequest(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def missing_libraries() -> list[str]:
-    """What a conversion needs and this machine has not: in the image of the worker, all of it."""
+    """Libraries that a conversion needs and that are not installed; the worker's image has none of them."""
     return [name for name in _NEEDED if find_spec(name) is None]
 
 
 def convert(request: ConversionRequest, on_report: OnReport) -> None:
-    """Convert in a process of its own; the bundle lies in `request.output_dir` afterwards.
+    """Convert in a separate process; writes the bundle to `request.output_dir`.
 
     Raises:
         ConverterMissingError: the libraries are not installed.
@@ -69,7 +69,7 @@ def convert(request: ConversionRequest, on_report: OnReport) -> None:
             f"or convert it elsewhere ({kobert_command('model', 'import', request.source)}) "
             "and set MODEL to the folder that it writes"
         )
-    run_process(CONVERT_MODULE, request, on_report)
+    run_process(CONVERT_MODULE, request, on_report, work=f"the conversion of {request.source} (it needs up to 1.5 GB)")
 
 
 def paths_by_role(folder: Path, by_role: dict[str, str]) -> dict[str, Path]:

@@ -1,4 +1,4 @@
-"""Finds the bundle that the setting `MODEL` names, making it first where the source is not a bundle yet.
+"""Finds the bundle that the setting `MODEL` names, converting the source first if it is not a bundle.
 
 `MODEL` is an embedded model's name, a folder, a checkpoint file, or `owner/name[@revision]` on the Hugging Face Hub.
 """
@@ -31,7 +31,7 @@ _WAITING = Progress("another process is converting this model; waiting for it", 
 
 
 def log_report(report: Progress | Notice) -> None:
-    """The `on_report` of a process without a terminal: a line in the log."""
+    """Log a report; the `on_report` of a process without a terminal."""
     if isinstance(report, Notice):
         log.warning("model_notice", notice=report.message)
     else:
@@ -42,10 +42,10 @@ def resolve(settings: Settings, on_report: OnReport = log_report) -> Bundle:
     """The bundle to serve.
 
     Raises:
-        ModelNotFoundError: there is no such thing.
+        ModelNotFoundError: the source does not exist.
         BundleInvalidError: there is a bundle, but it cannot be served.
         ModelSourceError: there is a model, but it cannot become a bundle.
-        HubUnreachableError: the Hub does not answer, and gave nothing before.
+        HubUnreachableError: the Hub does not answer, and nothing was downloaded before.
         StartupError: no room, no permission, nothing to convert with, or the conversion was killed.
     """
     source = settings.model or DEFAULT_NAME
@@ -68,7 +68,7 @@ class SourceResolver:
 
     @property
     def options(self) -> ConversionOptions:
-        """What the user set about conversions."""
+        """The user's options for conversions."""
         return ConversionOptions.from_settings(self.settings)
 
     def resolve(self, source: str) -> Bundle:
@@ -119,13 +119,13 @@ class SourceResolver:
                 raise
             return self._serve_last(repo, before, error.message)
         except StartupError as error:
-            # A worker without torch that starts again must not fail because somebody has pushed a newer commit.
+            # A worker without torch must not fail on restart because a newer commit was pushed.
             if before is None or not missing_libraries():
                 raise
             return self._serve_last(repo, before, error.message)
 
     def _serve_last(self, repo: HubRepo, before: Bundle, reason: str) -> Bundle:
-        self.on_report(Notice(f"{reason}; serving {before.revision}, what {repo} gave last"))
+        self.on_report(Notice(f"{reason}; serving {before.revision}, the last that was downloaded from {repo}"))
         return before
 
     def _fetch_and_convert(self, repo: HubRepo, slug: str) -> Bundle:
@@ -178,7 +178,7 @@ def _for_its_architecture(folder: Path, files: SourceFiles) -> SourceFiles:
 
 @dataclass(frozen=True)
 class _Source:
-    """A source to convert: what to call it, what the user called it, its revision, and where its files are."""
+    """A source to convert: its name, the user's name for it, its revision and its files."""
 
     name: str
     described: str

@@ -1,1 +1,1 @@
-"""The text as a model reads it: the normaliser, and Hangul taken apart."""
+"""Text processing before the tokenizer: the normaliser, and Hangul decomposition."""

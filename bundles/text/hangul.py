@@ -1,4 +1,4 @@
-"""Hangul taken apart and put together: syllables, jamo, and the keys of the Korean keyboard (dubeolsik).
+"""Decomposes and composes Hangul: syllables, jamo, and the keys of the Korean keyboard (dubeolsik).
 
 Jamo here are the compatibility ones that people type (U+3131 to U+3163).
 """

@@ -1,1 +1,1 @@
-"""Proofs that need too much for the test suite: `make gluonnlp-proof`."""
+"""Proofs that are too heavy for the test suite: `make gluonnlp-proof`."""

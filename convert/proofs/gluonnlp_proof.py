@@ -21,7 +21,7 @@ from convert.vocabulary import read_vocabulary
 _HERE = Path(__file__).parent
 _MAX_LENGTH = 64
 _PROTOCOLS = range(6)
-# Two readings of a text that score the same may come in either order: SentencePiece adds the scores of the pieces in
+# Two segmentations with the same score may come in either order: SentencePiece adds the scores of the pieces in
 # 32 bits, the tokenizers library in 64. Such rows hold the same ids in another order.
 _LARGEST_SHARE_OF_TIES = {"gluonnlp": 0.0005, "kobert": 0.003}
 
@@ -63,7 +63,7 @@ def _prove_rows(way: LegacyTokenizer, spiece: Path, folder: Path) -> bool:
         f"{way}: {len(ours) - len(different)} of {len(ours)} comments have the same ids, order, padding and truncation "
         f"({cut} were cut); {ties} differ in the order of pieces that score the same, {len(different) - ties} otherwise"
     )
-    # A tie at the very place where a long comment is cut changes which pieces are left, so it counts as the rest.
+    # A tie at the place where a long comment is cut changes which pieces remain; it counts as a difference.
     return len(different) <= _LARGEST_SHARE_OF_TIES[way] * len(ours)
 
 

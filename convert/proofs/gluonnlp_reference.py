@@ -1,4 +1,4 @@
-"""What gluonnlp 0.10.0 itself says; runs in the environment that `gluonnlp_build.sh` makes, with nothing of ours.
+"""Writes the reference output of gluonnlp 0.10.0. Runs in the environment of `gluonnlp_build.sh`, without our code.
 
     python gluonnlp_reference.py SPIECE COMMENTS.jsonl OUTPUT_FOLDER
 

@@ -1,20 +1,45 @@
-"""Packs rows and verdicts for the store: JSON, deflated. A result is its verdicts followed by the rows they speak of.
+"""Packs rows and verdicts for the store as compressed JSON. A result holds the verdicts, then their rows.
 
-Level 1: on comments it is three times as fast as level 6 and one part in ten larger (`bench/pack_rows.py`).
+Compression level 1 is three times as fast on comments as level 6, and 10% larger (`bench/pack_rows.py`).
 """
 
 import struct
 import zlib
+from collections.abc import Sequence
 
 import msgspec
 
 from shared.jobs.records import Row, Verdicts
+from shared.verdict import Failure, Outcome, Verdict
 
 LEVEL = 1
 _LENGTH = struct.Struct(">I")
 _ROWS = msgspec.json.Decoder(list[Row])
-_VERDICTS = msgspec.json.Decoder(Verdicts)
 _ENCODER = msgspec.json.Encoder()
+
+
+class _PackedVerdict(msgspec.Struct, array_like=True, tag="v"):
+    """A `Verdict` whose scores are in the order of the chunk's label names: half the size, also when deflated."""
+
+    classification: str
+    confidence: float
+    labels: list[str]
+    scores: list[float]
+    windows: int = 1
+
+
+class _PackedFailure(msgspec.Struct, array_like=True, tag="e"):
+    code: str
+    message: str
+
+
+class _PackedVerdicts(msgspec.Struct):
+    label_names: list[str]
+    revision: str
+    outcomes: list[_PackedVerdict | _PackedFailure]
+
+
+_VERDICTS = msgspec.json.Decoder(_PackedVerdicts)
 
 
 def pack_rows(rows: list[Row]) -> bytes:
@@ -33,7 +58,9 @@ def unpack_rows(packed: bytes) -> list[Row]:
 
 def pack_verdicts(verdicts: Verdicts) -> bytes:
     """The first part of a result, which says its own length; the ledger appends the rows."""
-    body = zlib.compress(_ENCODER.encode(verdicts), LEVEL)
+    names = verdicts.label_names
+    packed = _PackedVerdicts(names, verdicts.revision, [_pack_outcome(outcome, names) for outcome in verdicts.outcomes])
+    body = zlib.compress(_ENCODER.encode(packed), LEVEL)
     return _LENGTH.pack(len(body)) + body
 
 
@@ -41,4 +68,20 @@ def unpack_result(packed: bytes) -> tuple[list[Row], Verdicts]:
     """Rows and verdicts, in the same order."""
     (length,) = _LENGTH.unpack_from(packed)
     middle = _LENGTH.size + length
-    return unpack_rows(packed[middle:]), _VERDICTS.decode(zlib.decompress(packed[_LENGTH.size : middle]))
+    stored = _VERDICTS.decode(zlib.decompress(packed[_LENGTH.size : middle]))
+    outcomes = [_unpack_outcome(outcome, stored.label_names) for outcome in stored.outcomes]
+    return unpack_rows(packed[middle:]), Verdicts(stored.label_names, stored.revision, outcomes)
+
+
+def _pack_outcome(outcome: Outcome, names: Sequence[str]) -> _PackedVerdict | _PackedFailure:
+    if isinstance(outcome, Failure):
+        return _PackedFailure(outcome.code, outcome.message)
+    scores = [outcome.scores[name] for name in names]
+    return _PackedVerdict(outcome.classification, outcome.confidence, outcome.labels, scores, outcome.windows)
+
+
+def _unpack_outcome(stored: _PackedVerdict | _PackedFailure, names: Sequence[str]) -> Outcome:
+    if isinstance(stored, _PackedFailure):
+        return Failure(stored.code, stored.message)
+    scores = dict(zip(names, stored.scores, strict=True))
+    return Verdict(stored.classification, stored.confidence, scores, stored.labels, stored.windows)

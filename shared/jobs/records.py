@@ -1,26 +1,32 @@
 """The records of a job: its rows, its chunks, the verdicts on them, and what is known of the job as a whole.
 
-Row numbers start at 0. A chunk is named by the number of its first row, so that its halves need no new order.
+Row numbers start at 0. A chunk is named by the number of its first row, so its halves keep their order.
 """
 
+import re
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import msgspec
 
+from shared.options import VerdictOptions
+from shared.verdict import Failure, Outcome
+
 Status = Literal["validating", "in_progress", "finalizing", "completed", "failed", "expired", "cancelling", "cancelled"]
+# Of the record of a job; a process leaves jobs alone whose record is of a later version.
+SPEC_VERSION = 1
 ENDED: frozenset[Status] = frozenset(("completed", "failed", "expired", "cancelled"))
 # The moments of a job's life, as its hash and its JSON name them, in OpenAI's order.
 JOB_TIMES = (
     "created_at", "in_progress_at", "finalizing_at", "completed_at", "failed_at", "expired_at", "cancelling_at",
     "cancelled_at", "expires_at",
 )  # fmt: skip
+_JOB_ID = re.compile(r"job_[0-9a-f]{24}")
 
 
-class RowError(msgspec.Struct, frozen=True, array_like=True):
-    """Why one row has no verdict; `code` for programs, `message` for people."""
-
-    code: str
-    message: str
+def is_job_id(text: str) -> bool:
+    """Whether an id is one that the service may have given: what comes from outside could name any key of the store."""
+    return _JOB_ID.fullmatch(text) is not None
 
 
 class Row(msgspec.Struct, array_like=True):
@@ -34,29 +40,11 @@ class Row(msgspec.Struct, array_like=True):
     line: int
     text: str | None
     fields: msgspec.Raw = msgspec.Raw(b"null")
-    error: RowError | None = None
+    error: Failure | None = None
 
 
-class RowVerdict(msgspec.Struct, frozen=True, array_like=True, tag="v"):
-    """What the model says of one row; `scores` are in the order of the chunk's `label_names`."""
-
-    classification: str
-    confidence: float
-    labels: list[str]
-    scores: list[float]
-
-
-class RowFailure(msgspec.Struct, frozen=True, array_like=True, tag="e"):
-    """Why one row has no verdict."""
-
-    code: str
-    message: str
-
-
-Outcome = RowVerdict | RowFailure
-
-
-class Verdicts(msgspec.Struct, frozen=True):
+@dataclass(frozen=True)
+class Verdicts:
     """The outcomes of a chunk's rows, in their order, and which model spoke."""
 
     label_names: list[str]
@@ -65,20 +53,25 @@ class Verdicts(msgspec.Struct, frozen=True):
 
 
 class Lease(msgspec.Struct, frozen=True):
-    """A chunk in hand: `token` proves it, `attempt` counts from 1, `packed_rows` is its input."""
+    """A chunk that a worker holds: `token` proves it, `attempt` counts from 1, `packed_rows` is its input.
+
+    `options` are those of its job, None where the settings decide.
+    """
 
     job_id: str
     first_row: int
     attempt: int
     token: int
     packed_rows: bytes
+    options: VerdictOptions | None = None
 
 
 class JobSpec(msgspec.Struct, frozen=True, kw_only=True):
-    """What does not change from the moment when a job is accepted.
+    """The facts of a job that never change after it is accepted.
 
     `columns` are the names of a table's columns in their order (`column_types` their Arrow types, of parquet), and
-    `text_at` the place of the text among them; of an object, `text_column` names the field.
+    `text_at` the place of the text among them; of an object, `text_column` names the field. `options` is what the
+    client set of how strict the verdicts are.
     """
 
     format: str
@@ -92,6 +85,8 @@ class JobSpec(msgspec.Struct, frozen=True, kw_only=True):
     metadata: dict[str, str] = {}
     webhook_url: str | None = None
     bytes: int = 0
+    options: VerdictOptions | None = None
+    version: int = SPEC_VERSION
 
 
 class Job(msgspec.Struct, frozen=True, kw_only=True):
@@ -112,7 +107,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def has_ended(self) -> bool:
-        """Whether nothing will change any more."""
+        """Whether the job is in a final state."""
         return self.status in ENDED
 
     @property

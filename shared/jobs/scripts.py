@@ -1,4 +1,4 @@
-"""The Lua scripts of the ledger, each of which Redis runs as one step."""
+"""Runs the Lua scripts of the ledger. Redis executes each as one atomic step."""
 
 import hashlib
 from functools import cache
@@ -8,7 +8,7 @@ from typing import Any
 from redis import Redis
 from redis.exceptions import NoScriptError
 
-# A script that frees memory, or needs none to speak of, must also run when the store is full.
+# The scripts free memory or need very little, so they must also run when the store is full.
 ALLOW_FULL = "#!lua flags=allow-oom\n"
 _FOLDER = files("shared.jobs") / "lua"
 
@@ -22,7 +22,7 @@ def source_of(name: str) -> str:
 
 @cache
 def _digest(name: str) -> str:
-    # Not for security: Redis names scripts so.
+    # Redis names scripts by their SHA-1; it is not for security.
     return hashlib.sha1(source_of(name).encode(), usedforsecurity=False).hexdigest()
 
 

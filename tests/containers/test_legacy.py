@@ -12,8 +12,8 @@ import pytest
 pytest.importorskip("torch", reason="the training extra is not installed")
 
 from convert.sentencepiece_tokenizer import own_ids
-from shared.errors import KobertError
 from shared.settings import Settings
+from shared.verdict import Verdict
 from tests.containers.engine import Engine, Project, report
 from tests.containers.test_compose import wait_ready
 from tests.support.checkpoints import SENTENCES
@@ -45,9 +45,9 @@ def expected_scores(models_dir: Path, tmp_path_factory: pytest.TempPathFactory) 
     """What the same files give without any container."""
     settings = Settings(model=str(models_dir / "mine"), data_dir=tmp_path_factory.mktemp("data"), model_threads=1)
     classifier = build_classifier(settings)
-    verdicts = classifier.classify_all(SENTENCES)
+    verdicts = classifier.outcomes_in_order(SENTENCES)
     classifier.batcher.close()
-    scores = [verdict.scores for verdict in verdicts if not isinstance(verdict, KobertError)]
+    scores = [verdict.scores for verdict in verdicts if isinstance(verdict, Verdict)]
     assert len(scores) == len(SENTENCES)
     return scores
 

@@ -84,6 +84,20 @@ def test_any_valid_unicode_comes_back_byte_for_byte(http: httpx.Client, text: st
         ('{"texts": []}', "invalid_request", "texts"),
         ('{"texts": "a"}', "invalid_request", "texts"),
         ('{"texts": ["", 7]}', "empty_text", "texts[0]"),
+        ('{"text": "a", "strictnes": "strict"}', "invalid_request", "strictnes"),
+        ('{"text": "a", "colour": null}', "invalid_request", "colour"),
+        ('{"texts": ["a"], "": 1}', "invalid_request", ""),
+        ('{"text": "a", "\\ud800": 1}', "invalid_request", "?"),
+        ('{"text": "a", "' + "x" * 900 + '": 1}', "invalid_request", "x" * 60),
+        ('{"text": "a", "strictness": "harsh"}', "invalid_request", "strictness"),
+        ('{"text": "a", "strictness": 1}', "invalid_request", "strictness"),
+        ('{"text": "a", "thresholds": "curse=0.4"}', "invalid_request", "thresholds"),
+        ('{"text": "a", "thresholds": {"curse": 2}}', "invalid_request", "thresholds"),
+        ('{"text": "a", "thresholds": {"curse": NaN}}', "invalid_request", "thresholds"),
+        ('{"text": "a", "thresholds": {"curse": true}}', "invalid_request", "thresholds"),
+        ('{"text": "a", "thresholds": {"\\ud800": 0.5}}', "invalid_request", "thresholds"),
+        ('{"text": "a", "strictness": "strict"}', "unsupported_option", "strictness"),
+        ('{"text": "a", "thresholds": {"curse": 0.5}}', "unsupported_option", "thresholds"),
         ('["a"]', "invalid_request", None),
         ('{"text": "a"', "invalid_request", None),
         ("", "invalid_request", None),
@@ -157,7 +171,10 @@ def test_unknown_routes_and_methods_have_the_one_error_shape(
 
 def test_the_service_says_that_it_lives_is_ready_and_what_it_serves(http: httpx.Client) -> None:
     assert http.get("/health").json() == {"status": "ok"}
-    assert http.get("/ready").json() == {"status": "ready", "workers": 1}
+    ready = http.get("/ready").json()
+    # A test's Valkey has no limit on its memory, which an operator is warned of.
+    assert "maxmemory" in ready.pop("store_warnings")[0]
+    assert ready == {"status": "ready", "workers": 1}
     info = http.get("/info").json()
     assert info["model"]["name"] == "echo"
     assert info["model"]["labels"] == ["clean", "curse", "insult", "hate"]

@@ -108,7 +108,7 @@ def test_a_worker_tells_its_passes_on_a_port_of_its_own(stack: Stack, metrics_po
 
     assert grown(before, after, "kobert_worker_queue_seconds_count") == 1
     assert grown(before, after, "kobert_worker_texts_total", outcome="predicted") == 2
-    assert grown(before, after, "kobert_worker_pass_rows_sum") == 2
+    assert grown(before, after, "kobert_worker_pass_windows_sum") == 2
     assert grown(before, after, "kobert_worker_pass_tokens_sum") > 2
     assert grown(before, after, "kobert_worker_tokenization_seconds_count") == 1
     assert value(after, "process_resident_memory_bytes") > 1 << 20

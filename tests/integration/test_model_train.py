@@ -1,6 +1,7 @@
 """`kobert model train`: from a user's own table to a bundle that a worker serves."""
 
 import csv
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -34,8 +35,9 @@ def kobert(tmp_path: Path, hub: HubServer) -> Kobert:
 
 @pytest.fixture
 def table(tmp_path: Path) -> Path:
+    """As Korean Excel saves it."""
     path = tmp_path / "mine.csv"
-    with path.open("w", newline="") as file:
+    with path.open("w", newline="", encoding="cp949") as file:
         writer = csv.writer(file)
         writer.writerow(["text", "label"])
         for index in range(30):
@@ -52,7 +54,8 @@ def test_a_table_becomes_a_bundle_on_a_base_from_the_hub(
     output = tmp_path / "mine"
 
     ended = kobert(
-        "train", str(table), "--output", str(output), "--base", "kobert", "--epochs", "2", "--max-length", "32"
+        *("train", str(table), "--output", str(output), "--base", "kobert", "--epochs", "2", "--max-length", "32"),
+        *("--clean-label", "긍정"),
     )
 
     assert ended.returncode == 0, ended.stderr
@@ -61,6 +64,13 @@ def test_a_table_becomes_a_bundle_on_a_base_from_the_hub(
     assert "accuracy" in ended.stdout
     bundle = load_bundle(output)
     assert bundle.config.labels == ["긍정", "부정"]
+    assert bundle.config.clean_label == "긍정"
+    card = (output / "README.md").read_text()
+    shown = re.search(r"accuracy (\S+), macro F1 (\S+)", ended.stdout)
+    assert shown is not None
+    assert f"Accuracy {shown[1]}, macro F1 {shown[2]}." in card
+    assert re.findall(r"^\| (긍정|부정) \| \d\.\d{3} \|", card, re.MULTILINE) == ["긍정", "부정"]
+    assert "On 6 texts that were kept apart" in card
     windows = BundleTokenizer(bundle, 8).encode(["정말 좋습니다"])[0]
     assert OnnxEngine(bundle, threads=1).run(windows).shape == (1, 2)
 
@@ -68,7 +78,9 @@ def test_a_table_becomes_a_bundle_on_a_base_from_the_hub(
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (["--text-column", "comment"], "comment"),
+        (["--text-column", "comment"], "--text-column comment: there is no such column; the file has 'text', 'label'"),
+        (["--label-column", "kind"], "--label-column kind: there is no such column"),
+        (["--clean-label", "정상"], "no label is called '정상'; the table has 긍정, 부정"),
         (["--base", "me/nothing"], "me/nothing is not on the Hub, or it is private"),
         (["--base", "./nowhere/at/all"], "--base ./nowhere/at/all: there is no such folder"),
     ],
@@ -81,3 +93,13 @@ def test_what_cannot_be_trained_is_one_sentence(
 
 def test_a_folder_with_something_in_it_is_not_written_over(kobert: Kobert, table: Path, tmp_path: Path) -> None:
     assert "is not empty" in kobert.refusal("train", str(table), "--output", str(tmp_path))
+
+
+@pytest.mark.parametrize("output", ["a-file", "a-file/below"])
+def test_an_output_that_cannot_be_written_is_found_before_the_table_is_read(
+    kobert: Kobert, tmp_path: Path, output: str
+) -> None:
+    (tmp_path / "a-file").touch()
+    (tmp_path / "broken.csv").write_text("nothing of use\n")
+    refused = kobert.refusal("train", str(tmp_path / "broken.csv"), "--output", str(tmp_path / output))
+    assert refused.startswith(f"--output {tmp_path / output}")

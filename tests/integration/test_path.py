@@ -286,3 +286,20 @@ def test_no_key_is_left_without_an_expiry_and_no_text_is_in_a_log(stack: Stack) 
         forever = [key.decode() for key in redis.scan_iter() if redis.ttl(key) == -1]
     assert all(key.startswith("kobert:celery:_kombu.binding") for key in forever), forever
     assert secret not in stack.logs()
+
+
+def test_long_texts_are_admitted_by_the_speed_in_texts(short_tmp: Path, echo_bundle: Path) -> None:
+    """Each is 20 windows long, so a speed in windows would let in twenty times as many as can be answered."""
+    with running_stack(short_tmp, echo_bundle, echo_pass_s=0.1, predict_timeout_s=10) as running:
+        long_texts = ["가" * 300 + str(number) for number in range(60)]
+        assert httpx.post(f"{running.url}/predict", json={"texts": long_texts[:8]}, timeout=60).status_code == 200
+
+        def is_told() -> bool:
+            return 0 < running.info()["workers"][0]["texts_per_s"] < 4
+
+        wait_until(is_told, "the speed in texts")
+        answers = predict_all(running, long_texts, clients=60)
+
+    codes = [answer.status_code for answer in answers.values()]
+    assert codes.count(429) >= 20
+    assert codes.count(200) >= 1

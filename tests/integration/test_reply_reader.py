@@ -10,7 +10,8 @@ from redis.asyncio import Redis
 
 from api.queue.reply_reader import ReplyReader
 from shared import keys
-from shared.messages import Failure, Prediction, Reply, encode
+from shared.messages import Answer, Reply, encode
+from shared.verdict import Failure
 from tests.support.stack import Stack
 
 pytestmark = pytest.mark.integration
@@ -26,8 +27,8 @@ class Mailbox:
         self.losses = 0
         self.reader = ReplyReader(redis, "api-1", self._note, self._lose)
 
-    def _note(self, results: Sequence[Prediction | Failure]) -> None:
-        self.ids += [result.id for result in results]
+    def _note(self, answers: Sequence[Answer]) -> None:
+        self.ids += [answer.id for answer in answers]
 
     def _lose(self) -> None:
         self.losses += 1
@@ -57,7 +58,7 @@ async def mailbox(redis: Redis) -> AsyncIterator[Mailbox]:
 
 
 def reply(text_id: int) -> dict[Any, Any]:
-    return {"reply": encode(Reply(worker_id="w", results=[Failure(id=text_id, code="c", message="m")]))}
+    return {"reply": encode(Reply(worker_id="w", answers=[Answer(id=text_id, failure=Failure("c", "m"))]))}
 
 
 async def test_answers_are_read_in_order(redis: Redis, mailbox: Mailbox) -> None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import combinations
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -14,12 +15,13 @@ import pytest
 from bundles.format import CONFIG_FILE, Bundle, BundleConfig, load_bundle, write_manifest
 from models import embedded_names
 from shared.options import VerdictOptions
+from shared.verdict import Verdict
 from training.data.sets import TextSet, diluted, pleasant_test_sentences, unseen_sets
 from training.data.sources import TEST_DATA, read_table
 from worker.inference.engines.onnx import OnnxEngine
 from worker.inference.engines.protocol import Logits
 from worker.inference.tokenizer import BundleTokenizer
-from worker.inference.verdict import Judge, Verdict
+from worker.inference.verdict import Judge
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(600)]
 
@@ -290,7 +292,7 @@ def test_a_model_that_flags_everything_or_nothing_is_noticed(
 def test_a_model_without_threats_is_noticed(served: dict[str, Served], tmp_path: Path) -> None:
     """The bundle that shipped before the verdict had no such label."""
     renamed = ["harm" if label == "threat" else label for label in served["default"].config.labels]
-    calm = {"thresholds": {}, "strictness": {}, "calibration": {}}
+    calm: dict[str, Any] = {"thresholds": {}, "strictness": {}, "calibration": {}}
     bundle = changed_copy(MODELS / "default", tmp_path / "old", labels=renamed, **calm)
     assert "label threat" in faults("default", Served(bundle, served["default"].logits))
 

@@ -117,17 +117,22 @@ def cursed_rows(harmless: Sequence[Row]) -> list[Row]:
     return rows
 
 
-def sentiment_rows(train: Iterable[Row], folder: Path = FAMILIES) -> list[tuple[Row, str]]:
-    """Rows with their tone: sentences written for it (`sentiment/*.txt`), and sources that take no side."""
-    rows = [
-        (Row(text, f"sentiment/{path.stem}", "train"), path.stem)
+def sentiment_rows(rows: Iterable[Row], train: Iterable[Row], folder: Path = FAMILIES) -> list[tuple[Row, str]]:
+    """Rows with their tone: sentences written for it (`sentiment/*.txt`), and sources that take no side.
+
+    `rows` are all there are, of which `train` may be learnt from.
+    """
+    written = [
+        Row(text, f"sentiment/{path.stem}", "train")
         for path in sorted((folder / "sentiment").glob("*.txt"))
         for text in path.read_text(encoding="utf-8").splitlines()
         if text.strip()
     ]
-    held_out = {squashed(row.text) for row in held_out_rows()}
-    kept = [(row, tone) for row, tone in rows if squashed(row.text) not in held_out]
-    return kept + [(row, "neutral") for row in train if row.source in _NEITHER]
+    kept = [
+        row for row in without_dev_texts([*rows, *held_out_rows(), *written]) if row.source.startswith("sentiment/")
+    ]
+    tones = [(row, row.source.removeprefix("sentiment/")) for row in kept]
+    return tones + [(row, "neutral") for row in train if row.source in _NEITHER]
 
 
 def training_rows(rows: Iterable[Row]) -> list[Row]:

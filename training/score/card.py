@@ -43,7 +43,7 @@ _MEANINGS = {
 
 _NO_FILES = """## Trained on
 
-Made-up sentences (`training/made_up.py`): this bundle only proves that the pipeline runs."""
+Made-up sentences (`training/data/made_up.py`): this bundle only proves that the pipeline runs."""
 _LICENCE = """
 
 The rows are what there was to draw from; `docs/research/model-notes.md` says how much of it the shipped networks saw. A

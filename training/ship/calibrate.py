@@ -4,7 +4,7 @@ A strictness is a threshold for each label, chosen by what it may flag of the ha
 the bad ones (`training/sets.py`). Where both cannot be had the harmless side goes first.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -26,15 +26,23 @@ from training.ship.serving import (
     calibrated_logits,
 )
 
-_ROUNDS = 4
-_GRID = np.round(np.arange(-4.0, 4.01, 0.1), 2)
-_MARGIN = 0.93
+_STARTS = 12
+_ROUNDS = 6
+_SEED = 20
+_GRID = np.round(np.arange(-1.6, 6.01, 0.1), 2)
+_MARGIN = 0.99
 """Of a harmless limit that the choice keeps to: dev rows are a sample."""
 _LENIENT_SHARE = 0.35
-_STRICT_SHARE = 2.5
+_STRICT_SHARE = 3.0
 _KNOTS = (-8.0, -4.0, -2.0, -1.0, 0.0, 1.0, 2.0, 4.0, 8.0)
 """Places of the knots, in logits from the standard threshold."""
 _LEAST_SLOPE = 0.05
+_STEEPNESS = {"curse": 1.8, "insult": 0.5, "threat": 1.5}
+"""Above the turn, factors of the score's logit.
+
+A curse is often an insult too, and sources that know insults do not tell the two apart. The classification is the label
+with the highest score, and is to be the more definite word.
+"""
 _EDGE = 0.002
 """Scores learnt from a few thousand dev rows stay this far from 0 and 1."""
 
@@ -78,19 +86,26 @@ def _limits(judged: Sequence[Judged], share: float) -> Mapping[str, float]:
 def _choose(
     taxonomy: Taxonomy, judged: Sequence[Judged], limits: Mapping[str, float], beep: Sequence[Judged]
 ) -> Floats:
-    """Thresholds `[accusing labels]` on logits: coordinate search from one common threshold."""
+    """Thresholds `[accusing labels]` on logits: coordinate search from one common threshold and places around it."""
     accusing = taxonomy.accusing
 
     def merit(thresholds: Floats) -> float:
         return _merit(judged, thresholds, accusing, limits) + 3 * _beep_macro_f1(beep, thresholds, accusing)
 
     common = max(_GRID, key=lambda value: merit(np.full(len(accusing), value, dtype=np.float32)))
-    best = np.full(len(accusing), common, dtype=np.float32)
+    generator = np.random.default_rng(_SEED)
+    starts = [common + generator.normal(0, spread, len(accusing)) for spread in (0.0, *[1.0] * (_STARTS - 1))]
+    ends = [_descend(start.astype(np.float32), merit, generator) for start in starts]
+    return max(ends, key=merit)
+
+
+def _descend(thresholds: Floats, merit: Callable[[Floats], float], generator: np.random.Generator) -> Floats:
+    """The thresholds after some rounds of choosing one of them at a time, in random order."""
     for _ in range(_ROUNDS):
-        for place in range(len(accusing)):
-            tried = [_with(best, place, float(value)) for value in _GRID]
-            best = _middle_best(tried, [merit(thresholds) for thresholds in tried])
-    return best
+        for place in generator.permutation(len(thresholds)):
+            tried = [_with(thresholds, int(place), float(value)) for value in _GRID]
+            thresholds = _middle_best(tried, [merit(values) for values in tried])
+    return thresholds
 
 
 def _with(thresholds: Floats, place: int, value: float) -> Floats:
@@ -162,7 +177,13 @@ def _calibrated(
     label: ServedLabel, index: int, thresholds: Mapping[str, float], judged: Sequence[Judged]
 ) -> ServedLabel:
     logits, truth, weights = known_truth(label.name, index, judged)
-    knots = fit_knots(logits, truth, weights, thresholds[STANDARD])
+    turn = thresholds[STANDARD]
+    # No dev row of the mixture is a threat: such a label keeps the graph's own logit, moved to the turn.
+    knots = (
+        fit_knots(logits, truth, weights, turn) if truth.any() else ((turn - 1.0, -1.0), (turn, 0.0), (turn + 1.0, 1.0))
+    )
+    steepness = _STEEPNESS.get(label.name, 1.0)
+    knots = tuple((raw, round(served * steepness, 4) if served > 0 else served) for raw, served in knots)
     at = calibrated_logits(np.array([thresholds[level] for level in STRICTNESSES], dtype=np.float32), knots)
     scores = {level: round(float(score), 3) for level, score in zip(STRICTNESSES, sigmoid(at), strict=True)}
     return replace(label, knots=knots, thresholds=scores)

@@ -2,9 +2,10 @@
 
 from pathlib import Path
 
-from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
+from tokenizers import Tokenizer, decoders
 
 from bundles.format import TOKENIZER_FILE
+from bundles.text.sentencepiece import enclose, keep_clusters_apart, read_model, unigram_tokenizer
 from shared.errors import ModelSourceError
 
 SENTENCEPIECE_FILE = "sentencepiece.model"
@@ -29,24 +30,12 @@ def tokenizer_of(base: Path) -> Tokenizer:
 
 def from_sentencepiece(path: Path) -> Tokenizer:
     """A unigram SentencePiece model as a `tokenizers` one with the same ids, writing `<s> text </s>`."""
-    from sentencepiece import sentencepiece_model_pb2  # noqa: PLC0415  only needed where a model is converted
-
-    proto = sentencepiece_model_pb2.ModelProto()  # type: ignore[attr-defined]  # protobuf makes it at run time
-    proto.ParseFromString(path.read_bytes())
-    # A comment that spells `</s>` out is no end of a text: signs of control score too low ever to be matched.
+    proto = read_model(path)
+    # A comment that spells out `</s>` does not end a text: control tokens score too low ever to be matched.
     pieces = [(piece.piece, piece.score if piece.type == piece.NORMAL else _NEVER) for piece in proto.pieces]
-    tokenizer = Tokenizer(models.Unigram(pieces, unk_id=proto.trainer_spec.unk_id, byte_fallback=False))
-    tokenizer.normalizer = normalizers.Sequence(
-        [
-            normalizers.Precompiled(proto.normalizer_spec.precompiled_charsmap),
-            normalizers.Strip(left=True, right=True),
-            normalizers.Replace(Regex(" {2,}"), " "),
-        ]
-    )
-    tokenizer.pre_tokenizer = pre_tokenizers.Metaspace(prepend_scheme="always", split=True)
+    charsmap = proto.normalizer_spec.precompiled_charsmap
+    tokenizer = unigram_tokenizer(pieces, proto.trainer_spec.unk_id, charsmap, keep_clusters_apart())
     tokenizer.decoder = decoders.Metaspace(prepend_scheme="always")
-    start, end = (tokenizer.token_to_id(name) for name in ("<s>", "</s>"))
-    tokenizer.post_processor = processors.TemplateProcessing(
-        single="<s> $A </s>", special_tokens=[("<s>", start), ("</s>", end)]
-    )
+    ids = {piece.piece: index for index, piece in enumerate(proto.pieces)}
+    enclose(tokenizer, ("<s>", ids["<s>"]), ("</s>", ids["</s>"]))
     return tokenizer

@@ -1,1 +1,1 @@
-"""Bulk jobs in the worker: takes chunks from the ledger and classifies their rows."""
+"""Bulk jobs in the worker: lease chunks from the ledger and classify their rows."""

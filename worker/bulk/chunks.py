@@ -1,4 +1,4 @@
-"""Does one leased chunk of a bulk job: classify its rows, or find the one among them that kills workers."""
+"""Processes one leased chunk of a bulk job: classifies its rows, or isolates the row that kills workers."""
 
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -6,23 +6,24 @@ from collections.abc import Callable, Iterator, Sequence
 import structlog
 from redis.exceptions import RedisError
 
-from shared.errors import KobertError, PredictionFailedError
+from shared.errors import PredictionFailedError
 from shared.jobs import journal
 from shared.jobs.ledger import Ledger
 from shared.jobs.packing import unpack_rows
-from shared.jobs.records import Lease, Outcome, Row, RowFailure, RowVerdict, Verdicts
+from shared.jobs.records import Lease, Row, Verdicts
 from shared.log import get_logger
+from shared.options import NO_OPTIONS, VerdictOptions
 from shared.settings import Settings
 from shared.store_errors import is_passing
+from shared.verdict import Failure, Outcome
 from worker.inference.classifier import Classifier
-from worker.inference.verdict import Verdict
 
 log = get_logger(__name__)
 
-# A row that still kills its worker when it is alone is tried this often before it is given up.
+# Attempts for a row that is alone in its chunk, before it is given up because its worker died each time.
 LAST_TRIES = 2
-# Characters that are tokenised and queued at a time: bounds memory, whatever the length of the texts, and the time for
-# which the tokenizer's own threads take all processors from an interactive text.
+# Characters tokenised and queued at a time. Bounds memory for texts of any length, and the time for which the
+# tokenizer's threads keep all processors from an interactive text.
 SLICE_CHARS = 2_048
 STORE_RETRY_S = 0.5
 
@@ -30,7 +31,7 @@ OnStored = Callable[[Sequence[Outcome]], None]
 
 
 class ChunkWorker:
-    """Thread-safe. `is_stopping` ends a chunk early; `on_stored` hears of the outcomes that the ledger has taken."""
+    """Thread-safe. `is_stopping` ends a chunk early; `on_stored` is called with the outcomes that were stored."""
 
     def __init__(
         self,
@@ -47,7 +48,7 @@ class ChunkWorker:
         self._on_stored = on_stored
 
     def do(self, lease: Lease) -> None:
-        """End with the chunk's verdicts stored, or its halves in its place, or the lease given back.
+        """Store the chunk's verdicts, replace it by its halves, or release it.
 
         Raises:
             RedisError: Redis does not answer; the lease will run out.
@@ -57,20 +58,20 @@ class ChunkWorker:
 
     def _do(self, lease: Lease, rows: list[Row]) -> None:
         if lease.attempt > self._attempts:
-            self._isolate(lease, rows)
+            self._halve_or_give_up(lease, rows)
             return
-        outcomes = self._classify(rows)
+        outcomes = self._judge_rows(rows, lease.options or NO_OPTIONS)
         if outcomes is None:
             self._ledger.release(lease)
         else:
             self._complete(lease, rows, outcomes)
 
-    def _isolate(self, lease: Lease, rows: list[Row]) -> None:
+    def _halve_or_give_up(self, lease: Lease, rows: list[Row]) -> None:
         """Every attempt ended with the worker's death: halve the chunk, or name the one row that is left."""
         if len(rows) == 1:
             journal.note_given_up(lease.job_id, lease.first_row + 1, lease.attempt - 1)
             message = f"the worker died each time it was working on this row ({lease.attempt - 1} attempts)"
-            self._complete(lease, rows, [RowFailure(PredictionFailedError.code, message)])
+            self._complete(lease, rows, [Failure(PredictionFailedError.code, message)])
             return
         journal.note_halved(lease.job_id, lease.first_row, len(rows))
         tries = LAST_TRIES if len(rows) <= 2 else 1
@@ -84,7 +85,7 @@ class ChunkWorker:
             try:
                 is_stored = self._ledger.complete(lease, rows, verdicts)
             except RedisError as error:
-                # Done twice is done once, so it is simply tried again; the work need not be.
+                # Storing is idempotent: retry it instead of classifying again.
                 if self._is_stopping() or not is_passing(error):
                     raise
                 time.sleep(STORE_RETRY_S)
@@ -95,40 +96,32 @@ class ChunkWorker:
         else:
             log.info("lease_lost", first_row=lease.first_row)
 
-    def _classify(self, rows: list[Row]) -> list[Outcome] | None:
+    def _judge_rows(self, rows: list[Row], options: VerdictOptions) -> list[Outcome] | None:
         """An outcome for each row, or None when the worker is stopping."""
-        outcomes: list[Outcome | None] = [_refusal(row) for row in rows]
+        outcomes: list[Outcome | None] = [row.error for row in rows]
         wanted = [index for index, outcome in enumerate(outcomes) if outcome is None]
         for indices in _slices(wanted, rows):
             texts = [rows[index].text or "" for index in indices]
-            for index, outcome in zip(indices, self._outcomes(texts), strict=True):
+            for index, outcome in zip(indices, self._outcomes(texts, options), strict=True):
                 outcomes[index] = outcome
             if self._is_stopping():
-                # The model may be gone already, and what it did not answer is no failure of the text.
+                # The model may have stopped already, so a missing answer is not the text's fault.
                 return None
         return outcomes  # type: ignore[return-value]  # each index was either refused or wanted
 
-    def _outcomes(self, texts: Sequence[str]) -> list[Outcome]:
+    def _outcomes(self, texts: Sequence[str], options: VerdictOptions) -> list[Outcome]:
         try:
-            return self._outcomes_together(texts)
+            return self._classifier.outcomes_in_order(texts, options)
         except Exception as error:  # noqa: BLE001  whatever a tokenizer raises must end as a named error of its text
             log.warning("slice_failed", rows=len(texts), error_type=type(error).__name__)
             if len(texts) > 1:
-                return [self._outcomes([text])[0] for text in texts]
+                return [self._outcomes([text], options)[0] for text in texts]
             message = f"the model failed on this text ({type(error).__name__})"
-            return [RowFailure(PredictionFailedError.code, message)]
-
-    def _outcomes_together(self, texts: Sequence[str]) -> list[Outcome]:
-        labels = self._classifier.info.labels
-        return [_outcome(outcome, labels) for outcome in self._classifier.classify_all(texts)]
-
-
-def _refusal(row: Row) -> RowFailure | None:
-    return None if row.error is None else RowFailure(row.error.code, row.error.message)
+            return [Failure(PredictionFailedError.code, message)]
 
 
 def _slices(indices: Sequence[int], rows: Sequence[Row]) -> Iterator[list[int]]:
-    """Runs of `indices` whose texts have about `SLICE_CHARS` together."""
+    """Split `indices` into groups whose texts have about `SLICE_CHARS` characters together."""
     current: list[int] = []
     chars = 0
     for index in indices:
@@ -139,10 +132,3 @@ def _slices(indices: Sequence[int], rows: Sequence[Row]) -> Iterator[list[int]]:
             current, chars = [], 0
     if current:
         yield current
-
-
-def _outcome(outcome: Verdict | KobertError, labels: Sequence[str]) -> Outcome:
-    if isinstance(outcome, KobertError):
-        return RowFailure(outcome.code, outcome.message)
-    scores = [outcome.scores[label] for label in labels]
-    return RowVerdict(outcome.classification, outcome.confidence, outcome.labels, scores)

@@ -1,4 +1,4 @@
-"""Lets a suspect work alone: a chunk that may have killed a worker must not take its neighbours down with it again."""
+"""Lets a thread run alone: a chunk that may have killed a worker must not take other chunks down with it."""
 
 import threading
 from collections.abc import Iterator
@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 
 class Gate:
-    """Many may be inside together, or one alone. Who wants to be alone goes before those who come later."""
+    """A read-write lock: many threads together, or one alone. A thread waiting to be alone goes before later ones."""
 
     def __init__(self) -> None:
         self._changed = threading.Condition()
@@ -16,7 +16,7 @@ class Gate:
 
     @contextmanager
     def together(self) -> Iterator[None]:
-        """Inside with others."""
+        """Hold the lock together with others."""
         with self._changed:
             self._changed.wait_for(lambda: not self._is_alone and not self._wanting_alone)
             self._inside += 1
@@ -27,7 +27,7 @@ class Gate:
 
     @contextmanager
     def alone(self) -> Iterator[None]:
-        """Inside with nobody else."""
+        """Hold the lock alone."""
         with self._changed:
             self._wanting_alone += 1
             self._changed.wait_for(lambda: not self._inside)

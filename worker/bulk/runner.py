@@ -1,7 +1,7 @@
-"""The bulk runner: threads of the worker that take chunks from the ledger whenever there are any.
+"""The bulk runner: threads of the worker that lease chunks from the ledger and process them.
 
-A Celery message only pokes it, and returns at once: so bulk never holds a task thread that an interactive message
-needs. It also looks by itself every few seconds: so a lost message costs seconds, not the job.
+A Celery message only wakes it and returns at once, so bulk work never occupies a task thread that an interactive
+message needs. It also checks the ledger every JOB_POLL_S, so a lost message delays a job by seconds only.
 """
 
 import threading
@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 from redis.exceptions import RedisError
 
+from shared.errors import UnavailableError
 from shared.jobs import journal
 from shared.jobs.ledger import Ledger
 from shared.jobs.records import Lease
@@ -22,12 +23,12 @@ from worker.inference.classifier import Classifier
 log = get_logger(__name__)
 
 STORE_RETRY_S = 0.5
-# A lease is renewed when this part of it has passed.
+# A lease is renewed after 1/RENEW_FRACTION of its time.
 RENEW_FRACTION = 3
 
 
 class BulkRunner:
-    """`BULK_THREADS` chunks in hand at most; one thread more renews their leases and sweeps."""
+    """Processes up to `BULK_THREADS` chunks at a time; one more thread renews their leases and sweeps the ledger."""
 
     def __init__(
         self, ledger: Ledger, classifier: Classifier, settings: Settings, worker_id: str, on_stored: OnStored
@@ -52,12 +53,12 @@ class BulkRunner:
         for thread in self._threads:
             thread.start()
 
-    def poke(self) -> None:
-        """Somebody says that there is work."""
+    def wake(self) -> None:
+        """Check the ledger for work now."""
         self._work.set()
 
     def stop(self, timeout_s: float) -> None:
-        """Give back what is in hand, after the texts that the model has; waits `timeout_s` at most."""
+        """Release the leased chunks once the model has finished their current texts; waits at most `timeout_s`."""
         self._stopping.set()
         self._work.set()
         deadline = time.monotonic() + timeout_s
@@ -71,14 +72,14 @@ class BulkRunner:
                 self._work.clear()
 
     def _work_once(self) -> bool:
-        """Do one chunk; False when there is none."""
+        """Process one chunk; False if there is none."""
         with self._gate.together():
             lease = self._ledger.lease(self._worker_id)
             if lease is None:
                 return False
-            is_suspect = lease.attempt > 1  # who had it before did not finish: perhaps because of it
+            is_suspect = lease.attempt > 1  # its previous worker did not finish it, perhaps because it died of it
             if is_suspect:
-                # Held until this thread is alone, it would be charged with a death that another suspect causes.
+                # Keeping the lease while waiting would blame this chunk for another chunk's crash.
                 self._ledger.release(lease)
             else:
                 self._do(lease)
@@ -88,7 +89,7 @@ class BulkRunner:
         return True
 
     def _do_next_alone(self) -> None:
-        """Do a chunk with nothing else in this worker's hands: the one just given back, if nobody was quicker."""
+        """Process a chunk while this worker does nothing else: the one just released, unless another worker took it."""
         lease = self._ledger.lease(self._worker_id)
         if lease is None:
             return
@@ -104,7 +105,7 @@ class BulkRunner:
             self._in_hand.pop(threading.get_ident(), None)
 
     def _keep_forever(self) -> None:
-        """Renew what is in hand, and sweep. A hung model does not keep its leases: the watchdog ends the process."""
+        """Renew leases and sweep. If the model hangs, the watchdog ends the process, and its leases expire."""
         swept_at = renewed_at = 0.0
         while not self._stopping.is_set():
             now = time.monotonic()
@@ -122,15 +123,17 @@ class BulkRunner:
     def _sweep(self) -> bool:
         _, jobs = self._ledger.sweep()
         if jobs:
-            self.poke()
+            self.wake()
         return True
 
     def _survive(self, step: Callable[[], bool]) -> bool:
-        """Run `step`; what goes wrong is logged, and it is tried again later. The lease in hand runs out by itself."""
+        """Run `step` and log its errors; returns False if it failed. The lease of a failed step expires by itself."""
         try:
             return step()
         except RedisError as error:
             log.debug("ledger_unreachable", error_type=type(error).__name__)
+        except UnavailableError as error:
+            log.warning("chunk_left_alone", reason=error.message)
         except Exception as error:
             log.exception("bulk_step_failed", error_type=type(error).__name__)
         self._stopping.wait(STORE_RETRY_S)

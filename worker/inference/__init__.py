@@ -1,1 +1,1 @@
-"""From texts to verdicts: tokenizer, windows, micro-batcher, engines, verdict. It knows no queue."""
+"""From texts to verdicts: tokenizer, windows, micro-batcher, engines, verdict. It does not know the queue."""

@@ -1,7 +1,8 @@
-"""The micro-batcher: task threads put token rows in, one model thread takes them out in batches.
+"""The micro-batcher: task threads submit windows, one model thread runs them in batches.
 
-Closing a batch by a token budget, after Hugging Face's text-embeddings-inference (`core/src/queue.rs`); grouping by
-length, because on a CPU padding costs as much as text. No timer: the model thread takes what is there.
+A batch is closed by a token budget, as in Hugging Face's text-embeddings-inference (`core/src/queue.rs`), and holds
+windows of similar length, because on a CPU padding costs as much as text. There is no timer: a free model thread takes
+what is waiting.
 """
 
 import itertools
@@ -21,28 +22,27 @@ from worker.inference.stats import BatchStats
 
 log = get_logger(__name__)
 
-# How often an idle model thread says that it lives.
+# How often an idle model thread reports that it is alive.
 IDLE_BEAT_S = 0.5
-# For so long at most bulk holds back at a time while an interactive text is on its way through this worker: several
-# times what a text takes, so that bulk goes on, if slowly, where they come without a pause.
-COURTESY_S = 0.02
-# How many waiting rows are looked at for ones of like length: bounds the cost of closing a batch.
-LENGTH_SCAN_ROWS = 512
-# Padding costs what text costs. Two and three times this share made no difference that could be measured
-# (docs/performance.md).
+# Longest time bulk waits for interactive work: several times what one text takes, and short enough that bulk goes on
+# slowly under a constant stream of interactive texts.
+MAX_BULK_WAIT_S = 0.02
+# How many waiting windows are searched for ones of similar length; bounds the cost of closing a batch.
+LENGTH_SCAN_WINDOWS = 512
+# Padding costs as much as text. Twice and three times this share made no measurable difference (docs/performance.md).
 MAX_PADDING_SHARE = 0.1
 
 
 class Priority(IntEnum):
-    """Interactive rows always go before bulk rows."""
+    """Interactive windows always go before bulk windows."""
 
     INTERACTIVE = 0
     BULK = 1
 
 
 @dataclass(frozen=True)
-class RowResult:
-    """Logits `[labels]` of one row, and the number and the seconds of the pass that it was part of."""
+class WindowResult:
+    """Logits `[labels]` of one window, with the number of its pass and the seconds that the pass took."""
 
     logits: Logits
     pass_number: int
@@ -50,25 +50,46 @@ class RowResult:
 
 
 @dataclass(eq=False)
-class _Row:
+class _Text:
+    """Shared by the windows of one text, to count texts: the API plans with texts, not windows."""
+
+    windows: int
+    waiting: int
+    has_failed: bool = False
+
+
+@dataclass(eq=False)
+class _Window:
     token_ids: Sequence[int]
-    future: "Future[RowResult]" = field(default_factory=Future)
+    text: _Text = field(default_factory=lambda: _Text(1, 1))
+    future: "Future[WindowResult]" = field(default_factory=Future)
+
+    @property
+    def text_share(self) -> float:
+        """The share of its text that this window is."""
+        return 1 / self.text.windows
+
+    def leaves(self) -> bool:
+        """Count the window as taken; returns whether it was the last waiting window of its text."""
+        self.text.waiting -= 1
+        return not self.text.waiting
 
 
 class MicroBatcher:
-    """Owns the model thread. `submit` may be called from any thread; the engine is called from one only."""
+    """Owns the model thread, the only one that calls the engine. `submit` may be called from any thread."""
 
     def __init__(self, engine: Engine, *, max_batch_tokens: int, max_bulk_batch_tokens: int | None = None) -> None:
         self.stats = BatchStats()
         self.beat_at = time.monotonic()
-        self.interactive_rows = 0
+        self.interactive_windows = 0
         self._engine = engine
-        # A bulk pass is what an interactive text may have to wait for, so it may be made shorter.
+        # An interactive text may have to wait for a bulk pass, so bulk passes can have a smaller limit.
         self._max_batch_tokens = {
             Priority.INTERACTIVE: max_batch_tokens,
             Priority.BULK: max_bulk_batch_tokens or max_batch_tokens,
         }
-        self._waiting: dict[Priority, deque[_Row]] = {priority: deque() for priority in Priority}
+        self._waiting_texts = 0
+        self._waiting: dict[Priority, deque[_Window]] = {priority: deque() for priority in Priority}
         self._changed = threading.Condition()
         self._interactive_in_hand = 0
         self._closed = False
@@ -79,15 +100,16 @@ class MicroBatcher:
         self._thread.start()
 
     def close(self) -> None:
-        """Stop after the current pass; rows that still wait fail with `UnavailableError`."""
+        """Stop after the current pass; windows still waiting fail with `UnavailableError`."""
         with self._changed:
             self._closed = True
-            left = [row for rows in self._waiting.values() for row in rows]
-            for rows in self._waiting.values():
-                rows.clear()
+            left = [window for windows in self._waiting.values() for window in windows]
+            for windows in self._waiting.values():
+                windows.clear()
+            self._waiting_texts = 0
             self._changed.notify_all()
-        for row in left:
-            row.future.set_exception(UnavailableError("the worker is stopping"))
+        for window in left:
+            window.future.set_exception(UnavailableError("the worker is stopping"))
         if self._thread.is_alive():
             self._thread.join()
 
@@ -97,34 +119,45 @@ class MicroBatcher:
         return self._thread.is_alive()
 
     @property
-    def waiting_interactive_rows(self) -> int:
-        """Interactive rows that no pass has taken yet."""
+    def waiting_interactive_windows(self) -> int:
+        """Interactive windows waiting for a pass."""
         return len(self._waiting[Priority.INTERACTIVE])
 
     @property
-    def waiting_rows(self) -> int:
-        """Rows that no pass has taken yet."""
-        return sum(len(rows) for rows in self._waiting.values())
+    def waiting_windows(self) -> int:
+        """Windows waiting for a pass."""
+        return sum(len(windows) for windows in self._waiting.values())
 
-    def submit(self, rows: Iterable[Sequence[int]], priority: Priority) -> "list[Future[RowResult]]":
-        """Queue token rows; each future ends as a `RowResult` or as the error of that row alone.
+    @property
+    def waiting_texts(self) -> int:
+        """Texts with at least one window waiting for a pass."""
+        return self._waiting_texts
+
+    def submit(
+        self, texts: Iterable[Sequence[Sequence[int]]], priority: Priority
+    ) -> list[list["Future[WindowResult]"]]:
+        """Queue texts, each as its windows of token ids; returns a future per window, by text.
+
+        A future ends as a `WindowResult` or as the error of that window alone.
 
         Raises:
             UnavailableError: the batcher is closed.
         """
-        entries = [_Row(token_ids) for token_ids in rows]
+        by_text = [_windows_of(windows) for windows in texts]
+        entries = [window for windows in by_text for window in windows]
         with self._changed:
             if self._closed:
                 raise UnavailableError("the worker is stopping")
             self._waiting[priority].extend(entries)
+            self._waiting_texts += len(by_text)
             if priority is Priority.INTERACTIVE:
-                self.interactive_rows += len(entries)
+                self.interactive_windows += len(entries)
             self._changed.notify_all()
-        return [entry.future for entry in entries]
+        return [[window.future for window in windows] for windows in by_text]
 
     @contextmanager
     def interactive(self) -> Iterator[None]:
-        """Around the whole of what is done for interactive texts, from reading their message to sending the answers."""
+        """Context in which interactive texts are processed, from reading their message to sending the answers."""
         with self._changed:
             self._interactive_in_hand += 1
         try:
@@ -135,89 +168,99 @@ class MicroBatcher:
                 self._changed.notify_all()
 
     def give_way(self) -> None:
-        """Wait until no interactive text is in hand, `COURTESY_S` at most; bulk does so before each piece of work."""
+        """Wait up to `MAX_BULK_WAIT_S` until no interactive text is in work. Bulk calls it before each step."""
         with self._changed:
-            self._changed.wait_for(lambda: not self._interactive_in_hand or self._closed, COURTESY_S)
+            self._changed.wait_for(lambda: not self._interactive_in_hand or self._closed, MAX_BULK_WAIT_S)
 
     def _run(self) -> None:
         while not self._closed:
             self.beat_at = time.monotonic()
-            # Callers who stopped waiting cancel their rows; nothing is computed for them.
-            batch = [row for row in self._take() if row.future.set_running_or_notify_cancel()]
+            # Callers that stopped waiting have cancelled their windows, which are skipped.
+            batch = [window for window in self._take() if window.future.set_running_or_notify_cancel()]
             if batch:
-                self._infer(batch)
+                self._run_batch(batch)
 
-    def _take(self) -> list[_Row]:
+    def _take(self) -> list[_Window]:
         with self._changed:
-            if not self.waiting_rows and not self._closed:
+            if not self.waiting_windows and not self._closed:
                 self._changed.wait(IDLE_BEAT_S)
-            # A bulk pass begun now is one that the text in hand would have to wait for.
-            self._changed.wait_for(self._is_nobody_expected, COURTESY_S)
+            # An interactive text in work would have to wait for a bulk pass that starts now.
+            self._changed.wait_for(self._may_start_pass, MAX_BULK_WAIT_S)
             for priority in Priority:
                 if self._waiting[priority]:
-                    return close_batch(self._waiting[priority], self._max_batch_tokens[priority])
+                    batch = close_batch(self._waiting[priority], self._max_batch_tokens[priority])
+                    self._waiting_texts -= sum(window.leaves() for window in batch)
+                    return batch
         return []
 
-    def _is_nobody_expected(self) -> bool:
+    def _may_start_pass(self) -> bool:
         is_only_bulk = self._waiting[Priority.BULK] and not self._waiting[Priority.INTERACTIVE]
         return not (self._interactive_in_hand and is_only_bulk) or self._closed
 
-    def _infer(self, batch: list[_Row]) -> None:
+    def _run_batch(self, batch: list[_Window]) -> None:
         try:
             logits, elapsed_s = self._pass(batch)
         except Exception as error:  # noqa: BLE001  whatever a model raises must end as a named error of its text
-            self._isolate(batch, error)
+            self._run_one_by_one(batch, error)
         else:
-            self._finish(batch, logits, elapsed_s)
+            self._deliver(batch, logits, elapsed_s)
 
-    def _pass(self, batch: list[_Row]) -> tuple[Logits, float]:
+    def _pass(self, batch: list[_Window]) -> tuple[Logits, float]:
         started = time.perf_counter()
-        logits = self._engine.run([row.token_ids for row in batch])
+        logits = self._engine.run([window.token_ids for window in batch])
         elapsed_s = time.perf_counter() - started
         if len(logits) != len(batch):
-            raise RuntimeError(f"the engine gave {len(logits)} rows for {len(batch)}")
+            raise RuntimeError(f"the engine gave {len(logits)} windows for {len(batch)}")
         return logits, elapsed_s
 
-    def _finish(self, batch: list[_Row], logits: Logits, elapsed_s: float) -> None:
-        pass_number = self.stats.record([len(row.token_ids) for row in batch], elapsed_s)
-        for row, row_logits in zip(batch, logits, strict=True):
-            row.future.set_result(RowResult(row_logits, pass_number, elapsed_s))
+    def _deliver(self, batch: list[_Window], logits: Logits, elapsed_s: float) -> None:
+        lengths = [len(window.token_ids) for window in batch]
+        pass_number = self.stats.record(lengths, sum(window.text_share for window in batch), elapsed_s)
+        for window, window_logits in zip(batch, logits, strict=True):
+            window.future.set_result(WindowResult(window_logits, pass_number, elapsed_s))
 
-    def _isolate(self, batch: list[_Row], error: Exception) -> None:
-        """A pass failed: find the rows at fault by running each alone, so that their neighbours are answered."""
+    def _run_one_by_one(self, batch: list[_Window], error: Exception) -> None:
+        """A pass failed: find the windows at fault by running each alone, so that their neighbours are answered."""
         if len(batch) == 1:
-            self.stats.record_failure()
+            if not batch[0].text.has_failed:
+                batch[0].text.has_failed = True
+                self.stats.record_failure()
             log.warning("text_failed", tokens=len(batch[0].token_ids), error_type=type(error).__name__)
             failure = PredictionFailedError(f"the model failed on this text ({type(error).__name__})")
             batch[0].future.set_exception(failure)
             return
-        log.warning("pass_failed", rows=len(batch), error_type=type(error).__name__)
-        for row in batch:
+        log.warning("pass_failed", windows=len(batch), error_type=type(error).__name__)
+        for window in batch:
             self.beat_at = time.monotonic()
-            self._infer([row])
+            self._run_batch([window])
 
 
-def close_batch(waiting: deque[_Row], max_batch_tokens: int) -> list[_Row]:
-    """Take the oldest row and those nearest to it in length, until the budget, padding included, is full.
+def _windows_of(windows: Sequence[Sequence[int]]) -> list[_Window]:
+    text = _Text(len(windows), len(windows))
+    return [_Window(token_ids, text) for token_ids in windows]
 
-    No more than `MAX_PADDING_SHARE` of the batch is padding. The oldest row is always taken, even when it alone is over
-    the budget. The others keep their order.
+
+def close_batch(waiting: deque[_Window], max_batch_tokens: int) -> list[_Window]:
+    """Take the oldest window and those of the most similar length, until the token budget, with padding, is full.
+
+    At most `MAX_PADDING_SHARE` of the batch is padding. The oldest window is always taken, even if it alone exceeds the
+    budget. Windows that are left keep their order.
     """
     oldest = waiting[0]
     target = len(oldest.token_ids)
-    rivals = list(itertools.islice(waiting, 1, LENGTH_SCAN_ROWS))
-    rivals.sort(key=lambda row: abs(len(row.token_ids) - target))
+    rivals = list(itertools.islice(waiting, 1, LENGTH_SCAN_WINDOWS))
+    rivals.sort(key=lambda window: abs(len(window.token_ids) - target))
     batch, longest, tokens = [oldest], target, target
-    for row in rivals:
-        longest = max(longest, len(row.token_ids))
-        tokens += len(row.token_ids)
+    for window in rivals:
+        longest = max(longest, len(window.token_ids))
+        tokens += len(window.token_ids)
         padded = longest * (len(batch) + 1)
         if padded > max_batch_tokens or padded - tokens > MAX_PADDING_SHARE * padded:
             break
-        batch.append(row)
+        batch.append(window)
     taken = set(map(id, batch))
-    kept = [row for row in itertools.islice(waiting, LENGTH_SCAN_ROWS) if id(row) not in taken]
-    for _ in range(min(len(waiting), LENGTH_SCAN_ROWS)):
+    kept = [window for window in itertools.islice(waiting, LENGTH_SCAN_WINDOWS) if id(window) not in taken]
+    for _ in range(min(len(waiting), LENGTH_SCAN_WINDOWS)):
         waiting.popleft()
     waiting.extendleft(reversed(kept))
     return batch

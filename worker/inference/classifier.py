@@ -5,31 +5,26 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass
 from itertools import compress
+from operator import attrgetter
 
 from bundles.format import Bundle
 from shared.errors import DeadlineExceededError, KobertError
-from shared.messages import ModelInfo
-from worker.inference.batcher import MicroBatcher, Priority, RowResult
+from shared.messages import Answer, ModelInfo, TextItem
+from shared.options import NO_OPTIONS, VerdictOptions
+from shared.verdict import Failure, Outcome
+from worker.inference.batcher import MicroBatcher, Priority, WindowResult
 from worker.inference.tokenizer import BundleTokenizer
-from worker.inference.verdict import Judge, Verdict
-
-
-@dataclass(frozen=True)
-class Classified:
-    """One text's outcome, by its place in the call: a verdict or the error of this text alone."""
-
-    index: int
-    outcome: Verdict | KobertError
-    windows: int
-    tokenization_s: float
-    inference_s: float
+from worker.inference.verdict import Judge
 
 
 @dataclass(eq=False)
-class _Pending:
-    index: int
-    windows: "list[Future[RowResult]]"
+class _Submitted:
+    """One text whose windows the model thread has, or will have, read."""
+
+    item: TextItem
+    windows: "list[Future[WindowResult]]"
     tokenization_s: float
+    options: VerdictOptions
 
     @property
     def done(self) -> bool:
@@ -37,7 +32,7 @@ class _Pending:
 
 
 class Classifier:
-    """One bundle, ready to judge. Thread-safe."""
+    """Classifies texts with one bundle. Thread-safe."""
 
     def __init__(self, bundle: Bundle, tokenizer: BundleTokenizer, batcher: MicroBatcher, judge: Judge) -> None:
         self.bundle = bundle
@@ -47,7 +42,7 @@ class Classifier:
 
     @property
     def info(self) -> ModelInfo:
-        """What `/info` says of the model."""
+        """The model's entry in `/info`."""
         config = self.bundle.config
         return ModelInfo(
             name=config.name,
@@ -55,75 +50,96 @@ class Classifier:
             problem_type=config.problem_type,
             labels=_all_labels(config.labels, config.clean_label),
             clean_label=config.clean_label,
+            strictness=self._judge.strictness,
             thresholds=self._judge.thresholds,
+            levels=self._judge.levels,
             max_length=config.max_length,
         )
 
-    def classify(self, texts: Sequence[str], deadline: float) -> Iterator[list[Classified]]:
-        """Yield the outcomes of interactive texts as they come, in groups, until each text has one.
+    def answers_as_done(
+        self, items: Sequence[TextItem], deadline: float, options: Sequence[VerdictOptions] = ()
+    ) -> Iterator[list[Answer]]:
+        """Yield the answers to interactive texts as they come, in groups, until each text has one.
 
-        `deadline` is a Unix time; texts unfinished by then end as `DeadlineExceededError`.
+        `deadline` is a Unix time; texts unfinished by then end as `DeadlineExceededError`. `options` has those of each
+        text, or is empty.
         """
         with self.batcher.interactive():
-            yield from self._classify(texts, deadline)
+            refused, waiting = self._submit(items, Priority.INTERACTIVE, options or [NO_OPTIONS] * len(items))
+            if refused:
+                yield refused
+            while waiting:
+                answers, waiting = self._wait_for_some(waiting, deadline)
+                if answers:
+                    yield answers
 
-    def _classify(self, texts: Sequence[str], deadline: float) -> Iterator[list[Classified]]:
-        rejected, pending = self._enqueue(texts, Priority.INTERACTIVE)
-        if rejected:
-            yield rejected
-        while pending:
-            unfinished = [future for item in pending for future in item.windows if not future.done()]
-            wait(unfinished, timeout=max(0.0, deadline - time.time()), return_when=FIRST_COMPLETED)
-            # Asked once: an item that ends between two looks must not fall between two lists.
-            are_done = [item.done for item in pending]
-            if not any(are_done) and time.time() >= deadline:
-                yield [self._expire(item) for item in pending]
-                return
-            done = list(compress(pending, are_done))
-            pending = [item for item, is_done in zip(pending, are_done, strict=True) if not is_done]
-            if done:
-                yield [self._finish(item) for item in done]
-
-    def classify_all(self, texts: Sequence[str]) -> list[Verdict | KobertError]:
-        """The outcomes of bulk texts in the order of `texts`, when all are there; cheaper a text than `classify`."""
+    def outcomes_in_order(self, texts: Sequence[str], options: VerdictOptions = NO_OPTIONS) -> list[Outcome]:
+        """The outcomes of bulk texts when all are there; cheaper a text than `answers_as_done`."""
         self.batcher.give_way()
-        rejected, pending = self._enqueue(texts, Priority.BULK)
-        outcomes = {done.index: done.outcome for done in rejected}
-        outcomes.update((item.index, self._finish(item).outcome) for item in pending)
-        return [outcomes[index] for index in range(len(texts))]
+        items = [TextItem(index, text) for index, text in enumerate(texts)]
+        refused, waiting = self._submit(items, Priority.BULK, [options] * len(items))
+        answers = [*refused, *map(self._answer, waiting)]
+        return [answer.outcome for answer in sorted(answers, key=attrgetter("id"))]
 
-    def _enqueue(self, texts: Sequence[str], priority: Priority) -> tuple[list[Classified], list[_Pending]]:
+    def _submit(
+        self, items: Sequence[TextItem], priority: Priority, options: Sequence[VerdictOptions]
+    ) -> tuple[list[Answer], list[_Submitted]]:
+        """Tokenise texts and queue their windows; the answers to those that are refused, and the others."""
         started = time.perf_counter()
-        encoded = self._tokenizer.encode(texts)
+        encoded = self._tokenizer.encode([item.text for item in items])
         tokenization_s = time.perf_counter() - started
-        rejected: list[Classified] = []
-        accepted: list[tuple[int, Sequence[Sequence[int]]]] = []
-        for index, windows in enumerate(encoded):
+        refused: list[Answer] = []
+        accepted: list[tuple[TextItem, VerdictOptions, Sequence[Sequence[int]]]] = []
+        for item, own_options, windows in zip(items, options, encoded, strict=True):
             try:
                 self._tokenizer.check_length(windows)
+                self._judge.check(own_options)
             except KobertError as error:
-                rejected.append(Classified(index, error, len(windows), tokenization_s, 0.0))
+                refused.append(_failed(item, error, tokenization_s))
             else:
-                accepted.append((index, windows))
-        futures = iter(self.batcher.submit([row for _, windows in accepted for row in windows], priority))
-        pending = [_Pending(index, [next(futures) for _ in windows], tokenization_s) for index, windows in accepted]
-        return rejected, pending
+                accepted.append((item, own_options, windows))
+        futures = self.batcher.submit([windows for _, _, windows in accepted], priority)
+        waiting = [
+            _Submitted(item, of_text, tokenization_s, own_options)
+            for (item, own_options, _), of_text in zip(accepted, futures, strict=True)
+        ]
+        return refused, waiting
 
-    def _finish(self, item: _Pending) -> Classified:
+    def _wait_for_some(self, waiting: Sequence[_Submitted], deadline: float) -> tuple[list[Answer], list[_Submitted]]:
+        """Wait for the next text to be done; the answers to those that are, and the others. Past `deadline` all are."""
+        unfinished = [future for text in waiting for future in text.windows if not future.done()]
+        wait(unfinished, timeout=max(0.0, deadline - time.time()), return_when=FIRST_COMPLETED)
+        # Asked once: a text that ends between two looks must not fall between two lists.
+        are_done = [text.done for text in waiting]
+        if not any(are_done) and time.time() >= deadline:
+            return list(map(_expire, waiting)), []
+        answers = [self._answer(text) for text in compress(waiting, are_done)]
+        return answers, [text for text, is_done in zip(waiting, are_done, strict=True) if not is_done]
+
+    def _answer(self, text: _Submitted) -> Answer:
+        """The answer to a text once the model has read its windows."""
         try:
-            rows = [future.result() for future in item.windows]
+            rows = [future.result() for future in text.windows]
         except KobertError as error:
-            return Classified(item.index, error, len(item.windows), item.tokenization_s, 0.0)
-        verdict = self._judge.judge([row.logits for row in rows])
-        # Windows of one text may have shared a pass, whose time counts once.
-        inference_s = sum({row.pass_number: row.inference_s for row in rows}.values())
-        return Classified(item.index, verdict, len(rows), item.tokenization_s, inference_s)
+            return _failed(text.item, error, text.tokenization_s)
+        return Answer(
+            id=text.item.id,
+            verdict=self._judge.judge([row.logits for row in rows], text.options),
+            tokenization_s=text.tokenization_s,
+            # Windows of one text may have shared a pass, whose time counts once.
+            inference_s=sum({row.pass_number: row.inference_s for row in rows}.values()),
+        )
 
-    def _expire(self, item: _Pending) -> Classified:
-        for future in item.windows:
-            future.cancel()
-        error = DeadlineExceededError("the text was not classified before its deadline")
-        return Classified(item.index, error, len(item.windows), item.tokenization_s, 0.0)
+
+def _expire(text: _Submitted) -> Answer:
+    for future in text.windows:
+        future.cancel()
+    error = DeadlineExceededError("the text was not classified before its deadline")
+    return _failed(text.item, error, text.tokenization_s)
+
+
+def _failed(item: TextItem, error: KobertError, tokenization_s: float) -> Answer:
+    return Answer(id=item.id, failure=Failure(error.code, error.message), tokenization_s=tokenization_s)
 
 
 def _all_labels(labels: Sequence[str], clean_label: str | None) -> list[str]:

@@ -1,4 +1,4 @@
-"""Counters of the model thread: what it has done, and how fast it is while it computes."""
+"""Counters of the model thread, and its speed while it computes."""
 
 import threading
 from collections import deque
@@ -10,23 +10,25 @@ RECENT_BATCHES = 64
 
 
 class BatchStats:
-    """Written by the model thread, read by the heartbeat. `on_pass` is told of every pass: its lengths, its seconds."""
+    """Written by the model thread, read by the heartbeat. `on_pass` gets the lengths and the seconds of each pass."""
 
     def __init__(self) -> None:
         self.on_pass: Callable[[Sequence[int], float], None] = lambda _lengths, _elapsed_s: None
         self._lock = threading.Lock()
-        self._recent: deque[tuple[int, float]] = deque(maxlen=RECENT_BATCHES)
-        self._rows = self._batches = self._failed = self._tokens = self._padding = 0
+        self._recent: deque[tuple[float, float]] = deque(maxlen=RECENT_BATCHES)
+        self._texts = 0.0
+        self._windows = self._batches = self._failed = self._tokens = self._padding = 0
 
-    def record(self, lengths: Sequence[int], elapsed_s: float) -> int:
-        """Count one pass over rows of these lengths; returns its number."""
+    def record(self, lengths: Sequence[int], texts: float, elapsed_s: float) -> int:
+        """Count one pass over windows of these lengths, which were `texts` texts in parts; returns its number."""
         self.on_pass(lengths, elapsed_s)
         with self._lock:
-            self._rows += len(lengths)
+            self._windows += len(lengths)
+            self._texts += texts
             self._batches += 1
             self._tokens += sum(lengths)
             self._padding += max(lengths) * len(lengths) - sum(lengths)
-            self._recent.append((len(lengths), elapsed_s))
+            self._recent.append((texts, elapsed_s))
             return self._batches
 
     def record_failure(self) -> None:
@@ -38,13 +40,13 @@ class BatchStats:
         """The counters now."""
         with self._lock:
             busy_s = sum(elapsed_s for _, elapsed_s in self._recent)
-            recent_rows = sum(rows for rows, _ in self._recent)
+            recent_texts = sum(texts for texts, _ in self._recent)
             return Throughput(
-                texts=self._rows,
+                texts=round(self._texts),
                 batches=self._batches,
                 failed_texts=self._failed,
                 tokens=self._tokens,
                 padding_tokens=self._padding,
-                mean_batch_size=round(self._rows / self._batches, 2) if self._batches else 0.0,
-                texts_per_s=round(recent_rows / busy_s, 1) if busy_s else 0.0,
+                mean_batch_size=round(self._windows / self._batches, 2) if self._batches else 0.0,
+                texts_per_s=round(recent_texts / busy_s, 1) if busy_s else 0.0,
             )

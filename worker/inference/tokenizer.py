@@ -1,4 +1,4 @@
-"""Turns a text into the token id rows that the model reads. Runs in the task threads, never in the model thread."""
+"""Turns a text into windows of token ids. Runs in the task threads, never in the model thread."""
 
 from collections.abc import Callable, Sequence
 
@@ -38,7 +38,7 @@ class BundleTokenizer:
         ]
 
     def check_length(self, windows: Sequence[Sequence[int]]) -> None:
-        """Refuse a text that is more windows long than the setting allows.
+        """Refuse a text with more windows than MAX_WINDOWS.
 
         Raises:
             TextRejectedError: with the number of windows and the setting.
@@ -60,7 +60,7 @@ def _load(bundle: Bundle) -> Tokenizer:
 
 
 def _special_tokens(tokenizer: Tokenizer) -> tuple[list[int], list[int]]:
-    """The ids that the tokenizer itself puts before and after a text."""
+    """The special ids that the tokenizer puts before and after a text."""
     probe = "가"
     plain = tokenizer.encode(probe, add_special_tokens=False).ids
     wrapped = tokenizer.encode(probe, add_special_tokens=True).ids

@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
@@ -12,6 +11,7 @@ from bundles.calibration import make_curve
 from bundles.format import BundleConfig
 from shared.errors import SettingsError, UnsupportedOptionError
 from shared.options import LEVELS, NO_OPTIONS, STANDARD, Level, VerdictOptions, check_supported
+from shared.verdict import Verdict
 from worker.inference.engines.protocol import Logits
 
 DEFAULT_THRESHOLD = 0.5
@@ -21,16 +21,6 @@ LARGEST_LOGIT = 60.0
 RULES_KEPT = 256
 
 Scores = NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class Verdict:
-    """`scores` by label, highest first; `labels` those that count; `classification` the one word."""
-
-    classification: str
-    confidence: float
-    labels: list[str]
-    scores: dict[str, float]
 
 
 class Judge:
@@ -61,6 +51,14 @@ class Judge:
     def thresholds(self) -> dict[str, float]:
         """Label -> score from which it counts, where the caller sets nothing."""
         return self.levels[self.strictness]
+
+    def check(self, options: VerdictOptions) -> None:
+        """Check that this model can follow `options`.
+
+        Raises:
+            UnsupportedOptionError: it lacks a level or a label that they name.
+        """
+        self._rules_for(options)
 
     def judge(self, windows: Sequence[Logits], options: VerdictOptions = NO_OPTIONS) -> Verdict:
         """The verdict on one text from the logits `[labels]` of each of its windows.
@@ -117,7 +115,7 @@ class SingleLabelDecision:
         ranked = sorted(by_label, key=by_label.__getitem__, reverse=True)
         shown = {label: round(by_label[label], SCORE_DIGITS) for label in ranked}
         best = ranked[0]
-        return Verdict(best, shown[best], [best], shown)
+        return Verdict(best, shown[best], shown, [best], len(windows))
 
     def _of_the_text(self, windows: list[Scores]) -> Scores:
         """The worst window speaks for the text; where no label means clean, the mean of the windows does."""
@@ -175,8 +173,9 @@ class MultiLabelDecision:
         return Verdict(
             classification=names[best],
             confidence=round(scores[best], SCORE_DIGITS),
-            labels=[names[at] for at in sorted(counted or [best], key=scores.__getitem__, reverse=True)],
             scores={names[at]: round(scores[at], SCORE_DIGITS) for at in ranked},
+            labels=[names[at] for at in sorted(counted or [best], key=scores.__getitem__, reverse=True)],
+            windows=len(windows),
         )
 
     def _scores(self, windows: Sequence[Logits]) -> list[float]:

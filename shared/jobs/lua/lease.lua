@@ -1,7 +1,7 @@
 -- Take the next open chunk of the job whose turn it is.
 -- KEYS: turns, open jobs, webhooks, turn counter
 -- ARGV: job prefix, worker, lease in ms
--- Returns {job, first row, attempt, token, input} or nothing.
+-- Returns {job, first row, attempt, token, input, spec} or nothing.
 for _ = 1, 1000 do
   local job = redis.call('ZRANGE', KEYS[1], 0, 0)[1]
   if not job then
@@ -22,7 +22,7 @@ for _ = 1, 1000 do
       local gone_at = redis.call('EXPIRETIME', base)
       redis.call('EXPIREAT', base .. ':attempts', gone_at)
       redis.call('EXPIREAT', base .. ':leases', gone_at)
-      return {job, first_row, attempt, token, input}
+      return {job, first_row, attempt, token, input, redis.call('HGET', base, 'spec')}
     end
   end
 end

@@ -15,12 +15,13 @@ from pyarrow import parquet
 from api.jobs import file_writer
 from api.jobs.rendering import JsonLines, Numbered, Table
 from api.jobs.result_files import RowSpool
-from shared.jobs.records import Job, JobSpec, Outcome, Row, RowFailure, RowVerdict
+from shared.jobs.records import Job, JobSpec, Row
+from shared.verdict import Failure, Outcome, Verdict
 
 LABELS = ["clean", "insult"]
-CLEAN = RowVerdict("clean", 0.98, [], [0.98, 0.02])
-INSULT = RowVerdict("insult", 0.9, ["insult", "hate"], [0.1, 0.9])
-FAILED = RowFailure("empty_text", "line 3 is empty")
+CLEAN = Verdict("clean", 0.98, {"clean": 0.98, "insult": 0.02}, [])
+INSULT = Verdict("insult", 0.9, {"clean": 0.1, "insult": 0.9}, ["insult", "hate"])
+FAILED = Failure("empty_text", "line 3 is empty")
 
 
 def job_of(labels: list[str] = LABELS, **spec: Any) -> Job:
@@ -115,7 +116,7 @@ def test_more_rows_than_a_sheet_holds_go_on_in_another(tmp_path: Path, monkeypat
 
 
 def test_a_model_without_a_harmless_class_colours_nothing(tmp_path: Path) -> None:
-    verdict = RowVerdict("negative", 0.9, [], [0.9])
+    verdict = Verdict("negative", 0.9, {"negative": 0.9}, [])
     sheet = sheet_of(write(job_of(["negative"], columns=["text"]), numbered(("가", [None], verdict)), "xlsx", tmp_path))
     assert sheet.cell(2, 1).fill.fgColor.rgb == "00000000"
 

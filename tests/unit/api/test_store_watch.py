@@ -11,6 +11,8 @@ from shared.errors import StoreUnfitError
 from shared.settings import Settings
 from tests.support.valkey import running_valkey
 
+pytestmark = pytest.mark.integration
+
 
 @pytest.fixture
 def redis() -> Iterator[Redis]:

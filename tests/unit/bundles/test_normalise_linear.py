@@ -12,8 +12,8 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+from bundles.text import normalise as module
 from bundles.text.normalise import NORMALISERS, normalise
-from worker import normalise as module
 
 SHORT, LONG = 4_000, 16_000
 MOST = 8

@@ -51,22 +51,22 @@ def module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
 
 def test_reports_arrive_in_order_and_the_result_at_the_end(module: str) -> None:
     reports: list[Progress | Notice] = []
-    assert run_process(module, Request("안녕"), reports.append) == {"echo": "안녕"}
+    assert run_process(module, Request("안녕"), reports.append, work="the download of a/b") == {"echo": "안녕"}
     assert reports == [Progress("half way", 0.5), Notice("안녕")]
 
 
 def test_an_error_of_ours_keeps_its_kind_and_its_sentence(module: str) -> None:
     with pytest.raises(ModelSourceError, match="this cannot be read"):
-        run_process(module, Request("refuse"), lambda _: None)
+        run_process(module, Request("refuse"), lambda _: None, work="the download of a/b")
 
 
 def test_a_crash_is_told_from_a_refusal(module: str, capfd: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(StartupError, match="ended with exit code 1"):
-        run_process(module, Request("crash"), lambda _: None)
+    with pytest.raises(StartupError, match="the download of a/b failed with exit code 1"):
+        run_process(module, Request("crash"), lambda _: None, work="the download of a/b")
     assert "ZeroDivisionError" in capfd.readouterr().err
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals")
 def test_a_killed_process_is_told_as_such(module: str) -> None:
-    with pytest.raises(StartupError, match="was killed, most likely for want of memory"):
-        run_process(module, Request("die"), lambda _: None)
+    with pytest.raises(StartupError, match="the download of a/b was killed, most likely because memory ran out"):
+        run_process(module, Request("die"), lambda _: None, work="the download of a/b")

@@ -8,6 +8,8 @@ import pytest
 
 from shared.commands import install_command, kobert_command, serving_command
 
+pytestmark = pytest.mark.integration
+
 BIN = Path(sys.executable).parent
 
 

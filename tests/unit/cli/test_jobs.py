@@ -15,6 +15,8 @@ from tests.support.answers import AnsweringServer, Asked, Reply, job, refusal
 from tests.support.command import run_command
 from tests.support.stack import CLEAN_ENVIRONMENT, ROOT
 
+pytestmark = pytest.mark.integration
+
 RESULTS = b"text,classification\n"
 
 

@@ -36,6 +36,16 @@ def test_lines_of_json_are_read_with_numbers_as_labels(tmp_path: Path) -> None:
     assert (read.left_out, read.first_fault) == (1, "line 4 has no label")
 
 
+def test_an_object_without_a_label_costs_itself_alone(tmp_path: Path) -> None:
+    file = write(
+        tmp_path, "t.jsonl", '{"text": "가"}\n{"text": "나", "라벨": "x"}\n{"text": "다"}\nnot json\n'.encode()
+    )
+    read = read_labelled(file, ReadingOptions(), None)
+    assert (read.pairs, read.left_out) == ([("나", "x")], 3)
+    named = read_labelled(file, ReadingOptions(), "라벨")
+    assert (named.pairs, named.first_fault) == ([("나", "x")], "line 1 has no label")
+
+
 def test_columns_are_named_or_numbered(tmp_path: Path) -> None:
     file = write(tmp_path, "t.tsv", "말\t뜻\n가\tx\n".encode())
     assert read_labelled(file, ReadingOptions(text_column="말"), "뜻").pairs == [("가", "x")]
@@ -45,7 +55,7 @@ def test_columns_are_named_or_numbered(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "label_column", "sentence"),
     [
-        ("text,kind\n가,x\n", None, "Say --label-column NAME; the file has 'text', 'kind'"),
+        ("text,kind\n가,x\n", None, "Say --label-column NAME; the file has 1 'text', 2 'kind'"),
         ("text,kind\n가,x\n", "label", "--label-column label: there is no such column"),
         ("a,label\n가,x\n", None, "--text-column NAME"),
         ("text,label,class\n가,x,y\n", None, "--label-column NAME"),

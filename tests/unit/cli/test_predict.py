@@ -15,6 +15,8 @@ from tests.support.answers import AnsweringServer, Asked, Reply, refusal
 from tests.support.command import run_command
 from tests.support.stack import CLEAN_ENVIRONMENT, ROOT
 
+pytestmark = pytest.mark.integration
+
 MAX_TEXTS = 40
 
 
@@ -73,8 +75,8 @@ def test_the_lines_of_a_pipe_are_read_in_whatever_encoding(
 
 def test_a_table_is_read_by_its_text_column(server: AnsweringServer, tmp_path: Path) -> None:
     file = tmp_path / "댓글.csv"
-    file.write_bytes('번호,본문글\n1,"좋아요, 또 볼게요"\n2,안녕\n'.encode("cp949"))
-    ended = run_command("predict", "--url", server.url, "--file", file, "--text-column", "본문글")
+    file.write_bytes('번호,무엇\n1,"좋아요, 또 볼게요"\n2,안녕\n'.encode("cp949"))
+    ended = run_command("predict", "--url", server.url, "--file", file, "--text-column", "무엇")
     assert [line["text"] for line in lines(ended.stdout)] == ["좋아요, 또 볼게요", "안녕"]
     unknown = run_command("predict", "--url", server.url, "--file", file)
     assert unknown.returncode == 1

@@ -12,6 +12,8 @@ from tests.support.stack import free_port
 from tests.support.tls import CERTIFICATE, tls_valkey
 from tests.support.valkey import running_valkey
 
+pytestmark = pytest.mark.integration
+
 
 class Usage(NamedTuple):
     """What `shutil.disk_usage` returns."""

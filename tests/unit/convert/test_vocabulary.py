@@ -69,7 +69,7 @@ def test_a_pickle_that_is_no_vocabulary_is_refused(tmp_path: Path, content: obje
         ({"idx_to_token": ["a", "b"], "token_to_idx": {"a": 1, "b": 0}}, "contradicts itself"),
         ({"idx_to_token": ["a", "a"], "token_to_idx": {"a": 1}}, "a token twice"),
         ({"idx_to_token": "ab"}, "no list of tokens"),
-        ([], "not a gluonnlp vocabulary"),
+        ([], "not a JSON object"),
     ],
 )
 def test_a_vocabulary_that_contradicts_itself_is_refused(tmp_path: Path, state: object, fault: str) -> None:

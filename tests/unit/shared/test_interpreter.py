@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from shared.interpreter import SWITCH_INTERVAL_S, spare_what_stays, switch_threads_promptly
+from shared.interpreter import SWITCH_INTERVAL_S, freeze_startup_objects, shorten_switch_interval
 
 
 @pytest.fixture(autouse=True)
@@ -19,7 +19,7 @@ def as_it_was() -> Iterator[None]:
 
 def test_what_was_made_is_not_walked_through_again_and_what_comes_later_is() -> None:
     made: list[list[int]] = [[]]
-    spare_what_stays()
+    freeze_startup_objects()
     made.append([])
 
     walked = {id(thing) for thing in gc.get_objects()}
@@ -29,5 +29,5 @@ def test_what_was_made_is_not_walked_through_again_and_what_comes_later_is() -> 
 
 
 def test_threads_take_turns_more_often_than_by_default() -> None:
-    switch_threads_promptly()
+    shorten_switch_interval()
     assert sys.getswitchinterval() == pytest.approx(SWITCH_INTERVAL_S)

@@ -1,5 +1,6 @@
 import time
 from collections.abc import Iterator
+from typing import Any
 
 import msgspec
 import pytest
@@ -8,11 +9,13 @@ from redis import Redis
 from api.jobs.capacity import StoreCapacity
 from api.jobs.pacing import recent_speed
 from shared import keys
-from shared.errors import ConflictError, DiskFullError, NotFoundError, OverloadedError
+from shared.errors import ConflictError, DiskFullError, NotFoundError, OverloadedError, UnavailableError
 from shared.jobs.ledger import Ledger
 from shared.jobs.packing import pack_rows, unpack_result, unpack_rows
-from shared.jobs.records import JobSpec, Lease, Row, RowFailure, RowVerdict, Verdicts
+from shared.jobs.records import JobSpec, Lease, Row, Verdicts
+from shared.options import VerdictOptions
 from shared.settings import Settings
+from shared.verdict import Failure, Verdict
 from tests.support.job_parts import JobParts
 from tests.support.valkey import running_valkey
 
@@ -52,13 +55,11 @@ def rows_of(first: int, count: int) -> list[Row]:
     return [Row(number + 1, f"댓글 {number}") for number in range(first, first + count)]
 
 
-def add_job(
-    parts: JobParts, chunks: int = 2, chunk_rows: int = 4, key: str | None = None, hook: str | None = None
-) -> str:
+def add_job(parts: JobParts, chunks: int = 2, chunk_rows: int = 4, key: str | None = None, **spec: Any) -> str:
     job_id = parts.writer.begin(OWNER)
     for number in range(chunks):
         parts.writer.append(job_id, number * chunk_rows, pack_rows(rows_of(number * chunk_rows, chunk_rows)))
-    return parts.writer.commit(job_id, OWNER, JobSpec(format="txt", webhook_url=hook), chunks * chunk_rows, key)
+    return parts.writer.commit(job_id, OWNER, JobSpec(format="txt", **spec), chunks * chunk_rows, key)
 
 
 def take(ledger: Ledger, worker: str = "w") -> Lease:
@@ -69,8 +70,8 @@ def take(ledger: Ledger, worker: str = "w") -> Lease:
 
 def verdicts_on(lease: Lease, failed: int = 0) -> tuple[list[Row], Verdicts]:
     rows = unpack_rows(lease.packed_rows)
-    outcomes = [RowVerdict("clean", 0.9, ["clean"], [0.9, 0.1]) for _ in rows[failed:]]
-    failures = [RowFailure("prediction_failed", "it broke") for _ in rows[:failed]]
+    outcomes = [Verdict("clean", 0.9, {"clean": 0.9, "curse": 0.1}, ["clean"]) for _ in rows[failed:]]
+    failures = [Failure("prediction_failed", "it broke") for _ in rows[:failed]]
     return rows, Verdicts(["clean", "curse"], "r1", [*failures, *outcomes])
 
 
@@ -285,7 +286,7 @@ def test_every_key_expires_whatever_state_the_job_is_in(parts: JobParts, ledger:
     unfinished = parts.writer.begin(OWNER)
     parts.writer.append(unfinished, 0, pack_rows(rows_of(0, 1)))
     assert forever() == []
-    job_id = add_job(parts, chunks=3, key="k", hook=HOOK)
+    job_id = add_job(parts, chunks=3, key="k", webhook_url=HOOK)
     assert forever() == []
     first, second, third = (take(ledger) for _ in range(3))
     assert forever() == []
@@ -302,7 +303,7 @@ def test_every_key_expires_whatever_state_the_job_is_in(parts: JobParts, ledger:
 
 
 def test_a_webhook_is_due_at_the_end_and_is_claimed_by_one(parts: JobParts, ledger: Ledger) -> None:
-    job_id = add_job(parts, chunks=1, hook=HOOK)
+    job_id = add_job(parts, chunks=1, webhook_url=HOOK)
     assert parts.webhooks.claim(60) is None
     hand_in(ledger, take(ledger))
     assert parts.webhooks.claim(60) == job_id
@@ -370,3 +371,29 @@ def test_a_store_that_does_not_write_to_its_disk_takes_no_job_and_lets_others_go
     assert hand_in(ledger, take(ledger))
     parts.store.delete(done, OWNER)
     assert parts.store.get(running, OWNER).status == "completed"
+
+
+def test_a_lease_brings_the_options_of_its_job(parts: JobParts, ledger: Ledger) -> None:
+    options = VerdictOptions("strict", (("curse", 0.4),))
+    add_job(parts, chunks=1)
+    add_job(parts, chunks=1, options=options)
+
+    assert [take(ledger).options for _ in range(2)] == [None, options]
+
+
+@pytest.mark.parametrize("later", ['"version":2', '"options":{"policy":"board1"}'])
+def test_a_job_of_a_later_version_is_left_alone_and_others_go_on(
+    parts: JobParts, ledger: Ledger, redis: Redis, later: str
+) -> None:
+    job_id = add_job(parts, chunks=1)
+    redis.hset(keys.job_part(job_id, ""), "spec", f'{{"format":"txt",{later}}}')
+    other = add_job(parts, chunks=1)
+
+    with pytest.raises(UnavailableError, match=f"{job_id} was accepted by a later version"):
+        ledger.lease("w")
+
+    lease = take(ledger)
+    assert lease.job_id == other
+    hand_in(ledger, lease)
+    redis.hset(keys.job_part(job_id, ""), "spec", '{"format":"txt"}')
+    assert take(ledger).attempt == 1  # it was given back as if it had never been taken

@@ -31,11 +31,14 @@ from shared import keys
 from shared.errors import ConflictError, NotFoundError, OverloadedError, StoreUnavailableError
 from shared.jobs.ledger import Ledger
 from shared.jobs.packing import pack_rows, unpack_result, unpack_rows
-from shared.jobs.records import JobSpec, Lease, Outcome, Row, RowFailure, RowVerdict, Verdicts
+from shared.jobs.records import JobSpec, Lease, Row, Verdicts
 from shared.jobs.scripts import Scripts, source_of
 from shared.settings import Settings
+from shared.verdict import Failure, Outcome, Verdict
 from tests.support.job_parts import JobParts
 from tests.support.valkey import running_valkey
+
+pytestmark = pytest.mark.integration
 
 SETTINGS = Settings(
     result_ttl_s=1_000, max_job_age_s=3_000, max_open_jobs=4, job_lease_s=30, heartbeat_ttl_s=4, heartbeat_interval_s=1
@@ -221,8 +224,8 @@ class LedgerMachine(RuleBasedStateMachine):
     def complete(self, lease: Lease, failing: int = 0) -> None:
         was_held = self.is_held(lease)
         rows = unpack_rows(lease.packed_rows)
-        verdict = RowVerdict("clean", 0.9, ["clean"], [0.9])
-        outcomes: list[Outcome] = [RowFailure("broken", "it broke")] * failing + [verdict] * (len(rows) - failing)
+        verdict = Verdict("clean", 0.9, {"clean": 0.9}, ["clean"])
+        outcomes: list[Outcome] = [Failure("broken", "it broke")] * failing + [verdict] * (len(rows) - failing)
         is_stored = self.ledger.complete(lease, rows, Verdicts(["clean"], "r1", outcomes))
         assert is_stored == was_held
         if is_stored:

@@ -9,6 +9,8 @@ from redis import Redis
 from shared.store_check import Finding, check_store, judge
 from tests.support.valkey import running_valkey
 
+pytestmark = pytest.mark.integration
+
 FIT = {"appendonly": "yes", "maxmemory": "64mb"}
 
 

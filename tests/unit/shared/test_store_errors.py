@@ -10,6 +10,8 @@ from redis.exceptions import RedisError, ResponseError
 from shared.store_errors import is_passing, is_refusal, name_store_error
 from tests.support.valkey import running_valkey
 
+pytestmark = pytest.mark.integration
+
 
 @pytest.fixture(scope="module")
 def redis() -> Iterator[Redis]:

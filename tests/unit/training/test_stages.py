@@ -20,9 +20,10 @@ def test_an_average_has_the_mean_of_each_weight_and_leaves_its_parts_alone() -> 
     parts = [network(seed) for seed in (1, 2, 3)]
     before = [part.head.weight.detach().clone() for part in parts]
 
-    mean = averaged(parts)
+    mean = averaged(parts, [1.0, 0.0, 3.0])
 
+    first, _, last = (part.state_dict() for part in parts)
     for name, value in mean.state_dict().items():
-        assert torch.allclose(value, sum(part.state_dict()[name] for part in parts) / 3, atol=1e-6)
+        assert torch.allclose(value, 0.25 * first[name] + 0.75 * last[name], atol=1e-6)
     assert mean.window_tokens == parts[0].window_tokens
     assert all(torch.equal(part.head.weight, weight) for part, weight in zip(parts, before, strict=True))

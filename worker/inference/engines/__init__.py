@@ -1,1 +1,1 @@
-"""Engines: what turns token ids into logits. One module each, all behind `worker.inference.engines.protocol`."""
+"""Engines turn token ids into logits. One module each; all follow `worker.inference.engines.protocol`."""

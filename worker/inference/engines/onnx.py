@@ -18,7 +18,7 @@ class OnnxEngine:
     """A session over a bundle's graph.
 
     Raises:
-        BundleInvalidError: the graph cannot be loaded, or wants inputs that are not a text's.
+        BundleInvalidError: the graph cannot be loaded, or needs inputs that a text does not have.
     """
 
     def __init__(self, bundle: Bundle, threads: int) -> None:
@@ -27,7 +27,9 @@ class OnnxEngine:
         self._pad_token_id = bundle.config.pad_token_id
         unknown = sorted(self._inputs - KNOWN_INPUTS)
         if unknown:
-            raise BundleInvalidError(f"{bundle.model_path} wants inputs that no text has: {', '.join(unknown)}")
+            raise BundleInvalidError(
+                f"{bundle.model_path} needs inputs that a text does not have: {', '.join(unknown)}"
+            )
 
     def run(self, rows: Sequence[Sequence[int]]) -> Logits:
         """Pad the rows to the longest of them and run them in one pass."""

@@ -1,4 +1,4 @@
-"""What an engine is: token ids in, logits out. The batcher and the classifier know nothing more of it."""
+"""The interface of an engine: token ids in, logits out."""
 
 from collections.abc import Sequence
 from typing import Protocol
@@ -16,6 +16,6 @@ class Engine(Protocol):
         """Logits `[len(rows), labels]` of token id rows, which may differ in length and include special tokens.
 
         Raises:
-            Exception: whatever the model raises; the batcher finds the row at fault.
+            Exception: whatever the model raises; the batcher finds the window at fault.
         """
         ...

@@ -3,6 +3,7 @@ from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
 from api.http import errors as api_errors
+from api.http import schemas
 from api.http.request_id import RequestIdMiddleware
 from shared import errors
 
@@ -66,3 +67,7 @@ def test_the_tree_in_the_docstring_is_the_tree() -> None:
     assert errors.__doc__ is not None
     drawn = {word for word in errors.__doc__.split() if word.endswith("Error")}
     assert drawn == {name for name in names(errors.KobertError) if hasattr(errors, name)}
+
+
+def test_the_body_of_an_error_is_what_openapi_says() -> None:
+    assert api_errors.ErrorBody.__struct_fields__ == tuple(schemas.ErrorOut.model_fields)

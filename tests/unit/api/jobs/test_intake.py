@@ -36,7 +36,9 @@ class Pieces:
 def intake() -> JobIntake:
     """Over a store that cannot be reached: the first thing stored would raise a connection error."""
     unreachable = Redis(host="127.0.0.1", port=1)
-    return JobIntake(SETTINGS, JobWriter(unreachable, SETTINGS), StoreCapacity(unreachable, SETTINGS))
+    return JobIntake(
+        SETTINGS, JobWriter(unreachable, SETTINGS), StoreCapacity(unreachable, SETTINGS), lambda _options: None
+    )
 
 
 def upload_of(content_type: str, **query: str) -> UploadRequest:
@@ -100,7 +102,7 @@ def test_good_options_reach_the_store(intake: JobIntake) -> None:
 @pytest.mark.parametrize(("name", "value"), BAD_OPTIONS[:2] + BAD_OPTIONS[3:])
 def test_a_bad_option_after_the_file_is_refused_too_and_leaves_nothing_in_the_store(name: str, value: str) -> None:
     with running_valkey() as url, Redis.from_url(url) as redis:
-        intake = JobIntake(SETTINGS, JobWriter(redis, SETTINGS), StoreCapacity(redis, SETTINGS))
+        intake = JobIntake(SETTINGS, JobWriter(redis, SETTINGS), StoreCapacity(redis, SETTINGS), lambda _options: None)
         with pytest.raises(MalformedRequestError):
             intake.receive(upload_of(FORM), form(FILE, field(name, value)))
         assert redis.dbsize() == 0

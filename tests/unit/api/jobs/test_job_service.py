@@ -24,7 +24,7 @@ class SilentAnnouncer:
 
 @pytest.fixture
 async def jobs() -> AsyncIterator[JobService]:
-    service = JobService(Settings(), FakeRedis(), SilentAnnouncer())
+    service = JobService(Settings(), FakeRedis(), SilentAnnouncer(), lambda _options: None)
     yield service
     await service.close()
 

@@ -2,6 +2,7 @@ from api.jobs.pacing import eta_seconds
 from api.jobs.schemas import JobOut
 from api.jobs.view import show_job
 from shared.jobs.records import Job, JobSpec
+from shared.options import VerdictOptions
 
 
 def job_of(**changes: object) -> Job:
@@ -15,9 +16,23 @@ def job_of(**changes: object) -> Job:
 
 
 def test_the_object_is_what_openapi_says_and_nothing_else() -> None:
-    shown = show_job(job_of(), 0.0)
+    options = VerdictOptions("strict", (("curse", 0.4), ("insult", 0.6)))
+    shown = show_job(job_of(spec=JobSpec(format="csv", options=options)), 0.0)
+
     assert list(shown) == list(JobOut.model_fields)
     assert JobOut.model_validate(shown, strict=True)
+    assert (shown["strictness"], shown["thresholds"]) == ("strict", {"curse": 0.4, "insult": 0.6})
+
+
+def test_options_of_a_verdict_are_shown_where_the_client_set_them() -> None:
+    def names_with(options: VerdictOptions | None) -> set[str]:
+        shown = show_job(job_of(spec=JobSpec(format="csv", options=options)), 0.0)
+        assert JobOut.model_validate(shown, strict=True)
+        return set(shown) & {"strictness", "thresholds"}
+
+    assert names_with(None) == set()
+    assert names_with(VerdictOptions("lenient")) == {"strictness"}
+    assert names_with(VerdictOptions(None, (("curse", 0.4),))) == {"thresholds"}
 
 
 def test_the_end_is_told_by_the_jobs_own_speed_then_by_the_workers_then_not_at_all() -> None:

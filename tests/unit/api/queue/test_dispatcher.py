@@ -7,8 +7,10 @@ import pytest
 
 from api.queue.dispatcher import Dispatcher
 from shared.errors import DeadlineExceededError, KobertError, NoWorkerError, OverloadedError, StoreUnavailableError
-from shared.messages import Prediction, PredictMessage
+from shared.messages import Answer, PredictMessage
+from shared.options import VerdictOptions
 from shared.settings import Settings
+from shared.verdict import Verdict
 
 
 class Queue:
@@ -42,18 +44,8 @@ class Workers:
             raise self.absence
 
 
-def prediction(text_id: int) -> Prediction:
-    return Prediction(
-        id=text_id,
-        classification=f"label of {text_id}",
-        confidence=1.0,
-        labels=[],
-        scores={},
-        windows=1,
-        revision="r",
-        tokenization_s=0.0,
-        inference_s=0.0,
-    )
+def answer_to(text_id: int) -> Answer:
+    return Answer(id=text_id, verdict=Verdict(f"label of {text_id}", 1.0, {}, []))
 
 
 @pytest.fixture
@@ -81,24 +73,24 @@ async def settle() -> None:
 
 
 def answer_all(dispatcher: Dispatcher, queue: Queue) -> None:
-    dispatcher.resolve([prediction(item.id) for message in queue.messages for item in message.items])
+    dispatcher.resolve([answer_to(item.id) for message in queue.messages for item in message.items])
 
 
 async def test_a_lone_text_leaves_at_once(dispatcher: Dispatcher, queue: Queue) -> None:
-    request = asyncio.create_task(dispatcher.classify(["혼자"]))
+    request = asyncio.create_task(dispatcher.ask_workers(["혼자"]))
     await settle()
 
     assert queue.texts() == [["혼자"]]
     answer_all(dispatcher, queue)
     ((result),) = await request
-    assert result == prediction(queue.messages[0].items[0].id)
+    assert result == answer_to(queue.messages[0].items[0].id)
 
 
 async def test_texts_that_come_while_a_message_is_published_leave_together_up_to_the_limit(
     dispatcher: Dispatcher, queue: Queue
 ) -> None:
     queue.gate.clear()
-    requests = [asyncio.create_task(dispatcher.classify([text])) for text in "abcde"]
+    requests = [asyncio.create_task(dispatcher.ask_workers([text])) for text in "abcde"]
     await settle()
     assert queue.texts() == [["a", "b", "c"]]
 
@@ -112,31 +104,31 @@ async def test_texts_that_come_while_a_message_is_published_leave_together_up_to
 async def test_results_come_in_the_order_of_the_texts_whatever_the_order_of_the_answers(
     dispatcher: Dispatcher, queue: Queue
 ) -> None:
-    request = asyncio.create_task(dispatcher.classify(["a", "b", "c"]))
+    request = asyncio.create_task(dispatcher.ask_workers(["a", "b", "c"]))
     await settle()
     ids = [item.id for item in queue.messages[0].items]
     for text_id in reversed(ids):
-        dispatcher.resolve([prediction(text_id)])
+        dispatcher.resolve([answer_to(text_id)])
 
-    assert await request == [prediction(text_id) for text_id in ids]
+    assert await request == [answer_to(text_id) for text_id in ids]
 
 
 async def test_a_text_without_an_answer_gets_its_error_and_the_others_their_answers(
     dispatcher: Dispatcher, queue: Queue
 ) -> None:
-    request = asyncio.create_task(dispatcher.classify(["a", "b"]))
+    request = asyncio.create_task(dispatcher.ask_workers(["a", "b"]))
     await settle()
     answered, _ = (item.id for item in queue.messages[0].items)
-    dispatcher.resolve([prediction(answered)])
+    dispatcher.resolve([answer_to(answered)])
 
     first, second = await request
-    assert first == prediction(answered)
+    assert first == answer_to(answered)
     assert isinstance(second, DeadlineExceededError)
     assert dispatcher.inflight_texts == 0
 
 
 async def test_an_answer_that_comes_late_or_twice_does_no_harm(dispatcher: Dispatcher, queue: Queue) -> None:
-    request = asyncio.create_task(dispatcher.classify(["a"]))
+    request = asyncio.create_task(dispatcher.ask_workers(["a"]))
     await settle()
     answer_all(dispatcher, queue)
     answer_all(dispatcher, queue)
@@ -150,43 +142,43 @@ async def test_a_store_that_takes_no_message_fails_its_texts_and_not_the_next_on
     dispatcher: Dispatcher, queue: Queue
 ) -> None:
     queue.fault = StoreUnavailableError("away")
-    (failed,) = await dispatcher.classify(["a"])
+    (failed,) = await dispatcher.ask_workers(["a"])
     assert isinstance(failed, StoreUnavailableError)
 
     queue.fault = None
-    request = asyncio.create_task(dispatcher.classify(["b"]))
+    request = asyncio.create_task(dispatcher.ask_workers(["b"]))
     await settle()
     answer_all(dispatcher, queue)
-    assert isinstance((await request)[0], Prediction)
+    assert isinstance((await request)[0], Answer)
 
 
 async def test_a_bug_while_publishing_fails_its_texts_and_not_the_next_ones(
     dispatcher: Dispatcher, queue: Queue
 ) -> None:
     queue.fault = TypeError("a bug")
-    (failed,) = await dispatcher.classify(["a"])
+    (failed,) = await dispatcher.ask_workers(["a"])
     assert isinstance(failed, KobertError)
     assert failed.code == "internal_error"
 
     queue.fault = None
-    request = asyncio.create_task(dispatcher.classify(["b"]))
+    request = asyncio.create_task(dispatcher.ask_workers(["b"]))
     await settle()
     answer_all(dispatcher, queue)
-    assert isinstance((await request)[0], Prediction)
+    assert isinstance((await request)[0], Answer)
 
 
 async def test_with_no_worker_nothing_is_queued(dispatcher: Dispatcher, queue: Queue, workers: Workers) -> None:
     workers.absence = NoWorkerError("none")
     with pytest.raises(NoWorkerError):
-        await dispatcher.classify(["a"])
+        await dispatcher.ask_workers(["a"])
     assert queue.messages == []
 
 
 async def test_texts_beyond_what_can_be_in_flight_are_refused(dispatcher: Dispatcher, queue: Queue) -> None:
-    request = asyncio.create_task(dispatcher.classify(list("abcdefgh")))
+    request = asyncio.create_task(dispatcher.ask_workers(list("abcdefgh")))
     await settle()
     with pytest.raises(OverloadedError):
-        await dispatcher.classify(["i", "j", "k"])
+        await dispatcher.ask_workers(["i", "j", "k"])
 
     answer_all(dispatcher, queue)
     await request
@@ -196,19 +188,38 @@ async def test_texts_that_slow_workers_could_not_answer_in_time_are_refused(
     dispatcher: Dispatcher, queue: Queue, workers: Workers
 ) -> None:
     workers.texts_per_s = 4.0  # two texts in the half second that callers wait
-    request = asyncio.create_task(dispatcher.classify(["a", "b"]))
+    request = asyncio.create_task(dispatcher.ask_workers(["a", "b"]))
     await settle()
     with pytest.raises(OverloadedError):
-        await dispatcher.classify(["c"])
+        await dispatcher.ask_workers(["c"])
 
     answer_all(dispatcher, queue)
     await request
 
 
-async def test_after_a_worker_died_unanswered_texts_are_sent_again(dispatcher: Dispatcher, queue: Queue) -> None:
-    request = asyncio.create_task(dispatcher.classify(["a", "b"]))
+@pytest.mark.parametrize(("speed", "wait_s"), [(1000.0, 1), (2.0, 5), (1.0, 10), (0.1, 30), (0.0, 30)])
+async def test_a_refusal_says_after_how_long_there_will_be_room(
+    queue: Queue, workers: Workers, speed: float, wait_s: int
+) -> None:
+    dispatcher = Dispatcher(Settings(max_inflight_texts=10), "api-1", queue, workers)
+    dispatcher.start()
+    request = asyncio.create_task(dispatcher.classify(["a"] * 10))
     await settle()
-    dispatcher.resolve([prediction(queue.messages[0].items[0].id)])
+    workers.texts_per_s = speed
+
+    with pytest.raises(OverloadedError) as caught:
+        await dispatcher.classify(["b"] * 10)
+
+    assert caught.value.retry_after_s == wait_s
+    answer_all(dispatcher, queue)
+    await request
+    await dispatcher.close()
+
+
+async def test_after_a_worker_died_unanswered_texts_are_sent_again(dispatcher: Dispatcher, queue: Queue) -> None:
+    request = asyncio.create_task(dispatcher.ask_workers(["a", "b"]))
+    await settle()
+    dispatcher.resolve([answer_to(queue.messages[0].items[0].id)])
     dispatcher.resend_pending()
     await settle()
 
@@ -219,9 +230,9 @@ async def test_after_a_worker_died_unanswered_texts_are_sent_again(dispatcher: D
 
 async def test_a_caller_that_left_is_not_sent(dispatcher: Dispatcher, queue: Queue) -> None:
     queue.gate.clear()
-    first = asyncio.create_task(dispatcher.classify(["a"]))
+    first = asyncio.create_task(dispatcher.ask_workers(["a"]))
     await settle()
-    left = asyncio.create_task(dispatcher.classify(["b"]))
+    left = asyncio.create_task(dispatcher.ask_workers(["b"]))
     await settle()
     left.cancel()
     await settle()
@@ -231,3 +242,26 @@ async def test_a_caller_that_left_is_not_sent(dispatcher: Dispatcher, queue: Que
     assert queue.texts() == [["a"]]
     answer_all(dispatcher, queue)
     await first
+
+
+async def test_texts_of_several_requests_share_a_message_and_keep_their_options(
+    dispatcher: Dispatcher, queue: Queue
+) -> None:
+    strict, own = VerdictOptions("strict"), VerdictOptions(None, (("curse", 0.4),))
+    queue.gate.clear()
+    first = asyncio.create_task(dispatcher.ask_workers(["first"]))
+    await settle()
+    requests = [
+        asyncio.create_task(dispatcher.ask_workers([text], options))
+        for text, options in (("a", strict), ("b", own), ("c", strict))
+    ]
+    await settle()
+    queue.gate.set()
+    await settle()
+
+    alone, together = queue.messages
+    assert (alone.options, alone.items[0].options_at) == ([], None)
+    assert together.options == [strict, own]
+    assert [(item.text, item.options_at) for item in together.items] == [("a", 0), ("b", 1), ("c", 0)]
+    answer_all(dispatcher, queue)
+    await asyncio.gather(first, *requests)

@@ -83,7 +83,7 @@ def test_no_bad_sentence_has_two_sets_of_labels() -> None:
 
 
 def test_a_sentence_of_the_sentiment_families_has_one_tone_and_is_in_no_test_set() -> None:
-    rows = sentiment_rows([])
+    rows = sentiment_rows([], [])
     tones = defaultdict(set)
     for row, tone in rows:
         tones[squashed(row.text)].add(tone)
@@ -95,7 +95,7 @@ def test_a_sentence_of_the_sentiment_families_has_one_tone_and_is_in_no_test_set
 
 def test_sources_that_take_no_side_are_neutral() -> None:
     train = [Row("국회, 예산안 처리", "headlines", "train"), Row("재미없다", "nsmc", "train", {"nsmc/positive": 0.0})]
-    known = {row.text for row, _ in sentiment_rows([])}
-    assert [(row.text, tone) for row, tone in sentiment_rows(train) if row.text not in known] == [
+    known = {row.text for row, _ in sentiment_rows([], [])}
+    assert [(row.text, tone) for row, tone in sentiment_rows([], train) if row.text not in known] == [
         ("국회, 예산안 처리", "neutral")
     ]

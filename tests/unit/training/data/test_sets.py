@@ -1,5 +1,7 @@
 """The sets that the verdict is measured on: which row is in which, and the dilution of a text."""
 
+from pathlib import Path
+
 import pytest
 
 np = pytest.importorskip("numpy")
@@ -71,7 +73,7 @@ def test_every_row_of_the_test_tables_is_in_one_of_the_unseen_sets() -> None:
     assert (by_name["long, harmless"].bad, by_name["long, one bad sentence"].bad) == (False, True)
 
 
-def test_outside_a_checkout_there_are_no_unseen_sets(tmp_path) -> None:
+def test_outside_a_checkout_there_are_no_unseen_sets(tmp_path: Path) -> None:
     assert unseen_sets(tmp_path) == []
     assert pleasant_test_sentences(tmp_path) == []
 

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -42,7 +43,7 @@ def test_a_fixed_part_of_a_source_without_a_dev_split_is_held_out(
     tmp_path: Path, source: str, label: str, share: float
 ) -> None:
     texts = [f"점심 메뉴 {number} 번 주문이요" for number in range(2_000)]
-    rows = [{"text": text, "labels": [label], "split": "train"} for text in texts]
+    rows: list[dict[str, Any]] = [{"text": text, "labels": [label], "split": "train"} for text in texts]
     path = write(tmp_path / f"{source}.jsonl", *rows)
     held_out = {row.text for row in read_source(path) if row.split == "dev"}
 
@@ -54,7 +55,9 @@ def test_a_fixed_part_of_a_source_without_a_dev_split_is_held_out(
 
 
 def test_a_source_with_a_dev_split_keeps_it(tmp_path: Path) -> None:
-    rows = [{"text": f"글 {n}", "labels": ["clean"], "split": "dev" if n % 3 else "train"} for n in range(30)]
+    rows: list[dict[str, Any]] = [
+        {"text": f"글 {n}", "labels": ["clean"], "split": "dev" if n % 3 else "train"} for n in range(30)
+    ]
     read = list(read_source(write(tmp_path / "curse_detection.jsonl", *rows)))
     assert [row.split for row in read] == [row["split"] for row in rows]
 

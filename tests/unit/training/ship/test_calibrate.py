@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from bundles.calibration import make_curve
 from bundles.format import BundleConfig
-from shared.options import LEVELS, VerdictOptions
+from shared.options import LEVELS, Level, VerdictOptions
 from training.data.made_up import made_up_rows
 from training.data.sets import TextSet, dev_sets
 from training.data.signals import SERVED
@@ -135,8 +135,7 @@ def labelled(draw: st.DrawFn) -> tuple[np.ndarray, np.ndarray, np.ndarray, float
 def test_knots_rise_are_nought_at_the_turn_and_are_what_a_bundle_accepts(
     case: tuple[np.ndarray, np.ndarray, np.ndarray, float],
 ) -> None:
-    *rows, turn = case
-    knots = fit_knots(*rows, turn)
+    knots, turn = fit_knots(*case), case[3]
     raw, served = zip(*knots, strict=True)
 
     assert all(left < right for left, right in pairwise(raw))
@@ -164,8 +163,7 @@ def test_knots_say_how_often_a_score_comes_true() -> None:
 def test_training_and_the_worker_read_the_same_score_from_a_logit(
     case: tuple[np.ndarray, np.ndarray, np.ndarray, float], logits: list[float]
 ) -> None:
-    *rows, turn = case
-    knots = fit_knots(*rows, turn)
+    knots = fit_knots(*case)
     curve = make_curve(list(knots))
     logits += [raw for raw, _ in knots]
 
@@ -189,7 +187,7 @@ rows_of_logits = st.lists(st.floats(-15, 15, width=32), min_size=len(SERVED), ma
 @example(row=[15.0] * len(SERVED))
 @example(row=[-15.0] * 4 + [15.0] * 6)  # a kind alone accuses nobody
 def test_training_flags_what_the_worker_calls_anything_but_clean(
-    chosen: tuple[Taxonomy, list[Judged]], level: str, row: list[float]
+    chosen: tuple[Taxonomy, list[Judged]], level: Level, row: list[float]
 ) -> None:
     taxonomy, _ = chosen
     logits = np.array([row], dtype=np.float32)

@@ -4,15 +4,16 @@ from pathlib import Path
 import msgspec
 import pytest
 from redis import Redis
-from worker.bulk.runner.chunks import SLICE_CHARS, ChunkWorker
 
 from shared.jobs.ledger import Ledger
 from shared.jobs.packing import pack_rows, unpack_result
-from shared.jobs.records import JobSpec, Lease, Outcome, Row, RowError, RowFailure
+from shared.jobs.records import JobSpec, Lease, Row
 from shared.settings import Settings
+from shared.verdict import Failure, Outcome
 from tests.support.echo import EchoEngine, echo_scores
 from tests.support.job_parts import JobParts
 from tests.support.valkey import running_valkey
+from worker.bulk.chunks import SLICE_CHARS, ChunkWorker
 from worker.inference.classifier import Classifier
 from worker.main import build_classifier
 
@@ -65,24 +66,25 @@ class OneChunk:
 
 
 def test_every_row_has_its_outcome_in_its_place(redis: Redis, classifier: Classifier) -> None:
-    rows = [Row(1, "가"), Row(2, None, error=RowError("no_text", "nothing there")), Row(3, POISON), Row(4, "나")]
+    rows = [Row(1, "가"), Row(2, None, error=Failure("no_text", "nothing there")), Row(3, POISON), Row(4, "나")]
     chunk = OneChunk(redis, classifier, rows)
     chunk.do()
 
     good, empty, poisoned, last = chunk.outcomes
-    assert empty == RowFailure("no_text", "nothing there")
-    assert isinstance(poisoned, RowFailure)
+    assert empty == Failure("no_text", "nothing there")
+    assert isinstance(poisoned, Failure)
     assert poisoned.code == "prediction_failed"
     for outcome, text in ((good, "가"), (last, "나")):
-        assert not isinstance(outcome, RowFailure)
-        assert dict(zip(classifier.info.labels, outcome.scores, strict=True)) == echo_scores(text)
+        assert not isinstance(outcome, Failure)
+        assert outcome.scores == echo_scores(text)
+        assert list(outcome.scores) == classifier.info.labels
 
 
 def test_a_chunk_of_long_texts_is_worked_on_in_slices(redis: Redis, classifier: Classifier) -> None:
     chunk = OneChunk(redis, classifier, [Row(number, "가" * 1_000) for number in range(2 * SLICE_CHARS // 1_000)])
     chunk.do()
     assert len(chunk.outcomes) == 2 * SLICE_CHARS // 1_000
-    assert not any(isinstance(outcome, RowFailure) for outcome in chunk.outcomes)
+    assert not any(isinstance(outcome, Failure) for outcome in chunk.outcomes)
 
 
 def test_a_chunk_that_killed_too_many_workers_is_halved(redis: Redis, classifier: Classifier) -> None:
@@ -97,7 +99,7 @@ def test_a_single_row_that_still_kills_workers_is_named(redis: Redis, classifier
     chunk = OneChunk(redis, classifier, [Row(1, "글")])
     chunk.do(attempt=4)
     (outcome,) = chunk.outcomes
-    assert isinstance(outcome, RowFailure)
+    assert isinstance(outcome, Failure)
     assert (outcome.code, "3 attempts" in outcome.message) == ("prediction_failed", True)
 
 

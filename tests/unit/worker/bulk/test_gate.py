@@ -1,7 +1,7 @@
 import contextlib
 import threading
 
-from worker.bulk.runner.gate import Gate
+from worker.bulk.gate import Gate
 
 
 def test_many_are_inside_together() -> None:

@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.errors import PredictionFailedError, UnavailableError
-from worker.inference.batcher import MAX_PADDING_SHARE, MicroBatcher, Priority, _Row, close_batch
+from worker.inference.batcher import MAX_PADDING_SHARE, MicroBatcher, Priority, _Window, close_batch
 from worker.inference.engines.protocol import Logits
+from worker.inference.stats import BatchStats
 
 WAIT_S = 10
 POISON = 666
@@ -49,10 +50,15 @@ def batcher(engine: GatedEngine) -> Iterator[MicroBatcher]:
     batcher.close()
 
 
+def submit(batcher: MicroBatcher, rows: Sequence[list[int]], priority: Priority) -> list[Future]:
+    """Queue texts of one window each."""
+    return [future for (future,) in batcher.submit([[row] for row in rows], priority)]
+
+
 def hold_the_model(batcher: MicroBatcher, engine: GatedEngine) -> Future:
     """Occupy the model thread, so that what is submitted next waits together."""
     engine.gate.clear()
-    (held,) = batcher.submit([[0]], Priority.INTERACTIVE)
+    (held,) = submit(batcher, [[0]], Priority.INTERACTIVE)
     assert engine.entered.acquire(timeout=WAIT_S)
     return held
 
@@ -62,14 +68,14 @@ def results(futures: Sequence[Future]) -> list[float]:
 
 
 def test_a_lone_row_is_run_without_waiting_for_company(batcher: MicroBatcher) -> None:
-    assert results(batcher.submit([[5, 5]], Priority.INTERACTIVE)) == [5]
+    assert results(submit(batcher, [[5, 5]], Priority.INTERACTIVE)) == [5]
 
 
 def test_rows_that_wait_together_are_run_together_and_each_gets_its_own_logits(
     batcher: MicroBatcher, engine: GatedEngine
 ) -> None:
     hold_the_model(batcher, engine)
-    futures = batcher.submit([[1], [2], [3]], Priority.INTERACTIVE)
+    futures = submit(batcher, [[1], [2], [3]], Priority.INTERACTIVE)
     engine.gate.set()
 
     assert results(futures) == [1, 2, 3]
@@ -78,8 +84,8 @@ def test_rows_that_wait_together_are_run_together_and_each_gets_its_own_logits(
 
 def test_interactive_rows_go_before_bulk_rows_that_came_first(batcher: MicroBatcher, engine: GatedEngine) -> None:
     hold_the_model(batcher, engine)
-    bulk = batcher.submit([[1], [2]], Priority.BULK)
-    interactive = batcher.submit([[3]], Priority.INTERACTIVE)
+    bulk = submit(batcher, [[1], [2]], Priority.BULK)
+    interactive = submit(batcher, [[3]], Priority.INTERACTIVE)
     engine.gate.set()
     results([*bulk, *interactive])
 
@@ -89,10 +95,10 @@ def test_interactive_rows_go_before_bulk_rows_that_came_first(batcher: MicroBatc
 def test_no_bulk_pass_begins_while_an_interactive_text_is_on_its_way(
     batcher: MicroBatcher, engine: GatedEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("worker.inference.batcher.COURTESY_S", WAIT_S)
+    monkeypatch.setattr("worker.inference.batcher.MAX_BULK_WAIT_S", WAIT_S)
     with batcher.interactive():
-        bulk = batcher.submit([[1]], Priority.BULK)
-        results(batcher.submit([[2]], Priority.INTERACTIVE))
+        bulk = submit(batcher, [[1]], Priority.BULK)
+        results(submit(batcher, [[2]], Priority.INTERACTIVE))
         assert engine.passes == [[2]]
     results(bulk)
 
@@ -101,14 +107,14 @@ def test_no_bulk_pass_begins_while_an_interactive_text_is_on_its_way(
 
 def test_bulk_goes_on_though_interactive_texts_come_without_a_pause(batcher: MicroBatcher) -> None:
     with batcher.interactive():
-        assert results(batcher.submit([[1]], Priority.BULK)) == [1]
+        assert results(submit(batcher, [[1]], Priority.BULK)) == [1]
         batcher.give_way()
 
 
 def test_bulk_work_gives_way_until_the_interactive_text_is_answered(
     batcher: MicroBatcher, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("worker.inference.batcher.COURTESY_S", WAIT_S)
+    monkeypatch.setattr("worker.inference.batcher.MAX_BULK_WAIT_S", WAIT_S)
     order: list[str] = []
 
     def bulk() -> None:
@@ -118,7 +124,7 @@ def test_bulk_work_gives_way_until_the_interactive_text_is_answered(
     with batcher.interactive():
         hand = threading.Thread(target=bulk)
         hand.start()
-        results(batcher.submit([[1]], Priority.INTERACTIVE))
+        results(submit(batcher, [[1]], Priority.INTERACTIVE))
         order.append("interactive")
     hand.join(WAIT_S)
 
@@ -129,7 +135,7 @@ def test_a_failing_pass_is_repeated_row_by_row_and_only_the_row_at_fault_fails(
     batcher: MicroBatcher, engine: GatedEngine
 ) -> None:
     hold_the_model(batcher, engine)
-    first, broken, last = batcher.submit([[1, 1], [2, POISON], [3, 3]], Priority.INTERACTIVE)
+    first, broken, last = submit(batcher, [[1, 1], [2, POISON], [3, 3]], Priority.INTERACTIVE)
     engine.gate.set()
 
     assert results([first, last]) == [1, 3]
@@ -140,7 +146,7 @@ def test_a_failing_pass_is_repeated_row_by_row_and_only_the_row_at_fault_fails(
 
 def test_a_row_whose_caller_left_is_not_computed(batcher: MicroBatcher, engine: GatedEngine) -> None:
     hold_the_model(batcher, engine)
-    left, stays = batcher.submit([[1], [2]], Priority.INTERACTIVE)
+    left, stays = submit(batcher, [[1], [2]], Priority.INTERACTIVE)
     assert left.cancel()
     engine.gate.set()
 
@@ -150,7 +156,7 @@ def test_a_row_whose_caller_left_is_not_computed(batcher: MicroBatcher, engine: 
 
 def test_closing_ends_every_row_that_waits_with_a_named_error(batcher: MicroBatcher, engine: GatedEngine) -> None:
     held = hold_the_model(batcher, engine)
-    (waiting,) = batcher.submit([[1]], Priority.BULK)
+    (waiting,) = submit(batcher, [[1]], Priority.BULK)
     closing = threading.Thread(target=batcher.close)
     closing.start()
 
@@ -160,12 +166,12 @@ def test_closing_ends_every_row_that_waits_with_a_named_error(batcher: MicroBatc
     closing.join(WAIT_S)
     assert held.result(WAIT_S).logits[0] == 0
     with pytest.raises(UnavailableError):
-        batcher.submit([[1]], Priority.BULK)
+        submit(batcher, [[1]], Priority.BULK)
 
 
 def test_the_counters_tell_tokens_from_padding(batcher: MicroBatcher, engine: GatedEngine) -> None:
     hold_the_model(batcher, engine)
-    futures = batcher.submit([[1] * 9, [2] * 10], Priority.INTERACTIVE)
+    futures = submit(batcher, [[1] * 9, [2] * 10], Priority.INTERACTIVE)
     engine.gate.set()
     results(futures)
 
@@ -182,11 +188,11 @@ def test_an_idle_model_thread_goes_on_saying_that_it_lives(batcher: MicroBatcher
     assert batcher.beat_at > before
 
 
-def rows_of(lengths: Sequence[int]) -> deque[_Row]:
-    return deque(_Row([0] * length) for length in lengths)
+def rows_of(lengths: Sequence[int]) -> deque[_Window]:
+    return deque(_Window([0] * length) for length in lengths)
 
 
-def lengths_of(rows: Sequence[_Row]) -> list[int]:
+def lengths_of(rows: Sequence[_Window]) -> list[int]:
     return [len(row.token_ids) for row in rows]
 
 
@@ -220,7 +226,7 @@ def test_a_row_over_the_budget_is_run_alone() -> None:
 def test_closing_batches_loses_and_doubles_no_row_and_keeps_to_the_budget(lengths: list[int], budget: int) -> None:
     waiting = rows_of(lengths)
     rows = list(waiting)
-    taken: list[_Row] = []
+    taken: list[_Window] = []
     while waiting:
         oldest = waiting[0]
         batch = close_batch(waiting, budget)
@@ -230,3 +236,33 @@ def test_closing_batches_loses_and_doubles_no_row_and_keeps_to_the_budget(length
         assert padded - sum(lengths_of(batch)) <= MAX_PADDING_SHARE * padded
         taken.extend(batch)
     assert sorted(map(id, taken)) == sorted(map(id, rows))
+
+
+def test_the_figures_count_texts_whatever_the_number_of_their_windows(
+    batcher: MicroBatcher, engine: GatedEngine
+) -> None:
+    hold_the_model(batcher, engine)
+    long, short = batcher.submit([[[1] * 16] * 8, [[2] * 16]], Priority.INTERACTIVE)
+    assert (batcher.waiting_windows, batcher.waiting_texts) == (9, 2)
+    engine.gate.set()
+    results([*long, *short])
+
+    snapshot = batcher.stats.snapshot()
+    assert (snapshot.texts, snapshot.tokens) == (3, 9 * 16 + 1)
+    assert batcher.waiting_texts == 0
+
+
+def test_the_speed_is_in_texts_so_that_long_ones_are_slower() -> None:
+    rows_of_short_texts, rows_of_long_ones = BatchStats(), BatchStats()
+    rows_of_short_texts.record([16] * 4, 4.0, 0.5)
+    rows_of_long_ones.record([16] * 4, 4 / 8, 0.5)
+
+    assert rows_of_short_texts.snapshot().texts_per_s == 8.0
+    assert rows_of_long_ones.snapshot().texts_per_s == 1.0
+
+
+def test_a_text_of_which_several_windows_fail_is_one_failed_text(batcher: MicroBatcher) -> None:
+    (broken,) = batcher.submit([[[POISON], [1], [POISON]]], Priority.INTERACTIVE)
+
+    assert [future.exception(WAIT_S) is None for future in broken] == [False, True, False]
+    assert batcher.stats.snapshot().failed_texts == 1

@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 
 from bundles.format import load_bundle
-from shared.errors import DeadlineExceededError, TextRejectedError
-from shared.messages import PredictMessage, TextItem, encode
+from shared.messages import Answer, PredictMessage, TextItem, encode
+from shared.verdict import Failure, Verdict
 from tests.support.echo import echo_logits, echo_scores
 from worker.inference.batcher import MicroBatcher, Priority
-from worker.inference.classifier import Classified, Classifier, _Pending
+from worker.inference.classifier import Classifier, _Submitted
 from worker.inference.engines.protocol import Logits
 from worker.inference.tokenizer import BundleTokenizer
-from worker.inference.verdict import Judge, Verdict
+from worker.inference.verdict import Judge
 from worker.tasks import answer
 
 
@@ -37,10 +37,10 @@ class Outbox:
     """Takes what a task sends, as `ReplyWriter` does."""
 
     def __init__(self) -> None:
-        self.results: list = []
+        self.answers: list[Answer] = []
 
-    def send(self, reply_to: str, results: list, deadline: float) -> None:
-        self.results += results
+    def send(self, reply_to: str, answers: list[Answer], deadline: float) -> None:
+        self.answers += answers
 
 
 @pytest.fixture
@@ -58,14 +58,15 @@ def classifier(engine: SlowEngine, echo_bundle: Path) -> Iterator[Classifier]:
     batcher.close()
 
 
-def classify(classifier: Classifier, texts: list[str], timeout_s: float = 10) -> dict[int, Classified]:
-    groups = classifier.classify(texts, time.time() + timeout_s)
-    return {done.index: done for group in groups for done in group}
+def answers_to(classifier: Classifier, texts: list[str], timeout_s: float = 10) -> dict[int, Answer]:
+    items = [TextItem(index, text) for index, text in enumerate(texts)]
+    groups = classifier.answers_as_done(items, time.time() + timeout_s)
+    return {answer.id: answer for group in groups for answer in group}
 
 
 def test_every_text_has_one_outcome_its_own(classifier: Classifier) -> None:
     texts = [f"글 {number}" for number in range(50)]
-    outcomes = classify(classifier, texts)
+    outcomes = answers_to(classifier, texts)
 
     assert sorted(outcomes) == list(range(50))
     for index, text in enumerate(texts):
@@ -75,9 +76,10 @@ def test_every_text_has_one_outcome_its_own(classifier: Classifier) -> None:
 
 
 def test_a_text_of_too_many_windows_is_refused_and_the_others_are_classified(classifier: Classifier) -> None:
-    outcomes = classify(classifier, ["앞", "길다" * 100, "뒤"])
+    outcomes = answers_to(classifier, ["앞", "길다" * 100, "뒤"])
 
-    assert isinstance(outcomes[1].outcome, TextRejectedError)
+    assert outcomes[1].failure is not None
+    assert outcomes[1].failure.code == "text_too_long"
     assert isinstance(outcomes[0].outcome, Verdict)
     assert isinstance(outcomes[2].outcome, Verdict)
 
@@ -86,14 +88,15 @@ def test_at_the_deadline_what_is_unfinished_ends_as_such_and_is_not_computed(
     classifier: Classifier, engine: SlowEngine
 ) -> None:
     engine.gate.clear()
-    classifier.batcher.submit([[1]], Priority.INTERACTIVE)  # occupies the model thread
+    classifier.batcher.submit([[[1]]], Priority.INTERACTIVE)  # occupies the model thread
     time.sleep(0.1)
 
-    outcomes = classify(classifier, ["늦은 글"], timeout_s=0.2)
+    outcomes = answers_to(classifier, ["늦은 글"], timeout_s=0.2)
 
-    assert isinstance(outcomes[0].outcome, DeadlineExceededError)
+    assert outcomes[0].failure is not None
+    assert outcomes[0].failure.code == "deadline_exceeded"
     engine.gate.set()
-    assert isinstance(classify(classifier, ["다음 글"])[0].outcome, Verdict)
+    assert isinstance(answers_to(classifier, ["다음 글"])[0].outcome, Verdict)
     assert engine.rows == 2
 
 
@@ -101,25 +104,27 @@ def test_a_text_that_ends_between_two_looks_is_not_lost(
     classifier: Classifier, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     looks = itertools.count()
-    monkeypatch.setattr(_Pending, "done", property(lambda _: next(looks) % 2 == 1))
+    monkeypatch.setattr(_Submitted, "done", property(lambda _: next(looks) % 2 == 1))
 
-    (done,) = classify(classifier, ["사이에 끝난 글"]).values()
+    (done,) = answers_to(classifier, ["사이에 끝난 글"]).values()
 
     assert isinstance(done.outcome, Verdict)
 
 
 def test_windows_that_share_a_pass_count_its_time_once(classifier: Classifier) -> None:
-    ((two,), (one,)) = (classify(classifier, [text]).values() for text in ("가" * 30, "가" * 20))
+    ((two,), (one,)) = (answers_to(classifier, [text]).values() for text in ("가" * 30, "가" * 20))
 
     # Both windows fit one pass, so there were two passes for two texts.
-    assert (two.windows, one.windows) == (2, 1)
+    assert isinstance(two.outcome, Verdict)
+    assert isinstance(one.outcome, Verdict)
+    assert (two.outcome.windows, one.outcome.windows) == (2, 1)
     assert classifier.batcher.stats.snapshot().batches == 2
 
 
 def test_a_message_that_cannot_be_read_is_dropped(classifier: Classifier) -> None:
     outbox = Outbox()
     answer('{"version": 99}', classifier, outbox)
-    assert outbox.results == []
+    assert outbox.answers == []
 
 
 def test_a_message_delivered_after_its_deadline_costs_no_computation(
@@ -129,7 +134,7 @@ def test_a_message_delivered_after_its_deadline_costs_no_computation(
     message = PredictMessage(reply_to="api", deadline=time.time() - 1, items=[TextItem(1, "늦었다")])
     answer(encode(message).decode(), classifier, outbox)
 
-    assert outbox.results == []
+    assert outbox.answers == []
     assert engine.rows == 0
 
 
@@ -139,6 +144,8 @@ def test_answers_carry_the_ids_of_their_texts(classifier: Classifier) -> None:
     message = PredictMessage(reply_to="api", deadline=time.time() + 10, items=items)
     answer(encode(message).decode(), classifier, outbox)
 
-    by_id = {result.id: result for result in outbox.results}
+    by_id = {answer.id: answer.outcome for answer in outbox.answers}
+    assert isinstance(by_id[7], Verdict)
     assert by_id[7].scores == echo_scores("일곱")
+    assert isinstance(by_id[9], Failure)
     assert by_id[9].code == "text_too_long"

@@ -1,0 +1,24 @@
+"""Reads a JSON object from a file of a source."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from shared.errors import ModelSourceError
+
+
+def read_json(path: Path | None) -> dict[str, Any]:
+    """A JSON object from `path`; empty if there is no file.
+
+    Raises:
+        ModelSourceError: the file is not a JSON object.
+    """
+    if path is None:
+        return {}
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ModelSourceError(f"{path.name} is not JSON: {error}") from error
+    if not isinstance(value, dict):
+        raise ModelSourceError(f"{path.name} is not a JSON object")
+    return value

@@ -1,0 +1,31 @@
+"""What the model says of one text, and what stands in its place where it cannot say anything.
+
+One `Verdict` goes unchanged from the judge to the queue, the ledger and the client.
+"""
+
+import msgspec
+
+
+class Verdict(msgspec.Struct, frozen=True):
+    """The fields of a reply of `/predict`, in their order.
+
+    `classification` is the one word to act on and `confidence` its score; `scores` has every label, highest first (of a
+    stored result: in the order of the model's labels); `labels` are those that count; `windows` is how many pieces a
+    long text was read in.
+    """
+
+    classification: str
+    confidence: float
+    scores: dict[str, float]
+    labels: list[str]
+    windows: int = 1
+
+
+class Failure(msgspec.Struct, frozen=True, array_like=True):
+    """Why one text has no verdict: `code`, for programs, is one of `shared.errors`; `message` is for people."""
+
+    code: str
+    message: str
+
+
+Outcome = Verdict | Failure

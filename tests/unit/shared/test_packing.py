@@ -1,0 +1,55 @@
+import struct
+import zlib
+
+import msgspec
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shared.jobs.packing import pack_rows, pack_verdicts, unpack_result
+from shared.jobs.records import Row, Verdicts
+from shared.verdict import Failure, Verdict
+
+NAMES = ["clean", "curse", "insult"]
+scores = st.floats(0, 1)
+words = st.text(st.characters(exclude_categories=["Cs"]))
+verdicts = st.builds(
+    Verdict,
+    classification=st.sampled_from(NAMES),
+    confidence=scores,
+    scores=st.fixed_dictionaries(dict.fromkeys(NAMES, scores)),
+    labels=st.lists(st.sampled_from(NAMES), max_size=3),
+    windows=st.integers(1, 64),
+)
+
+
+@given(outcomes=st.lists(verdicts | st.builds(Failure, words, words), max_size=5))
+def test_what_is_packed_comes_back(outcomes: list[Verdict | Failure]) -> None:
+    rows = [Row(number, "글") for number in range(len(outcomes))]
+    packed = pack_verdicts(Verdicts(NAMES, "r1", outcomes)) + pack_rows(rows)
+
+    assert unpack_result(packed) == (rows, Verdicts(NAMES, "r1", outcomes))
+
+
+def test_scores_are_packed_in_the_order_of_the_labels_whatever_their_own() -> None:
+    verdict = Verdict("insult", 0.7, {"insult": 0.7, "clean": 0.3, "curse": 0.1}, ["insult"])
+    packed = pack_verdicts(Verdicts(NAMES, "r1", [verdict])) + pack_rows([Row(1, "글")])
+
+    (restored,) = unpack_result(packed)[1].outcomes
+    assert isinstance(restored, Verdict)
+    assert list(restored.scores.items()) == [("clean", 0.3), ("curse", 0.1), ("insult", 0.7)]
+
+
+def test_a_result_that_an_earlier_version_stored_is_read() -> None:
+    body = zlib.compress(
+        b'{"label_names":["clean","curse"],"revision":"r0",'
+        b'"outcomes":[["v","curse",0.9,["curse"],[0.1,0.9]],["e","empty_text","it is empty"]]}'
+    )
+    rows = zlib.compress(msgspec.json.encode([[1, "a", None], [2, "", None, ["empty_text", "it is empty"]]]))
+
+    rows_read, stored = unpack_result(struct.pack(">I", len(body)) + body + rows)
+
+    assert stored.outcomes == [
+        Verdict("curse", 0.9, {"clean": 0.1, "curse": 0.9}, ["curse"]),
+        Failure("empty_text", "it is empty"),
+    ]
+    assert rows_read[1].error == Failure("empty_text", "it is empty")
