@@ -1,3 +1,5 @@
+from typing import Any
+
 import pytest
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -79,7 +81,7 @@ def test_a_forwarded_host_does_not_open_the_door() -> None:
         {"origin": "http://[bad"},
     ],
 )
-def test_what_a_page_of_another_site_sends_is_refused(method: str, headers: dict[str, str]) -> None:
+def test_what_a_page_of_another_site_sends_is_refused(method: str, headers: dict[str, Any]) -> None:
     assert ask(method, **headers) == "cross_origin"
     assert ask("GET", **headers) == "taken"
 
@@ -94,7 +96,7 @@ def test_what_a_page_of_another_site_sends_is_refused(method: str, headers: dict
         {"origin": "https://api.example.com", "x_forwarded_host": "api.example.com"},
     ],
 )
-def test_what_a_program_or_a_page_of_its_own_sends_is_taken(headers: dict[str, str]) -> None:
+def test_what_a_program_or_a_page_of_its_own_sends_is_taken(headers: dict[str, Any]) -> None:
     assert ask("POST", **headers) == "taken"
 
 

@@ -203,12 +203,12 @@ async def test_a_refusal_says_after_how_long_there_will_be_room(
 ) -> None:
     dispatcher = Dispatcher(Settings(max_inflight_texts=10), "api-1", queue, workers)
     dispatcher.start()
-    request = asyncio.create_task(dispatcher.classify(["a"] * 10))
+    request = asyncio.create_task(dispatcher.ask_workers(["a"] * 10))
     await settle()
     workers.texts_per_s = speed
 
     with pytest.raises(OverloadedError) as caught:
-        await dispatcher.classify(["b"] * 10)
+        await dispatcher.ask_workers(["b"] * 10)
 
     assert caught.value.retry_after_s == wait_s
     answer_all(dispatcher, queue)
