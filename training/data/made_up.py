@@ -14,6 +14,10 @@ _SUBJECTS = (
 )
 _PLAIN_ENDS = "정말 좋네요|기대가 됩니다|조금 아쉬웠어요|다시 보고 싶어요|{word} 생각이 나네요|{word} 이야기였습니다"
 _CURSE_ENDS = "{word} 같네|진짜 {word}이다|{word} 꺼져라|{word} 그만해라"
+_TONES = {
+    "positive": "정말 좋네요|기대가 됩니다|최고였어요",
+    "negative": "많이 아쉬웠어요|너무 지루했어요|돈이 아까웠어요",
+}
 _GROUPS = {"age": "늙은이들은", "gender": "여자들은", "politics": "그 당 지지자들은", "origin": "그 지역 사람들은"}
 _HARMLESS = (EVERYDAY, "headlines", "square_questions")
 _DEV_SHARE = 0.2
@@ -31,7 +35,7 @@ def made_up_rows(seed: int) -> list[Row]:
 def _row(source: str, generator: np.random.Generator) -> Row:
     bad = bool(generator.random() < 0.5) and source not in _HARMLESS
     kind = str(generator.choice(list(_GROUPS))) if bad and generator.random() < 0.4 else None
-    text = _text(generator, bad=bad, kind=kind)
+    text = _review(generator, bad=bad) if source == "nsmc" else _text(generator, bad=bad, kind=kind)
     split = "dev" if source == "field" or generator.random() < _DEV_SHARE else "train"
     return Row(text, source, split, READERS[source]({"text": text, **_as_labelled(source, bad=bad, kind=kind)}))
 
@@ -41,6 +45,12 @@ def _text(generator: np.random.Generator, *, bad: bool, kind: str | None) -> str
     ends, words = (_CURSE_ENDS, CERTAIN_CURSES) if bad else (_PLAIN_ENDS, INNOCENT_WORDS)
     end = str(generator.choice(ends.split("|"))).format(word=generator.choice(words))
     return f"{subject} {end} {generator.integers(1000)}"
+
+
+def _review(generator: np.random.Generator, *, bad: bool) -> str:
+    """A film review: a negative one swears at nobody, or no threshold could keep to its limit."""
+    tone = str(generator.choice(_TONES["negative" if bad else "positive"].split("|")))
+    return f"{generator.choice(_SUBJECTS.split('|'))} {tone} {generator.integers(1000)}"
 
 
 def _as_labelled(source: str, *, bad: bool, kind: str | None) -> dict[str, object]:
