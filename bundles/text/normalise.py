@@ -10,13 +10,14 @@ that would read them again from each of its characters, and no other pattern can
 """
 
 import re
-import sys
 import unicodedata
 from collections.abc import Callable, Sequence
-from functools import cache, partial
+from functools import partial
 
+from bundles.text.composing import compose_unicode
 from bundles.text.hangul import FINALS, INITIALS, VOWELS, compose, from_keys, is_syllable, join_syllable, split_syllable
-from bundles.text.syllables import RARE, nearest_known
+from bundles.text.signs import apply, spell_known, undo_english, undo_signs
+from bundles.text.syllables import RARE_SPELLINGS
 
 _MAX_PASSES = 8
 _HANGUL = "가-힣"
@@ -29,10 +30,6 @@ _INVISIBLE = re.compile(
 )
 _CONTROL: dict[int, str] = dict.fromkeys((*range(0x20), *range(0x7F, 0xA0), 0x2028, 0x2029), " ")
 _SPACES = re.compile(r"\s{2,}")
-
-# Composing sorts each run of combining marks in quadratic time. Unicode's stream-safe format (UAX #15) allows 30 a run.
-_MAX_MARKS = 30
-_SHORT = 500  # characters that compose in well under a millisecond, whatever they are
 
 
 def _plain_form(code: int) -> str | None:
@@ -59,18 +56,7 @@ _HAS_DISGUISED = re.compile(
     "\U0001d400-\U0001d7ff]"
 )
 
-# Spellings of curses whose syllables few encoders know: without this they all read as <unk>.
-_RARE_SPELLINGS = str.maketrans(
-    dict(
-        zip(
-            "븅븽붱뱡뷩볭뼝죳졷좃쫒썅썌뒈싀쒸씪싄쓉섺쉥쉨샊끠뀽꺠뇬뉸녈췬칀츙",
-            "병병병병병병병좆좆좆좆쌍쌔뒤시씨씨신십섹섹쉑새끼끼깨년년년친친충",
-            strict=True,
-        )
-    )
-    | {"ㅄ": "ㅂㅅ"}
-)
-_HAS_RARE = re.compile("[" + "".join(map(chr, _RARE_SPELLINGS)) + "]")
+_HAS_RARE = re.compile("[" + "".join(map(chr, RARE_SPELLINGS)) + "]")
 
 # Repetition. Digits are left alone: 1000000 is a number.
 _HAS_RUN = re.compile(r"(?s)(.)\1\1")
@@ -162,98 +148,6 @@ _TYPED_CURSE = re.compile(
     "시발|씨발|시팔|씨팔|병신|븅신|새끼|지랄|존나|졸라|미친|느금|엠창|닥쳐|꺼져|쌍년|썅년|좆|씹|니미|또라이|개새|애미|창녀|한남"
 )
 
-# Signs of abuse that the vocabulary cannot read or reads as many things, since kobert-2. Each becomes one plain form.
-_CJK = "\u3040-\u30ff\u3400-\u51f7\u51f9-\u9fff"  # kana and hanja, but for the finger 凸 itself
-_FINGER = re.compile(
-    f"(?:🖕[\U0001f3fb-\U0001f3ff]?|[╭┌]∩[╮┐]|(?<![{_CJK}])(?!(?<=\\()凸\\))凸(?![{_CJK}자형면부판렌]| 모양))"
-)
-_FINGER_RUN = re.compile(f"(?:{_FINGER.pattern})+")
-_HANJA: tuple[tuple[re.Pattern[str], str], ...] = tuple(
-    (re.compile(pattern), plain)
-    for pattern, plain in (
-        (r"([시씨쉬씹])八(?![시분월일명개원번년살])", r"\1팔"),
-        (r"([시씨])發", r"\1발"),
-        (f"(?<![{_CJK}])[犬狗](?=새끼|새키|색기|쉐끼|놈|년)", "개"),
-        (f"(?<![{_CJK}])病[身神](?![{_CJK}])", "병신"),
-        (r"(?<=미친|씨발|시발)年", "년"),
-        (f"(?<![{_CJK}])十八(?=놈|년아|새끼|련|럼)", "씨팔"),
-        (r"人(?=[ㅣ1l|!][발팔바벌빨ㅂ])", "ㅅ"),
-        (r"口(?=[ㅣ1l|!]친)", "ㅁ"),
-        (f"(?<=[ㄱ-ㅎ])[卜ト├](?=[{_HANGUL}ㄱ-ㅎ])", "ㅏ"),
-    )
-)
-_SPOKEN: tuple[tuple[re.Pattern[str], str], ...] = tuple(
-    (re.compile(pattern), plain)
-    for pattern, plain in (
-        (
-            f"(?<![{_HANGUL}])(?:[뻐뻑][뀨규]|뻑큐|뻑유|[빠빡뻒퍼퍽]큐|퍽유)(?![브티피레알어슈슬릭벨리])",
-            "뻐큐",
-        ),
-        (f"(?<![{_HANGUL}0-9])개(?:색[기히끼]|섀끼|쉐끼|쌔끼|세끼|새기|쉐이|쉐키|쌔키)", "개새끼"),
-        (r"[쌔섀]끼(?!손)", "새끼"),
-        (f"(?<![{_HANGUL}])[씌쓰]([발벌팔])(?![표견전생행명상송])", r"씨\1"),
-        (r"씹알(?!갱)", "씨발"),
-        (f"(?<![{_HANGUL}])씨빨(?![리간래강대아라랐])", "씨발"),
-    )
-)
-_HAS_SPOKEN = re.compile("[뻐뻑빠빡뻒퍼퍽개쌔섀씌쓰씹씨][큐뀨규유색섀쉐쌔세새끼발벌팔알빨]")
-_BETWEEN_JAMO = r"[0-9lI|!i*xX]{1,2}"
-_CURSE_INITIALS = ("ㅅㅂ", "ㅆㅂ", "ㅂㅅ", "ㅈㄹ", "ㅁㅊ", "ㅅㄲ", "ㅈㄴ", "ㄷㅊ", "ㄲㅈ", "ㅆㄴ")
-_MARKED_JAMO = re.compile(
-    "(?<![ㄱ-ㅎㅏ-ㅣ])(?:"
-    + "|".join(f"(?:{pair[0]}{_BETWEEN_JAMO}(?={pair[1]}))" for pair in _CURSE_INITIALS)
-    + ")(?!.[ㅏ-ㅣ발팔벌빨바신])"
-)
-_SPACED_JAMO = re.compile("(?<![ㄱ-ㅎㅏ-ㅣ])(?<![ㄱ-ㅎㅏ-ㅣ] )(?:[ㅅㅆ] (?=ㅂ)|ㅂ (?=ㅅ))(?!. ?[ㄱ-ㅎㅏ-ㅣ])")
-_DOG_INITIALS = re.compile("ㄱ[ㅐHh](?=ㅅㄲ(?![ㅏ-ㅣ]))")
-
-# Letters of other alphabets that look like Latin ones, and are read as such in a word that also has a Latin letter.
-_LOOKALIKES = dict(
-    zip(
-        "аеорсухіјѕһԁԛԝӏкАВЕКМНОРСТХЅІЈУοΑΒΕΖΗΙΚΜΝΟΡΤΥΧıɡɑ",
-        "aeopcyxijshdqwlkABEKMHOPCTXSIJYoABEZHIKMNOPTYXiga",
-        strict=True,
-    )
-)
-_HAS_LOOKALIKE = re.compile("[" + "".join(_LOOKALIKES) + "]")
-_HAS_HANJA = re.compile("[八發犬狗病年十人口卜ト├]")
-_HAS_FOREIGN = re.compile("[凸🖕∩八發犬狗病年十人口卜ト├" + "".join(_LOOKALIKES) + "]")
-_LETTERS = re.compile("[A-Za-z\u0370-\u03ff\u0400-\u052fıɡɑ]+")
-_HAS_ENGLISH = re.compile(r"(?i)f[\W_]?[uvc*k]|ph[\W_]?[uv]|sh?[\W_]?[i1!*h]|b[i1!*]|[a@][s$*]")
-_GAP = r"[\s._\-]?"
-_ENGLISH: tuple[tuple[re.Pattern[str], str], ...] = tuple(
-    (re.compile("(?i)(?<![a-z0-9@./])" + pattern), plain)
-    for pattern, plain in (
-        (
-            r"(?:f(?:[*@#$%]{2,3}|u{1,3}[*@#$%]|[*@#$%v]c|u{2,3}c?|uc{2,3}|u)|ph(?:uc|u|vc))k+(?=$|[^a-z]|ing|er|in|ed|you)",
-            "fuck",
-        ),
-        (r"f\*{2,3}(?=ing|er(?![a-z]))", "fuck"),
-        (r"f(?:[\s]u\sc\s|[._\-]u[._\-]c[._\-])k(?![a-z])", "fuck"),
-        (r"s(?:h[1!*@#|]+|\*{2}|h\si\s|\sh\si\s|[._\-]h[._\-]i[._\-])t(?![a-z])", "shit"),
-        (r"b(?:[1!*@#|]t|i[*@#]|[*]{2})ch(?=$|[^a-z]|es)", "bitch"),
-        (r"(?:@[s$]{2}|a(?:\$[$s]|s\$|\*{2}))h[o0*]le(?=$|[^a-z]|s)", "asshole"),
-    )
-)
-_CAPITALS = re.compile(r"(?<![A-Za-z])(?:F[Uu][Cc][Kk](?:ING|ER|ED|IN)?|SHIT|BITCH(?:ES)?|ASSHOLES?)(?![A-Za-z])")
-_UNREADABLE = re.compile("[" + "".join(map(chr, _RARE_SPELLINGS)) + f"{RARE}]")
-
-
-@cache
-def _marks() -> str:
-    """The inside of a character class of all that Unicode orders when it composes."""
-    codes = [code for code in range(sys.maxunicode + 1) if unicodedata.combining(chr(code))]
-    return "".join(map(chr, codes))
-
-
-_TOO_MANY_MARKS = re.compile(f"([{_marks()}]{{{_MAX_MARKS}}})[{_marks()}]+")
-
-
-def _compose(text: str) -> str:
-    if len(text) > _SHORT:
-        text = _TOO_MANY_MARKS.sub(r"\1", text)
-    return text if unicodedata.is_normalized("NFC", text) else unicodedata.normalize("NFC", text)
-
 
 def _squeeze(text: str) -> str:
     if not _HAS_RUN.search(text):
@@ -343,17 +237,17 @@ def _drop_signs(match: re.Match[str]) -> str:
 
 
 def _rewrite(text: str) -> str:
-    text = _apply(_STRETCHED_CURSES, text)
+    text = apply(_STRETCHED_CURSES, text)
     if _HAS_LATIN.search(text):
-        text = _LATIN_WORD.sub(_retype_word, _apply(_REWRITES, text))
+        text = _LATIN_WORD.sub(_retype_word, apply(_REWRITES, text))
     return text
 
 
 def _rewrite_with_english(text: str) -> str:
-    text = _apply(_STRETCHED_CURSES, text)
+    text = apply(_STRETCHED_CURSES, text)
     if _HAS_LATIN.search(text):
-        text = _undo_english(text) if _HAS_ENGLISH.search(text) else text
-        text = _LATIN_WORD.sub(_retype_word, _apply(_REWRITES_2, text))
+        text = undo_english(text)
+        text = _LATIN_WORD.sub(_retype_word, apply(_REWRITES_2, text))
     return text
 
 
@@ -363,53 +257,13 @@ def _retype_word(match: re.Match[str]) -> str:
     return typed if whole and _TYPED_CURSE.search(typed) else match[0]
 
 
-def _undo_signs(text: str) -> str:
-    """Write what stands for a gesture, a syllable or a jamo as the plain form."""
-    if _HAS_FOREIGN.search(text):
-        text = text if "凹" in text else _FINGER_RUN.sub(_raise_finger, text)
-        text = _apply(_HANJA, text) if _HAS_HANJA.search(text) else text
-        text = _LETTERS.sub(_to_latin, text) if _HAS_LOOKALIKE.search(text) else text
-    if _HAS_JAMO.search(text):
-        text = _MARKED_JAMO.sub(lambda match: match[0][0], text)
-        text = _SPACED_JAMO.sub(lambda match: match[0][0], text)
-        text = _DOG_INITIALS.sub("개", text)
-    return _apply(_SPOKEN, text) if _HAS_SPOKEN.search(text) else text
-
-
-def _raise_finger(match: re.Match[str]) -> str:
-    run = match[0]
-    single = run.count("🖕") + run.count("凸") + run.count("∩") == 1
-    return " ㅗ " if single else " ㅗㅗ "  # apart: the vowel must join no consonant
-
-
-def _to_latin(match: re.Match[str]) -> str:
-    letters = match[0]
-    mixed = any(letter.isascii() for letter in letters)
-    plain = "".join(_LOOKALIKES.get(letter, letter) for letter in letters)
-    return plain if mixed and plain.isascii() else letters
-
-
-def _spell_known(text: str) -> str:
-    return _UNREADABLE.sub(lambda match: _RARE_SPELLINGS.get(ord(match[0])) or nearest_known(match[0]), text)
-
-
-def _undo_english(text: str) -> str:
-    return _CAPITALS.sub(lambda match: match[0].lower(), _apply(_ENGLISH, text))
-
-
-def _apply(rewrites: Sequence[tuple[re.Pattern[str], str]], text: str) -> str:
-    for pattern, plain in rewrites:
-        text = pattern.sub(plain, text)
-    return text
-
-
 def _show(text: str) -> str:
     text = _INVISIBLE.sub("", text)
     return _HAS_DISGUISED.sub(lambda match: _PLAIN.get(ord(match[0]), match[0]), text)
 
 
 def _spell_likely(text: str) -> str:
-    return text.translate(_RARE_SPELLINGS) if _HAS_RARE.search(text) else text
+    return text.translate(RARE_SPELLINGS) if _HAS_RARE.search(text) else text
 
 
 def _join_loose(text: str) -> str:
@@ -422,8 +276,8 @@ def _trim(text: str) -> str:
 
 Step = Callable[[str], str]
 # What a pass does, in order: to a text that has a character beyond ASCII, and then to every text.
-_BEYOND_ASCII_1: tuple[Step, ...] = (_compose, _show, _join_loose, _close_up, _spell_likely)
-_BEYOND_ASCII_2: tuple[Step, ...] = (_compose, _show, _undo_signs, _join_loose, _close_up, _spell_known)
+_BEYOND_ASCII_1: tuple[Step, ...] = (compose_unicode, _show, _join_loose, _close_up, _spell_likely)
+_BEYOND_ASCII_2: tuple[Step, ...] = (compose_unicode, _show, undo_signs, _join_loose, _close_up, spell_known)
 _ALL_1: tuple[Step, ...] = (_squeeze, _rewrite, _shorten, _trim)
 _ALL_2: tuple[Step, ...] = (_squeeze, _rewrite_with_english, _shorten, _trim)
 
@@ -451,17 +305,12 @@ def normalise(text: str) -> str:
     return _repeat(_BEYOND_ASCII_2, _ALL_2, text)
 
 
-def nfc(text: str) -> str:
-    """Compose Hangul and everything else that Unicode can compose, and leave the rest."""
-    return _compose(text)
-
-
 CURRENT = "kobert-2"
 """The version that `normalise` is, and that new bundles name."""
 
 NORMALISERS: dict[str, Step] = {
     "kobert-1": partial(_repeat, _BEYOND_ASCII_1, _ALL_1),
     CURRENT: normalise,
-    "nfc": nfc,
+    "nfc": compose_unicode,
 }
 """Versions of the normaliser by the name that a bundle's config gives."""

@@ -108,3 +108,16 @@ def _alike(initial: str, vowel: str, final: str) -> Iterator[tuple[str, str, str
         yield initial, vowel, ""
     yield from product(initials, (*same, *like), finals)
     yield from product(initials, (*same, *like), ("",))
+
+
+# Spellings of curses whose syllables few encoders know: without this they all read as <unk>.
+RARE_SPELLINGS = str.maketrans(
+    dict(
+        zip(
+            "븅븽붱뱡뷩볭뼝죳졷좃쫒썅썌뒈싀쒸씪싄쓉섺쉥쉨샊끠뀽꺠뇬뉸녈췬칀츙",
+            "병병병병병병병좆좆좆좆쌍쌔뒤시씨씨신십섹섹쉑새끼끼깨년년년친친충",
+            strict=True,
+        )
+    )
+    | {"ㅄ": "ㅂㅅ"}
+)
