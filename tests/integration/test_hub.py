@@ -170,7 +170,7 @@ def test_while_the_hub_is_away_the_last_good_bundle_is_served(
 
     assert ended.returncode == 0, ended.stderr
     assert said in ended.stderr
-    assert "what hiddenFront/TextClassifier gave last" in ended.stderr
+    assert "the last that was downloaded from hiddenFront/TextClassifier" in ended.stderr
     assert ended.stdout.splitlines() == before.stdout.splitlines()[: len(ended.stdout.splitlines())]
 
 
@@ -197,7 +197,7 @@ def test_a_worker_without_torch_serves_the_last_bundle_when_somebody_has_pushed_
     notices = [report.message for report in reports if isinstance(report, Notice)]
     assert len(notices) == 1
     assert "must be converted once" in notices[0]
-    assert "gave last" in notices[0]
+    assert "the last that was downloaded" in notices[0]
 
 
 def test_offline_an_earlier_download_is_used(kobert: Kobert, hub: HubServer, bundle_files: dict[str, bytes]) -> None:
@@ -275,7 +275,7 @@ def test_a_source_that_is_not_there_is_one_sentence(
 @pytest.mark.parametrize("status", [429, 500, 503])
 def test_a_hub_in_trouble_is_one_sentence(kobert: Kobert, hub: HubServer, status: int) -> None:
     hub.status = status
-    assert kobert.refusal("import", REPO) == f"the Hub is in trouble ({status}); try again later"
+    assert kobert.refusal("import", REPO) == f"the Hub has a problem ({status}); try again later"
 
 
 def test_a_hub_that_does_not_answer_in_time_is_one_sentence(kobert: Kobert, hub: HubServer) -> None:

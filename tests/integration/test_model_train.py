@@ -78,7 +78,7 @@ def test_a_table_becomes_a_bundle_on_a_base_from_the_hub(
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (["--text-column", "comment"], "--text-column comment: there is no such column; the file has 'text', 'label'"),
+        (["--text-column", "comment"], "--text-column comment: there is no such column; there are 1 'text', 2 'label'"),
         (["--label-column", "kind"], "--label-column kind: there is no such column"),
         (["--clean-label", "정상"], "no label is called '정상'; the table has 긍정, 부정"),
         (["--base", "me/nothing"], "me/nothing is not on the Hub, or it is private"),
