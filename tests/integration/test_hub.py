@@ -290,7 +290,7 @@ def test_a_hub_home_that_cannot_be_written_is_explained(
     hub.add(REPO, bundle_files)
     (tmp_path / "file").write_text("a file where a folder should be")
     sentence = kobert.refusal("import", REPO, HF_HOME=str(tmp_path / "file"))
-    assert "what the Hub sends cannot be kept in" in sentence
+    assert "the download from the Hub cannot be kept in" in sentence
     assert "set HF_HOME to a folder that this user may write" in sentence
 
 

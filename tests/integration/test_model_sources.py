@@ -267,7 +267,8 @@ def test_where_torch_is_not_installed_the_user_is_told_what_to_install(
     folder = write_legacy_folder(tmp_path / "legacy")
     monkeypatch.setitem(sys.modules, "torch", None)  # how Python itself says that there is no such module
     sentence = refusal_of(settings_for(folder, tmp_path / "cache"))
-    assert "must be converted once, which needs torch: pip install 'kobert-classifier[convert]'" in sentence
+    assert "must be converted once, which needs torch: " in sentence
+    assert "[convert]" in sentence
 
 
 def test_a_wrong_label_count_is_one_sentence(tmp_path: Path) -> None:
