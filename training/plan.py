@@ -123,7 +123,7 @@ SMOKE = Plan(
         Round(replace(_QUICK, epochs=2), replace(_FEW, rows={**_FEW.rows, "unlabelled_comments": 0}), weight=0.2),
         Round(_QUICK, _FEW, weight=0.8, has_teachers=True),
     ),
-    sentiment=_QUICK,
+    sentiment=replace(_QUICK, epochs=6),
     sentiment_mixture=replace(_FEW, rows={"nsmc": 200, "headlines": 50, "square_questions": 50}),
     tiny=TinyEncoder(),
 )
