@@ -106,7 +106,7 @@ def test_an_option_of_a_job_that_cannot_be_read_is_refused(stack: Stack, body: b
     assert_refused(httpx.post(f"{stack.url}/jobs", content=body, headers=JSON), 422)
 
 
-@pytest.mark.parametrize("options", [{"metadata": "[" * 3_000}, {"metadata": '{"a":' * 3_000}, {"x" * 5_000: "1"}])
+@pytest.mark.parametrize("options", [{"metadata": "[" * 3_000}, {"metadata": '{"a":' * 1_500}, {"x" * 5_000: "1"}])
 def test_so_is_one_in_the_query(stack: Stack, options: dict[str, str]) -> None:
     assert_refused(
         httpx.post(f"{stack.url}/jobs", params=options, content="글", headers={"content-type": "text/plain"}), 422
