@@ -51,7 +51,7 @@ def _parse_integer(digits: str) -> int | float:
 
 
 def refuse_unknown_fields(body: Mapping[str, object], known: Sequence[str]) -> None:
-    """Check that a body has no field besides those that are `known`: a misspelt one would be ignored.
+    """Refuse fields that are not in `known`, so that a misspelt one is not ignored.
 
     Raises:
         MalformedRequestError: it has another; names it, and those that there are.

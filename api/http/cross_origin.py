@@ -10,9 +10,9 @@ from starlette.responses import Response
 from api.http.errors import make_body, respond
 
 METHODS = ("GET", "HEAD", "POST", "DELETE")
-# What a page may send, besides what every page may.
+# Request headers that a page may set, in addition to those that browsers always allow.
 REQUEST_HEADERS = ("Authorization", "Content-Type", "Content-Encoding", "Idempotency-Key", "X-Request-ID")
-# What a page may read of an answer, besides what every page may.
+# Reply headers that a page may read, in addition to those that browsers always show.
 REPLY_HEADERS = (
     "Content-Disposition", "Idempotent-Replayed", "Location", "Retry-After", "WWW-Authenticate", "X-Inference-Time",
     "X-Queue-Time", "X-Request-ID", "X-Results-Partial", "X-Tokenization-Time", "X-Total-Rows", "X-Total-Time",

@@ -66,11 +66,11 @@ class OriginsMiddleware:
         site = headers.get("sec-fetch-site", "")
         if site:
             return site not in _OWN_SITE
-        # An old browser, or a page without TLS. What is no browser sends neither header.
+        # An old browser, or a page without TLS. Programs that are not browsers send neither header.
         if not origin:
             return False
         own = {host.lower(), headers.get("x-forwarded-host", "").lower()} - {""}
-        # `null`, which a sandboxed page has, is nobody's.
+        # A sandboxed page sends `null`, which is never our own origin.
         return _netloc(origin) not in own
 
 

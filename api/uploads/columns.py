@@ -4,6 +4,7 @@ import re
 import unicodedata
 from collections.abc import Sequence
 
+from api.http.echo import is_unicode
 from shared.errors import MalformedRequestError, TooLargeError
 
 # Every column costs in every row of the results.
@@ -104,15 +105,6 @@ def check_columns(names: Sequence[str], line: int = 1) -> None:
                 "save the file as UTF-8, or say encoding=utf-8 or encoding=cp949",
                 param="encoding",
             )
-
-
-def is_unicode(text: str) -> bool:
-    """Whether a string can be stored: it has no half of a surrogate pair."""
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
 
 
 def shown(names: Sequence[str]) -> str:

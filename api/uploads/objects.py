@@ -7,7 +7,8 @@ from typing import Any
 
 import msgspec
 
-from api.uploads.columns import MAX_COLUMNS, MAX_HEADER_CHARS, find_column, guess_text_name, is_unicode, shown
+from api.http.echo import is_unicode
+from api.uploads.columns import MAX_COLUMNS, MAX_HEADER_CHARS, find_column, guess_text_name, shown
 from api.uploads.options import UploadOptions
 from api.uploads.rows import bad_row, make_row, readable, undecodable
 from shared.errors import MalformedRequestError

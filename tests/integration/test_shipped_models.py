@@ -29,8 +29,8 @@ MODELS = Path(__file__).resolve().parents[2] / "models"
 LARGEST_BYTES = 12_000_000
 
 # The largest share of a harmless set that may be flagged at `standard`, and the smallest of a bad one to be found: what
-# the shipped model reaches, with a little room for another processor's rounding. Two goals are not reached and stand in
-# docs/model.md: threats (80 %), and a curse among pleasant sentences (95 %).
+# the shipped model reaches, with a little room for another processor's rounding. Three goals are not reached and stand
+# in docs/model.md: threats (80 %), a curse among pleasant sentences (95 %) and, by one text, look-alikes (1.5 %).
 LIMITS = {
     "innocent look-alikes": 0.0152,
     "disguised curses": 0.97,

@@ -1,7 +1,7 @@
 """The texts that the verdict is measured on: harmless sets, with the share that may be flagged, and bad ones.
 
-Dev rows of the labelled sources, on which thresholds are chosen, and the test sets of `tests/data`, which nothing is
-chosen on. A text counts as flagged when its `classification` is anything but `clean`.
+Dev rows of the labelled sources, on which thresholds are chosen, and the test sets of `tests/data`, which no threshold
+is fitted to. A text counts as flagged when its `classification` is anything but `clean`.
 """
 
 from collections.abc import Callable, Iterable, Sequence

@@ -112,8 +112,8 @@ def _strictness(taxonomy: Taxonomy) -> str:
 def _scores(verdicts: Verdicts, findings: Findings) -> str:
     tables = [share_table(verdicts.sets, findings.filters, bad=bad) for bad in (False, True)]
     return (
-        "## Scores\n\nShare of each set that is anything but `clean`. Thresholds were chosen on the sets that are not "
-        "marked *not tuned*.\n\n" + "\n\n".join(tables)
+        "## Scores\n\nShare of each set that is anything but `clean`. Thresholds were fitted to the sets that are not "
+        "marked *not tuned*;\n`docs/model.md` says what was picked with the others in view.\n\n" + "\n\n".join(tables)
     )
 
 

@@ -28,8 +28,10 @@ def _opening(findings: Findings) -> str:
         f"# The embedded models\n\nWritten by `make model` from what it measured; do not edit. Bundles: {names}. "
         f"How they were made and what was tried: [{NOTES_FILE}]({NOTES_FILE}). What the labels mean, with examples, "
         "and the licences of\nthe sources: the card in each bundle's folder.\n\n"
-        "All figures are of the int8 bundle as it ships. *Tuned* sets are dev rows that the thresholds were chosen on, "
-        "so expect a\nlittle less elsewhere; nothing was chosen or trained on the others. "
+        "All figures are of the int8 bundle as it ships. *Tuned* sets are dev rows that the thresholds were fitted to, "
+        "so expect a\nlittle less elsewhere. Nothing was trained on the others and no threshold was fitted to them. "
+        "They are not blind, though: the\nweights of the rounds, the lowest threshold tried for `threat` and the "
+        "steepness of scores were picked with their figures\nin view. "
         "Speed is of the machine as it was while the pipeline ran."
     )
 
