@@ -11,12 +11,13 @@ that would read them again from each of its characters, and no other pattern can
 
 import re
 import unicodedata
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 
 from bundles.text.composing import compose_unicode
 from bundles.text.hangul import FINALS, INITIALS, VOWELS, compose, from_keys, is_syllable, join_syllable, split_syllable
 from bundles.text.signs import apply, spell_known, undo_english, undo_signs
+from bundles.text.substitution import PLAIN_SUB, Normaliser, Step, Sub
 from bundles.text.syllables import RARE_SPELLINGS
 
 _MAX_PASSES = 8
@@ -30,6 +31,7 @@ _INVISIBLE = re.compile(
 )
 _CONTROL: dict[int, str] = dict.fromkeys((*range(0x20), *range(0x7F, 0xA0), 0x2028, 0x2029), " ")
 _SPACES = re.compile(r"\s{2,}")
+_EDGE_SPACE = re.compile(r"\A\s|\s\Z")  # one: runs of spaces are one by then
 
 
 def _plain_form(code: int) -> str | None:
@@ -149,18 +151,18 @@ _TYPED_CURSE = re.compile(
 )
 
 
-def _squeeze(text: str) -> str:
+def _squeeze(text: str, sub: Sub) -> str:
     if not _HAS_RUN.search(text):
         return text
-    text = _REPEATED_SYLLABLE.sub(r"\1\1", text)
-    return _REPEATED_OTHER.sub(r"\1\1\1", text)
+    text = sub(_REPEATED_SYLLABLE, r"\1\1", text)
+    return sub(_REPEATED_OTHER, r"\1\1\1", text)
 
 
-def _shorten(text: str) -> str:
+def _shorten(text: str, sub: Sub) -> str:
     if not _HAS_STRETCHED.search(text):
         return text
-    text = _STRETCHED.sub(_unstretch, text)
-    return _STRETCHED_CURSE.sub(r"\1\2", text)
+    text = sub(_STRETCHED, _unstretch, text)
+    return sub(_STRETCHED_CURSE, r"\1\2", text)
 
 
 def _unstretch(match: re.Match[str]) -> str:
@@ -169,12 +171,16 @@ def _unstretch(match: re.Match[str]) -> str:
     return match[1] if same else match[0]
 
 
-def _join_jamo(text: str) -> str:
-    text = _DRAWN_SYLLABLE.sub(lambda match: join_syllable(_initial(match[1]), _DRAWN_VOWELS[match[2]]), text)
-    text = _JAMO_RUN.sub(_compose_run, text)
-    text = _TAIL_VOWEL.sub(_drop_same_vowel, text)
-    text = _ECHOED_JAMO.sub(_drop_echo, text)
-    return _LOOSE_FINAL.sub(_attach_final, text)
+def _join_jamo(text: str, sub: Sub) -> str:
+    text = sub(_DRAWN_SYLLABLE, _draw_syllable, text)
+    text = sub(_JAMO_RUN, _compose_run, text)
+    text = sub(_TAIL_VOWEL, _drop_same_vowel, text)
+    text = sub(_ECHOED_JAMO, _drop_echo, text)
+    return sub(_LOOSE_FINAL, _attach_final, text)
+
+
+def _draw_syllable(match: re.Match[str]) -> str:
+    return join_syllable(_initial(match[1]), _DRAWN_VOWELS[match[2]])
 
 
 def _initial(jamo: str) -> str:
@@ -206,15 +212,15 @@ def _attach_final(match: re.Match[str]) -> str:
     return match[0] if final else join_syllable(initial, vowel, match[2])
 
 
-def _close_up(text: str) -> str:
+def _close_up(text: str, sub: Sub) -> str:
     if _HAS_SIGN_INSIDE.search(text):
-        text = _SIGNED_OUT.sub(lambda match: _NOT_HANGUL.sub("", match[0]), text)
-        text = _SIGNS_BETWEEN.sub(_drop_signs, text)
-    text = _SIGNED_JAMO.sub(r"\1\2", text) if _HAS_JAMO.search(text) else text
+        text = sub(_SIGNED_OUT, lambda match: _NOT_HANGUL.sub("", match[0]), text)
+        text = sub(_SIGNS_BETWEEN, _drop_signs, text)
+    text = sub(_SIGNED_JAMO, r"\1\2", text) if _HAS_JAMO.search(text) else text
     if not _HAS_LONE.search(text):
         return text
-    text = _SPACED_OUT.sub(_drop_spaces, text)
-    return _SPACED_PAIR.sub(_join_pair, text)
+    text = sub(_SPACED_OUT, _drop_spaces, text)
+    return sub(_SPACED_PAIR, _join_pair, text)
 
 
 def _drop_spaces(match: re.Match[str]) -> str:
@@ -236,18 +242,18 @@ def _drop_signs(match: re.Match[str]) -> str:
     return match[0] if foot or ends_a_word else first + last
 
 
-def _rewrite(text: str) -> str:
-    text = apply(_STRETCHED_CURSES, text)
+def _rewrite(text: str, sub: Sub) -> str:
+    text = apply(_STRETCHED_CURSES, text, sub)
     if _HAS_LATIN.search(text):
-        text = _LATIN_WORD.sub(_retype_word, apply(_REWRITES, text))
+        text = sub(_LATIN_WORD, _retype_word, apply(_REWRITES, text, sub))
     return text
 
 
-def _rewrite_with_english(text: str) -> str:
-    text = apply(_STRETCHED_CURSES, text)
+def _rewrite_with_english(text: str, sub: Sub) -> str:
+    text = apply(_STRETCHED_CURSES, text, sub)
     if _HAS_LATIN.search(text):
-        text = undo_english(text)
-        text = _LATIN_WORD.sub(_retype_word, apply(_REWRITES_2, text))
+        text = undo_english(text, sub)
+        text = sub(_LATIN_WORD, _retype_word, apply(_REWRITES_2, text, sub))
     return text
 
 
@@ -257,24 +263,24 @@ def _retype_word(match: re.Match[str]) -> str:
     return typed if whole and _TYPED_CURSE.search(typed) else match[0]
 
 
-def _show(text: str) -> str:
-    text = _INVISIBLE.sub("", text)
-    return _HAS_DISGUISED.sub(lambda match: _PLAIN.get(ord(match[0]), match[0]), text)
+def _show(text: str, sub: Sub) -> str:
+    text = sub(_INVISIBLE, "", text)
+    return sub(_HAS_DISGUISED, lambda match: _PLAIN.get(ord(match[0]), match[0]), text)
 
 
-def _spell_likely(text: str) -> str:
-    return text.translate(RARE_SPELLINGS) if _HAS_RARE.search(text) else text
+def _spell_likely(text: str, sub: Sub) -> str:
+    return sub(_HAS_RARE, lambda match: match[0].translate(RARE_SPELLINGS), text) if _HAS_RARE.search(text) else text
 
 
-def _join_loose(text: str) -> str:
-    return _join_jamo(text) if _HAS_JAMO.search(text) else text
+def _join_loose(text: str, sub: Sub) -> str:
+    return _join_jamo(text, sub) if _HAS_JAMO.search(text) else text
 
 
-def _trim(text: str) -> str:
-    return _SPACES.sub(" ", text).strip()
+def _trim(text: str, sub: Sub) -> str:
+    text = sub(_SPACES, " ", text)
+    return sub(_EDGE_SPACE, "", text) if text[:1].isspace() or text[-1:].isspace() else text
 
 
-Step = Callable[[str], str]
 # What a pass does, in order: to a text that has a character beyond ASCII, and then to every text.
 _BEYOND_ASCII_1: tuple[Step, ...] = (compose_unicode, _show, _join_loose, _close_up, _spell_likely)
 _BEYOND_ASCII_2: tuple[Step, ...] = (compose_unicode, _show, undo_signs, _join_loose, _close_up, spell_known)
@@ -282,33 +288,36 @@ _ALL_1: tuple[Step, ...] = (_squeeze, _rewrite, _shorten, _trim)
 _ALL_2: tuple[Step, ...] = (_squeeze, _rewrite_with_english, _shorten, _trim)
 
 
-def _once(text: str, beyond_ascii: Sequence[Step], steps: Sequence[Step]) -> str:
+def _once(text: str, beyond_ascii: Sequence[Step], steps: Sequence[Step], sub: Sub) -> str:
     if not text.isascii():
         for step in beyond_ascii:
-            text = step(text)
+            text = step(text, sub)
     for step in steps:
-        text = step(text)
+        text = step(text, sub)
     return text
 
 
-def _repeat(beyond_ascii: Sequence[Step], steps: Sequence[Step], text: str) -> str:
+def _repeat(beyond_ascii: Sequence[Step], steps: Sequence[Step], text: str, sub: Sub = PLAIN_SUB) -> str:
     for _ in range(_MAX_PASSES):
-        rewritten = _once(text, beyond_ascii, steps) or text
-        if rewritten == text:
+        rewritten = _once(text, beyond_ascii, steps, sub)
+        if not rewritten or rewritten == text:
             break
         text = rewritten
     return text
 
 
-def normalise(text: str) -> str:
-    """Undo disguises in `text`. Idempotent; never empty for a text that is not blank; any Unicode is taken."""
-    return _repeat(_BEYOND_ASCII_2, _ALL_2, text)
+def normalise(text: str, sub: Sub = PLAIN_SUB) -> str:
+    """Undo disguises in `text`. Idempotent; never empty for a text that is not blank; any Unicode is taken.
+
+    `sub` is what substitutes; `bundles.text.offsets` has one that notes what came from where.
+    """
+    return _repeat(_BEYOND_ASCII_2, _ALL_2, text, sub)
 
 
 CURRENT = "kobert-2"
 """The version that `normalise` is, and that new bundles name."""
 
-NORMALISERS: dict[str, Step] = {
+NORMALISERS: dict[str, Normaliser] = {
     "kobert-1": partial(_repeat, _BEYOND_ASCII_1, _ALL_1),
     CURRENT: normalise,
     "nfc": compose_unicode,
