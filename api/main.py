@@ -26,6 +26,7 @@ from api.jobs.running import running_jobs
 from api.metrics.counters import ApiMetrics
 from api.metrics.gauges import LiveGauges
 from api.metrics.observation import ObservationMiddleware
+from api.queue.judging import Judging
 from api.queue.running import running_path
 from api.routes import docs, jobs, metrics, predict, status
 from api.store_watch import running_store_watch
@@ -108,6 +109,7 @@ def _lifespan(settings: Settings, redis_url: str) -> Callable[[FastAPI], Abstrac
                 settings,
                 path.dispatcher,
                 path.fleet,
+                Judging(settings, path.dispatcher, path.fleet),
                 path.publisher,
                 jobs_service,
                 app.version,
