@@ -66,6 +66,10 @@ class Credit:
         else:
             self._flights.discard(flight)
 
+    def counts(self, text: PendingText) -> bool:
+        """Whether the charge of this text has not been given back."""
+        return text.flight in self._flights
+
     def forget_all(self) -> None:
         """Give back everything."""
         self._flights.clear()

@@ -1,8 +1,8 @@
 """Sends texts to the queue and waits for their answers. One per API process.
 
 There is no timer. While less work is with the workers than keeps them busy, a text is sent at once; otherwise texts
-collect, and leave together when answers come back (`api.queue.credit`). So a single text never waits, and under load one
-Celery message carries many.
+collect, and leave together when answers come back (`api.queue.credit`). So a single text never waits, and under load
+one Celery message carries many.
 """
 
 import asyncio
@@ -133,8 +133,10 @@ class Dispatcher:
     def check_progress(self) -> None:
         """Call it every second or so: frees the credit of messages of which nothing is heard."""
         if self._lanes.forget_stuck(time.monotonic()):
-            self._sent = {text_id: text for text_id, text in self._sent.items() if text.is_wanted}
             self._work.set()
+        self._sent = {
+            text_id: text for text_id, text in self._sent.items() if text.is_wanted or self._lanes.counts(text)
+        }
 
     def _check_room(self, texts: int) -> None:
         # Texts beyond what the workers can answer in time would only time out.

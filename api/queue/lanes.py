@@ -1,6 +1,6 @@
-"""Two lanes of waiting texts: short ones, and those longer than a pass of the model. Each has its own outbox and credit.
+"""Two lanes of waiting texts: short ones, and those longer than a pass of the model, each with an outbox and credit.
 
-So short texts never wait for the many passes of a long one: a worker gives its passes to the texts in its hand in turns.
+So short texts never wait for the many passes of a long one: a worker gives its passes to the texts in hand in turns.
 """
 
 import itertools
@@ -89,6 +89,10 @@ class Lanes:
         """Give back the charge of a text that was answered or did not leave."""
         self._lane_of(text).credit.settle(text, now)
 
+    def counts(self, text: PendingText) -> bool:
+        """Whether the charge of a text that left has not been given back."""
+        return self._lane_of(text).credit.counts(text)
+
     def forget_all(self) -> None:
         """Give back every charge: what is with the workers is not known."""
         for lane in self._all:
@@ -96,7 +100,7 @@ class Lanes:
 
     def forget_stuck(self, now: float) -> bool:
         """Give back the charge of messages that do not get on; returns whether there were any."""
-        return any([lane.credit.forget_stuck(now - STUCK_S) for lane in self._all])
+        return sum(lane.credit.forget_stuck(now - STUCK_S) for lane in self._all) > 0
 
     def _is_long(self, cost: float) -> bool:
         return cost > self._pass_cost

@@ -1,7 +1,7 @@
 """Texts that wait to be sent. Callers take turns by the cost of their texts, and so do the requests of one caller.
 
-Deficit round robin (Shreedhar and Varghese, 1995): a caller whose turn it is may send texts up to its quantum, and keeps
-what it could not use. One caller's thousand texts delay another's one text by no more than a turn of each.
+Deficit round robin (Shreedhar and Varghese, 1995): a caller whose turn it is may send texts up to its quantum, and
+keeps what it could not use. One caller's thousand texts delay another's one text by no more than a turn of each.
 """
 
 import itertools
