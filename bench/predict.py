@@ -6,9 +6,9 @@
     python -m bench.predict --smoke          a few seconds, to show that it runs
 
 Prints, as min / median / max over the rounds: texts a second of the engine alone (texts sorted by length, in batches
-closed by the same token budget), of 64 clients with one text a request, of 4 clients with 64 texts a request, and their
-ratio to the engine alone; the processor time of a text by process, with 64 clients; the p50 of a lone request on an idle
-system, and the engine's time for the same text.
+closed by the same token budget), of 64 clients with one text a request (and the processor time of a text, by process),
+of 4 clients with 64 texts a request, and their ratio to the engine alone; the p50 of a lone request on an idle system,
+and the engine's time for the same text.
 """
 
 import argparse

@@ -22,7 +22,7 @@ LONG_AHEAD = 2
 # What a caller may send before it is another's turn: a share of a pass, or of the longest text.
 TURN_SHARE = 0.25
 # A message of which nothing was heard for so long holds no more credit: the worker that has it hangs, or it was lost.
-STUCK_S = 2.0
+STUCK_S = 4.0
 
 
 @dataclass
