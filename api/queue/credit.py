@@ -8,19 +8,7 @@ flight leave together when answers come back. There is no timer.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from api.queue.pending import PendingText
-
-
-class Flight:
-    """One message that is with a worker, or will be."""
-
-    __slots__ = ("cost_left", "progress_at", "texts_left")
-
-    def __init__(self, cost: float, texts: int, now: float) -> None:
-        self.cost_left = cost
-        self.texts_left = texts
-        # When it left, or when its last answer came.
-        self.progress_at = now
+from api.queue.pending import Flight, PendingText
 
 
 @dataclass

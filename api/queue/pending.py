@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from api.http.caller import Caller
 from shared.cost import cost_of
@@ -10,8 +9,17 @@ from shared.errors import KobertError
 from shared.messages import Answer, TextItem
 from shared.options import VerdictOptions
 
-if TYPE_CHECKING:
-    from api.queue.credit import Flight
+
+class Flight:
+    """One message that is with a worker, or will be."""
+
+    __slots__ = ("cost_left", "progress_at", "texts_left")
+
+    def __init__(self, cost: float, texts: int, now: float) -> None:
+        self.cost_left = cost
+        self.texts_left = texts
+        # When it left, or when its last answer came.
+        self.progress_at = now
 
 
 class PendingRequest:
