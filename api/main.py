@@ -78,6 +78,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.failed_attempts = FailedAttempts(settings.max_wrong_keys_per_minute)
     _add_middleware(app, settings)
     errors.install(app)
+    app.router.routes.insert(0, predict.FAST_ROUTE)
     app.include_router(status.router)
     app.include_router(metrics.router)
     app.include_router(docs.router)
