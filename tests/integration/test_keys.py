@@ -65,7 +65,7 @@ class TwoApis:
 
 @pytest.fixture(scope="module")
 def two(echo_bundle: Path) -> Iterator[TwoApis]:
-    settings = {"api_keys": PLAIN, "job_poll_s": 0.5, "max_wrong_keys_per_minute": 6_000, "max_open_jobs": 8}
+    settings: dict[str, Any] = {"api_keys": PLAIN, "job_poll_s": 0.5, "max_wrong_keys_per_minute": 6_000, "max_open_jobs": 8}
     with (
         tempfile.TemporaryDirectory(prefix="kt-") as folder,
         running_stack(Path(folder), echo_bundle, **settings) as stack,
@@ -93,7 +93,7 @@ def test_a_key_works_everywhere_soon_after_it_is_made_and_nowhere_soon_after_it_
 
 def test_a_key_does_what_its_scopes_say(two: TwoApis) -> None:
     predicts, runs_jobs = two.add("predicts", "--scope", "predict"), two.add("runs", "--scope", "jobs")
-    text = {"json": {"text": "글"}}
+    text: dict[str, Any] = {"json": {"text": "글"}}
 
     assert two.ask("POST", "/predict", predicts, **text).status_code == 200
     assert two.ask("POST", "/predict", runs_jobs, **text).json()["error"]["code"] == "missing_scope"

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterator
+from typing import Any
 
 import msgspec
 import pytest
@@ -50,7 +51,7 @@ def test_a_secret_opens_the_service_and_is_not_in_the_store(store: KeyStore, red
     found = loaded(store).find(secret)
 
     assert found is not None
-    assert (found.key_id, found.owner, found.scopes) == (record.id, record.id, {"jobs"})
+    assert (found.key_id, found.owner, found.scopes) == (record.id, record.id, frozenset(("jobs",)))
     assert len(secret) == 44
     assert secret.startswith("kbt_")
     everything = b"".join([redis.dump(key) or b"" for key in redis.scan_iter()])
@@ -134,7 +135,7 @@ def test_each_change_is_in_the_audit_log(store: KeyStore, redis: Redis) -> None:
     record, _ = store.add(DRAFT)
     store.rotate("board1", 0)
     store.revoke("board1")
-    entries = redis.xrange(keys.ACCESS_AUDIT)
+    entries: Any = redis.xrange(keys.ACCESS_AUDIT)
 
     assert [fields[b"action"] for _, fields in entries] == [b"key.added", b"key.rotated", b"key.revoked"]
     assert {(fields[b"actor"], fields[b"target"]) for _, fields in entries} == {
