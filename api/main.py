@@ -16,11 +16,14 @@ from fastapi import Depends, FastAPI
 from api.context import Context
 from api.http import cross_origin, errors
 from api.http.auth import owner_of_key, require_owner
+from api.http.bodies import BodyFaultsMiddleware, BodyLimits
+from api.http.descriptors import allow_connections
 from api.http.openapi import DescribedApi
 from api.http.origins import OriginsMiddleware
 from api.http.protocol import HeadLimits, bounded_protocol
 from api.http.proxies import ProxiesMiddleware
 from api.http.request_id import RequestIdMiddleware
+from api.http.traffic import Traffic, TrafficLimits
 from api.jobs.running import running_jobs
 from api.metrics.counters import ApiMetrics
 from api.metrics.gauges import LiveGauges
@@ -82,6 +85,7 @@ def create_app(settings: Settings) -> FastAPI:
 
 def _add_middleware(app: FastAPI, settings: Settings) -> None:
     """From the innermost to the outermost: the log line has the request's id, and the host is checked as it came."""
+    app.add_middleware(BodyFaultsMiddleware)
     cross_origin.install(app, settings.cors_origins)
     app.add_middleware(ProxiesMiddleware, trusted=settings.trusted_proxies, root_path=settings.root_path)
     if not app.state.owners:
@@ -153,6 +157,22 @@ def _exit_after(seconds: float) -> None:
     timer.start()
 
 
+def _traffic_limits(settings: Settings) -> TrafficLimits:
+    bodies = BodyLimits(
+        # A single body of the allowed size always finds room.
+        max_inflight_bytes=max(settings.max_inflight_body_bytes, settings.max_body_bytes),
+        min_bytes_per_s=settings.min_body_bytes_per_s,
+        timeout_s=settings.body_timeout_s,
+    )
+    return TrafficLimits(
+        max_connections=allow_connections(settings.max_connections),
+        header_timeout_s=settings.header_timeout_s,
+        keep_alive_s=settings.keep_alive_s,
+        send_stall_s=settings.send_stall_s,
+        bodies=bodies,
+    )
+
+
 def serve(settings: Settings) -> None:
     """Serve until SIGTERM or SIGINT.
 
@@ -165,7 +185,9 @@ def serve(settings: Settings) -> None:
     shorten_switch_interval()
     config = uvicorn.Config(
         create_app(settings),
-        http=bounded_protocol(HeadLimits(settings.max_header_bytes, settings.max_headers)),
+        http=bounded_protocol(
+            HeadLimits(settings.max_header_bytes, settings.max_headers), Traffic(_traffic_limits(settings))
+        ),
         log_config=None,
         access_log=False,
         server_header=False,

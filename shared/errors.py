@@ -19,6 +19,7 @@ KobertError                     the base; has a machine-readable `code`
 │   ├── ForbiddenError          from a web page or under a host name that may not call
 │   ├── NotFoundError           it does not exist, or belongs to another owner
 │   ├── ConflictError           not in the state that the request needs
+│   ├── TooSlowError            the request did not come in time
 │   ├── TooLargeError           more bytes, texts or rows than a limit allows
 │   └── OverloadedError         more in flight than a limit allows; try again later
 ├── UnavailableError            the service cannot answer now
@@ -174,6 +175,12 @@ class TooLargeError(RequestError):
     """Raised when a request has more bytes, texts or rows than a limit allows."""
 
     code = "too_large"
+
+
+class TooSlowError(RequestError):
+    """Raised when a request comes more slowly than a limit allows."""
+
+    code = "request_timeout"
 
 
 class OverloadedError(RequestError):

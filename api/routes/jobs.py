@@ -9,7 +9,7 @@ from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import StreamingResponse
 
 from api.context import Context, ContextDep
-from api.http import schemas
+from api.http import bodies, schemas
 from api.http.auth import OwnerDep
 from api.http.proxies import root_path_of
 from api.jobs.events import progress_events, wait_for_end
@@ -66,6 +66,7 @@ async def create_job(request: Request, owner: OwnerDep, context: ContextDep) -> 
     await context.jobs.require_room()
     upload = UploadRequest(owner, request.headers.get("content-type", ""), dict(request.query_params), digest)
     settings = context.settings
+    bodies.stream(request.scope)
     body = BodyPull(request.stream(), max_bytes=settings.max_job_bytes, stall_s=settings.upload_stall_s)
     job_id = await context.jobs.submit(upload, body)
     return _accepted(request, await context.jobs.get(job_id, owner), context)
