@@ -8,6 +8,7 @@ from fastapi import Depends, Request
 from api.jobs.service import JobService
 from api.queue.dispatcher import Dispatcher
 from api.queue.fleet import Fleet
+from api.queue.judging import Judging
 from api.queue.publisher import Publisher
 from api.store_watch import StoreWatch
 from shared.settings import Settings
@@ -20,6 +21,7 @@ class Context:
     settings: Settings
     dispatcher: Dispatcher
     fleet: Fleet
+    judging: Judging
     publisher: Publisher
     jobs: JobService
     version: str

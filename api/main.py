@@ -13,21 +13,22 @@ from importlib.metadata import version
 import uvicorn
 from fastapi import Depends, FastAPI
 
+from api.access.keyring import Keyring
 from api.context import Context
 from api.http import cross_origin, errors
-from api.http.auth import owner_of_key, require_owner
-from api.http.bodies import BodyFaultsMiddleware, BodyLimits
-from api.http.descriptors import allow_connections
+from api.http.auth import require_scope
+from api.http.bodies import BodyFaultsMiddleware
 from api.http.openapi import DescribedApi
 from api.http.origins import OriginsMiddleware
 from api.http.protocol import HeadLimits, bounded_protocol
 from api.http.proxies import ProxiesMiddleware
 from api.http.request_id import RequestIdMiddleware
-from api.http.traffic import Traffic, TrafficLimits
+from api.http.traffic import Traffic, traffic_limits
 from api.jobs.running import running_jobs
 from api.metrics.counters import ApiMetrics
 from api.metrics.gauges import LiveGauges
 from api.metrics.observation import ObservationMiddleware
+from api.queue.judging import Judging
 from api.queue.running import running_path
 from api.routes import docs, jobs, metrics, predict, status
 from api.store_watch import running_store_watch
@@ -72,13 +73,13 @@ def create_app(settings: Settings) -> FastAPI:
         redoc_url=None,
     )
     app.state.metrics = ApiMetrics()
-    app.state.owners = frozenset(map(owner_of_key, settings.api_keys or ()))
+    app.state.keyring = Keyring(settings.api_keys or ())
     _add_middleware(app, settings)
     errors.install(app)
     app.include_router(status.router)
     app.include_router(metrics.router)
     app.include_router(docs.router)
-    app.include_router(predict.router, dependencies=[Depends(require_owner)])
+    app.include_router(predict.router, dependencies=[Depends(require_scope("predict"))])
     app.include_router(jobs.router)
     return app
 
@@ -88,7 +89,7 @@ def _add_middleware(app: FastAPI, settings: Settings) -> None:
     app.add_middleware(BodyFaultsMiddleware)
     cross_origin.install(app, settings.cors_origins)
     app.add_middleware(ProxiesMiddleware, trusted=settings.trusted_proxies, root_path=settings.root_path)
-    if not app.state.owners:
+    if app.state.keyring.is_open:
         hosts = (settings.host, *settings.allowed_hosts)
         app.add_middleware(OriginsMiddleware, allowed_hosts=hosts, allowed_origins=settings.cors_origins)
     app.add_middleware(ObservationMiddleware, metrics=app.state.metrics)
@@ -98,7 +99,7 @@ def _add_middleware(app: FastAPI, settings: Settings) -> None:
 def _lifespan(settings: Settings, redis_url: str) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        if not app.state.owners:
+        if app.state.keyring.is_open:
             log.warning(
                 "api_is_open", advice="set API_KEYS, or make this port reachable only for clients that you trust"
             )
@@ -111,6 +112,7 @@ def _lifespan(settings: Settings, redis_url: str) -> Callable[[FastAPI], Abstrac
                 settings,
                 path.dispatcher,
                 path.fleet,
+                Judging(settings, path.dispatcher, path.fleet),
                 path.publisher,
                 jobs_service,
                 app.version,
@@ -157,22 +159,6 @@ def _exit_after(seconds: float) -> None:
     timer.start()
 
 
-def _traffic_limits(settings: Settings) -> TrafficLimits:
-    bodies = BodyLimits(
-        # A single body of the allowed size always finds room.
-        max_inflight_bytes=max(settings.max_inflight_body_bytes, settings.max_body_bytes),
-        min_bytes_per_s=settings.min_body_bytes_per_s,
-        timeout_s=settings.body_timeout_s,
-    )
-    return TrafficLimits(
-        max_connections=allow_connections(settings.max_connections),
-        header_timeout_s=settings.header_timeout_s,
-        keep_alive_s=settings.keep_alive_s,
-        send_stall_s=settings.send_stall_s,
-        bodies=bodies,
-    )
-
-
 def serve(settings: Settings) -> None:
     """Serve until SIGTERM or SIGINT.
 
@@ -186,7 +172,7 @@ def serve(settings: Settings) -> None:
     config = uvicorn.Config(
         create_app(settings),
         http=bounded_protocol(
-            HeadLimits(settings.max_header_bytes, settings.max_headers), Traffic(_traffic_limits(settings))
+            HeadLimits(settings.max_header_bytes, settings.max_headers), Traffic(traffic_limits(settings))
         ),
         log_config=None,
         access_log=False,

@@ -110,6 +110,8 @@ class Settings(BaseSettings):
     max_open_jobs: Annotated[int, Field(ge=1)] = 100
     max_store_fill: Annotated[float, Field(gt=0, le=1)] = 0.85
     max_uploads: Annotated[int, Field(ge=1, le=64)] = 4
+    max_downloads: Annotated[int, Field(ge=1)] = 32
+    max_event_streams: Annotated[int, Field(ge=1)] = 200
     upload_stall_s: Annotated[float, Field(gt=0)] = 60.0
     result_ttl_s: Annotated[int, Field(ge=1)] = 24 * 3600
     max_job_age_s: Annotated[int, Field(ge=1)] = 7 * 24 * 3600

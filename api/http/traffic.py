@@ -10,6 +10,8 @@ from typing import Protocol
 import msgspec
 
 from api.http.bodies import BodyBudget, BodyLimits
+from api.http.descriptors import allow_connections
+from shared.settings import Settings
 
 # How often connections are looked at; every time-out is late by as much.
 TICK_S = 1.0
@@ -116,3 +118,20 @@ class Traffic:
         self._is_looking = bool(self._all)
         if self._is_looking:
             loop.call_later(TICK_S, self._look)
+
+
+def traffic_limits(settings: Settings) -> TrafficLimits:
+    """What the settings allow, and the system."""
+    bodies = BodyLimits(
+        # A single body of the allowed size always finds room.
+        max_inflight_bytes=max(settings.max_inflight_body_bytes, settings.max_body_bytes),
+        min_bytes_per_s=settings.min_body_bytes_per_s,
+        timeout_s=settings.body_timeout_s,
+    )
+    return TrafficLimits(
+        max_connections=allow_connections(settings.max_connections),
+        header_timeout_s=settings.header_timeout_s,
+        keep_alive_s=settings.keep_alive_s,
+        send_stall_s=settings.send_stall_s,
+        bodies=bodies,
+    )
