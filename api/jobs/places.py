@@ -1,6 +1,7 @@
 """Counts clients that stay for long, so that they cannot become any number."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 
 from shared.errors import OverloadedError
 
@@ -28,8 +29,22 @@ class Places:
                 retry_after_s=RETRY_AFTER_S,
             )
 
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Hold a place.
+
+        Raises:
+            OverloadedError: as `require_room`.
+        """
+        self.require_room()
+        self._taken += 1
+        try:
+            yield
+        finally:
+            self._taken -= 1
+
     async def held_by(self, pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-        """The pieces, with a place held while they last. A response that never starts holds none."""
+        """The pieces, with a place held from the first to the last: a response that never starts holds none."""
         self._taken += 1
         try:
             async for piece in pieces:

@@ -11,6 +11,7 @@ from api.jobs.capacity import StoreCapacity
 from api.jobs.intake import JobIntake
 from api.jobs.job_store import JobStore
 from api.jobs.options import VerdictOptionsCheck
+from api.jobs.places import Places
 from api.jobs.threads import JobThreads
 from api.jobs.upload_slots import UploadSlots
 from api.jobs.webhook_queue import WebhookQueue
@@ -54,6 +55,8 @@ class JobService:
         self._intake = JobIntake(settings, self._writer, self._capacity, check_verdict_options)
         self._threads = JobThreads(settings.max_uploads)
         self._slots = UploadSlots(settings.max_uploads)
+        self.followers = Places(settings.max_event_streams, "clients follow jobs", "MAX_EVENT_STREAMS")
+        self.downloads = Places(settings.max_downloads, "results are being sent", "MAX_DOWNLOADS")
         self._sweeper: asyncio.Task[None] | None = None
         self._connected = False
 
