@@ -30,6 +30,7 @@ STATUS: Mapping[type[errors.KobertError], int] = {
     errors.UnsupportedMediaError: 415,
     errors.TooSlowError: 408,
     errors.TooLargeError: 413,
+    errors.LengthRequiredError: 411,
     errors.OverloadedError: 429,
     errors.TextRejectedError: 422,
     errors.UnavailableError: 503,

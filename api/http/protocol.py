@@ -16,6 +16,7 @@ from uvicorn.server import ServerState
 
 from api.http import bodies
 from api.http.bodies import BodyAccount
+from api.http.caller import SCOPE_KEY, Presence
 from api.http.errors import ErrorBody, type_of
 from api.http.traffic import Traffic
 
@@ -57,6 +58,7 @@ class BoundedProtocol(HttpToolsProtocol):
         _loop: asyncio.AbstractEventLoop | None = None,
     ) -> None:
         super().__init__(config, server_state, app_state, _loop)
+        self._presence = Presence()
         self._is_in_head = True
         # Since the head began, or since the last byte of a body.
         self._bytes_without_body = 0
@@ -81,8 +83,9 @@ class BoundedProtocol(HttpToolsProtocol):
                 transport.abort()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Forget the connection."""
+        """Forget the connection, and tell whoever works for this client."""
         super().connection_lost(exc)
+        self._presence.lose()
         self.traffic.closed(self)
         if self._answered is not None:
             # uvicorn tells the newest alone, and an older one would go on for nobody.
@@ -106,11 +109,12 @@ class BoundedProtocol(HttpToolsProtocol):
                 self._refuse(HEADERS_TOO_LARGE if self.headers or not self._is_in_head else URL_TOO_LONG)
 
     def on_message_begin(self) -> None:
-        """Count anew."""
+        """Count anew, and let the request know of its connection."""
         super().on_message_begin()
         self._header_count = 0
         self._head_began_at = self.loop.time()
         self._opened_at = None
+        self.scope[SCOPE_KEY] = self._presence  # type: ignore[literal-required]
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Keep one header; what comes behind a body is none of the request's."""
