@@ -28,6 +28,7 @@ from api.http.proxies import ProxiesMiddleware
 from api.http.request_id import RequestIdMiddleware
 from api.http.traffic import Traffic, traffic_limits
 from api.jobs.running import running_jobs
+from api.memory import memory_given_back
 from api.metrics.counters import ApiMetrics
 from api.metrics.gauges import LiveGauges
 from api.metrics.observation import ObservationMiddleware
@@ -53,6 +54,8 @@ carries an `X-Request-ID`.
 """
 # Time for the rest of the exit after everything is closed.
 EXIT_GRACE_S = 1.0
+# Connections that the system keeps until they are taken; where that is full, a client tries again after a second.
+BACKLOG = 4096
 # The exit code of uvicorn when it cannot start.
 STARTUP_FAILURE = 3
 
@@ -112,6 +115,7 @@ def _lifespan(settings: Settings, redis_url: str) -> Callable[[FastAPI], Abstrac
             refreshed_keyring(app.state.keyring, path.redis),
             running_jobs(settings, redis_url, path.publisher, path.fleet, app.state.keyring) as jobs_service,
             running_store_watch(settings, redis_url) as store_watch,
+            memory_given_back(),
         ):
             app.state.context = Context(
                 settings,
@@ -192,6 +196,7 @@ def serve(settings: Settings) -> None:
         server_header=False,
         proxy_headers=False,  # ours are read by ProxiesMiddleware
         timeout_keep_alive=settings.keep_alive_s,
+        backlog=BACKLOG,
         timeout_graceful_shutdown=int(settings.shutdown_timeout_s),
     )
     server = _Server(config, settings.shutdown_timeout_s)

@@ -2,15 +2,37 @@
 
 from typing import Any
 
-from fastapi import FastAPI
+from fastapi import FastAPI, Request, Response
+from fastapi.responses import JSONResponse
 
 from api.access.keyring import Keyring
+
+_MAX_PATHS = 8
 
 
 class DescribedApi(FastAPI):
     """FastAPI, with `state.keyring` set by the composition root."""
 
     _is_without_keys = False
+
+    def setup(self) -> None:
+        """Serve the OpenAPI: rendered once for each path under which a proxy shows the service, since it is large."""
+        rendered: dict[str, bytes] = {}
+        rendered_from: Any = None
+
+        async def answer(request: Request) -> Response:
+            nonlocal rendered_from
+            schema = self.openapi()
+            if schema is not rendered_from or len(rendered) > _MAX_PATHS:
+                rendered.clear()
+                rendered_from = schema
+            path = request.scope.get("root_path", "").rstrip("/")
+            if path not in rendered:
+                servers = {"servers": [{"url": path}, *schema.get("servers", [])]} if path else {}
+                rendered[path] = bytes(JSONResponse({**schema, **servers}).body)
+            return Response(rendered[path], media_type="application/json")
+
+        self.add_route(str(self.openapi_url), answer, include_in_schema=False)
 
     def openapi(self) -> dict[str, Any]:
         """The OpenAPI of the service as it is set up; built once, and again when the first key is added."""

@@ -24,9 +24,9 @@ from api.http.traffic import Traffic
 LINGER_S = 2.0
 # How long a connection that is being closed may take to send its last answer.
 CLOSING_S = 10.0
-# Requests that wait for the answer to the one before them on their connection, over all connections. Clients that send
-# so are rare, and one piece of the network can hold ten thousand.
-MAX_PIPELINED = 1_000
+# Requests that wait for the answer to the one before them, on one connection and on all. Clients that send so are rare,
+# and one piece of the network can hold ten thousand.
+MAX_AHEAD, MAX_AHEAD_IN_ALL = 128, 1_000
 MALFORMED, TOO_SLOW, URL_TOO_LONG, HEADERS_TOO_LARGE, TOO_MANY = 400, 408, 414, 431, 503
 
 
@@ -138,7 +138,7 @@ class BoundedProtocol(HttpToolsProtocol):
             self._answered = self.cycle
             return
         self.traffic.pipelined_count += 1
-        if self.traffic.pipelined_count > MAX_PIPELINED:
+        if len(self.pipeline) > MAX_AHEAD or self.traffic.pipelined_count > MAX_AHEAD_IN_ALL:
             self.abort()
             raise _RefusedError
 

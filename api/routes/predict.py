@@ -9,6 +9,7 @@ from api.http import errors, schemas
 from api.http.auth import admit
 from api.http.body import read_json_object, refuse_unknown_fields
 from api.http.echo import echo_of
+from api.http.json_values import MAX_VALUES
 from api.queue.judging import Item
 from shared.errors import KobertError, MalformedRequestError, TooLargeError
 from shared.options import parse_verdict_options
@@ -54,7 +55,8 @@ async def predict(request: Request) -> Response:
     """
     await admit(request, "predict")
     context = context_of(request)
-    body = await read_json_object(request, context.settings.max_body_bytes)
+    limits = context.settings
+    body = await read_json_object(request, limits.max_body_bytes, max(MAX_VALUES, 2 * limits.max_texts_per_request))
     refuse_unknown_fields(body, FIELDS)
     items = _items(body, context.settings.max_texts_per_request)
     options = context.judging.check_options(parse_verdict_options(body.get("strictness"), body.get("thresholds")))
