@@ -6,6 +6,7 @@ from typing import Annotated
 from fastapi import Depends, Request
 
 from api.jobs.service import JobService
+from api.policies.service import PolicyService
 from api.queue.dispatcher import Dispatcher
 from api.queue.fleet import Fleet
 from api.queue.judging import Judging
@@ -22,6 +23,7 @@ class Context:
     dispatcher: Dispatcher
     fleet: Fleet
     judging: Judging
+    policies: PolicyService
     publisher: Publisher
     jobs: JobService
     version: str

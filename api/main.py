@@ -27,8 +27,10 @@ from api.metrics.counters import ApiMetrics
 from api.metrics.gauges import LiveGauges
 from api.metrics.observation import ObservationMiddleware
 from api.queue.judging import Judging
+from api.policies.service import running_policies
 from api.queue.running import running_path
 from api.routes import docs, jobs, metrics, predict, status
+from api.routes import policies as policies_routes
 from api.store_watch import running_store_watch
 from shared.commands import kobert_command
 from shared.errors import EXIT_CONFIG, KobertError, PortInUseError, SettingsError
@@ -79,6 +81,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.include_router(docs.router)
     app.include_router(predict.router, dependencies=[Depends(require_scope("predict"))])
     app.include_router(jobs.router)
+    app.include_router(policies_routes.router)
     return app
 
 
@@ -102,6 +105,7 @@ def _lifespan(settings: Settings, redis_url: str) -> Callable[[FastAPI], Abstrac
             )
         async with (
             running_path(settings, redis_url) as path,
+            running_policies(settings, path.redis, path.fleet.check_options) as policies,
             running_jobs(settings, redis_url, path.publisher, path.fleet) as jobs_service,
             running_store_watch(settings, redis_url) as store_watch,
         ):
@@ -109,7 +113,8 @@ def _lifespan(settings: Settings, redis_url: str) -> Callable[[FastAPI], Abstrac
                 settings,
                 path.dispatcher,
                 path.fleet,
-                Judging(settings, path.dispatcher, path.fleet),
+                Judging(settings, path.dispatcher, path.fleet, policies.book),
+                policies,
                 path.publisher,
                 jobs_service,
                 app.version,

@@ -23,6 +23,7 @@ from shared.interpreter import freeze_startup_objects, shorten_switch_interval
 from shared.jobs.ledger import Ledger
 from shared.log import configure_logging, get_logger
 from shared.messages import TextItem
+from shared.policies.rules_store import RulesStore
 from shared.settings import Settings, load_settings
 from shared.store_check import require_fit_store
 from worker.bulk.runner import BulkRunner
@@ -32,10 +33,13 @@ from worker.inference.batcher import MicroBatcher
 from worker.inference.classifier import Classifier
 from worker.inference.engines.onnx import OnnxEngine
 from worker.inference.engines.protocol import Engine
+from worker.inference.stage import NoStage
 from worker.inference.tokenizer import BundleTokenizer
 from worker.inference.verdict import Judge
 from worker.metrics_server import MetricsServer
 from worker.replies import ReplyWriter
+from worker.rules.policies import PolicyRules
+from worker.rules.stage import PolicyStage
 from worker.tasks import register_jobs, register_predict
 from worker.watchdog import Watchdog
 
@@ -62,8 +66,12 @@ class Worker:
     metrics: WorkerMetrics
 
 
-def build_classifier(settings: Settings, engine_factory: EngineFactory = OnnxEngine) -> Classifier:
+def build_classifier(
+    settings: Settings, engine_factory: EngineFactory = OnnxEngine, redis: Redis | None = None
+) -> Classifier:
     """Load the model that `settings` names and start its model thread.
+
+    The rules of boards are read from `redis`; without one the model stands alone.
 
     Raises:
         ModelError: the model cannot be served.
@@ -79,7 +87,8 @@ def build_classifier(settings: Settings, engine_factory: EngineFactory = OnnxEng
         max_bulk_batch_tokens=min(settings.max_batch_tokens, settings.max_bulk_batch_tokens),
     )
     batcher.start()
-    return Classifier(bundle, tokenizer, batcher, judge)
+    stage = NoStage() if redis is None else PolicyStage(PolicyRules(RulesStore(redis)), bundle.config)
+    return Classifier(bundle, tokenizer, batcher, judge, stage)
 
 
 def build_worker(settings: Settings, engine_factory: EngineFactory = OnnxEngine) -> Worker:
@@ -92,10 +101,10 @@ def build_worker(settings: Settings, engine_factory: EngineFactory = OnnxEngine)
         raise SettingsError(
             f"REDIS_URL is not set; a worker needs the Redis that its api uses. {kobert_command('run')} starts both"
         )
-    classifier = build_classifier(settings, engine_factory)
     redis: Redis = Redis.from_url(
         settings.redis_url, socket_timeout=REDIS_TIMEOUT_S, socket_connect_timeout=REDIS_TIMEOUT_S
     )
+    classifier = build_classifier(settings, engine_factory, redis)
     worker_id = f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:6]}"
     heartbeat = HeartbeatWriter(redis, worker_id, classifier, settings)
     watchdog = Watchdog(classifier.batcher, heartbeat, redis, settings)

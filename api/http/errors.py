@@ -27,6 +27,7 @@ STATUS: Mapping[type[errors.KobertError], int] = {
     errors.ForbiddenError: 403,
     errors.NotFoundError: 404,
     errors.ConflictError: 409,
+    errors.PreconditionFailedError: 412,
     errors.UnsupportedMediaError: 415,
     errors.TooLargeError: 413,
     errors.OverloadedError: 429,

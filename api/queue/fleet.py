@@ -56,6 +56,11 @@ class Fleet:
         """How fast the live workers that take interactive texts are together, while they compute."""
         return sum(worker.throughput.texts_per_s for worker in self._interactive_workers())
 
+    @property
+    def revisions(self) -> str:
+        """Revisions of the models that interactive texts are read by, usually one; empty while there is none."""
+        return ",".join(sorted({worker.model.revision for worker in self._interactive_workers()}))
+
     def require_live_worker(self) -> None:
         """Check that a worker could answer.
 
