@@ -21,7 +21,9 @@ KobertError                     the base; has a machine-readable `code`
 │   ├── ConflictError           not in the state that the request needs
 │   │   └── PreconditionFailedError  not the version that the request names
 │   ├── TooLargeError           more bytes, texts or rows than a limit allows
+│   ├── LengthRequiredError     a key with a quota of bytes sends a body without its length
 │   └── OverloadedError         more in flight than a limit allows; try again later
+│       └── RateLimitedError    a key's quota, or an address's failed attempts, are used up for now
 ├── UnavailableError            the service cannot answer now
 │   ├── StoreUnavailableError   Redis does not answer
 │   ├── StoreFullError          Redis answers, and its memory is full
@@ -192,6 +194,20 @@ class OverloadedError(RequestError):
     def __init__(self, message: str, *, retry_after_s: int = 1) -> None:
         super().__init__(message)
         self.retry_after_s = retry_after_s
+
+
+class RateLimitedError(OverloadedError):
+    """Raised when a key has used up its quota, or an address has sent too many wrong keys; `code` says which."""
+
+    def __init__(self, message: str, *, retry_after_s: int, code: str = "quota_exceeded") -> None:
+        super().__init__(message, retry_after_s=retry_after_s)
+        self.code = code
+
+
+class LengthRequiredError(RequestError):
+    """Raised when a body must say its length before it is read."""
+
+    code = "length_required"
 
 
 class UnavailableError(KobertError):

@@ -1,4 +1,4 @@
-"""Every Redis key and queue name. All keys expire, except the queues and what people keep there: policies."""
+"""Every Redis key and queue name. All keys expire, except the queues and what people keep there: API keys, policies."""
 
 PREFIX = "kobert:"
 
@@ -23,6 +23,11 @@ JOB_WEBHOOKS = PREFIX + "jobs:webhooks"
 # Policies, which do not expire: a hash of their heads by name, and a counter that is the version of the last change.
 POLICIES = PREFIX + "policies"
 POLICIES_VERSION = PREFIX + "policies:version"
+
+# API keys: a hash of JSON records by id, and a number that every change raises. What was done with keys: a stream.
+ACCESS_KEYS = PREFIX + "access:keys"
+ACCESS_GENERATION = PREFIX + "access:generation"
+ACCESS_AUDIT = PREFIX + "access:audit"
 
 # Why the embedded store does not write to its disk for now; absent as long as it does.
 STORE_PAUSED = PREFIX + "store:paused"

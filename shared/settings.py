@@ -63,6 +63,8 @@ class Settings(BaseSettings):
 
     # Clients; without keys anybody may send requests
     api_keys: TextList | None = None
+    require_keys: bool = False
+    max_wrong_keys_per_minute: Annotated[int, Field(ge=1, le=6_000)] = 20
 
     # The model
     model: OptionalText = None

@@ -30,6 +30,7 @@ STATUS: Mapping[type[errors.KobertError], int] = {
     errors.PreconditionFailedError: 412,
     errors.UnsupportedMediaError: 415,
     errors.TooLargeError: 413,
+    errors.LengthRequiredError: 411,
     errors.OverloadedError: 429,
     errors.TextRejectedError: 422,
     errors.UnavailableError: 503,

@@ -9,7 +9,7 @@ import msgspec
 from api.jobs.service import JobService
 from api.jobs.view import show_job
 from api.queue.fleet import Fleet
-from shared.errors import KobertError, NotFoundError
+from shared.errors import KobertError, NotFoundError, UnauthorisedError
 from shared.jobs.records import Job
 
 LOOK_S = 0.5
@@ -49,6 +49,9 @@ async def progress_events(jobs: JobService, fleet: Fleet, job: Job, root_path: s
             job = await jobs.get(job.id, job.owner)
         except NotFoundError:
             yield b"event: deleted\ndata: {}\n\n"
+            return
+        except UnauthorisedError:
+            # The key was revoked meanwhile.
             return
         except KobertError:
             # The store is unreachable for a moment; the job still exists.

@@ -6,6 +6,7 @@ from typing import Any, Protocol, TypeVar
 
 from redis import Redis
 
+from api.access.keyring import Keyring
 from api.background import end_task
 from api.jobs.capacity import StoreCapacity
 from api.jobs.intake import JobIntake
@@ -41,8 +42,14 @@ class JobService:
     """
 
     def __init__(
-        self, settings: Settings, redis: Redis, announcer: Announcer, check_verdict_options: VerdictOptionsCheck
+        self,
+        settings: Settings,
+        redis: Redis,
+        announcer: Announcer,
+        check_verdict_options: VerdictOptionsCheck,
+        keyring: Keyring,
     ) -> None:
+        self._keyring = keyring
         self._settings = settings
         self._announcer = announcer
         self._ledger = Ledger(redis, settings)
@@ -113,7 +120,9 @@ class JobService:
 
         Raises:
             NotFoundError: no job has this id, or it belongs to another owner.
+            UnauthorisedError: the owner's key has been revoked since the request began.
         """
+        self._keyring.require_valid(owner)
         return await self.run(self._store.get, job_id, owner)
 
     async def page(self, owner: str, limit: int, after: str | None) -> tuple[list[Job], bool]:

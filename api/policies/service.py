@@ -5,7 +5,6 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
-import msgspec
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 

@@ -10,7 +10,7 @@ from fastapi.responses import StreamingResponse
 
 from api.context import Context, ContextDep
 from api.http import schemas
-from api.http.auth import OwnerDep
+from api.http.auth import CallerDep, OwnerDep
 from api.http.proxies import root_path_of
 from api.jobs.events import progress_events, wait_for_end
 from api.jobs.names import content_disposition
@@ -135,9 +135,10 @@ async def cancel_job(job_id: str, request: Request, owner: OwnerDep, context: Co
 @router.delete(
     "/jobs/{job_id}", summary="Delete a job for good", responses=schemas.error_replies(401, 403, 404, 422, 503)
 )
-async def delete_job(job_id: str, owner: OwnerDep, context: ContextDep) -> JobDeleted:
+async def delete_job(job_id: str, caller: CallerDep, context: ContextDep) -> JobDeleted:
     """Delete input and results, even while the job runs."""
-    await context.jobs.delete(job_id, owner)
+    await context.jobs.delete(job_id, caller.owner)
+    await context.audit.note(caller, "job.deleted", job_id)
     return JobDeleted(id=job_id, object="job", deleted=True)
 
 

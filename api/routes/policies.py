@@ -2,6 +2,7 @@
 
 import re
 from typing import Annotated, Any
+from urllib.parse import quote
 
 import msgspec
 from fastapi import APIRouter, Depends, Request, Response
@@ -64,7 +65,7 @@ async def put_policy(name: str, request: Request, principal: WriterDep, context:
     head, policy = await context.policies.get(name)
     headers = {"ETag": f'"{head.version}"'}
     if stored.is_new:
-        headers["Location"] = f"{root_path_of(request)}/policies/{name}"
+        headers["Location"] = f"{root_path_of(request)}/policies/{quote(name)}"
     return _json(show_policy(name, head, policy), headers, 201 if stored.is_new else 200)
 
 

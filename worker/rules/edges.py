@@ -74,21 +74,20 @@ def _ends_word(letters: Letters, at: int, end: int, *, apart: bool) -> bool:
     following = text[rest : rest + 1]
     if not following:
         return True
-    char = text[last]
     tail = _syllables_after(text, rest)
-    if tail and not _is_latin(char) and not char.isdecimal():
-        if apart:
-            return endings.may_follow_apart(tail)
-        return endings.may_follow(_shown(letters, at, end), tail)
+    if tail and not _is_latin(text[last]) and not text[last].isdecimal():
+        return endings.may_follow_apart(tail) if apart else endings.may_follow(_shown(letters, at, end), tail)
+    return _ends_by(text[last], text[rest : rest + 3])
+
+
+def _ends_by(char: str, rest: str) -> bool:
+    """Whether a word that ends in `char`, no Korean ending behind it, ends before `rest`."""
     if _is_loose(char):
-        return not _is_loose(following) or following in _LAUGHTER
+        return not _is_loose(rest[0]) or rest[0] in _LAUGHTER
     if _is_latin(char):
-        plural = next((length for length in (2, 1) if text[rest : rest + length].lower() in {"es", "s"}), 0)
-        following = text[rest + plural : rest + plural + 1]
-        return not following or not _is_latin(following)
-    if char.isdecimal():
-        return not following.isdecimal() and not following.isalpha()
-    return True
+        plural = next((len(ending) for ending in ("es", "s") if rest.lower().startswith(ending)), 0)
+        return len(rest) <= plural or not _is_latin(rest[plural])
+    return not char.isdecimal() or not rest[0].isalnum()
 
 
 def gaps_are_plausible(letters: Letters, at: int, end: int, breaks: frozenset[int]) -> tuple[bool, bool]:

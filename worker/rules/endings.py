@@ -8,27 +8,24 @@ import re
 from bundles.text.hangul import is_syllable, split_syllable
 
 # Particles by what they follow: {consonant|vowel} where the sound before decides, as in 이/가.
-_SUBJECT = "{이|가}"
-_AFTER_NOUN = (
-    _SUBJECT, "{은|는}", "{을|를}", "{과|와}", "{아|야}", "{으로|로}", "{으로서|로서}", "{으로써|로써}", "{이랑|랑}",
-    "{이나|나}", "{이든|든}", "{이든지|든지}", "{이며|며}", "{이라|라}", "{이란|란}", "{이라고|라고}", "{이라는|라는}",
-    "{이라도|라도}", "{이라서|라서}", "{이라면|라면}", "{이면|면}", "{이라니|라니}", "{이여|여}", "{이고|고}", "의", "에", "에게", "에게서", "에서",
-    "에다", "에다가", "께", "께서", "한테", "한테서", "더러", "보고", "하고", "도", "만", "만도", "까지", "부터", "조차",
-    "마저", "밖에", "처럼", "마냥", "대로", "만큼", "보다", "뿐", "씩", "커녕", "{은|는}커녕", "따위", "나부랭이", "급",
-    "같은", "같이", "같다", "같네", "같아", "같애", "같노", "같냐", "같고", "같지", "같은데", "같았다", "같은게",
-    "같은놈", "같은년", "같은새끼", "같은것", "같은것들", "같음",
-)  # fmt: skip
+_AFTER_NOUN_TEXT = """
+{이|가} {은|는} {을|를} {과|와} {아|야} {으로|로} {으로서|로서} {으로써|로써} {이랑|랑} {이나|나} {이든|든}
+{이든지|든지} {이며|며} {이라|라} {이란|란} {이라고|라고} {이라는|라는} {이라도|라도} {이라서|라서}
+{이라면|라면} {이면|면} {이라니|라니} {이여|여} {이고|고} 의 에 에게 에게서 에서 에다 에다가 께 께서 한테 한테서
+더러 보고 하고 도 만 만도 까지 부터 조차 마저 밖에 처럼 마냥 대로 만큼 보다 뿐 씩 커녕 {은|는}커녕 따위 나부랭이
+급 같은 같이 같다 같네 같아 같애 같노 같냐 같고 같지 같은데 같았다 같은게 같은놈 같은년 같은새끼 같은것 같은것들
+같음
+"""
 # The copula 이다, whose 이 falls away after a vowel.
-_COPULA = (
-    "다", "야", "네", "네요", "냐", "니", "니까", "지", "지만", "죠", "지요", "구나", "구만", "군", "군요", "로다", "ㅂ니다",
-    "라니까", "라고요", "라구", "라구요", "란다", "래", "래요", "랍니다", "었다", "었어", "었네", "었지", "었음",
-    "었는데", "었던", "거든", "거든요", "거나", "걸", "더라", "던데", "더니", "므로", "면", "면서", "어서", "에요", "어요",
-)  # fmt: skip
-_COPULA_WHOLE = (
-    "임", "인", "인데", "인데요", "인지", "인가", "인가요", "인거", "인걸", "인게", "인듯", "인줄", "인척", "일까", "일까요",
-    "일걸", "일뿐", "일듯", "일지도", "입니다", "입니까", "입니다만", "예요", "이에요", "에요", "였다", "였어", "였네", "였지",
-    "였던", "였음", "였는데", "이었다", "이었어", "이었네", "이었지", "이었던", "요", "이요", "이야", "야말로", "이야말로",
-)  # fmt: skip
+_COPULA_TEXT = """
+다 야 네 네요 냐 니 니까 지 지만 죠 지요 구나 구만 군 군요 로다  라니까 라고요 라구 라구요 란다 래 래요
+랍니다 었다 었어 었네 었지 었음 었는데 었던 거든 거든요 거나 걸 더라 던데 더니 므로 면 면서 어서 에요 어요
+"""
+_COPULA_WHOLE_TEXT = """
+임 인 인데 인데요 인지 인가 인가요 인거 인걸 인게 인듯 인줄 인척 일까 일까요 일걸 일뿐 일듯 일지도 입니다 입니까
+입니다만 예요 이에요 에요 였다 였어 였네 였지 였던 였음 였는데 이었다 이었어 이었네 이었지 이었던 요 이요 이야
+야말로 이야말로
+"""
 _PEOPLE = ("들", "놈", "년", "련", "새끼", "새키", "자식", "것", "거", "쟁이", "님", "씨")
 _VERBS = (
     "하(?:다|고|는|던|네|냐|니|자|지|면|며|려|러|게|기|세|시|십|도록|였|여|거|잖|구나|나|든|라)[가-힣]{0,4}",
@@ -51,15 +48,20 @@ _NUMERAL = re.compile(
 )
 
 
+_AFTER_NOUN = _AFTER_NOUN_TEXT.split()
+_COPULA = _COPULA_TEXT.split()
+_COPULA_WHOLE = _COPULA_WHOLE_TEXT.split()
+
+
 def _alternatives(particle: str, *, after_consonant: bool) -> str:
     return re.sub(r"\{(\w+)\|(\w+)\}", lambda found: found[1 if after_consonant else 2], particle)
 
 
 def _tail(*, after_consonant: bool) -> str:
-    copula = [f"이{ending}" for ending in _COPULA if "ㅂ" not in ending]
+    copula = [f"이{ending}" for ending in _COPULA]
     if not after_consonant:
-        copula += [ending for ending in _COPULA if len(ending) > 1 and "ㅂ" not in ending]
-        copula += ["다", "네", "냐", "니", "지", "죠", "군"]
+        copula += [ending for ending in _COPULA if len(ending) > 1]
+        copula += ["다", "네", "냐", "니", "죠"]  # not 지 nor 군: 게이지
     particles = [_alternatives(particle, after_consonant=after_consonant) for particle in _AFTER_NOUN]
     return "|".join(sorted({*particles, *copula, *_COPULA_WHOLE}, key=len, reverse=True))
 

@@ -1,8 +1,8 @@
 """Text as the letters that a reader sees: the form in which terms are looked for.
 
-Syllables are written as their jamo, so that 섹스, ㅅㅔㄱㅅㅡ and NFD are the same; full width, circled and look-alike letters
-are plain ones, accents are off, capitals small; what shows nothing is gone. Each character becomes its letters on its
-own, so a letter can be traced back to its character.
+Syllables are written as their jamo, so that 섹스, ㅅㅔㄱㅅㅡ and NFD are the same; full width, circled and look-alike
+letters are plain ones, accents are off, capitals small; what shows nothing is gone. Each character becomes its letters
+on its own, so a letter can be traced back to its character.
 """
 
 import re

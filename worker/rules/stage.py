@@ -87,4 +87,3 @@ def _without(text: str, ranges: Sequence[tuple[int, int]]) -> str:
 
 def _has_letters(text: str) -> bool:
     return any(unicodedata.category(char)[0] in "LNS" for char in text)
-

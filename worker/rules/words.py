@@ -58,7 +58,8 @@ class Words:
         self.terms = policy.entries
         self._by_letters: dict[str, list[Entry]] = {}
         self._by_sign: dict[str, list[Entry]] = {}
-        for entry in map(_entry, (*policy.deny, *policy.allow)):
+        terms: list[DeniedTerm | AllowedTerm] = [*policy.deny, *policy.allow]
+        for entry in map(_entry, terms):
             letters = letters_of(entry.term)
             if not letters:
                 self._by_sign.setdefault(fold(entry.term), []).append(entry)
