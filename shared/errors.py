@@ -20,6 +20,7 @@ KobertError                     the base; has a machine-readable `code`
 │   ├── NotFoundError           it does not exist, or belongs to another owner
 │   ├── ConflictError           not in the state that the request needs
 │   │   └── PreconditionFailedError  not the version that the request names
+│   ├── TooSlowError            the request did not come in time
 │   ├── TooLargeError           more bytes, texts or rows than a limit allows
 │   ├── LengthRequiredError     a key with a quota of bytes sends a body without its length
 │   └── OverloadedError         more in flight than a limit allows; try again later
@@ -184,6 +185,12 @@ class TooLargeError(RequestError):
     """Raised when a request has more bytes, texts or rows than a limit allows."""
 
     code = "too_large"
+
+
+class TooSlowError(RequestError):
+    """Raised when a request comes more slowly than a limit allows."""
+
+    code = "request_timeout"
 
 
 class OverloadedError(RequestError):

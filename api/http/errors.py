@@ -29,6 +29,7 @@ STATUS: Mapping[type[errors.KobertError], int] = {
     errors.ConflictError: 409,
     errors.PreconditionFailedError: 412,
     errors.UnsupportedMediaError: 415,
+    errors.TooSlowError: 408,
     errors.TooLargeError: 413,
     errors.LengthRequiredError: 411,
     errors.OverloadedError: 429,
