@@ -21,7 +21,7 @@ LEVELS = {
     "strict": dict.fromkeys(LABELS, 0.6),
 }
 TEXTS = [f"{number}번째 댓글" for number in range(40)]
-RULES = {
+RULES: dict[str, Any] = {
     "strictness": "strict",
     "thresholds": {"curse": 0.9},
     "labels": ["curse", "insult"],
@@ -90,7 +90,7 @@ def test_a_policy_is_shown_as_it_was_set_and_knows_its_version_and_its_author(st
     assert {field: shown[field] for field in ("strictness", "thresholds", "labels", "mask")} == {
         field: RULES[field] for field in ("strictness", "thresholds", "labels", "mask")
     }
-    assert shown["deny"] == [{"term": "멍청이", "label": "denied", "match": "word"}, RULES["deny"][1]]  # type: ignore[index]
+    assert shown["deny"] == [{"term": "멍청이", "label": "denied", "match": "word"}, RULES["deny"][1]]
     assert shown["allow"] == [{"term": "게이머", "match": "part"}]
     assert (shown["updated_by"], shown["counts"]) == ("everybody", {"deny": 2, "allow": 1})
     assert again.json() == shown
