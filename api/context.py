@@ -5,6 +5,7 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
+from api.corrections.service import CorrectionService
 from api.jobs.service import JobService
 from api.queue.dispatcher import Dispatcher
 from api.queue.fleet import Fleet
@@ -22,6 +23,7 @@ class Context:
     fleet: Fleet
     publisher: Publisher
     jobs: JobService
+    corrections: CorrectionService
     version: str
     started_at: float
     store_watch: StoreWatch

@@ -14,6 +14,7 @@ import uvicorn
 from fastapi import Depends, FastAPI
 
 from api.context import Context
+from api.corrections.service import running_corrections
 from api.http import cross_origin, errors
 from api.http.auth import owner_of_key, require_owner
 from api.http.openapi import DescribedApi
@@ -26,7 +27,7 @@ from api.metrics.counters import ApiMetrics
 from api.metrics.gauges import LiveGauges
 from api.metrics.observation import ObservationMiddleware
 from api.queue.running import running_path
-from api.routes import docs, jobs, metrics, predict, status
+from api.routes import corrections, docs, jobs, metrics, predict, status
 from api.store_watch import running_store_watch
 from shared.commands import kobert_command
 from shared.errors import EXIT_CONFIG, KobertError, PortInUseError, SettingsError
@@ -77,6 +78,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.include_router(docs.router)
     app.include_router(predict.router, dependencies=[Depends(require_owner)])
     app.include_router(jobs.router)
+    app.include_router(corrections.router)
     return app
 
 
@@ -101,6 +103,7 @@ def _lifespan(settings: Settings, redis_url: str) -> Callable[[FastAPI], Abstrac
         async with (
             running_path(settings, redis_url) as path,
             running_jobs(settings, redis_url, path.publisher, path.fleet) as jobs_service,
+            running_corrections(settings, redis_url, jobs_service.run) as corrections_service,
             running_store_watch(settings, redis_url) as store_watch,
         ):
             app.state.context = Context(
@@ -109,6 +112,7 @@ def _lifespan(settings: Settings, redis_url: str) -> Callable[[FastAPI], Abstrac
                 path.fleet,
                 path.publisher,
                 jobs_service,
+                corrections_service,
                 app.version,
                 time.time(),
                 store_watch,

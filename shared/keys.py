@@ -1,4 +1,4 @@
-"""Every Redis key and queue name. All keys except the queues expire."""
+"""Every Redis key and queue name. All keys expire, except the queues and what people keep there: corrections."""
 
 PREFIX = "kobert:"
 
@@ -19,6 +19,14 @@ JOB_TURNS = PREFIX + "jobs:turns"
 JOB_TURN_COUNTER = PREFIX + "jobs:turn-counter"
 JOBS_OPEN = PREFIX + "jobs:open"
 JOB_WEBHOOKS = PREFIX + "jobs:webhooks"
+
+# Corrections, which do not expire: hashes of records by id and of ids by text, a sorted set of ids by the version of
+# their last change, a hash with that version, and a sorted set of withdrawn ids (`shared/corrections`).
+CORRECTIONS = PREFIX + "corrections"
+CORRECTIONS_BY_TEXT = CORRECTIONS + ":by-text"
+CORRECTIONS_VERSIONS = CORRECTIONS + ":versions"
+CORRECTIONS_STATE = CORRECTIONS + ":state"
+CORRECTIONS_WITHDRAWN = CORRECTIONS + ":withdrawn"
 
 # Why the embedded store does not write to its disk for now; absent as long as it does.
 STORE_PAUSED = PREFIX + "store:paused"

@@ -113,7 +113,7 @@ class Table:
 
     def head(self) -> bytes:
         """The mark, and the names of the columns."""
-        header = [_defused(name) for name in self._header] if self._is_safe else self._header
+        header = [defused(name) for name in self._header] if self._is_safe else self._header
         return codecs.BOM_UTF8 + self._write([header])
 
     def lines(self, rows: Iterable[Numbered]) -> bytes:
@@ -137,7 +137,7 @@ class Table:
         else:
             cells = [""] * len(self._columns)
             cells[self._text_place()] = row.text or fields or ""
-        return [_defused(cell) for cell in cells] if self._is_safe else cells
+        return [defused(cell) for cell in cells] if self._is_safe else cells
 
     def raw_cells(self, row: Row) -> list[msgspec.Raw | str | None]:
         """The user's columns of a row, as they were sent."""
@@ -172,5 +172,6 @@ def _cell(value: msgspec.Raw) -> str:
     return "" if raw == b"null" else raw.decode()
 
 
-def _defused(cell: str) -> str:
+def defused(cell: str) -> str:
+    """The cell with an apostrophe before what a spreadsheet would run as a formula."""
     return "'" + cell if cell.startswith(_FORMULA_STARTS) else cell
