@@ -9,6 +9,7 @@ from api.corrections.service import CorrectionService
 from api.jobs.service import JobService
 from api.queue.dispatcher import Dispatcher
 from api.queue.fleet import Fleet
+from api.queue.judging import Judging
 from api.queue.publisher import Publisher
 from api.store_watch import StoreWatch
 from shared.settings import Settings
@@ -21,6 +22,7 @@ class Context:
     settings: Settings
     dispatcher: Dispatcher
     fleet: Fleet
+    judging: Judging
     publisher: Publisher
     jobs: JobService
     corrections: CorrectionService

@@ -28,7 +28,7 @@ class Limits:
 class Sender:
     """Who sends corrections, and when (Unix seconds)."""
 
-    owner: str
+    key_id: str
     now: int
 
 
@@ -75,7 +75,7 @@ def _checked(item: object, name: str, sender: Sender, limits: Limits) -> NewCorr
         policy=_policy(item.get("policy"), f"{prefix}policy"),
         note=_note(item.get("note"), f"{prefix}note"),
         created_at=sender.now,
-        created_by=sender.owner,
+        created_by=sender.key_id,
     )
 
 

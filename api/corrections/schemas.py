@@ -35,7 +35,7 @@ class CorrectionOut(BaseModel):
     policy: str | None
     note: str
     created_at: Annotated[int, Field(description="Unix seconds; of its last change")]
-    created_by: Annotated[str, Field(description="who sent it: the owner's id, which is no key")]
+    created_by: Annotated[str, Field(description="the id of the key that sent it, which gives no access")]
 
 
 class RefusedCorrection(BaseModel):

@@ -3,6 +3,7 @@
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 
+from api.access.principal import Principal
 from api.http.timing import Timing
 
 _current: ContextVar["RequestRecord | None"] = ContextVar("request_record", default=None)
@@ -12,6 +13,7 @@ _current: ContextVar["RequestRecord | None"] = ContextVar("request_record", defa
 class RequestRecord:
     """Filled in by the routes and the error handlers while the request is served."""
 
+    principal: Principal | None = None
     error_code: str | None = None
     classifications: list[str] = field(default_factory=list)
     text_errors: list[str] = field(default_factory=list)

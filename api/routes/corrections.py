@@ -4,9 +4,10 @@ import time
 from typing import Annotated
 
 import msgspec
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.responses import StreamingResponse
 
+from api.access.principal import Principal
 from api.context import Context, ContextDep
 from api.corrections.request import MANY, Limits, Sender, read_corrections
 from api.corrections.schemas import (
@@ -20,7 +21,7 @@ from api.corrections.schemas import (
 )
 from api.corrections.view import JsonLines, Table, show_correction
 from api.http import errors, schemas
-from api.http.auth import OwnerDep
+from api.http.auth import require_scope
 from api.http.body import read_json_object
 from api.http.proxies import root_path_of
 from shared.corrections.records import NewCorrection
@@ -28,6 +29,9 @@ from shared.corrections.store import Added
 from shared.errors import KobertError
 
 router = APIRouter(tags=["corrections"])
+
+# Whose texts they are does not matter: whoever may change what the service answers sees what was changed.
+EditorDep = Annotated[Principal, Depends(require_scope("policies"))]
 
 
 @router.post(
@@ -38,14 +42,14 @@ router = APIRouter(tags=["corrections"])
     responses={**schemas.error_replies(401, 403, 413, 415, 422, 503), 200: {"model": CorrectionOut | ManyResults}},
     openapi_extra={"requestBody": REQUEST_BODY},
 )
-async def add_corrections(request: Request, owner: OwnerDep, context: ContextDep) -> Response:
+async def add_corrections(request: Request, editor: EditorDep, context: ContextDep) -> Response:
     """Send `{"text": "…", "classification": "clean"}`: this text, disguises aside, is answered so from now on.
 
     201 for a new one, 200 where it replaces one of the same text and policy. `{"corrections": [{…}, …]}` takes several
-    at once, answered by 200 and `results` in their order. Every holder of a key sees the texts of corrections.
+    at once, answered by 200 and `results` in their order. Every key with the scope `policies` sees all corrections.
     """
     body = await read_json_object(request, context.settings.max_body_bytes)
-    outcomes = await _add(read_corrections(body, Sender(owner, int(time.time())), _limits(context)), context)
+    outcomes = await _add(read_corrections(body, Sender(editor.key_id, int(time.time())), _limits(context)), context)
     if all(isinstance(outcome, KobertError) for outcome in outcomes):
         raise outcomes[0]  # type: ignore[misc]  # the line above says that it is an error
     if MANY not in body and isinstance(outcomes[0], Added):
@@ -60,7 +64,7 @@ async def add_corrections(request: Request, owner: OwnerDep, context: ContextDep
     responses={**schemas.error_replies(401, 403, 404, 422, 503), 200: LIST_REPLY},
 )
 async def list_corrections(
-    _owner: OwnerDep, context: ContextDep, query: Annotated[CorrectionsQuery, Query()]
+    _editor: EditorDep, context: ContextDep, query: Annotated[CorrectionsQuery, Query()]
 ) -> Response:
     """A page in OpenAI's form: `data`, `has_more`, `first_id`, `last_id`. With `format=jsonl|csv` all as a file."""
     if query.format is not None:
@@ -84,7 +88,7 @@ async def list_corrections(
     response_model=CorrectionOut,
     responses=schemas.error_replies(401, 403, 404, 422, 503),
 )
-async def get_correction(correction_id: str, _owner: OwnerDep, context: ContextDep) -> Response:
+async def get_correction(correction_id: str, _editor: EditorDep, context: ContextDep) -> Response:
     """As it was sent, with who sent it and when."""
     return _json(show_correction(await context.corrections.get(correction_id)))
 
@@ -94,7 +98,7 @@ async def get_correction(correction_id: str, _owner: OwnerDep, context: ContextD
     summary="Withdraw a correction",
     responses=schemas.error_replies(401, 403, 404, 422, 503),
 )
-async def withdraw_correction(correction_id: str, _owner: OwnerDep, context: ContextDep) -> CorrectionDeleted:
+async def withdraw_correction(correction_id: str, _editor: EditorDep, context: ContextDep) -> CorrectionDeleted:
     """The model answers the text again, within a second."""
     await context.corrections.withdraw(correction_id)
     return CorrectionDeleted(id=correction_id, object="correction", deleted=True)

@@ -1,22 +1,16 @@
 """`POST /predict`: one text or several, answered while the caller waits."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-
 import msgspec
 from fastapi import APIRouter, Request, Response
 
-from api.context import Context, ContextDep
+from api.context import ContextDep
 from api.http import errors, schemas
 from api.http.body import read_json_object, refuse_unknown_fields
 from api.http.echo import echo_of
-from api.http.request_record import current_record
-from api.http.texts import check_text
-from api.http.timing import Stopwatch, Timing
-from shared.errors import KobertError, MalformedRequestError, TextRejectedError, TooLargeError
-from shared.messages import Answer
-from shared.options import VerdictOptions, parse_verdict_options
-from shared.verdict import Failure, Verdict
+from api.queue.judging import Item
+from shared.errors import KobertError, MalformedRequestError, TooLargeError
+from shared.options import parse_verdict_options
+from shared.verdict import Verdict
 
 router = APIRouter(tags=["predict"])
 
@@ -40,14 +34,6 @@ _REQUEST_BODY = {
 _encode = msgspec.json.Encoder().encode
 
 
-@dataclass(frozen=True, slots=True)
-class Item:
-    """One thing sent as a text: what it is, and what to call it in an error (`text`, `texts[3]`)."""
-
-    value: object
-    name: str
-
-
 @router.post(
     "/predict",
     summary="Classify one text or several",
@@ -67,16 +53,11 @@ async def predict(request: Request, context: ContextDep) -> Response:
     body = await read_json_object(request, context.settings.max_body_bytes)
     refuse_unknown_fields(body, FIELDS)
     items = _items(body, context.settings.max_texts_per_request)
-    options = _options(body, context)
-    stopwatch = Stopwatch()
-    outcomes, answers = await _judge(items, options, context)
-    if all(isinstance(outcome, KobertError) for outcome in outcomes):
-        raise outcomes[0]  # type: ignore[misc]  # the line above says that it is an error
-    timing = stopwatch.read(answers)
-    _note(outcomes, timing)
-    shown = [_encode_result(item, outcome) for item, outcome in zip(items, outcomes, strict=True)]
+    options = context.judging.check_options(parse_verdict_options(body.get("strictness"), body.get("thresholds")))
+    judged = await context.judging.judge(items, options)
+    shown = [_encode_result(item, outcome) for item, outcome in zip(items, judged.outcomes, strict=True)]
     content = b'{"results":[' + b",".join(shown) + b"]}" if "texts" in body else shown[0]
-    return Response(content, media_type="application/json", headers=timing.headers())
+    return Response(content, media_type="application/json", headers=judged.timing.headers())
 
 
 def _items(body: dict[str, object], max_texts: int) -> list[Item]:
@@ -95,47 +76,6 @@ def _items(body: dict[str, object], max_texts: int) -> list[Item]:
             param="texts",
         )
     return [Item(text, f"texts[{index}]") for index, text in enumerate(texts)]
-
-
-def _options(body: dict[str, object], context: Context) -> VerdictOptions | None:
-    options = parse_verdict_options(body.get("strictness"), body.get("thresholds"))
-    if options is not None:
-        context.fleet.check_options(options)
-    return options
-
-
-async def _judge(
-    items: Sequence[Item], options: VerdictOptions | None, context: Context
-) -> tuple[list[Verdict | KobertError], list[Answer]]:
-    """A verdict or an error for each item, and what the workers answered.
-
-    Items that are no texts are refused here; the others go to the workers.
-    """
-    outcomes: dict[int, Verdict | KobertError] = {}
-    texts: dict[int, str] = {}
-    for index, item in enumerate(items):
-        try:
-            texts[index] = check_text(item.value, item.name, context.settings.max_text_chars)
-        except TextRejectedError as error:
-            outcomes[index] = error
-    replies = await context.dispatcher.ask_workers(list(texts.values()), options) if texts else []
-    for index, reply in zip(texts, replies, strict=True):
-        outcomes[index] = _outcome(reply, items[index].name)
-    return [outcomes[index] for index in range(len(items))], [reply for reply in replies if isinstance(reply, Answer)]
-
-
-def _outcome(reply: Answer | KobertError, name: str) -> Verdict | KobertError:
-    if isinstance(reply, KobertError):
-        return reply
-    outcome = reply.outcome
-    return errors.from_worker(outcome, name) if isinstance(outcome, Failure) else outcome
-
-
-def _note(outcomes: Sequence[Verdict | KobertError], timing: Timing) -> None:
-    record = current_record()
-    record.timing = timing
-    record.classifications = [outcome.classification for outcome in outcomes if isinstance(outcome, Verdict)]
-    record.text_errors = [outcome.code for outcome in outcomes if isinstance(outcome, KobertError)]
 
 
 def _encode_result(item: Item, outcome: Verdict | KobertError) -> bytes:

@@ -11,7 +11,7 @@ _ID = re.compile(r"cor_([1-9][0-9]{0,14})")
 class NewCorrection(msgspec.Struct, frozen=True, kw_only=True):
     """What is stored of a correction; `policy` is the one it is for, None for all.
 
-    `created_by` is the owner who sent it, `created_at` Unix seconds.
+    `created_by` is the id of the key that sent it, `created_at` Unix seconds.
     """
 
     text: str
