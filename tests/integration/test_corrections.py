@@ -1,4 +1,4 @@
-"""Corrections through real processes: what is put right is answered so, everywhere and at once, until it is withdrawn."""
+"""Corrections through real processes: what was put right is answered so, everywhere, until it is withdrawn."""
 
 import csv
 import io
