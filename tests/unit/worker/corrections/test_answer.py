@@ -3,7 +3,6 @@ import pytest
 from bundles.format import BundleConfig
 from worker.corrections.answer import CorrectedVerdicts
 
-
 CONFIG = BundleConfig(
     format_version=1,
     name="m",
