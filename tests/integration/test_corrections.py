@@ -1,5 +1,6 @@
 """Corrections through real processes: what was put right is answered so, everywhere, until it is withdrawn."""
 
+import contextlib
 import csv
 import io
 import json
@@ -11,7 +12,8 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.support.stack import Stack, running_stack
+from tests.support.echo import LABELS
+from tests.support.stack import Stack, running_stack, wait_until
 
 pytestmark = pytest.mark.integration
 
@@ -150,3 +152,88 @@ def test_what_is_not_there_is_404(client: httpx.Client, wrong: str) -> None:
     for answer in (client.get(f"/corrections/{wrong}"), client.delete(f"/corrections/{wrong}")):
         assert answer.status_code == 404
         assert answer.json()["error"]["param"] == "correction_id"
+
+
+def answer_to(client: httpx.Client, text: str) -> dict[str, Any]:
+    return client.post("/predict", json={"text": text}).json()
+
+
+def is_corrected(client: httpx.Client, text: str) -> bool:
+    return answer_to(client, text).get("corrected", False)
+
+
+def test_a_corrected_text_is_answered_so_in_any_disguise_until_it_is_withdrawn(client: httpx.Client) -> None:
+    text = "너 진짜 뿡뿡이 같아"
+    before = answer_to(client, text)
+    made = correct(client, text, "insult")
+    wait_until(lambda: is_corrected(client, text), "the corrected answer")
+
+    for same in (text, "너진짜 뿡.뿡.이 같아!!", "너 진짜 ㅃㅜㅇ뿡이 같아"):
+        assert answer_to(client, same) == {
+            "text": same,
+            "classification": "insult",
+            "confidence": 1.0,
+            "scores": {"insult": 1.0, "clean": 0.0, "curse": 0.0, "hate": 0.0},
+            "labels": ["insult"],
+            "windows": 1,
+            "corrected": True,
+        }
+    assert "corrected" not in answer_to(client, "너 진짜 뿡뿡이 같지 않아")
+    client.delete(f"/corrections/{made['id']}")
+    wait_until(lambda: answer_to(client, text) == before, "the model's own answer")
+
+
+def test_rows_of_a_job_are_answered_as_corrected_and_say_so(client: httpx.Client) -> None:
+    correct(client, "뿡뿡이", "insult")
+    wait_until(lambda: is_corrected(client, "뿡뿡이"), "the corrected answer")
+    sent = {"items": [{"id": number, "text": text} for number, text in enumerate(["뿡.뿡.이", "다른 글", "뿡뿡이!"])]}
+    job = client.post("/jobs", json=sent).json()
+    assert client.get(f"/jobs/{job['id']}", params={"wait": 30}).json()["status"] == "completed"
+
+    lines = client.get(f"/jobs/{job['id']}/results", params={"format": "jsonl"}).text.splitlines()
+    rows = [json.loads(line) for line in lines]
+    assert [(row["classification"], row.get("corrected")) for row in rows[::2]] == [("insult", True)] * 2
+    assert "corrected" not in rows[1]
+    table = client.get(f"/jobs/{job['id']}/results", params={"format": "csv"}).content.decode("utf-8-sig")
+    assert [row["corrected"] for row in csv.DictReader(io.StringIO(table))] == ["true", "", "true"]
+
+
+def said(client: httpx.Client, other: httpx.Client, text: str) -> set[str]:
+    """What either API answers, asked so often that each worker has its turn."""
+    return {answer_to(one, text)["classification"] for _ in range(10) for one in (client, other)}
+
+
+def test_what_one_api_took_the_other_one_and_both_workers_answer(stack: Stack, client: httpx.Client) -> None:
+    model = answer_to(client, "뿡뿡이")["classification"]
+    right = next(label for label in LABELS if label != model)
+    stack.add_worker()
+    with httpx.Client(base_url=stack.add_api()) as other:
+        wait_until(lambda: other.get("/ready").json().get("workers") == 2, "a second API that knows two workers")
+        made = correct(other, "뿡뿡이", right)
+        wait_until(lambda: said(client, other, "뿡뿡이") == {right}, "one answer of all")
+        other.delete(f"/corrections/{made['id']}")
+        wait_until(lambda: said(client, other, "뿡뿡이") == {model}, "the model's answer of all")
+
+
+def test_a_killed_store_still_has_them_and_a_worker_that_was_away_catches_up(
+    stack: Stack, client: httpx.Client
+) -> None:
+    first = correct(client, "뿡뿡이", "insult")
+    away, stays = stack.workers[0], stack.add_worker()
+    stack.wait_ready(len(stack.workers))
+    away.kill()
+    stack.store.kill()
+    stack.start_store()
+    wait_until(lambda: is_up(client, "/ready"), "the way back to the store")
+    correct(client, "뽕뽕이", "hate")
+    assert client.get(f"/corrections/{first['id']}").json() == first
+    away.start()
+    for worker in {*stack.workers, stays} - {away}:
+        worker.kill()
+    assert [answer_to(client, text).get("corrected") for text in ("뿡.뿡.이", "뽕뽕이")] == [True, True]
+
+
+def is_up(client: httpx.Client, path: str) -> bool:
+    with contextlib.suppress(httpx.TransportError):
+        return client.get(path).status_code == 200
+    return False
