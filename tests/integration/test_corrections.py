@@ -5,17 +5,21 @@ import csv
 import io
 import json
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+from click.testing import CliRunner, Result
 
+from cli.main import kobert as command
 from tests.support.echo import LABELS
 from tests.support.stack import Stack, running_stack, wait_until
 
 pytestmark = pytest.mark.integration
+
+Kobert = Callable[..., Result]
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +35,7 @@ def stack(echo_bundle: Path) -> Iterator[Stack]:
 @pytest.fixture
 def client(stack: Stack) -> Iterator[httpx.Client]:
     """A client of a service without corrections."""
-    with httpx.Client(base_url=stack.url) as client:
+    with httpx.Client(base_url=stack.url, timeout=60) as client:
         yield client
         while found := client.get("/corrections", params={"limit": 100}).json()["data"]:
             for one in found:
@@ -41,7 +45,8 @@ def client(stack: Stack) -> Iterator[httpx.Client]:
 def correct(client: httpx.Client, text: str, classification: str = "hate", **fields: Any) -> dict[str, Any]:
     response = client.post("/corrections", json={"text": text, "classification": classification, **fields})
     assert response.status_code in {200, 201}, response.text
-    return response.json()
+    made: dict[str, Any] = response.json()
+    return made
 
 
 def test_a_correction_is_shown_as_it_was_sent(client: httpx.Client) -> None:
@@ -155,11 +160,12 @@ def test_what_is_not_there_is_404(client: httpx.Client, wrong: str) -> None:
 
 
 def answer_to(client: httpx.Client, text: str) -> dict[str, Any]:
-    return client.post("/predict", json={"text": text}).json()
+    answer: dict[str, Any] = client.post("/predict", json={"text": text}).json()
+    return answer
 
 
 def is_corrected(client: httpx.Client, text: str) -> bool:
-    return answer_to(client, text).get("corrected", False)
+    return bool(answer_to(client, text).get("corrected"))
 
 
 def test_a_corrected_text_is_answered_so_in_any_disguise_until_it_is_withdrawn(client: httpx.Client) -> None:
@@ -207,12 +213,77 @@ def test_what_one_api_took_the_other_one_and_both_workers_answer(stack: Stack, c
     model = answer_to(client, "뿡뿡이")["classification"]
     right = next(label for label in LABELS if label != model)
     stack.add_worker()
-    with httpx.Client(base_url=stack.add_api()) as other:
+    with httpx.Client(base_url=stack.add_api(), timeout=60) as other:
         wait_until(lambda: other.get("/ready").json().get("workers") == 2, "a second API that knows two workers")
         made = correct(other, "뿡뿡이", right)
         wait_until(lambda: said(client, other, "뿡뿡이") == {right}, "one answer of all")
         other.delete(f"/corrections/{made['id']}")
         wait_until(lambda: said(client, other, "뿡뿡이") == {model}, "the model's answer of all")
+
+
+@pytest.fixture
+def kobert(stack: Stack) -> Kobert:
+    """Run `kobert corrections …` against the stack."""
+
+    def run(*words: str) -> Result:
+        return CliRunner().invoke(command, ["corrections", "--url", stack.url, *words])
+
+    return run
+
+
+def test_the_command_adds_lists_exports_and_withdraws(client: httpx.Client, kobert: Kobert, tmp_path: Path) -> None:
+    added = kobert("add", "뿡뿡이", "--as", "insult", "--note", "우리 판의 욕")
+    assert added.exit_code == 0, added.stderr
+    made = added.stdout.split()[0]
+    listed = kobert("list").stdout.splitlines()
+    assert listed[0].split() == ["ID", "CLASSIFICATION", "POLICY", "CREATED", "TEXT", "NOTE"]
+    assert listed[1].startswith(made)
+    assert listed[1].endswith("뿡뿡이  우리 판의 욕")
+
+    exported = tmp_path / "mine.csv"
+    assert kobert("export", "-o", str(exported)).exit_code == 0
+    assert exported.read_bytes().startswith(b"\xef\xbb\xbftext,classification,")
+    assert kobert("delete", made).stdout == f"{made} withdrawn\n"
+    assert client.get("/corrections").json()["data"] == []
+    assert "there is no correction" in kobert("delete", made).stderr
+
+    again = kobert("import", str(exported), "--column", "classification", "--note-column", "note")
+    assert again.stdout == "1 corrections taken, 0 rows left as they are\n"
+    (one,) = client.get("/corrections").json()["data"]
+    assert (one["text"], one["classification"], one["note"]) == ("뿡뿡이", "insult", "우리 판의 욕")
+
+
+def test_a_file_of_verdicts_that_was_sent_back_is_taken(client: httpx.Client, kobert: Kobert, tmp_path: Path) -> None:
+    file = tmp_path / "verdicts.csv"
+    file.write_text(
+        "id,댓글,classification,confidence,labels,error,should_be\n"
+        "1,뿡뿡이 같은,clean,0.9,clean,,insult\n"
+        "2,좋은 글,clean,0.9,clean,,\n"
+        "3,그대로인 글,hate,0.9,hate,,hate\n"
+        '4,"두 줄\n글",hate,0.9,hate,,clean\n'
+        "5,틀린 라벨,hate,0.9,hate,,욕설\n"
+        "6,,,,,empty_text: text is empty,hate\n",
+        encoding="cp949",
+    )
+    done = kobert("import", str(file), "--note", "7월 검수")
+    assert done.exit_code == 3
+    assert done.stdout == "2 corrections taken, 2 refused, 2 rows left as they are\n"
+    refused = done.stderr.splitlines()
+    assert refused[0].startswith("line 8: ")
+    assert refused[1] == "line 7: classification must be one of clean, curse, insult, hate; not '욕설'"
+    found = client.get("/corrections").json()["data"]
+    assert {(one["text"], one["classification"], one["note"]) for one in found} == {
+        ("뿡뿡이 같은", "insult", "7월 검수"),
+        ("두 줄\n글", "clean", "7월 검수"),
+    }
+
+
+def test_a_file_without_the_column_is_refused_with_those_that_it_has(kobert: Kobert, tmp_path: Path) -> None:
+    file = tmp_path / "verdicts.csv"
+    file.write_text("text,classification\n가,clean\n")
+    done = kobert("import", str(file))
+    assert done.exit_code == 1
+    assert "--column should_be: there is no such column; there are 1 'text', 2 'classification'" in done.stderr
 
 
 def test_a_killed_store_still_has_them_and_a_worker_that_was_away_catches_up(
@@ -230,7 +301,8 @@ def test_a_killed_store_still_has_them_and_a_worker_that_was_away_catches_up(
     away.start()
     for worker in {*stack.workers, stays} - {away}:
         worker.kill()
-    assert [answer_to(client, text).get("corrected") for text in ("뿡.뿡.이", "뽕뽕이")] == [True, True]
+    both = ("뿡.뿡.이", "뽕뽕이")
+    wait_until(lambda: all(is_corrected(client, text) for text in both), "the answers of the worker that was away")
 
 
 def is_up(client: httpx.Client, path: str) -> bool:

@@ -1,6 +1,6 @@
 """The corrections in force, as a worker looks them up: hashes of texts, and no text.
 
-One takes about 150 bytes (`python -m bench.corrections`), so MAX_CORRECTIONS bounds what a worker holds.
+One takes about 100 bytes (`python -m bench.corrections`), so MAX_CORRECTIONS bounds what a worker holds.
 """
 
 import hashlib
