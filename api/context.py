@@ -5,6 +5,7 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
+from api.access.audit_log import AuditLog
 from api.corrections.service import CorrectionService
 from api.jobs.service import JobService
 from api.queue.dispatcher import Dispatcher
@@ -29,11 +30,18 @@ class Context:
     version: str
     started_at: float
     store_watch: StoreWatch
+    audit: AuditLog
 
 
-def _context_of(request: Request) -> Context:
+def context_of(request: Request) -> Context:
+    """The parts of the process that serves `request`."""
     context: Context = request.app.state.context
     return context
 
 
-ContextDep = Annotated[Context, Depends(_context_of)]
+async def _provide_context(request: Request) -> Context:
+    # A dependency that is not async would send every request through a thread.
+    return context_of(request)
+
+
+ContextDep = Annotated[Context, Depends(_provide_context)]

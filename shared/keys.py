@@ -1,4 +1,4 @@
-"""Every Redis key and queue name. All keys expire, except the queues and what people keep there: corrections."""
+"""Every Redis key and queue name. All keys expire, except the queues, the API keys and corrections."""
 
 PREFIX = "kobert:"
 
@@ -27,6 +27,11 @@ CORRECTIONS_BY_TEXT = CORRECTIONS + ":by-text"
 CORRECTIONS_VERSIONS = CORRECTIONS + ":versions"
 CORRECTIONS_STATE = CORRECTIONS + ":state"
 CORRECTIONS_WITHDRAWN = CORRECTIONS + ":withdrawn"
+
+# API keys: a hash of JSON records by id, and a number that every change raises. What was done with keys: a stream.
+ACCESS_KEYS = PREFIX + "access:keys"
+ACCESS_GENERATION = PREFIX + "access:generation"
+ACCESS_AUDIT = PREFIX + "access:audit"
 
 # Why the embedded store does not write to its disk for now; absent as long as it does.
 STORE_PAUSED = PREFIX + "store:paused"

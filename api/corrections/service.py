@@ -10,10 +10,7 @@ from api.corrections.view import Export
 from shared.corrections.records import Correction, NewCorrection
 from shared.corrections.store import Added, CorrectionStore, Limit
 from shared.errors import KobertError, NotFoundError, TooLargeError
-from shared.log import get_logger
 from shared.settings import Settings
-
-log = get_logger(__name__)
 
 REDIS_TIMEOUT_S = 5
 CONNECT_TIMEOUT_S = 2
@@ -36,10 +33,6 @@ class CorrectionService:
         """Store each, in place of one for the same text and policy; or say why there is no room for it."""
         limits = (self._settings.max_corrections, self._settings.max_corrections_bytes)
         outcomes: list[Added | Limit] = await self._run(self._store.add, new, *limits)
-        added = [outcome for outcome in outcomes if isinstance(outcome, Added)]
-        if added:
-            ids = [outcome.correction.id for outcome in added]
-            log.info("corrections_added", added=len(added), first_id=ids[0], last_id=ids[-1])
         return [outcome if isinstance(outcome, Added) else self._no_room(outcome) for outcome in outcomes]
 
     async def get(self, correction_id: str, param: str = "correction_id") -> Correction:
@@ -61,8 +54,7 @@ class CorrectionService:
         Raises:
             NotFoundError: as `get`.
         """
-        if await self._run(self._store.remove, await self.get(correction_id)):
-            log.info("correction_withdrawn", id=correction_id)
+        await self._run(self._store.remove, await self.get(correction_id))
 
     async def page(self, limit: int, after: str | None) -> tuple[list[Correction], bool]:
         """Up to `limit`, the last changed first, starting after the one with the id `after`; and whether more follow.

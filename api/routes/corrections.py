@@ -52,6 +52,9 @@ async def add_corrections(request: Request, editor: EditorDep, context: ContextD
     outcomes = await _add(read_corrections(body, Sender(editor.key_id, int(time.time())), _limits(context)), context)
     if all(isinstance(outcome, KobertError) for outcome in outcomes):
         raise outcomes[0]  # type: ignore[misc]  # the line above says that it is an error
+    if ids := [outcome.correction.id for outcome in outcomes if isinstance(outcome, Added)]:
+        target = ids[0] if len(ids) == 1 else f"{ids[0]} and {len(ids) - 1:,} more"
+        await context.audit.note(editor, "correction.added", target)
     if MANY not in body and isinstance(outcomes[0], Added):
         return _show_one(request, outcomes[0])
     return _json({"results": [_show(outcome, f"{MANY}[{at}]") for at, outcome in enumerate(outcomes)]})
@@ -98,9 +101,10 @@ async def get_correction(correction_id: str, _editor: EditorDep, context: Contex
     summary="Withdraw a correction",
     responses=schemas.error_replies(401, 403, 404, 422, 503),
 )
-async def withdraw_correction(correction_id: str, _editor: EditorDep, context: ContextDep) -> CorrectionDeleted:
+async def withdraw_correction(correction_id: str, editor: EditorDep, context: ContextDep) -> CorrectionDeleted:
     """The model answers the text again, within a second."""
     await context.corrections.withdraw(correction_id)
+    await context.audit.note(editor, "correction.withdrawn", correction_id)
     return CorrectionDeleted(id=correction_id, object="correction", deleted=True)
 
 
