@@ -16,6 +16,7 @@ from fastapi import Depends, FastAPI
 from api.access.attempts import FailedAttempts
 from api.access.audit_log import AuditLog
 from api.access.keyring import Keyring
+from api.access.quotas import Quotas
 from api.access.running import refreshed_keyring
 from api.context import Context
 from api.http import cross_origin, errors
@@ -110,11 +111,12 @@ def _lifespan(settings: Settings, redis_url: str) -> Callable[[FastAPI], Abstrac
             running_jobs(settings, redis_url, path.publisher, path.fleet, app.state.keyring) as jobs_service,
             running_store_watch(settings, redis_url) as store_watch,
         ):
+            app.state.quotas = quotas = Quotas(path.redis)
             app.state.context = Context(
                 settings,
                 path.dispatcher,
                 path.fleet,
-                Judging(settings, path.dispatcher, path.fleet),
+                Judging(settings, path.dispatcher, path.fleet, quotas),
                 path.publisher,
                 jobs_service,
                 app.version,

@@ -12,6 +12,7 @@ from api.jobs.capacity import StoreCapacity
 from api.jobs.intake import JobIntake
 from api.jobs.job_store import JobStore
 from api.jobs.options import VerdictOptionsCheck
+from api.jobs.room import JobRoom
 from api.jobs.threads import JobThreads
 from api.jobs.webhook_queue import WebhookQueue
 from api.jobs.writer import JobWriter
@@ -53,8 +54,9 @@ class JobService:
         self._settings = settings
         self._announcer = announcer
         self._ledger = Ledger(redis, settings)
-        self._writer = JobWriter(redis, settings)
-        self._capacity = StoreCapacity(redis, settings)
+        room = JobRoom(settings, keyring)
+        self._writer = JobWriter(redis, settings, room)
+        self._capacity = StoreCapacity(redis, settings, room)
         self._store = JobStore(redis, settings)
         self._webhooks = WebhookQueue(redis, self._store)
         self._intake = JobIntake(settings, self._writer, self._capacity, check_verdict_options)
@@ -81,14 +83,14 @@ class JobService:
         if not self._connected:
             raise StoreUnavailableError("the job ledger is not connected yet; try again shortly")
 
-    async def require_room(self) -> None:
-        """Check that another job may begin.
+    async def require_room(self, owner: str) -> None:
+        """Check that another job of `owner` may begin.
 
         Raises:
-            OverloadedError: too many jobs are open, or the store is nearly full.
+            OverloadedError: too many jobs are open, of all or of this owner, or the store is nearly full.
             DiskFullError: the store would keep the job in memory alone.
         """
-        await self.run(self._capacity.require_room)
+        await self.run(self._capacity.require_room, owner)
 
     async def submit(self, request: UploadRequest, body: Body) -> str:
         """Make a job of an upload and wake the workers; returns its id.

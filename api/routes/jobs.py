@@ -63,7 +63,7 @@ async def create_job(request: Request, owner: OwnerDep, context: ContextDep) -> 
         return _accepted(request, known, context, {"Idempotent-Replayed": "true"})
     _check_declared_size(request, context.settings.max_job_bytes)
     context.store_watch.require_fit()
-    await context.jobs.require_room()
+    await context.jobs.require_room(owner)
     upload = UploadRequest(owner, request.headers.get("content-type", ""), dict(request.query_params), digest)
     settings = context.settings
     body = BodyPull(request.stream(), max_bytes=settings.max_job_bytes, stall_s=settings.upload_stall_s)
