@@ -21,11 +21,13 @@ from api.access.running import refreshed_keyring
 from api.context import Context
 from api.http import cross_origin, errors
 from api.http.auth import require_scope
+from api.http.bodies import BodyFaultsMiddleware
 from api.http.openapi import DescribedApi
 from api.http.origins import OriginsMiddleware
 from api.http.protocol import HeadLimits, bounded_protocol
 from api.http.proxies import ProxiesMiddleware
 from api.http.request_id import RequestIdMiddleware
+from api.http.traffic import Traffic, traffic_limits
 from api.jobs.running import running_jobs
 from api.metrics.counters import ApiMetrics
 from api.metrics.gauges import LiveGauges
@@ -90,6 +92,7 @@ def create_app(settings: Settings) -> FastAPI:
 
 def _add_middleware(app: FastAPI, settings: Settings) -> None:
     """From the innermost to the outermost: the log line has the request's id, and the host is checked as it came."""
+    app.add_middleware(BodyFaultsMiddleware)
     cross_origin.install(app, settings.cors_origins)
     app.add_middleware(ProxiesMiddleware, trusted=settings.trusted_proxies, root_path=settings.root_path)
     app.add_middleware(
@@ -183,7 +186,9 @@ def serve(settings: Settings) -> None:
     shorten_switch_interval()
     config = uvicorn.Config(
         create_app(settings),
-        http=bounded_protocol(HeadLimits(settings.max_header_bytes, settings.max_headers)),
+        http=bounded_protocol(
+            HeadLimits(settings.max_header_bytes, settings.max_headers), Traffic(traffic_limits(settings))
+        ),
         log_config=None,
         access_log=False,
         server_header=False,

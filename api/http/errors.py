@@ -28,6 +28,7 @@ STATUS: Mapping[type[errors.KobertError], int] = {
     errors.NotFoundError: 404,
     errors.ConflictError: 409,
     errors.UnsupportedMediaError: 415,
+    errors.TooSlowError: 408,
     errors.TooLargeError: 413,
     errors.LengthRequiredError: 411,
     errors.OverloadedError: 429,
