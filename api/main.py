@@ -16,6 +16,7 @@ from fastapi import Depends, FastAPI
 from api.access.attempts import FailedAttempts
 from api.access.audit_log import AuditLog
 from api.access.keyring import Keyring
+from api.access.quotas import Quotas
 from api.access.running import refreshed_keyring
 from api.context import Context
 from api.corrections.service import running_corrections
@@ -116,11 +117,12 @@ def _lifespan(settings: Settings, redis_url: str) -> Callable[[FastAPI], Abstrac
             running_corrections(settings, redis_url, jobs_service.run) as corrections_service,
             running_store_watch(settings, redis_url) as store_watch,
         ):
+            app.state.quotas = quotas = Quotas(path.redis)
             app.state.context = Context(
                 settings,
                 path.dispatcher,
                 path.fleet,
-                Judging(settings, path.dispatcher, path.fleet),
+                Judging(settings, path.dispatcher, path.fleet, quotas),
                 path.publisher,
                 jobs_service,
                 corrections_service,

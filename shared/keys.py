@@ -62,6 +62,11 @@ def jobs_of(owner: str) -> str:
     return f"{PREFIX}jobs:of:{owner}"
 
 
+def quota(key_id: str, rate: str) -> str:
+    """When the token bucket of one rate of an API key is full again."""
+    return f"{PREFIX}access:quota:{key_id}:{rate}"
+
+
 def idempotency(owner: str, digest: str) -> str:
     """The id of the job made with one Idempotency-Key, whose sha256 is `digest`."""
     return f"{PREFIX}jobs:idempotency:{owner}:{digest}"
