@@ -6,6 +6,7 @@ from typing import Annotated
 from fastapi import Depends, Request
 
 from api.access.audit_log import AuditLog
+from api.corrections.service import CorrectionService
 from api.jobs.service import JobService
 from api.policies.service import PolicyService
 from api.queue.dispatcher import Dispatcher
@@ -27,6 +28,7 @@ class Context:
     policies: PolicyService
     publisher: Publisher
     jobs: JobService
+    corrections: CorrectionService
     version: str
     started_at: float
     store_watch: StoreWatch

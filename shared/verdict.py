@@ -57,7 +57,8 @@ class Verdict(msgspec.Struct, frozen=True):
     `classification` is the one word to act on and `confidence` its score; `scores` has every label, highest first (of a
     stored result: in the order of the model's labels); `labels` are those that count; `windows` is how many pieces a
     long text was read in. `spans` and `masked`, a copy of the text with its spans hidden, are there if asked for.
-    With a policy come `matches`, its entries that fired, and `policy`; `details` if asked for.
+    With a policy come `matches`, its entries that fired, and `policy`; `details` if asked for. `corrected` is there,
+    and true, where a person's correction is the answer.
     """
 
     classification: str
@@ -70,6 +71,7 @@ class Verdict(msgspec.Struct, frozen=True):
     matches: list[Match] | msgspec.UnsetType = msgspec.UNSET
     policy: PolicyVersion | msgspec.UnsetType = msgspec.UNSET
     details: Details | msgspec.UnsetType = msgspec.UNSET
+    corrected: bool | msgspec.UnsetType = msgspec.UNSET
 
 
 class Failure(msgspec.Struct, frozen=True, array_like=True):

@@ -116,6 +116,7 @@ class PredictionOut(BaseModel):
     matches: Annotated[list[MatchOut] | None, Field(description="with `policy`: its entries that fired")] = None
     policy: Annotated[PolicyVersionOut | None, Field(description="with `policy`: the version that judged")] = None
     details: Annotated[DetailsOut | None, Field(description="with `details`: what the verdict rests on")] = None
+    corrected: Annotated[bool | None, Field(description="there, and true, where a correction is the answer")] = None
 
 
 class ErrorOut(BaseModel):

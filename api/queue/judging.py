@@ -9,6 +9,7 @@ from urllib.parse import quote
 
 import msgspec
 
+from api.access.quotas import Quotas
 from api.http import errors
 from api.http.request_record import current_record
 from api.http.texts import check_text
@@ -52,7 +53,10 @@ class Judged:
 class Judging:
     """One per API process. The same text with the same options gets the same verdict, whichever route it came by."""
 
-    def __init__(self, settings: Settings, dispatcher: Dispatcher, fleet: Fleet, policies: PolicyBook) -> None:
+    def __init__(
+        self, settings: Settings, dispatcher: Dispatcher, fleet: Fleet, quotas: Quotas, policies: PolicyBook
+    ) -> None:
+        self._quotas = quotas
         self._settings = settings
         self._dispatcher = dispatcher
         self._fleet = fleet
@@ -76,7 +80,9 @@ class Judging:
 
         Raises:
             KobertError: the error of the first item, when no item has a verdict.
-            UnavailableError, OverloadedError: no worker could answer, or too much is in flight.
+            UnavailableError, OverloadedError: no worker could answer, too much is in flight, or the key's texts are
+                used up.
+            TooLargeError: more texts than the key may have in a minute.
         """
         stopwatch = Stopwatch()
         outcomes, answers = await self._outcomes(items, options)
@@ -99,11 +105,17 @@ class Judging:
             except TextRejectedError as error:
                 outcomes[index] = error
         policy = None if options is None else options.policy
+        await self._charge(len(texts))
         replies = await self._dispatcher.ask_workers(list(texts.values()), options) if texts else []
         for index, reply in zip(texts, replies, strict=True):
             outcomes[index] = _outcome(reply, items[index].name, policy)
         answers = [reply for reply in replies if isinstance(reply, Answer)]
         return [outcomes[index] for index in range(len(items))], answers
+
+    async def _charge(self, count: int) -> None:
+        principal = current_record().principal
+        if principal is not None and count:
+            await self._quotas.charge(principal, {"texts_per_minute": count})
 
 
 def _outcome(reply: Answer | KobertError, name: str, policy: PolicyRef | None) -> Verdict | KobertError:
