@@ -14,6 +14,7 @@ import uvicorn
 from fastapi import Depends, FastAPI
 
 from api.context import Context
+from api.doors import every_door
 from api.http import cross_origin, errors
 from api.http.auth import owner_of_key, require_owner
 from api.http.openapi import DescribedApi
@@ -78,6 +79,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.include_router(docs.router)
     app.include_router(predict.router, dependencies=[Depends(require_owner)])
     app.include_router(jobs.router)
+    every_door.include(app)
     return app
 
 

@@ -13,7 +13,7 @@ from api.http.timing import Stopwatch, Timing
 from api.queue.dispatcher import Dispatcher
 from api.queue.fleet import Fleet
 from shared.errors import KobertError, TextRejectedError
-from shared.messages import Answer
+from shared.messages import Answer, ModelInfo
 from shared.options import VerdictOptions
 from shared.settings import Settings
 from shared.verdict import Failure, Verdict
@@ -42,6 +42,16 @@ class Judging:
         self._settings = settings
         self._dispatcher = dispatcher
         self._fleet = fleet
+
+    @property
+    def model(self) -> ModelInfo:
+        """What the newest worker serves.
+
+        Raises:
+            UnavailableError: no worker is known.
+        """
+        self._fleet.require_live_worker()
+        return max(self._fleet.workers, key=lambda worker: worker.started_at).model
 
     def check_options(self, options: VerdictOptions | None) -> VerdictOptions | None:
         """The options, if every served model can follow them.
