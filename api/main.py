@@ -13,10 +13,11 @@ from importlib.metadata import version
 import uvicorn
 from fastapi import Depends, FastAPI
 
+from api.access.keyring import Keyring
 from api.context import Context
 from api.doors import every_door
 from api.http import cross_origin, errors
-from api.http.auth import owner_of_key, require_owner
+from api.http.auth import require_scope
 from api.http.openapi import DescribedApi
 from api.http.origins import OriginsMiddleware
 from api.http.protocol import HeadLimits, bounded_protocol
@@ -71,13 +72,13 @@ def create_app(settings: Settings) -> FastAPI:
         redoc_url=None,
     )
     app.state.metrics = ApiMetrics()
-    app.state.owners = frozenset(map(owner_of_key, settings.api_keys or ()))
+    app.state.keyring = Keyring(settings.api_keys or ())
     _add_middleware(app, settings)
     errors.install(app)
     app.include_router(status.router)
     app.include_router(metrics.router)
     app.include_router(docs.router)
-    app.include_router(predict.router, dependencies=[Depends(require_owner)])
+    app.include_router(predict.router, dependencies=[Depends(require_scope("predict"))])
     app.include_router(jobs.router)
     every_door.include(app)
     return app
@@ -87,7 +88,7 @@ def _add_middleware(app: FastAPI, settings: Settings) -> None:
     """From the innermost to the outermost: the log line has the request's id, and the host is checked as it came."""
     cross_origin.install(app, settings.cors_origins)
     app.add_middleware(ProxiesMiddleware, trusted=settings.trusted_proxies, root_path=settings.root_path)
-    if not app.state.owners:
+    if app.state.keyring.is_open:
         hosts = (settings.host, *settings.allowed_hosts)
         app.add_middleware(OriginsMiddleware, allowed_hosts=hosts, allowed_origins=settings.cors_origins)
     app.add_middleware(ObservationMiddleware, metrics=app.state.metrics)
@@ -97,7 +98,7 @@ def _add_middleware(app: FastAPI, settings: Settings) -> None:
 def _lifespan(settings: Settings, redis_url: str) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        if not app.state.owners:
+        if app.state.keyring.is_open:
             log.warning(
                 "api_is_open", advice="set API_KEYS, or make this port reachable only for clients that you trust"
             )

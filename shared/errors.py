@@ -16,7 +16,7 @@ KobertError                     the base; has a machine-readable `code`
 │   ├── UnsupportedOptionError  an option that the served model cannot follow
 │   ├── UnsupportedMediaError   a content type that the route does not take
 │   ├── UnauthorisedError       no API key, or an unknown one
-│   ├── ForbiddenError          from a web page or under a host name that may not call
+│   ├── ForbiddenError          from a web page, under a host name or with a key that may not do this
 │   ├── NotFoundError           it does not exist, or belongs to another owner
 │   ├── ConflictError           not in the state that the request needs
 │   ├── TooLargeError           more bytes, texts or rows than a limit allows
@@ -149,7 +149,7 @@ class UnauthorisedError(RequestError):
 
 
 class ForbiddenError(RequestError):
-    """Raised when a web page of another site asks, or under a host name that is not the service's."""
+    """Raised when a web page of another site asks, under a foreign host name, or with a key that lacks a scope."""
 
     def __init__(self, message: str, *, code: str) -> None:
         super().__init__(message)

@@ -4,7 +4,7 @@
 model has which levels.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Literal, get_args
 
 import msgspec
@@ -18,14 +18,28 @@ MAX_THRESHOLDS = 256
 _MAX_SHOWN_CHARS = 60
 
 
+class PolicyRef(msgspec.Struct, frozen=True):
+    """One version of a policy. `digest` is of its rules, so that two processes never mean different rules by it."""
+
+    name: str
+    version: int
+    digest: str
+
+
 class VerdictOptions(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
     """Hashable. `strictness` is None where the setting decides; `thresholds` holds (label, score), by label.
+
+    `policy` names the rules of a board; what it says of strictness, thresholds and labels is in the other fields by
+    then. `labels` are those that may count, None for all. `details` asks what a verdict rests on.
 
     A process that does not know one of a newer version's fields must not judge without it, so it refuses to read them.
     """
 
     strictness: Level | None = None
     thresholds: tuple[tuple[str, float], ...] = ()
+    policy: PolicyRef | None = None
+    labels: tuple[str, ...] | None = None
+    details: bool = False
 
 
 NO_OPTIONS = VerdictOptions()
@@ -61,7 +75,9 @@ def split_thresholds(text: str) -> dict[str, str]:
     return {label.strip(): value.strip() for label, _, value in pairs}
 
 
-def check_supported(options: VerdictOptions, model: str, levels: Mapping[str, Mapping[str, float]]) -> None:
+def check_supported(
+    options: VerdictOptions, model: str, levels: Mapping[str, Mapping[str, float]], labels_of_model: Collection[str]
+) -> None:
     """Check that `model`, which has these `levels` (level -> label -> threshold), can follow `options`.
 
     Raises:
@@ -71,6 +87,13 @@ def check_supported(options: VerdictOptions, model: str, levels: Mapping[str, Ma
         raise UnsupportedOptionError(
             f"the model {model} has only the strictness {', '.join(levels)}, not {options.strictness}",
             param="strictness",
+        )
+    missing = [label for label in options.labels or () if label not in labels_of_model]
+    if missing:
+        raise UnsupportedOptionError(
+            f"the model {model} has no label {', '.join(map(_shown, missing[:3]))}; it has "
+            f"{', '.join(labels_of_model)}",
+            param="labels",
         )
     labels = levels[STANDARD]
     unknown = [label for label, _ in options.thresholds if label not in labels]

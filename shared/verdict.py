@@ -6,12 +6,26 @@ One `Verdict` goes unchanged from the judge to the queue, the ledger and the cli
 import msgspec
 
 
+class Span(msgspec.Struct, frozen=True):
+    """A part of a text that made a label count.
+
+    `start` and `end` are offsets in the text as sent, `text` is the slice between them, and `share` is how much of the
+    label's score comes from it, 0 to 1.
+    """
+
+    label: str
+    start: int
+    end: int
+    text: str
+    share: float
+
+
 class Verdict(msgspec.Struct, frozen=True):
     """The fields of a reply of `/predict`, in their order.
 
     `classification` is the one word to act on and `confidence` its score; `scores` has every label, highest first (of a
     stored result: in the order of the model's labels); `labels` are those that count; `windows` is how many pieces a
-    long text was read in.
+    long text was read in. `spans` and `masked`, a copy of the text with its spans hidden, are there if asked for.
     """
 
     classification: str
@@ -19,6 +33,8 @@ class Verdict(msgspec.Struct, frozen=True):
     scores: dict[str, float]
     labels: list[str]
     windows: int = 1
+    spans: list[Span] | msgspec.UnsetType = msgspec.UNSET
+    masked: str | msgspec.UnsetType = msgspec.UNSET
 
 
 class Failure(msgspec.Struct, frozen=True, array_like=True):

@@ -1,40 +1,65 @@
-"""Authenticates requests: an owner is the hash of an API key, or "everybody" if no keys are set."""
+"""Authenticates requests: finds the principal of an API key, and checks that it has the scope of the route."""
 
-import hashlib
+from collections.abc import Awaitable, Callable
+from functools import cache
 from typing import Annotated
 
 from fastapi import Depends, Request, Security
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
-from shared.errors import UnauthorisedError
+from api.access.keyring import Keyring
+from api.access.principal import EVERYBODY, Principal
+from api.http.request_record import current_record
+from shared.access.records import Scope
+from shared.errors import ForbiddenError, UnauthorisedError
 
-EVERYBODY = "everybody"
-_OWNER_CHARS = 32
 # Also what the button Authorize of `/docs` sends.
-_BEARER = HTTPBearer(scheme_name="API key", description="one of API_KEYS", auto_error=False)
+_BEARER = HTTPBearer(scheme_name="API key", description="a key of this service", auto_error=False)
 
 
-def owner_of_key(api_key: str) -> str:
-    """The stored form of a key: 128 bits of its SHA-256, which does not give access."""
-    return hashlib.sha256(api_key.encode()).hexdigest()[:_OWNER_CHARS]
-
-
-async def require_owner(
+async def authenticate(
     request: Request, credentials: Annotated[HTTPAuthorizationCredentials | None, Security(_BEARER)]
-) -> str:
-    """The owner that the request speaks for.
+) -> Principal:
+    """Whom the request speaks for; also kept in the request's record, which code below the routes reads.
 
     Raises:
-        UnauthorisedError: keys are set, and the request has none of them.
+        UnauthorisedError: there are keys, and the request has none of them.
     """
-    owners: frozenset[str] = request.app.state.owners
-    if not owners:
-        return EVERYBODY
-    # Hashes are looked up, not keys, so the time that it takes says nothing of a key.
-    owner = "" if credentials is None else owner_of_key(credentials.credentials.strip())
-    if owner not in owners:
+    keyring: Keyring = request.app.state.keyring
+    principal = EVERYBODY if keyring.is_open else _principal_of(credentials, keyring)
+    current_record().principal = principal
+    return principal
+
+
+def _principal_of(credentials: HTTPAuthorizationCredentials | None, keyring: Keyring) -> Principal:
+    principal = None if credentials is None else keyring.find(credentials.credentials.strip())
+    if principal is None:
         raise UnauthorisedError("send a key of this service: -H 'Authorization: Bearer YOUR_KEY'")
-    return owner
+    return principal
 
 
-OwnerDep = Annotated[str, Depends(require_owner)]
+@cache
+def require_scope(scope: Scope) -> Callable[..., Awaitable[Principal]]:
+    """A dependency for routes: the request's principal, who has `scope`.
+
+    It raises UnauthorisedError as `authenticate`, and ForbiddenError where the key has other scopes only.
+    """
+
+    async def check(principal: Annotated[Principal, Depends(authenticate)]) -> Principal:
+        if scope not in principal.scopes:
+            has = ", ".join(sorted(principal.scopes)) or "none"
+            raise ForbiddenError(
+                f"this key lacks the scope {scope!r} (it has {has}); ask the operator for a key with it",
+                code="missing_scope",
+            )
+        return principal
+
+    return check
+
+
+async def _owner_of_jobs(principal: Annotated[Principal, Depends(require_scope("jobs"))]) -> str:
+    return principal.owner
+
+
+# The owner of the jobs that the request may see; needs the scope `jobs`.
+OwnerDep = Annotated[str, Depends(_owner_of_jobs)]

@@ -6,13 +6,13 @@ from fastapi import FastAPI
 
 
 class DescribedApi(FastAPI):
-    """FastAPI, with `state.owners` set by the composition root: empty where everybody may ask."""
+    """FastAPI, with `state.keyring` set by the composition root."""
 
     def openapi(self) -> dict[str, Any]:
         """The OpenAPI of the service as it is set up; built once."""
         if self.openapi_schema is None:
             schema = super().openapi()
-            if not self.state.owners:
+            if self.state.keyring.is_open:
                 _leave_out_security(schema)
         return super().openapi()
 

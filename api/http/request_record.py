@@ -3,6 +3,7 @@
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 
+from api.access.principal import Principal
 from api.http.timing import Timing
 
 _current: ContextVar["RequestRecord | None"] = ContextVar("request_record", default=None)
@@ -16,6 +17,7 @@ class RequestRecord:
     """
 
     door: str = "kobert"
+    principal: Principal | None = None
     error_code: str | None = None
     classifications: list[str] = field(default_factory=list)
     text_errors: list[str] = field(default_factory=list)

@@ -57,6 +57,16 @@ class ManyTexts(BaseModel):
     thresholds: Thresholds = None
 
 
+class SpanOut(BaseModel):
+    """A part of the text that made a label count."""
+
+    label: str
+    start: Annotated[int, Field(description="offset of its first character in the text as sent")]
+    end: Annotated[int, Field(description="offset after its last character")]
+    text: Annotated[str, Field(description="the slice of the text as sent")]
+    share: Annotated[float, Field(description="how much of the label's score comes from it, 0 to 1")]
+
+
 class PredictionOut(BaseModel):
     """The answer for one text. The first two fields are those of the service that this one replaces."""
 
@@ -68,6 +78,8 @@ class PredictionOut(BaseModel):
     scores: Annotated[dict[str, float], Field(description="every label's score, highest first")]
     labels: Annotated[list[str], Field(description="every label that passes its threshold, highest score first")]
     windows: Annotated[int, Field(description="pieces that the text was read in; above 1 for a long text")]
+    spans: Annotated[list[SpanOut] | None, Field(description="with `explain`: what made the labels count")] = None
+    masked: Annotated[str | None, Field(description="with `mask`: the text with its spans hidden")] = None
 
 
 class ErrorOut(BaseModel):

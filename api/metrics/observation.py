@@ -5,6 +5,7 @@ import time
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from api.access.principal import EVERYBODY
 from api.http.request_record import RequestRecord, start_record
 from api.metrics.counters import ApiMetrics
 from shared.jobs.records import is_job_id
@@ -70,6 +71,8 @@ def _job(scope: Scope) -> dict[str, object]:
 
 def _details(record: RequestRecord) -> dict[str, object]:
     details: dict[str, object] = {}
+    if record.principal is not None and record.principal is not EVERYBODY:
+        details["key_id"] = record.principal.key_id
     if record.error_code is not None:
         details["error"] = record.error_code
     if record.timing is not None:

@@ -155,4 +155,4 @@ class Fleet:
 
 def _check_models(models: Iterable[ModelInfo], options: VerdictOptions) -> None:
     for model in models:
-        check_supported(options, model.name, model.levels)
+        check_supported(options, model.name, model.levels, model.labels)

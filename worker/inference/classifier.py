@@ -11,10 +11,13 @@ from bundles.format import Bundle
 from shared.errors import DeadlineExceededError, KobertError
 from shared.messages import Answer, ModelInfo, TextItem
 from shared.options import NO_OPTIONS, VerdictOptions
-from shared.verdict import Failure, Outcome
+from shared.verdict import Failure, Outcome, Verdict
 from worker.inference.batcher import MicroBatcher, Priority, WindowResult
+from worker.inference.stage import NoStage, Reading, Stage
 from worker.inference.tokenizer import BundleTokenizer
 from worker.inference.verdict import Judge
+
+_MODEL_ALONE = NoStage()
 
 
 @dataclass(eq=False)
@@ -24,7 +27,7 @@ class _Submitted:
     item: TextItem
     windows: "list[Future[WindowResult]]"
     tokenization_s: float
-    options: VerdictOptions
+    reading: Reading
 
     @property
     def done(self) -> bool:
@@ -32,13 +35,21 @@ class _Submitted:
 
 
 class Classifier:
-    """Classifies texts with one bundle. Thread-safe."""
+    """Classifies texts with one bundle. Thread-safe. `stage` is what stands around the model."""
 
-    def __init__(self, bundle: Bundle, tokenizer: BundleTokenizer, batcher: MicroBatcher, judge: Judge) -> None:
+    def __init__(
+        self,
+        bundle: Bundle,
+        tokenizer: BundleTokenizer,
+        batcher: MicroBatcher,
+        judge: Judge,
+        stage: Stage = _MODEL_ALONE,
+    ) -> None:
         self.bundle = bundle
         self.batcher = batcher
         self._tokenizer = tokenizer
         self._judge = judge
+        self._stage = stage
 
     @property
     def info(self) -> ModelInfo:
@@ -65,9 +76,9 @@ class Classifier:
         text, or is empty.
         """
         with self.batcher.interactive():
-            refused, waiting = self._submit(items, Priority.INTERACTIVE, options or [NO_OPTIONS] * len(items))
-            if refused:
-                yield refused
+            answered, waiting = self._submit(items, Priority.INTERACTIVE, options or [NO_OPTIONS] * len(items))
+            if answered:
+                yield answered
             while waiting:
                 answers, waiting = self._wait_for_some(waiting, deadline)
                 if answers:
@@ -77,33 +88,54 @@ class Classifier:
         """The outcomes of bulk texts when all are there; cheaper a text than `answers_as_done`."""
         self.batcher.give_way()
         items = [TextItem(index, text) for index, text in enumerate(texts)]
-        refused, waiting = self._submit(items, Priority.BULK, [options] * len(items))
-        answers = [*refused, *map(self._answer, waiting)]
+        answered, waiting = self._submit(items, Priority.BULK, [options] * len(items))
+        answers = [*answered, *map(self._answer, waiting)]
         return [answer.outcome for answer in sorted(answers, key=attrgetter("id"))]
 
     def _submit(
         self, items: Sequence[TextItem], priority: Priority, options: Sequence[VerdictOptions]
     ) -> tuple[list[Answer], list[_Submitted]]:
-        """Tokenise texts and queue their windows; the answers to those that are refused, and the others."""
+        """Prepare and tokenise texts and queue their windows.
+
+        Returns the answers to those that the model need not or cannot read, and the others.
+        """
         started = time.perf_counter()
-        encoded = self._tokenizer.encode([item.text for item in items])
+        answered, readings = self._prepare(items, options)
+        encoded = self._tokenizer.encode([reading.text for _, reading in readings])
         tokenization_s = time.perf_counter() - started
-        refused: list[Answer] = []
-        accepted: list[tuple[TextItem, VerdictOptions, Sequence[Sequence[int]]]] = []
-        for item, own_options, windows in zip(items, options, encoded, strict=True):
+        accepted: list[tuple[TextItem, Reading, Sequence[Sequence[int]]]] = []
+        for (item, reading), windows in zip(readings, encoded, strict=True):
             try:
                 self._tokenizer.check_length(windows)
-                self._judge.check(own_options)
             except KobertError as error:
-                refused.append(_failed(item, error, tokenization_s))
+                answered.append(_failed(item, error, tokenization_s))
             else:
-                accepted.append((item, own_options, windows))
+                accepted.append((item, reading, windows))
         futures = self.batcher.submit([windows for _, _, windows in accepted], priority)
         waiting = [
-            _Submitted(item, of_text, tokenization_s, own_options)
-            for (item, own_options, _), of_text in zip(accepted, futures, strict=True)
+            _Submitted(item, of_text, tokenization_s, reading)
+            for (item, reading, _), of_text in zip(accepted, futures, strict=True)
         ]
-        return refused, waiting
+        return answered, waiting
+
+    def _prepare(
+        self, items: Sequence[TextItem], options: Sequence[VerdictOptions]
+    ) -> tuple[list[Answer], list[tuple[TextItem, Reading]]]:
+        """The answers to texts that need no model or whose options it cannot follow, and how the others are read."""
+        answered: list[Answer] = []
+        readings: list[tuple[TextItem, Reading]] = []
+        for item, own_options in zip(items, options, strict=True):
+            try:
+                reading = self._stage.prepare(item.text, own_options)
+                self._judge.check(reading.options)
+            except KobertError as error:
+                answered.append(_failed(item, error, 0.0))
+            else:
+                if reading.verdict is None:
+                    readings.append((item, reading))
+                else:
+                    answered.append(Answer(id=item.id, verdict=reading.verdict))
+        return answered, readings
 
     def _wait_for_some(self, waiting: Sequence[_Submitted], deadline: float) -> tuple[list[Answer], list[_Submitted]]:
         """Wait for the next text to be done; the answers to those that are, and the others. Past `deadline` all are."""
@@ -124,11 +156,15 @@ class Classifier:
             return _failed(text.item, error, text.tokenization_s)
         return Answer(
             id=text.item.id,
-            verdict=self._judge.judge([row.logits for row in rows], text.options),
+            verdict=self._verdict(text.reading, rows),
             tokenization_s=text.tokenization_s,
             # Windows of one text may have shared a pass, whose time counts once.
             inference_s=sum({row.pass_number: row.inference_s for row in rows}.values()),
         )
+
+    def _verdict(self, reading: Reading, rows: Sequence[WindowResult]) -> Verdict:
+        said = self._judge.judge([row.logits for row in rows], reading.options)
+        return self._stage.amend(reading, said)
 
 
 def _expire(text: _Submitted) -> Answer:

@@ -8,14 +8,16 @@ from api.doors.bodies import convert
 from api.doors.huggingface.errors import HuggingFaceRoute
 from api.doors.huggingface.messages import ClassificationRequest, Parameters, read_inputs
 from api.doors.options import read_options
-from api.http.auth import require_owner
+from api.http.auth import require_scope
 from api.http.body import read_json_object
 from api.queue.judging import Item, Judged
 from shared.errors import KobertError, MalformedRequestError, NotFoundError, UnsupportedOptionError
 from shared.messages import ModelInfo
 from shared.verdict import Verdict
 
-router = APIRouter(route_class=HuggingFaceRoute, include_in_schema=False, dependencies=[Depends(require_owner)])
+router = APIRouter(
+    route_class=HuggingFaceRoute, include_in_schema=False, dependencies=[Depends(require_scope("predict"))]
+)
 
 # What turned the model's output into its scores.
 _FUNCTIONS = {"multi_label_classification": "sigmoid", "single_label_classification": "softmax"}

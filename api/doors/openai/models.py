@@ -6,7 +6,7 @@ from fastapi import APIRouter, Depends
 
 from api.context import ContextDep
 from api.doors.openai.errors import OpenAiRoute, unknown_model
-from api.http.auth import require_owner
+from api.http.auth import require_scope
 from api.queue.fleet import Fleet
 from shared.errors import NotFoundError
 
@@ -19,7 +19,7 @@ ALIASES = (
     "text-moderation-007",
 )
 
-router = APIRouter(route_class=OpenAiRoute, include_in_schema=False, dependencies=[Depends(require_owner)])
+router = APIRouter(route_class=OpenAiRoute, include_in_schema=False, dependencies=[Depends(require_scope("predict"))])
 
 
 @router.get("/v1/models")

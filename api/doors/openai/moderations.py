@@ -12,13 +12,13 @@ from api.doors.openai.categories import show_result
 from api.doors.openai.errors import OpenAiRoute, unreadable_part
 from api.doors.openai.models import require_model
 from api.doors.options import read_options
-from api.http.auth import require_owner
+from api.http.auth import require_scope
 from api.http.body import read_json_object
 from api.queue.judging import Item, Judged
 from shared.errors import KobertError, MalformedRequestError, TooLargeError
 from shared.verdict import Verdict
 
-router = APIRouter(route_class=OpenAiRoute, include_in_schema=False, dependencies=[Depends(require_owner)])
+router = APIRouter(route_class=OpenAiRoute, include_in_schema=False, dependencies=[Depends(require_scope("predict"))])
 
 
 class ModerationRequest(msgspec.Struct, forbid_unknown_fields=True):

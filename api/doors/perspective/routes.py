@@ -21,7 +21,7 @@ from api.doors.perspective.messages import (
 from api.doors.perspective.scores import AttributeScale
 from api.doors.perspective.sentences import Span, sentences, whole
 from api.doors.route import DoorRoute
-from api.http.auth import require_owner
+from api.http.auth import require_scope
 from api.http.body import parse_json_object
 from api.http.echo import quotable
 from api.http.proxies import root_path_of
@@ -48,7 +48,7 @@ class PerspectiveRoute(DoorRoute):
 router = APIRouter(route_class=PerspectiveRoute, include_in_schema=False)
 
 
-@router.post("/v1alpha1/comments:analyze", dependencies=[Depends(require_owner)])
+@router.post("/v1alpha1/comments:analyze", dependencies=[Depends(require_scope("predict"))])
 async def analyze(request: Request, context: ContextDep) -> Response:
     """Perspective's scores for a comment, and for each of its sentences if `spanAnnotations` is true."""
     asked = convert(await parse_json_object(request, context.settings.max_body_bytes), AnalyzeRequest)
