@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 import msgspec
 from fastapi import Request, Response
 from fastapi.routing import APIRoute
+from starlette.datastructures import Headers
 
 from api.http.errors import headers_of
 from api.http.request_record import current_record
@@ -39,10 +40,12 @@ class DoorRoute(APIRoute):
 
     def _hand_on_key(self, request: Request) -> None:
         """Make a key that the door's clients send in their own way a bearer token, which is what is checked."""
+        # A request keeps the headers that it was once asked for, so this one is not asked.
+        headers = Headers(scope=request.scope)
         key = request.query_params.get(self.key_parameter) if self.key_parameter else None
         if key is None and self.key_header is not None:
-            key = request.headers.get(self.key_header)
-        if key is not None and "authorization" not in request.headers:
+            key = headers.get(self.key_header)
+        if key is not None and "authorization" not in headers:
             token = f"Bearer {key}".encode("latin-1", "replace")
             request.scope["headers"] = [*request.scope["headers"], (b"authorization", token)]
 

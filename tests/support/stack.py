@@ -177,11 +177,13 @@ class Stack:
 
 
 @contextlib.contextmanager
-def running_stack(folder: Path, model: Path | str, *, workers: int = 1, **settings: Any) -> Iterator[Stack]:
+def running_stack(
+    folder: Path, model: Path | str, *, workers: int = 1, worker_module: str = "tests.support.echo", **settings: Any
+) -> Iterator[Stack]:
     """A started stack, stopped at the end; its logs are printed, for pytest to show when a test fails."""
     stack = Stack(folder, model, **settings)
     try:
-        yield stack.start(workers)
+        yield stack.start(workers, worker_module)
     finally:
         stack.stop()
         sys.stdout.write(stack.logs())
