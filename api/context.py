@@ -29,9 +29,15 @@ class Context:
     store_watch: StoreWatch
 
 
-def _context_of(request: Request) -> Context:
+def context_of(request: Request) -> Context:
+    """The parts of the process that serves `request`."""
     context: Context = request.app.state.context
     return context
 
 
-ContextDep = Annotated[Context, Depends(_context_of)]
+async def _provide_context(request: Request) -> Context:
+    # A dependency that is not async would send every request through a thread.
+    return context_of(request)
+
+
+ContextDep = Annotated[Context, Depends(_provide_context)]

@@ -75,6 +75,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.keyring = Keyring(settings.api_keys or ())
     _add_middleware(app, settings)
     errors.install(app)
+    app.router.routes.insert(0, predict.FAST_ROUTE)
     app.include_router(status.router)
     app.include_router(metrics.router)
     app.include_router(docs.router)

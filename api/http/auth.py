@@ -9,6 +9,7 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from api.access.keyring import Keyring
 from api.access.principal import EVERYBODY, Principal
+from api.http.caller import note_caller
 from api.http.request_record import current_record
 from shared.access.records import Scope
 from shared.errors import ForbiddenError, UnauthorisedError
@@ -28,6 +29,7 @@ async def authenticate(
     keyring: Keyring = request.app.state.keyring
     principal = EVERYBODY if keyring.is_open else _principal_of(credentials, keyring)
     current_record().principal = principal
+    note_caller(request.scope, None if keyring.is_open else principal.owner)
     return principal
 
 
@@ -55,6 +57,11 @@ def require_scope(scope: Scope) -> Callable[..., Awaitable[Principal]]:
         return principal
 
     return check
+
+
+async def admit(request: Request, scope: Scope) -> Principal:
+    """What `require_scope` does, for a route that FastAPI only documents."""
+    return await require_scope(scope)(await authenticate(request, await _BEARER(request)))
 
 
 async def _owner_of_jobs(principal: Annotated[Principal, Depends(require_scope("jobs"))]) -> str:

@@ -13,6 +13,7 @@ from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from uvicorn.server import ServerState
 
+from api.http.caller import SCOPE_KEY, Presence
 from api.http.errors import ErrorBody, type_of
 
 # How long what a refused client goes on sending is read and dropped: closed at once, it would not see the answer.
@@ -44,6 +45,7 @@ class BoundedProtocol(HttpToolsProtocol):
         _loop: asyncio.AbstractEventLoop | None = None,
     ) -> None:
         super().__init__(config, server_state, app_state, _loop)
+        self._presence = Presence()
         self._is_in_head = True
         # Since the head began, or since the last byte of a body.
         self._bytes_without_body = 0
@@ -63,10 +65,16 @@ class BoundedProtocol(HttpToolsProtocol):
             if self._bytes_without_body >= self.limits.max_bytes and not self._is_refused:
                 self._refuse(HEADERS_TOO_LARGE if self.headers or not self._is_in_head else URL_TOO_LONG)
 
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Tell whoever works for this client."""
+        super().connection_lost(exc)
+        self._presence.lose()
+
     def on_message_begin(self) -> None:
-        """Count anew."""
+        """Count anew, and let the request know of its connection."""
         super().on_message_begin()
         self._header_count = 0
+        self.scope[SCOPE_KEY] = self._presence  # type: ignore[literal-required]
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Keep one header; what comes behind a body is none of the request's."""

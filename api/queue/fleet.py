@@ -20,16 +20,21 @@ log = get_logger(__name__)
 
 
 class Fleet:
-    """Reads all heartbeats every `interval_s`; calls `on_worker_lost` when one expired without being withdrawn."""
+    """Reads all heartbeats every `interval_s`, and then calls `on_refresh`.
+
+    Calls `on_worker_lost` when a heartbeat expired without being withdrawn, and when Redis is back: work may be lost.
+    """
 
     def __init__(self, redis: Redis, interval_s: float) -> None:
         self._redis = redis
         self._interval_s = interval_s
         self._workers: dict[str, Heartbeat] = {}
+        self._interactive_count = 0
         self._store_answers = False
         self._store_fault: UnavailableError | None = None
         self._task: asyncio.Task[None] | None = None
         self.on_worker_lost: Callable[[], None] = lambda: None
+        self.on_refresh: Callable[[], None] = lambda: None
 
     async def start(self) -> None:
         """Read the heartbeats now, then periodically."""
@@ -55,6 +60,11 @@ class Fleet:
     def texts_per_s(self) -> float:
         """How fast the live workers that take interactive texts are together, while they compute."""
         return sum(worker.throughput.texts_per_s for worker in self._interactive_workers())
+
+    @property
+    def interactive_count(self) -> int:
+        """How many live workers take interactive texts."""
+        return self._interactive_count
 
     def require_live_worker(self) -> None:
         """Check that a worker could answer.
@@ -105,11 +115,16 @@ class Fleet:
         self._note_fault(fault)
         # A worker that stopped is no longer listed; one that died is still listed, without a heartbeat.
         lost = [worker_id for worker_id in self._workers if worker_id in listed and worker_id not in heartbeats]
-        self._workers, self._store_answers = heartbeats, True
+        was_away, self._store_answers = not self._store_answers, True
+        self._workers = heartbeats
+        self._interactive_count = len(self._interactive_workers())
         # While the store takes nothing, heartbeats run out though their workers live.
         if lost and fault is None:
             log.warning("worker_lost", worker_ids=lost)
             self.on_worker_lost()
+        elif was_away:
+            self.on_worker_lost()
+        self.on_refresh()
 
     async def _find_fault(self) -> UnavailableError | None:
         """Why the store takes no writes, if it takes none."""

@@ -43,6 +43,7 @@ async def running_path(settings: Settings, redis_url: str) -> AsyncIterator[Runn
         dispatcher = Dispatcher(settings, process_id, publisher, fleet)
         reader = ReplyReader(reply_redis, process_id, dispatcher.resolve, fleet.mark_store_lost)
         fleet.on_worker_lost = dispatcher.resend_pending
+        fleet.on_refresh = dispatcher.check_progress
         closing.push_async_callback(fleet.close)
         closing.push_async_callback(reader.close)
         closing.push_async_callback(dispatcher.close)
