@@ -30,7 +30,7 @@ class DoorRoute(APIRoute):
             try:
                 return await handle(request)
             except KobertError as error:
-                return self._refuse(error)
+                return refuse(*self.show_error(error), error)
 
         return answer
 
@@ -49,7 +49,8 @@ class DoorRoute(APIRoute):
             token = f"Bearer {key}".encode("latin-1", "replace")
             request.scope["headers"] = [*request.scope["headers"], (b"authorization", token)]
 
-    def _refuse(self, error: KobertError) -> Response:
-        current_record().error_code = error.code
-        status, body = self.show_error(error)
-        return Response(msgspec.json.encode(body), status, headers_of(error), "application/json")
+
+def refuse(status: int, body: dict[str, object], error: KobertError) -> Response:
+    """The reply to a request that ended in `error`, which the door shows as `status` and `body`."""
+    current_record().error_code = error.code
+    return Response(msgspec.json.encode(body), status, headers_of(error), "application/json")

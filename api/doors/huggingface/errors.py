@@ -16,12 +16,20 @@ _TYPES = {
 }
 
 
+DOOR = "huggingface"
+
+
 class HuggingFaceRoute(DoorRoute):
     """A route of Hugging Face's APIs; keys come as bearer tokens."""
 
-    door = "huggingface"
+    door = DOOR
 
     def show_error(self, error: KobertError) -> tuple[int, dict[str, object]]:
-        """The message as a string, and Text Embeddings Inference's type of it."""
-        status = HTTPStatus(status_of(error))
-        return status, {"error": quotable(error.message), "error_type": _TYPES.get(status, "validation")}
+        """As the function of this name."""
+        return show_error(error)
+
+
+def show_error(error: KobertError) -> tuple[int, dict[str, object]]:
+    """The status, and the message as a string with Text Embeddings Inference's type of it."""
+    status = HTTPStatus(status_of(error))
+    return status, {"error": quotable(error.message), "error_type": _TYPES.get(status, "validation")}

@@ -1,15 +1,17 @@
-"""`POST /models/{name}` and `POST /`: text classification in Hugging Face's words."""
+"""`POST /models/{name}`, `POST /`, and what `/predict` answers to `inputs`: text classification in Hugging Face's words."""
 
 import msgspec
 from fastapi import APIRouter, Depends, Request, Response
 
 from api.context import Context, ContextDep
 from api.doors.bodies import convert
-from api.doors.huggingface.errors import HuggingFaceRoute
+from api.doors.huggingface.errors import DOOR, HuggingFaceRoute, show_error
 from api.doors.huggingface.messages import ClassificationRequest, Parameters, read_inputs
 from api.doors.options import read_options
+from api.doors.route import refuse
 from api.http.auth import require_scope
 from api.http.body import read_json_object
+from api.http.request_record import current_record
 from api.queue.judging import Item, Judged
 from shared.errors import KobertError, MalformedRequestError, NotFoundError, UnsupportedOptionError
 from shared.messages import ModelInfo
@@ -39,7 +41,23 @@ async def classify_by_model(name: str, request: Request, context: ContextDep) ->
 
 
 async def answer(body: dict[str, object], context: Context) -> Response:
-    """A nested list for the inference API's clients: for each text, its labels with their scores."""
+    """For each text a list of its labels with their scores; one text has such a list of lists, too."""
+    shown, headers = await _classify(body, context)
+    return Response(msgspec.json.encode(shown), media_type="application/json", headers=headers)
+
+
+async def answer_predict(body: dict[str, object], context: Context) -> Response:
+    """As Text Embeddings Inference answers its own `/predict`: one text has one list."""
+    current_record().door = DOOR
+    try:
+        shown, headers = await _classify(body, context)
+    except KobertError as error:
+        return refuse(*show_error(error), error)
+    content = shown[0] if isinstance(body["inputs"], str) else shown
+    return Response(msgspec.json.encode(content), media_type="application/json", headers=headers)
+
+
+async def _classify(body: dict[str, object], context: Context) -> tuple[list[list[dict[str, object]]], dict[str, str]]:
     asked = convert(body, ClassificationRequest)
     parameters = asked.parameters or Parameters()
     model = context.judging.model
@@ -47,8 +65,7 @@ async def answer(body: dict[str, object], context: Context) -> Response:
     options = read_options(context.judging, parameters.strictness, parameters.thresholds)
     items = read_inputs(asked.inputs, context.settings.max_texts_per_request)
     judged = await context.judging.judge(items, options)
-    shown = [_show(outcome, parameters.top_k) for outcome in judged.outcomes]
-    return Response(msgspec.json.encode(shown), media_type="application/json", headers=_headers(items, judged))
+    return [_show(outcome, parameters.top_k) for outcome in judged.outcomes], _headers(items, judged)
 
 
 def _check(asked: ClassificationRequest, parameters: Parameters, model: ModelInfo) -> None:

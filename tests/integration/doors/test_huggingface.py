@@ -44,6 +44,27 @@ def test_a_list_has_a_list_for_each_text(service: Stack, inputs: list) -> None:
     assert "x-inference-time" in answer.headers
 
 
+def test_predict_answers_inputs_as_text_embeddings_inference_does(service: Stack) -> None:
+    one = post(service, {"inputs": BAD, "truncate": True}, "/predict")
+    many = post(service, {"inputs": [[BAD], [CLEAN]]}, "/predict")
+    pair = post(service, {"inputs": [[BAD, CLEAN]]}, "/predict")
+
+    assert [set(each) for each in one.json()[:2]] == [{"label", "score"}] * 2
+    assert [one.json()[0]["label"], *(labels[0]["label"] for labels in many.json())] == ["curse", "curse", "clean"]
+    assert (pair.status_code, pair.json()["error_type"]) == (422, "validation")
+
+
+def test_info_has_the_fields_of_text_embeddings_inference(service: Stack) -> None:
+    info = httpx.get(f"{service.url}/info", headers=HEADERS).json()
+
+    assert info["model_id"] == "kobert-default"
+    assert info["model_sha"] == info["model"]["revision"]
+    classifier = info["model_type"]["classifier"]
+    assert classifier["id2label"] == {str(place): label for label, place in classifier["label2id"].items()}
+    assert "curse" in classifier["label2id"]
+    assert info["max_client_batch_size"] == info["limits"]["max_texts_per_request"]
+
+
 @pytest.mark.parametrize(
     ("body", "status", "words"),
     [
