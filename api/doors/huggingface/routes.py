@@ -1,4 +1,4 @@
-"""`POST /models/{name}`, `POST /`, and what `/predict` answers to `inputs`: text classification in Hugging Face's words."""
+"""Text classification in Hugging Face's words: `POST /models/{name}`, `POST /`, and `/predict` with `inputs`."""
 
 import msgspec
 from fastapi import APIRouter, Depends, Request, Response
