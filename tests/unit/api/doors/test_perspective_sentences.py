@@ -61,6 +61,7 @@ def test_a_comment_is_read_once(piece: str) -> None:
     assert sentences(text)[-1].text.endswith("가")
 
 
+@pytest.mark.integration
 def test_node_counts_as_the_door_does() -> None:
     node = shutil.which("node")
     if node is None:
