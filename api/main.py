@@ -20,6 +20,7 @@ from api.access.quotas import Quotas
 from api.access.running import refreshed_keyring
 from api.context import Context
 from api.corrections.service import running_corrections
+from api.doors import every_door
 from api.http import cross_origin, errors
 from api.http.auth import require_scope
 from api.http.bodies import BodyFaultsMiddleware
@@ -92,6 +93,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.include_router(jobs.router)
     app.include_router(policies_routes.router)
     app.include_router(corrections.router)
+    every_door.include(app)
     return app
 
 

@@ -18,7 +18,7 @@ from api.policies.book import PolicyBook
 from api.queue.dispatcher import Dispatcher
 from api.queue.fleet import Fleet
 from shared.errors import KobertError, TextRejectedError
-from shared.messages import Answer
+from shared.messages import Answer, ModelInfo
 from shared.options import PolicyRef, VerdictOptions
 from shared.settings import Settings
 from shared.verdict import Failure, PolicyVersion, Verdict
@@ -61,6 +61,16 @@ class Judging:
         self._dispatcher = dispatcher
         self._fleet = fleet
         self._policies = policies
+
+    @property
+    def model(self) -> ModelInfo:
+        """What the newest worker serves.
+
+        Raises:
+            UnavailableError: no worker is known.
+        """
+        self._fleet.require_live_worker()
+        return max(self._fleet.workers, key=lambda worker: worker.started_at).model
 
     def check_options(self, options: VerdictOptions | None, policy: object = None) -> VerdictOptions | None:
         """The options with what `policy`, a name, says beside them, if every served model can follow them.
