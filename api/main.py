@@ -16,8 +16,11 @@ from fastapi import Depends, FastAPI
 from api.access.attempts import FailedAttempts
 from api.access.audit_log import AuditLog
 from api.access.keyring import Keyring
+from api.access.quotas import Quotas
 from api.access.running import refreshed_keyring
 from api.context import Context
+from api.corrections.service import running_corrections
+from api.doors import every_door
 from api.http import cross_origin, errors
 from api.http.auth import require_scope
 from api.http.bodies import BodyFaultsMiddleware
@@ -26,15 +29,17 @@ from api.http.origins import OriginsMiddleware
 from api.http.protocol import HeadLimits, bounded_protocol
 from api.http.proxies import ProxiesMiddleware
 from api.http.request_id import RequestIdMiddleware
-from api.http.traffic import Traffic, traffic_limits
+from api.http.traffic import Traffic, bound_socket_memory, traffic_limits
 from api.jobs.running import running_jobs
 from api.memory import memory_given_back
 from api.metrics.counters import ApiMetrics
 from api.metrics.gauges import LiveGauges
 from api.metrics.observation import ObservationMiddleware
+from api.policies.service import running_policies
 from api.queue.judging import Judging
 from api.queue.running import running_path
-from api.routes import docs, jobs, metrics, predict, status
+from api.routes import corrections, docs, jobs, metrics, predict, status
+from api.routes import policies as policies_routes
 from api.store_watch import running_store_watch
 from shared.commands import kobert_command
 from shared.errors import EXIT_CONFIG, KobertError, PortInUseError, SettingsError
@@ -89,6 +94,9 @@ def create_app(settings: Settings) -> FastAPI:
     app.include_router(docs.router)
     app.include_router(predict.router, dependencies=[Depends(require_scope("predict"))])
     app.include_router(jobs.router)
+    app.include_router(policies_routes.router)
+    app.include_router(corrections.router)
+    every_door.include(app)
     return app
 
 
@@ -112,18 +120,23 @@ def _lifespan(settings: Settings, redis_url: str) -> Callable[[FastAPI], Abstrac
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with (
             running_path(settings, redis_url) as path,
+            running_policies(settings, path.redis, path.fleet.check_options) as policies,
             refreshed_keyring(app.state.keyring, path.redis),
             running_jobs(settings, redis_url, path.publisher, path.fleet, app.state.keyring) as jobs_service,
+            running_corrections(settings, redis_url, jobs_service.run) as corrections_service,
             running_store_watch(settings, redis_url) as store_watch,
             memory_given_back(),
         ):
+            app.state.quotas = quotas = Quotas(path.redis)
             app.state.context = Context(
                 settings,
                 path.dispatcher,
                 path.fleet,
-                Judging(settings, path.dispatcher, path.fleet),
+                Judging(settings, path.dispatcher, path.fleet, quotas, policies.book),
+                policies,
                 path.publisher,
                 jobs_service,
+                corrections_service,
                 app.version,
                 time.time(),
                 store_watch,
@@ -201,7 +214,10 @@ def serve(settings: Settings) -> None:
     )
     server = _Server(config, settings.shutdown_timeout_s)
     _end_in_order(server)
-    server.run(open_listeners(settings.host, settings.port))
+    listeners = open_listeners(settings.host, settings.port)
+    for listener in listeners:
+        bound_socket_memory(listener)
+    server.run(listeners)
     if not server.started:
         sys.exit(STARTUP_FAILURE)
 

@@ -115,7 +115,7 @@ def test_every_variable_that_a_readme_names_is_a_setting(readme: str) -> None:
 @pytest.mark.parametrize("readme", READMES)
 def test_every_route_is_in_the_readme_and_every_one_there_exists(readme: str) -> None:
     routes = set(create_app(Settings(redis_url="redis://localhost")).openapi()["paths"])
-    named = set(re.findall(r"`(?:GET|POST|DELETE) (/[^` ]*)`", read(readme)))
+    named = set(re.findall(r"`(?:GET|POST|PUT|DELETE) (/[^` ]*)`", read(readme)))
 
     assert named - FRAMEWORK_ROUTES == routes
 
@@ -211,7 +211,9 @@ def test_every_make_target_that_a_document_names_exists(document: Path) -> None:
 @pytest.mark.parametrize("document", documents(), ids=lambda path: str(path.relative_to(ROOT)))
 def test_commands_are_spelled_so_that_they_work_from_a_clone(document: Path) -> None:
     if document.name != "CHANGELOG.md":
-        assert not re.findall(r"(?<![\w./-])kobert (?:run|jobs|model|predict|keys)\b.*", document.read_text())
+        assert not re.findall(
+            r"(?<![\w./-])kobert (?:run|jobs|model|predict|keys|corrections)\b.*", document.read_text()
+        )
 
 
 @pytest.mark.parametrize("document", documents(), ids=lambda path: str(path.relative_to(ROOT)))

@@ -30,6 +30,7 @@ class Fleet:
         self._interval_s = interval_s
         self._workers: dict[str, Heartbeat] = {}
         self._interactive_count = 0
+        self._revisions = ""
         self._store_answers = False
         self._store_fault: UnavailableError | None = None
         self._task: asyncio.Task[None] | None = None
@@ -62,6 +63,11 @@ class Fleet:
         return sum(worker.throughput.texts_per_s for worker in self._interactive_workers())
 
     @property
+    def revisions(self) -> str:
+        """Revisions of the models that interactive texts are read by, usually one; empty while there is none."""
+        return self._revisions
+
+    @property
     def interactive_count(self) -> int:
         """How many live workers take interactive texts."""
         return self._interactive_count
@@ -80,6 +86,16 @@ class Fleet:
             raise self._store_fault
         if not self._interactive_workers():
             raise NoWorkerError("no worker that takes texts is running; start one, or try again shortly")
+
+    def require_labels(self) -> list[str]:
+        """Every label that a live worker's model may answer, what it calls clean included.
+
+        Raises:
+            StoreUnavailableError, DiskFullError, StoreFullError: as `require_live_worker`.
+            NoWorkerError: no worker is alive, so nobody knows.
+        """
+        self.require_live_worker()
+        return list(dict.fromkeys(label for worker in self.workers for label in worker.model.labels))
 
     def check_options(self, options: VerdictOptions) -> None:
         """Check that whichever worker takes a text with these `options` can follow them.
@@ -118,6 +134,7 @@ class Fleet:
         was_away, self._store_answers = not self._store_answers, True
         self._workers = heartbeats
         self._interactive_count = len(self._interactive_workers())
+        self._revisions = ",".join(sorted({worker.model.revision for worker in self._interactive_workers()}))
         # While the store takes nothing, heartbeats run out though their workers live.
         if lost and fault is None:
             log.warning("worker_lost", worker_ids=lost)

@@ -79,24 +79,26 @@ def gzip_uploads(target: Target) -> None:
 
 def many_jobs(target: Target) -> None:
     """F6: as many jobs as are taken, of 1,000 texts each."""
-    body = b"text\n" + "배송이 정말 빨랐어요\n".encode() * 1_000
-    target.repeat(lambda: target.post(JOBS, body, CSV), threads=4)
+    jobs: list[str] = []
+    target.repeat(lambda: jobs.append(target.start_job(1_000)), threads=4)
+    for job in jobs:
+        target.delete_job(job)
 
 
 def followers(target: Target) -> None:
     """F15: 1,000 event streams and 500 waits of a job, none of which is read."""
-    job = target.post_for_json(JOBS, b"text\n" + "배송이 빨랐어요\n".encode() * 50_000, CSV)["id"]
+    job = target.start_job(50_000)
     streams = get(f"{JOBS}/{job}/events")
     target.hold(1_500, streams)
-    target.send([f"DELETE {JOBS}/{job} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".encode()])
+    target.delete_job(job)
 
 
 def unread_results(target: Target) -> None:
     """100 downloads of a job's results that nobody reads, and 100 of it as xlsx."""
-    job = target.post_for_json(JOBS, b"text\n" + "배송이 빨랐어요\n".encode() * 20_000, CSV)["id"]
+    job = target.start_job(20_000)
     ask = [get(f"{JOBS}/{job}/results?partial=true&format={kind}") for kind in ("csv", "xlsx")]
     target.hold(100, ask[0] + ask[1])
-    target.send([f"DELETE {JOBS}/{job} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".encode()])
+    target.delete_job(job)
 
 
 @cache

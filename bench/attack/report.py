@@ -12,10 +12,11 @@ PAGE = Path(__file__).resolve().parents[2] / "docs" / "attacks.md"
 MAX_RATIO, MAX_API_MIB, MAX_ALL_MIB, MAX_GROWTH_MIB = 10.0, 150.0, 512.0, 10.0
 HEAD = """# Attacks
 
-What each attack of `bench/attack/` does to somebody else's requests, as `.venv/bin/python -m bench.attack --write` measured it
-({processors} processors, other work on them: load {load:.0f}). The service runs with its defaults, as `make run` starts it, on the same
-machine as the attackers, which run at low priority. A victim asks {per_s} times a second from another address, each time on a new
-connection; a time counts from when the request was due. Without an attack the victim's p99 is {idle:.0f} ms.
+What each attack of `bench/attack/` does to somebody else's requests, as `.venv/bin/python -m bench.attack --write`
+measured it ({processors} processors, other work on them: load {load:.0f}). The service runs with its defaults, as
+`make run` starts it, on the same machine as the attackers, which run at low priority. A victim asks {per_s} times a
+second from another address, each time on a new connection; a time counts from when the request was due. Without an
+attack the victim's p99 is {idle:.0f} ms.
 
 - **p99**: of the victim's answers, and as a multiple of the p99 without an attack;
 - **refused**: the victim's requests that got an honest 429 or 503; **errors**: anything else;
@@ -25,13 +26,13 @@ connection; a time counts from when the request was due. Without an attack the v
 |---|---|---|---|---|---|---|---|
 """
 FOOT = """
-Good is a p99 of at most {ratio:.0f} times the idle one, no error, at most {api:.0f} MiB in the API and {all:.0f} in all processes, and at
-most {growth:.0f} MiB kept.
+Good is a p99 of at most {ratio:.0f} times the idle one, no error, at most {api:.0f} MiB in the API and {all:.0f} in all
+processes, and at most {growth:.0f} MiB kept.
 
 {faults}
 
-Attacks on what is off by default are not run here: webhooks (`WEBHOOK_SECRET`), and quotas of keys. Tests hold them; see
-[SECURITY.md](../SECURITY.md).
+Attacks on what is off by default are not run here: webhooks (`WEBHOOK_SECRET`), and quotas of keys. Tests hold them;
+see [SECURITY.md](../SECURITY.md).
 """
 
 

@@ -42,14 +42,24 @@ class Target(NamedTuple):
     def post(self, path: str, body: bytes, content_type: str = "application/json", *more: str) -> int:
         return self.send([request(path, body, content_type, *more)])
 
-    def post_for_json(self, path: str, body: bytes, content_type: str = "application/json") -> dict:
-        """What a request is answered with."""
-        with self.connect() as connection:
-            connection.sendall(request(path, body, content_type))
-            answer = b""
-            while piece := connection.recv(RECEIVE_BYTES):
-                answer += piece
-        return dict(json.loads(answer.partition(b"\r\n\r\n")[2]))
+    def start_job(self, rows: int) -> str:
+        """The id of a job of so many rows, once it is accepted."""
+        body = b"text\n" + "배송이 정말 빨랐어요\n".encode() * rows
+        while self.is_on:
+            with contextlib.suppress(OSError, ValueError, KeyError), self.connect() as connection:
+                connection.sendall(request("/jobs", body, "text/csv"))
+                answer = b""
+                while piece := connection.recv(RECEIVE_BYTES):
+                    answer += piece
+                return str(json.loads(answer.partition(b"\r\n\r\n")[2])["id"])
+            time.sleep(0.5)
+        raise TimeoutError("no job was accepted while the attack lasted")
+
+    def delete_job(self, job: str) -> None:
+        """Remove it, so that the next attack finds the service idle."""
+        with contextlib.suppress(OSError), self.connect() as connection:
+            connection.sendall(f"DELETE /jobs/{job} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".encode())
+            connection.recv(RECEIVE_BYTES)
 
     def repeat(self, attack: Callable[[], object], threads: int = 1) -> None:
         """Do it again and again, from several threads."""
