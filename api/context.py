@@ -7,6 +7,7 @@ from fastapi import Depends, Request
 
 from api.access.audit_log import AuditLog
 from api.corrections.service import CorrectionService
+from api.jobs.owned_records import OwnedRecords
 from api.jobs.service import JobService
 from api.queue.dispatcher import Dispatcher
 from api.queue.fleet import Fleet
@@ -26,6 +27,7 @@ class Context:
     judging: Judging
     publisher: Publisher
     jobs: JobService
+    records: OwnedRecords
     corrections: CorrectionService
     version: str
     started_at: float
