@@ -43,7 +43,7 @@ async def create_moderation(request: Request, context: ContextDep) -> Response:
     model = context.judging.model
     inputs = [verdicts] if is_one else [[verdict] for verdict in verdicts]
     reply = show_reply(uuid.uuid4().hex, model.name, [show_result(verdicts, model.clean_label) for verdicts in inputs])
-    return Response(msgspec.json.encode(reply), media_type="application/json", headers=judged.timing.headers())
+    return Response(msgspec.json.encode(reply), media_type="application/json", headers=judged.headers())
 
 
 def show_reply(number: str, model: str, results: list[dict[str, object]]) -> dict[str, object]:
