@@ -14,9 +14,10 @@ from shared.cost import COST_PER_TOKEN, cost_of
 from shared.settings import Settings
 
 # Passes of the model that may be with one worker or on their way to it.
-PASSES_AHEAD = 4
+import os
+PASSES_AHEAD = float(os.environ.get('PA','4'))
 # Messages that carry them, unless they are larger.
-MESSAGES_AHEAD = 3
+MESSAGES_AHEAD = float(os.environ.get('MA','3'))
 # Long texts that may be with one worker at a time.
 LONG_AHEAD = 2
 # What a caller may send before it is another's turn: a share of a pass, or of the longest text.
