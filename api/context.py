@@ -5,6 +5,7 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
+from api.access.audit_log import AuditLog
 from api.jobs.service import JobService
 from api.queue.dispatcher import Dispatcher
 from api.queue.fleet import Fleet
@@ -27,6 +28,7 @@ class Context:
     version: str
     started_at: float
     store_watch: StoreWatch
+    audit: AuditLog
 
 
 def context_of(request: Request) -> Context:

@@ -13,15 +13,20 @@ from importlib.metadata import version
 import uvicorn
 from fastapi import Depends, FastAPI
 
+from api.access.attempts import FailedAttempts
+from api.access.audit_log import AuditLog
 from api.access.keyring import Keyring
+from api.access.running import refreshed_keyring
 from api.context import Context
 from api.http import cross_origin, errors
 from api.http.auth import require_scope
+from api.http.bodies import BodyFaultsMiddleware
 from api.http.openapi import DescribedApi
 from api.http.origins import OriginsMiddleware
 from api.http.protocol import HeadLimits, bounded_protocol
 from api.http.proxies import ProxiesMiddleware
 from api.http.request_id import RequestIdMiddleware
+from api.http.traffic import Traffic, traffic_limits
 from api.jobs.running import running_jobs
 from api.metrics.counters import ApiMetrics
 from api.metrics.gauges import LiveGauges
@@ -71,7 +76,8 @@ def create_app(settings: Settings) -> FastAPI:
         redoc_url=None,
     )
     app.state.metrics = ApiMetrics()
-    app.state.keyring = Keyring(settings.api_keys or ())
+    app.state.keyring = Keyring(settings.api_keys or (), is_required=settings.require_keys)
+    app.state.failed_attempts = FailedAttempts(settings.max_wrong_keys_per_minute)
     _add_middleware(app, settings)
     errors.install(app)
     app.router.routes.insert(0, predict.FAST_ROUTE)
@@ -85,11 +91,15 @@ def create_app(settings: Settings) -> FastAPI:
 
 def _add_middleware(app: FastAPI, settings: Settings) -> None:
     """From the innermost to the outermost: the log line has the request's id, and the host is checked as it came."""
+    app.add_middleware(BodyFaultsMiddleware)
     cross_origin.install(app, settings.cors_origins)
     app.add_middleware(ProxiesMiddleware, trusted=settings.trusted_proxies, root_path=settings.root_path)
-    if app.state.keyring.is_open:
-        hosts = (settings.host, *settings.allowed_hosts)
-        app.add_middleware(OriginsMiddleware, allowed_hosts=hosts, allowed_origins=settings.cors_origins)
+    app.add_middleware(
+        OriginsMiddleware,
+        is_open=app.state.keyring.may_be_open,
+        allowed_hosts=(settings.host, *settings.allowed_hosts),
+        allowed_origins=settings.cors_origins,
+    )
     app.add_middleware(ObservationMiddleware, metrics=app.state.metrics)
     app.add_middleware(RequestIdMiddleware)
 
@@ -97,13 +107,10 @@ def _add_middleware(app: FastAPI, settings: Settings) -> None:
 def _lifespan(settings: Settings, redis_url: str) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        if app.state.keyring.is_open:
-            log.warning(
-                "api_is_open", advice="set API_KEYS, or make this port reachable only for clients that you trust"
-            )
         async with (
             running_path(settings, redis_url) as path,
-            running_jobs(settings, redis_url, path.publisher, path.fleet) as jobs_service,
+            refreshed_keyring(app.state.keyring, path.redis),
+            running_jobs(settings, redis_url, path.publisher, path.fleet, app.state.keyring) as jobs_service,
             running_store_watch(settings, redis_url) as store_watch,
         ):
             app.state.context = Context(
@@ -116,13 +123,21 @@ def _lifespan(settings: Settings, redis_url: str) -> Callable[[FastAPI], Abstrac
                 app.version,
                 time.time(),
                 store_watch,
+                AuditLog(path.redis),
             )
+            _warn_if_open(app.state.keyring)
             app.state.metrics.watch(LiveGauges(path.redis, path.fleet, path.dispatcher, app.version))
             freeze_startup_objects()
             log.info("api_ready", process_id=path.process_id, workers=len(path.fleet.workers))
             yield
 
     return lifespan
+
+
+def _warn_if_open(keyring: Keyring) -> None:
+    if keyring.may_be_open():
+        advice = f"add a key ({kobert_command('keys add NAME')}), or let only clients that you trust reach this port"
+        log.warning("api_is_open", advice=advice)
 
 
 class _Server(uvicorn.Server):
@@ -169,7 +184,9 @@ def serve(settings: Settings) -> None:
     shorten_switch_interval()
     config = uvicorn.Config(
         create_app(settings),
-        http=bounded_protocol(HeadLimits(settings.max_header_bytes, settings.max_headers)),
+        http=bounded_protocol(
+            HeadLimits(settings.max_header_bytes, settings.max_headers), Traffic(traffic_limits(settings))
+        ),
         log_config=None,
         access_log=False,
         server_header=False,

@@ -4,6 +4,7 @@ from typing import IO, Any
 
 import click
 
+from api.keys import keys
 from cli.env_file import ENV_FILE, load_env_file
 from cli.jobs import jobs
 from cli.model import model
@@ -46,6 +47,7 @@ kobert.add_command(predict)
 kobert.add_command(model)
 kobert.add_command(run)
 kobert.add_command(jobs)
+kobert.add_command(keys)
 
 
 def main() -> None:

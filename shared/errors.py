@@ -19,8 +19,11 @@ KobertError                     the base; has a machine-readable `code`
 │   ├── ForbiddenError          from a web page, under a host name or with a key that may not do this
 │   ├── NotFoundError           it does not exist, or belongs to another owner
 │   ├── ConflictError           not in the state that the request needs
+│   ├── TooSlowError            the request did not come in time
 │   ├── TooLargeError           more bytes, texts or rows than a limit allows
+│   ├── LengthRequiredError     a key with a quota of bytes sends a body without its length
 │   └── OverloadedError         more in flight than a limit allows; try again later
+│       └── RateLimitedError    a key's quota, or an address's failed attempts, are used up for now
 ├── UnavailableError            the service cannot answer now
 │   ├── StoreUnavailableError   Redis does not answer
 │   ├── StoreFullError          Redis answers, and its memory is full
@@ -176,6 +179,12 @@ class TooLargeError(RequestError):
     code = "too_large"
 
 
+class TooSlowError(RequestError):
+    """Raised when a request comes more slowly than a limit allows."""
+
+    code = "request_timeout"
+
+
 class OverloadedError(RequestError):
     """Raised when more is in flight than a limit allows."""
 
@@ -184,6 +193,20 @@ class OverloadedError(RequestError):
     def __init__(self, message: str, *, retry_after_s: int = 1) -> None:
         super().__init__(message)
         self.retry_after_s = retry_after_s
+
+
+class RateLimitedError(OverloadedError):
+    """Raised when a key has used up its quota, or an address has sent too many wrong keys; `code` says which."""
+
+    def __init__(self, message: str, *, retry_after_s: int, code: str = "quota_exceeded") -> None:
+        super().__init__(message, retry_after_s=retry_after_s)
+        self.code = code
+
+
+class LengthRequiredError(RequestError):
+    """Raised when a body must say its length before it is read."""
+
+    code = "length_required"
 
 
 class UnavailableError(KobertError):

@@ -1,4 +1,4 @@
-"""Every Redis key and queue name. All keys except the queues expire."""
+"""Every Redis key and queue name. All keys expire, except the queues and the API keys."""
 
 PREFIX = "kobert:"
 
@@ -19,6 +19,11 @@ JOB_TURNS = PREFIX + "jobs:turns"
 JOB_TURN_COUNTER = PREFIX + "jobs:turn-counter"
 JOBS_OPEN = PREFIX + "jobs:open"
 JOB_WEBHOOKS = PREFIX + "jobs:webhooks"
+
+# API keys: a hash of JSON records by id, and a number that every change raises. What was done with keys: a stream.
+ACCESS_KEYS = PREFIX + "access:keys"
+ACCESS_GENERATION = PREFIX + "access:generation"
+ACCESS_AUDIT = PREFIX + "access:audit"
 
 # Why the embedded store does not write to its disk for now; absent as long as it does.
 STORE_PAUSED = PREFIX + "store:paused"

@@ -7,12 +7,13 @@ from typing import Annotated
 from fastapi import Depends, Request, Security
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
+from api.access.attempts import FailedAttempts
 from api.access.keyring import Keyring
 from api.access.principal import EVERYBODY, Principal
 from api.http.caller import note_caller
 from api.http.request_record import current_record
 from shared.access.records import Scope
-from shared.errors import ForbiddenError, UnauthorisedError
+from shared.errors import ForbiddenError, RateLimitedError, StoreUnavailableError, UnauthorisedError
 
 # Also what the button Authorize of `/docs` sends.
 _BEARER = HTTPBearer(scheme_name="API key", description="a key of this service", auto_error=False)
@@ -25,19 +26,41 @@ async def authenticate(
 
     Raises:
         UnauthorisedError: there are keys, and the request has none of them.
+        RateLimitedError: its address has sent too many wrong keys.
+        StoreUnavailableError: the keys could not be read since the start.
     """
     keyring: Keyring = request.app.state.keyring
-    principal = EVERYBODY if keyring.is_open else _principal_of(credentials, keyring)
+    principal = EVERYBODY if keyring.is_open else _principal_of(request, credentials, keyring)
     current_record().principal = principal
     note_caller(request.scope, None if keyring.is_open else principal.owner)
     return principal
 
 
-def _principal_of(credentials: HTTPAuthorizationCredentials | None, keyring: Keyring) -> Principal:
+def _principal_of(request: Request, credentials: HTTPAuthorizationCredentials | None, keyring: Keyring) -> Principal:
     principal = None if credentials is None else keyring.find(credentials.credentials.strip())
-    if principal is None:
-        raise UnauthorisedError("send a key of this service: -H 'Authorization: Bearer YOUR_KEY'")
-    return principal
+    if principal is not None and not principal.is_chosen:
+        return principal
+    address = request.client.host if request.client else ""
+    if credentials is not None:
+        # Before a right answer too: otherwise guessing a key of API_KEYS would go on at full speed.
+        _require_patience(request.app.state.failed_attempts, address)
+    if principal is not None:
+        return principal
+    if not keyring.is_known:
+        raise StoreUnavailableError("the keys of this service cannot be read from its store; try again shortly")
+    if credentials is not None:
+        request.app.state.failed_attempts.note_failure(address)
+    raise UnauthorisedError("send a key of this service: -H 'Authorization: Bearer YOUR_KEY'")
+
+
+def _require_patience(attempts: FailedAttempts, address: str) -> None:
+    wait_s = attempts.wait_s(address)
+    if wait_s:
+        raise RateLimitedError(
+            f"too many wrong keys came from this address (MAX_WRONG_KEYS_PER_MINUTE); try again in {wait_s} s",
+            retry_after_s=wait_s,
+            code="too_many_wrong_keys",
+        )
 
 
 @cache
@@ -64,7 +87,11 @@ async def admit(request: Request, scope: Scope) -> Principal:
     return await require_scope(scope)(await authenticate(request, await _BEARER(request)))
 
 
-async def _owner_of_jobs(principal: Annotated[Principal, Depends(require_scope("jobs"))]) -> str:
+# The principal of a request about jobs; needs the scope `jobs`.
+CallerDep = Annotated[Principal, Depends(require_scope("jobs"))]
+
+
+async def _owner_of_jobs(principal: CallerDep) -> str:
     return principal.owner
 
 

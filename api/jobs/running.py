@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 
 from redis import Redis
 
+from api.access.keyring import Keyring
 from api.jobs.service import JobService
 from api.jobs.webhooks import WebhookSender
 from api.queue.fleet import Fleet
@@ -18,12 +19,12 @@ CONNECT_TIMEOUT_S = 2
 
 @asynccontextmanager
 async def running_jobs(
-    settings: Settings, redis_url: str, publisher: Publisher, fleet: Fleet
+    settings: Settings, redis_url: str, publisher: Publisher, fleet: Fleet, keyring: Keyring
 ) -> AsyncIterator[JobService]:
     """The service, with its sweeper and the webhook sender running."""
     # A blocking client, used only in threads.
     redis: Redis = Redis.from_url(redis_url, socket_timeout=REDIS_TIMEOUT_S, socket_connect_timeout=CONNECT_TIMEOUT_S)
-    jobs = JobService(settings, redis, publisher, fleet.check_job_options)
+    jobs = JobService(settings, redis, publisher, fleet.check_job_options, keyring)
     webhooks = WebhookSender(settings, jobs)
     jobs.start()
     webhooks.start()

@@ -6,17 +6,20 @@ from typing import Any, Protocol, TypeVar
 
 from redis import Redis
 
+from api.access.keyring import Keyring
 from api.background import end_task
 from api.jobs.capacity import StoreCapacity
 from api.jobs.intake import JobIntake
 from api.jobs.job_store import JobStore
 from api.jobs.options import VerdictOptionsCheck
+from api.jobs.places import Places
 from api.jobs.threads import JobThreads
+from api.jobs.upload_slots import UploadSlots
 from api.jobs.webhook_queue import WebhookQueue
 from api.jobs.writer import JobWriter
 from api.uploads.opening import UploadRequest
-from api.uploads.pull import Body
-from shared.errors import KobertError, OverloadedError, StoreUnavailableError, UnavailableError
+from api.uploads.pull import BodyPull
+from shared.errors import KobertError, StoreUnavailableError, UnavailableError
 from shared.jobs.ledger import Ledger
 from shared.jobs.records import Job
 from shared.log import get_logger
@@ -41,8 +44,14 @@ class JobService:
     """
 
     def __init__(
-        self, settings: Settings, redis: Redis, announcer: Announcer, check_verdict_options: VerdictOptionsCheck
+        self,
+        settings: Settings,
+        redis: Redis,
+        announcer: Announcer,
+        check_verdict_options: VerdictOptionsCheck,
+        keyring: Keyring,
     ) -> None:
+        self._keyring = keyring
         self._settings = settings
         self._announcer = announcer
         self._ledger = Ledger(redis, settings)
@@ -52,7 +61,9 @@ class JobService:
         self._webhooks = WebhookQueue(redis, self._store)
         self._intake = JobIntake(settings, self._writer, self._capacity, check_verdict_options)
         self._threads = JobThreads(settings.max_uploads)
-        self._uploads_now = 0
+        self._slots = UploadSlots(settings.max_uploads)
+        self.followers = Places(settings.max_event_streams, "clients follow jobs", "MAX_EVENT_STREAMS")
+        self.downloads = Places(settings.max_downloads, "results are being sent", "MAX_DOWNLOADS")
         self._sweeper: asyncio.Task[None] | None = None
         self._connected = False
 
@@ -83,23 +94,16 @@ class JobService:
         """
         await self.run(self._capacity.require_room)
 
-    async def submit(self, request: UploadRequest, body: Body) -> str:
+    async def submit(self, request: UploadRequest, body: BodyPull) -> str:
         """Make a job of an upload and wake the workers; returns its id.
 
         Raises:
-            OverloadedError: as many uploads as allowed are coming in.
+            OverloadedError: as many uploads as allowed are coming in, or this one was too slow for its place.
             RequestError: the upload is refused.
             DiskFullError: there is no room for a temporary parquet file.
         """
-        if self._uploads_now >= self._settings.max_uploads:
-            raise OverloadedError(
-                f"{self._uploads_now} uploads are coming in (MAX_UPLOADS); try again shortly", retry_after_s=10
-            )
-        self._uploads_now += 1
-        try:
+        async with self._slots.taken_by(body):
             job_id = await self._threads.run_upload(self._intake.receive, request, body)
-        finally:
-            self._uploads_now -= 1
         await self._announce(job_id)
         return job_id
 
@@ -113,7 +117,9 @@ class JobService:
 
         Raises:
             NotFoundError: no job has this id, or it belongs to another owner.
+            UnauthorisedError: the owner's key has been revoked since the request began.
         """
+        self._keyring.require_valid(owner)
         return await self.run(self._store.get, job_id, owner)
 
     async def page(self, owner: str, limit: int, after: str | None) -> tuple[list[Job], bool]:

@@ -40,7 +40,7 @@ _encode = msgspec.json.Encoder().encode
     "/predict",
     summary="Classify one text or several",
     response_model=schemas.PredictionOut | schemas.ManyPredictions,
-    responses=schemas.error_replies(401, 403, 413, 415, 422, 429, 500, 503, 504),
+    responses=schemas.error_replies(401, 403, 408, 413, 415, 422, 429, 500, 503, 504),
     openapi_extra={"requestBody": _REQUEST_BODY},
 )
 async def predict(request: Request) -> Response:

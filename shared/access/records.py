@@ -4,6 +4,7 @@ A secret is `kbt_` and 40 random letters and digits, 238 bits. Nobody guesses th
 hashes (bcrypt, Argon2) protect secrets that people choose, and would cost every request milliseconds.
 """
 
+import base64
 import hashlib
 import secrets
 import string
@@ -73,6 +74,11 @@ def new_key_id() -> str:
 def new_secret() -> str:
     """A secret to be shown once."""
     return SECRET_PREFIX + "".join(secrets.choice(_ALPHABET) for _ in range(SECRET_CHARS))
+
+
+def new_webhook_secret() -> str:
+    """A secret to sign webhooks with, as Standard Webhooks writes one."""
+    return "whsec_" + base64.b64encode(secrets.token_bytes(32)).decode()
 
 
 def digest_of(secret: str) -> str:

@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import random
 import re
 import signal
 import socket
@@ -39,10 +40,25 @@ def wait_until(condition: Callable[[], bool], what: str, timeout_s: float = STAR
     raise AssertionError(f"{what} did not happen within {timeout_s} s")
 
 
-def free_port() -> int:
+def free_port(in_a_row: int = 1) -> int:
+    """The first of `in_a_row` ports that nobody listens on.
+
+    They lie below those that Linux gives to outgoing connections, and are drawn at random, because tests run in several
+    processes at once.
+    """
+    while True:
+        first = random.randrange(10_000, 32_000)
+        if all(map(_is_free, range(first, first + in_a_row))):
+            return first
+
+
+def _is_free(port: int) -> bool:
     with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+        return True
 
 
 class Part:

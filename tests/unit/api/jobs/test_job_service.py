@@ -7,6 +7,7 @@ import pytest
 from fakeredis import FakeRedis
 from redis.exceptions import ConnectionError as RedisConnectionError
 
+from api.access.keyring import Keyring
 from api.jobs.service import JobService
 from shared.errors import DiskFullError, StoreUnavailableError
 from shared.settings import Settings
@@ -24,7 +25,7 @@ class SilentAnnouncer:
 
 @pytest.fixture
 async def jobs() -> AsyncIterator[JobService]:
-    service = JobService(Settings(), FakeRedis(), SilentAnnouncer(), lambda _options: None)
+    service = JobService(Settings(), FakeRedis(), SilentAnnouncer(), lambda _options: None, Keyring())
     yield service
     await service.close()
 
