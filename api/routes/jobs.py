@@ -63,7 +63,7 @@ async def create_job(request: Request, owner: OwnerDep, context: ContextDep) -> 
         return _accepted(request, known, context, {"Idempotent-Replayed": "true"})
     _check_declared_size(request, context.settings.max_job_bytes)
     context.store_watch.require_fit()
-    await context.jobs.require_room()
+    await context.jobs.require_room(owner)
     upload = UploadRequest(owner, request.headers.get("content-type", ""), dict(request.query_params), digest)
     settings = context.settings
     bodies.stream(request.scope)
@@ -118,9 +118,11 @@ async def job_events(job_id: str, request: Request, owner: OwnerDep, context: Co
     """Server-sent events: `progress` with the job object each time it has changed, then one named for its end."""
     job = await context.jobs.get(job_id, owner)
     headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
-    context.jobs.followers.require_room()
+    context.jobs.followers.require_room(owner)
     events = progress_events(context.jobs, context.fleet, job, root_path_of(request))
-    return StreamingResponse(context.jobs.followers.held_by(events), media_type="text/event-stream", headers=headers)
+    return StreamingResponse(
+        context.jobs.followers.held_by(owner, events), media_type="text/event-stream", headers=headers
+    )
 
 
 @router.post(
@@ -189,13 +191,13 @@ async def _results(job: Job, query: ResultsQuery, context: Context) -> Response:
     }
     selection = Selection(query.cursor, query.limit, query.only is not None)
     if file_format in MEDIA_TYPES:
-        with context.jobs.downloads.held():
+        with context.jobs.downloads.held(job.owner):
             return await file_response(context.jobs, job, file_format, selection, headers)
-    context.jobs.downloads.require_room()
+    context.jobs.downloads.require_room(job.owner)
     renderer = _renderer(job, file_format, is_safe=query.safe)
     stream = ResultStream(context.jobs, job, renderer, selection)
     return StreamingResponse(
-        context.jobs.downloads.held_by(stream.pieces()), media_type=renderer.media_type, headers=headers
+        context.jobs.downloads.held_by(job.owner, stream.pieces()), media_type=renderer.media_type, headers=headers
     )
 
 
