@@ -3,8 +3,10 @@
 import asyncio
 import base64
 import json
+from typing import cast
 
 import pytest
+from redis.asyncio import Redis
 from redis.exceptions import ConnectionError as RedisConnectionError
 
 from api.queue.publisher import Publisher
@@ -41,7 +43,7 @@ async def lists() -> Lists:
 
 @pytest.fixture
 async def publisher(lists: Lists) -> Publisher:
-    return Publisher(lists, "api-1", timeout_s=0.05)
+    return Publisher(cast("Redis", lists), "api-1", timeout_s=0.05)
 
 
 async def test_texts_and_announcements_go_to_their_own_queues(publisher: Publisher, lists: Lists) -> None:
