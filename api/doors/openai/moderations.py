@@ -47,7 +47,7 @@ async def create_moderation(request: Request, context: ContextDep) -> Response:
         "model": model.name,
         "results": [show_result(verdicts, model) for verdicts in inputs],
     }
-    return Response(msgspec.json.encode(reply), media_type="application/json", headers=judged.timing.headers())
+    return Response(msgspec.json.encode(reply), media_type="application/json", headers=judged.headers())
 
 
 def read_input(given: object, max_texts: int) -> tuple[list[Item], bool]:
