@@ -30,6 +30,7 @@ from api.http.protocol import HeadLimits, bounded_protocol
 from api.http.proxies import ProxiesMiddleware
 from api.http.request_id import RequestIdMiddleware
 from api.http.traffic import Traffic, bound_socket_memory, traffic_limits
+from api.jobs.owned_records import OwnedRecords
 from api.jobs.running import running_jobs
 from api.memory import memory_given_back
 from api.metrics.counters import ApiMetrics
@@ -136,6 +137,7 @@ def _lifespan(settings: Settings, redis_url: str) -> Callable[[FastAPI], Abstrac
                 policies,
                 path.publisher,
                 jobs_service,
+                OwnedRecords(path.redis, settings),
                 corrections_service,
                 app.version,
                 time.time(),

@@ -19,7 +19,7 @@ RELOCK = "run `make lock`"
 def entries(lock: Path) -> dict[str, str]:
     """What a lock has for each package: its version, marker and hashes."""
     text = lock.read_text().replace("\\\n", " ")
-    return {canonicalize_name(line.partition("==")[0]): line.partition("==")[2] for line in text.splitlines()}
+    return {canonicalize_name(re.split(r"[\[=]", line)[0]): line.partition("==")[2] for line in text.splitlines()}
 
 
 def pins(lock: Path) -> dict[str, str]:

@@ -21,7 +21,15 @@ OLDEST_PYTHON = "3.11"
 
 def command(sources: list[str], lock: Path, options: list[str]) -> list[str]:
     """How uv makes one lock."""
-    how = ["--universal", "--generate-hashes", "--no-annotate", "--no-header", "--quiet", "--native-tls"]
+    how = [
+        "--universal",
+        "--generate-hashes",
+        "--no-annotate",
+        "--no-header",
+        "--no-strip-extras",
+        "--quiet",
+        "--native-tls",
+    ]
     where = ["--python-version", OLDEST_PYTHON, "--output-file", str(lock)]
     return [str(Path(sys.executable).parent / "uv"), "pip", "compile", *sources, *how, *where, *options]
 

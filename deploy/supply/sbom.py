@@ -19,7 +19,7 @@ TOOLS = Path(sys.executable).parent
 
 def locked_names() -> list[str]:
     """Names of the packages that the lock pins."""
-    return re.findall(r"^([\w.-]+)==", LOCK.read_text(), re.MULTILINE)
+    return re.findall(r"^([\w.-]+)(?:\[[\w,-]+\])?==", LOCK.read_text(), re.MULTILINE)
 
 
 def main() -> None:
