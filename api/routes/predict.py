@@ -54,6 +54,8 @@ async def predict(request: Request) -> Response:
     count. `GET /info` has the levels and labels that the model knows. `policy` names the rules of a board
     (`/policies`), and `details` asks what the verdict rests on.
     """
+    # For the log and the metrics; FastAPI would have set it.
+    request.scope["route"] = FAST_ROUTE
     await admit(request, "predict")
     context = context_of(request)
     body = await read_json_object(request, context.settings.max_body_bytes)
