@@ -1,5 +1,6 @@
 """What a caller may ask about the parts of a text that made its verdict: spans, and a copy in which they are hidden."""
 
+import re
 from collections.abc import Mapping
 from typing import Literal, get_args
 
@@ -8,9 +9,12 @@ import msgspec
 from shared.errors import MalformedRequestError
 
 SPAN_FIELDS = ("explain", "mask", "mask_char", "mask_keep_first", "mask_labels", "offsets")
+_SPAN_FIELDS = frozenset(SPAN_FIELDS)
 Offsets = Literal["codepoints", "utf16"]
 CODEPOINTS: Offsets = "codepoints"
 MAX_MASK_LABELS = 256
+# Signs and letters of a keyboard, also full width, shapes, and emoji of one character: all of them show.
+MASK_CHAR_PATTERN = "^[!-~\uac00-\ud7a3\u2022\u203b\u25a0-\u26ff\uff01-\uff5e\U0001f300-\U0001f64f]$"
 
 
 class MaskStyle(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
@@ -32,18 +36,22 @@ class SpanOptions(msgspec.Struct, frozen=True):
     offsets: Offsets = CODEPOINTS
 
 
+NO_SPANS = SpanOptions()
+
+
 def parse_span_options(fields: Mapping[str, object]) -> SpanOptions:
     """The options from the JSON values that a client sent; what is absent or None is not set.
 
     Raises:
         MalformedRequestError: a value that a field cannot have; names the field.
     """
-    is_masked = _flag(fields, "mask")
-    style = MaskStyle(_mask_char(fields.get("mask_char")), _optional_flag(fields, "mask_keep_first"), _labels(fields))
-    if not is_masked and style != MaskStyle():
-        name = next(name for name in ("mask_char", "mask_keep_first", "mask_labels") if fields.get(name) is not None)
-        raise MalformedRequestError(f"{name} says how to mask; ask for a mask too, with mask=true", param=name)
-    return SpanOptions(_flag(fields, "explain"), style if is_masked else None, _offsets(fields.get("offsets")))
+    if _SPAN_FIELDS.isdisjoint(fields):
+        return NO_SPANS
+    explain, is_masked = _flag(fields, "explain"), _flag(fields, "mask")
+    style = MaskStyle(_mask_char(fields.get("mask_char")), _flag(fields, "mask_keep_first"), _labels(fields))
+    # Who says how to mask wants a mask.
+    wants_mask = style != MaskStyle() if is_masked is None else is_masked
+    return SpanOptions(bool(explain), style if wants_mask else None, _offsets(fields.get("offsets")))
 
 
 def check_mask_char(value: object, param: str) -> str:
@@ -52,16 +60,14 @@ def check_mask_char(value: object, param: str) -> str:
     Raises:
         MalformedRequestError: it is anything else.
     """
-    if not isinstance(value, str) or len(value) != 1 or value.isspace() or not value.isprintable():
-        raise MalformedRequestError(f'{param} must be one visible character, such as "*"', param=param)
+    if not isinstance(value, str) or not re.fullmatch(MASK_CHAR_PATTERN, value):
+        raise MalformedRequestError(
+            f'{param} must be one character: a sign such as "*", a letter, a shape or an emoji', param=param
+        )
     return value
 
 
-def _flag(fields: Mapping[str, object], name: str) -> bool:
-    return bool(_optional_flag(fields, name))
-
-
-def _optional_flag(fields: Mapping[str, object], name: str) -> bool | None:
+def _flag(fields: Mapping[str, object], name: str) -> bool | None:
     value = fields.get(name)
     if value is None or isinstance(value, bool):
         return value

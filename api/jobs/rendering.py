@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 import msgspec
 
+from api.jobs.extra_columns import extra_cells, extra_columns, extra_values
 from api.jobs.names import prefix_for, unique
 from api.uploads.objects import value_at_path
 from shared.jobs.records import Job, Row
@@ -18,7 +19,6 @@ Numbered = tuple[int, Row, Outcome]
 
 _FIELDS: msgspec.json.Decoder[Fields] = msgspec.json.Decoder(Fields)
 _encode = msgspec.json.Encoder().encode
-_OUR_NAMES = ("row", "id", "classification", "confidence", "labels", "scores", "error")
 LABEL_SEPARATOR = "|"
 # The full-width signs of a Korean or Japanese keyboard count as the others do.
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
@@ -90,6 +90,7 @@ class JsonLines:
             "confidence": outcome.confidence,
             "labels": outcome.labels,
             "scores": outcome.scores,
+            **extra_values(outcome),
         }
 
 
@@ -107,7 +108,8 @@ class Table:
         self._is_safe = is_safe
         self._separator = separator
         self._label_names = job.label_names
-        ours = ["classification", "confidence", "labels", *(f"score_{name}" for name in job.label_names), "error"]
+        self._extra = extra_columns(job)
+        ours = our_columns(job)
         prefix = prefix_for(ours, self._columns)
         self._header = [*self._columns, *(prefix + name for name in ours)]
 
@@ -158,11 +160,19 @@ class Table:
 
     def _verdict(self, outcome: Outcome) -> list[Any]:
         if isinstance(outcome, Failure):
-            return [*[""] * (3 + len(self._label_names)), f"{outcome.code}: {outcome.message}"]
+            return [*[""] * (3 + len(self._label_names) + len(self._extra)), f"{outcome.code}: {outcome.message}"]
         labels = LABEL_SEPARATOR.join(outcome.labels)
         # By name: should a worker have served another model, its chunk has other labels.
         scores = [outcome.scores.get(name, "") for name in self._label_names]
-        return [outcome.classification, outcome.confidence, labels, *scores, ""]
+        extra = [cell or "" for cell in extra_cells(outcome, self._extra)]
+        extra = [_defused(cell) for cell in extra] if self._is_safe else extra
+        return [outcome.classification, outcome.confidence, labels, *scores, *extra, ""]
+
+
+def our_columns(job: Job) -> list[str]:
+    """The columns that a table has besides the user's, in their order; `error` is the last."""
+    scores = [f"score_{name}" for name in job.label_names]
+    return ["classification", "confidence", "labels", *scores, *extra_columns(job), "error"]
 
 
 def _cell(value: msgspec.Raw) -> str:

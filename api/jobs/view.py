@@ -40,11 +40,17 @@ def show_job(job: Job, fleet_texts_per_s: float, root_path: str = "") -> dict[st
 
 
 def _verdict_options(job: Job) -> dict[str, Any]:
-    """What the client set of how strict the verdicts are; nothing where the settings decide."""
+    """What the client set about the verdicts; nothing where the settings decide."""
     options = job.spec.options
     if options is None:
         return {}
-    shown = {"strictness": options.strictness, "thresholds": dict(options.thresholds)}
+    shown: dict[str, Any] = {"strictness": options.strictness, "thresholds": dict(options.thresholds)}
+    if options.explain or options.mask:
+        shown |= {"explain": options.explain, "offsets": options.offsets}
+    if options.mask:
+        style = options.mask
+        shown |= {"mask": True, "mask_char": style.char, "mask_keep_first": style.keep_first}
+        shown["mask_labels"] = list(style.labels or ())
     return {name: value for name, value in shown.items() if value}
 
 
