@@ -4,6 +4,7 @@ from typing import Any
 
 from api.jobs.pacing import eta_seconds
 from shared.jobs.records import ENDED, JOB_TIMES, Job
+from shared.span_options import MaskStyle
 
 
 def show_job(job: Job, fleet_texts_per_s: float, root_path: str = "") -> dict[str, Any]:
@@ -44,13 +45,17 @@ def _verdict_options(job: Job) -> dict[str, Any]:
     options = job.spec.options
     if options is None:
         return {}
-    shown: dict[str, Any] = {"strictness": options.strictness, "thresholds": dict(options.thresholds)}
-    if options.explain or options.mask:
-        shown |= {"explain": options.explain, "offsets": options.offsets}
-    if options.mask:
-        style = options.mask
-        shown |= {"mask": True, "mask_char": style.char, "mask_keep_first": style.keep_first}
-        shown["mask_labels"] = list(style.labels or ())
+    style = options.mask or MaskStyle()
+    shown = {
+        "strictness": options.strictness,
+        "thresholds": dict(options.thresholds),
+        "explain": options.explain,
+        "mask": options.mask is not None,
+        "mask_char": style.char,
+        "mask_keep_first": style.keep_first,
+        "mask_labels": list(style.labels or ()),
+        "offsets": options.offsets if options.explain else None,
+    }
     return {name: value for name, value in shown.items() if value}
 
 
