@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import onnx
 import onnxruntime
 from onnx import ModelProto, helper, numpy_helper
@@ -22,13 +23,15 @@ from onnx import ModelProto, helper, numpy_helper
 from bundles.format import EVIDENCE_OUTPUT, Bundle, load_bundle, write_manifest
 from bundles.session import session_options
 from bundles.text.words import Range, word_of_each, words_of
+from shared.errors import ModelSourceError
 from training.data.batches import Floats
 from training.ship.bundle import GraphRunner
 
 _PREFIX = "/evidence/"
 _INNER_LAYERS = 2
 _SUBSETS_PER_TEXT = 16
-_MAX_TEXTS = 6_000
+_MAX_TEXTS = 5_000
+_TEXTS_AT_A_TIME = 250
 _RIDGE = 0.03  # a row; of 0.007 to 0.07 it made no difference that shows
 _SEED = 18
 FAMILIES = Path(__file__).resolve().parents[1] / "data" / "families"
@@ -88,19 +91,35 @@ def _inner_layers(model: ModelProto) -> list[str]:
 
 
 def _fit(model: ModelProto, layers: Sequence[str], runner: GraphRunner, texts: Sequence[str]) -> list[Floats]:
-    """The weights `[hidden, labels]` of each layer, and a bias `[labels]`."""
+    """The weights `[hidden, labels]` of each layer, and a bias `[labels]`: the least squares of all falls."""
     reads = [read for read in (_read(runner, text) for text in texts) if _is_usable(read, runner)][:_MAX_TEXTS]
+    session = _vector_session(model, layers)
     draw = np.random.default_rng(_SEED)
-    left_out = [(read, subset) for read in reads for subset in _subsets(len(read.words), draw)]
-    full = runner.logits_of_ids([_wrap(runner, read.ids) for read in reads])
-    of_read = {id(read): row for read, row in zip(reads, full, strict=True)}
-    rest = runner.logits_of_ids([_wrap(runner, _ids_without(runner, read, subset)) for read, subset in left_out])
-    falls = np.stack([of_read[id(read)] for read, _ in left_out]) - rest
-    vectors = _token_vectors(model, layers, runner, reads)
-    features = np.stack([_summed(vectors[id(read)], read, subset) for read, subset in left_out])
-    squares = features.T @ features + _RIDGE * len(features) * np.eye(features.shape[1])
-    solved = np.linalg.solve(squares, features.T @ falls).astype(np.float32)
+    squares, products, rows = np.zeros(()), np.zeros(()), 0
+    for at in range(0, len(reads), _TEXTS_AT_A_TIME):
+        features, falls = _falls(session, layers, runner, reads[at : at + _TEXTS_AT_A_TIME], draw)
+        squares, products, rows = squares + features.T @ features, products + features.T @ falls, rows + len(falls)
+    if not rows:
+        raise ModelSourceError("no text has two words and fits the model's window: there is nothing to fit evidence on")
+    solved = np.linalg.solve(squares + _RIDGE * rows * np.eye(len(squares)), products).astype(np.float32)
     return [*np.split(solved[:-1], len(layers)), solved[-1]]
+
+
+def _falls(
+    session: onnxruntime.InferenceSession,
+    layers: Sequence[str],
+    runner: GraphRunner,
+    reads: Sequence[_Read],
+    draw: np.random.Generator,
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """Of each group of words that is left out: the sum of its tokens' vectors, and the fall of each label's logit."""
+    left_out = [(at, subset) for at, read in enumerate(reads) for subset in _subsets(len(read.words), draw)]
+    full = runner.logits_of_ids([_wrap(runner, read.ids) for read in reads])
+    rest = runner.logits_of_ids([_wrap(runner, _ids_without(runner, reads[at], subset)) for at, subset in left_out])
+    vectors = [_vectors(session, layers, _wrap(runner, read.ids)) for read in reads]
+    features = np.stack([_summed(vectors[at], reads[at], subset) for at, subset in left_out])
+    falls = full[[at for at, _ in left_out]] - rest
+    return features.astype(np.float64), falls.astype(np.float64)
 
 
 def _read(runner: GraphRunner, text: str) -> _Read:
@@ -132,22 +151,20 @@ def _wrap(runner: GraphRunner, ids: Sequence[int]) -> list[int]:
     return [first, *ids, last]
 
 
-def _token_vectors(
-    model: ModelProto, layers: Sequence[str], runner: GraphRunner, reads: Sequence[_Read]
-) -> dict[int, Floats]:
-    """The vectors `[tokens, layers * hidden]` of each text, by its `id`."""
+def _vector_session(model: ModelProto, layers: Sequence[str]) -> onnxruntime.InferenceSession:
+    """A session that also gives the token vectors of these layers."""
     extended = ModelProto.FromString(model.SerializeToString())
     for name in layers:
         extended.graph.output.append(helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, None))
-    session = onnxruntime.InferenceSession(
+    return onnxruntime.InferenceSession(
         extended.SerializeToString(), session_options(1), providers=["CPUExecutionProvider"]
     )
-    return {id(read): _vectors(session, layers, _wrap(runner, read.ids)) for read in reads}
 
 
 def _vectors(session: onnxruntime.InferenceSession, layers: Sequence[str], ids: Sequence[int]) -> Floats:
     rows = np.array([ids], dtype=np.int64)
     found = session.run(list(layers), {"input_ids": rows, "attention_mask": np.ones_like(rows)})
+    # `[tokens, layers * hidden]`, without the special tokens.
     joined: Floats = np.concatenate([states[0, 1:-1] for states in found], axis=1)
     return joined
 

@@ -11,9 +11,9 @@ from shared.verdict import Span
 
 Falls = NDArray[np.float64]
 # A word beside the best one is marked with it if it has at least this share of what the best one has: 미친 새끼.
-NEIGHBOUR_SHARE = 0.6
+NEIGHBOUR_SHARE = 0.7
 # A word elsewhere is a further culprit from this share on, while the text without those found before is still guilty.
-FURTHER_SHARE = 0.7
+FURTHER_SHARE = 0.8
 MOST_WORDS = 6  # marked in one window for one label
 SHARE_DIGITS = 3
 
