@@ -16,22 +16,27 @@ from fastapi import Depends, FastAPI
 from api.access.attempts import FailedAttempts
 from api.access.audit_log import AuditLog
 from api.access.keyring import Keyring
+from api.access.quotas import Quotas
 from api.access.running import refreshed_keyring
 from api.context import Context
+from api.corrections.service import running_corrections
+from api.doors import every_door
 from api.http import cross_origin, errors
 from api.http.auth import require_scope
+from api.http.bodies import BodyFaultsMiddleware
 from api.http.openapi import DescribedApi
 from api.http.origins import OriginsMiddleware
 from api.http.protocol import HeadLimits, bounded_protocol
 from api.http.proxies import ProxiesMiddleware
 from api.http.request_id import RequestIdMiddleware
+from api.http.traffic import Traffic, traffic_limits
 from api.jobs.running import running_jobs
 from api.metrics.counters import ApiMetrics
 from api.metrics.gauges import LiveGauges
 from api.metrics.observation import ObservationMiddleware
 from api.queue.judging import Judging
 from api.queue.running import running_path
-from api.routes import docs, jobs, metrics, predict, status
+from api.routes import corrections, docs, jobs, metrics, predict, status
 from api.store_watch import running_store_watch
 from shared.commands import kobert_command
 from shared.errors import EXIT_CONFIG, KobertError, PortInUseError, SettingsError
@@ -84,11 +89,14 @@ def create_app(settings: Settings) -> FastAPI:
     app.include_router(docs.router)
     app.include_router(predict.router, dependencies=[Depends(require_scope("predict"))])
     app.include_router(jobs.router)
+    app.include_router(corrections.router)
+    every_door.include(app)
     return app
 
 
 def _add_middleware(app: FastAPI, settings: Settings) -> None:
     """From the innermost to the outermost: the log line has the request's id, and the host is checked as it came."""
+    app.add_middleware(BodyFaultsMiddleware)
     cross_origin.install(app, settings.cors_origins)
     app.add_middleware(ProxiesMiddleware, trusted=settings.trusted_proxies, root_path=settings.root_path)
     app.add_middleware(
@@ -108,15 +116,18 @@ def _lifespan(settings: Settings, redis_url: str) -> Callable[[FastAPI], Abstrac
             running_path(settings, redis_url) as path,
             refreshed_keyring(app.state.keyring, path.redis),
             running_jobs(settings, redis_url, path.publisher, path.fleet, app.state.keyring) as jobs_service,
+            running_corrections(settings, redis_url, jobs_service.run) as corrections_service,
             running_store_watch(settings, redis_url) as store_watch,
         ):
+            app.state.quotas = quotas = Quotas(path.redis)
             app.state.context = Context(
                 settings,
                 path.dispatcher,
                 path.fleet,
-                Judging(settings, path.dispatcher, path.fleet),
+                Judging(settings, path.dispatcher, path.fleet, quotas),
                 path.publisher,
                 jobs_service,
+                corrections_service,
                 app.version,
                 time.time(),
                 store_watch,
@@ -181,7 +192,9 @@ def serve(settings: Settings) -> None:
     shorten_switch_interval()
     config = uvicorn.Config(
         create_app(settings),
-        http=bounded_protocol(HeadLimits(settings.max_header_bytes, settings.max_headers)),
+        http=bounded_protocol(
+            HeadLimits(settings.max_header_bytes, settings.max_headers), Traffic(traffic_limits(settings))
+        ),
         log_config=None,
         access_log=False,
         server_header=False,

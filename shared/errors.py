@@ -19,6 +19,7 @@ KobertError                     the base; has a machine-readable `code`
 │   ├── ForbiddenError          from a web page, under a host name or with a key that may not do this
 │   ├── NotFoundError           it does not exist, or belongs to another owner
 │   ├── ConflictError           not in the state that the request needs
+│   ├── TooSlowError            the request did not come in time
 │   ├── TooLargeError           more bytes, texts or rows than a limit allows
 │   ├── LengthRequiredError     a key with a quota of bytes sends a body without its length
 │   └── OverloadedError         more in flight than a limit allows; try again later
@@ -176,6 +177,12 @@ class TooLargeError(RequestError):
     """Raised when a request has more bytes, texts or rows than a limit allows."""
 
     code = "too_large"
+
+
+class TooSlowError(RequestError):
+    """Raised when a request comes more slowly than a limit allows."""
+
+    code = "request_timeout"
 
 
 class OverloadedError(RequestError):

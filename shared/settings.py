@@ -53,6 +53,9 @@ class Settings(BaseSettings):
     root_path: str = ""
     trusted_proxies: TextList = ("127.0.0.1", "::1")
     keep_alive_s: Annotated[int, Field(ge=1, le=3600)] = 75
+    max_connections: Annotated[int, Field(ge=1, le=100_000)] = 4_096
+    header_timeout_s: Annotated[float, Field(gt=0, le=3600)] = 15.0
+    send_stall_s: Annotated[float, Field(gt=0, le=3600)] = 60.0
     cors_origins: TextList = ()
     allowed_hosts: TextList = ()
     redis_url: OptionalText = None
@@ -83,6 +86,9 @@ class Settings(BaseSettings):
     max_text_chars: Annotated[int, Field(ge=1)] = 10_000
     max_texts_per_request: Annotated[int, Field(ge=1)] = 1_000
     max_body_bytes: Annotated[int, Field(ge=KIB)] = 8 * KIB * KIB
+    max_inflight_body_bytes: Annotated[int, Field(ge=KIB)] = 32 * KIB * KIB
+    min_body_bytes_per_s: Annotated[int, Field(ge=1)] = 4 * KIB
+    body_timeout_s: Annotated[float, Field(gt=0, le=3600)] = 60.0
     max_header_bytes: Annotated[int, Field(ge=KIB, le=KIB * KIB)] = 32 * KIB
     max_headers: Annotated[int, Field(ge=10, le=10_000)] = 100
     max_inflight_texts: Annotated[int, Field(ge=1)] = 2_000
@@ -106,6 +112,8 @@ class Settings(BaseSettings):
     max_open_jobs: Annotated[int, Field(ge=1)] = 100
     max_store_fill: Annotated[float, Field(gt=0, le=1)] = 0.85
     max_uploads: Annotated[int, Field(ge=1, le=64)] = 4
+    max_downloads: Annotated[int, Field(ge=1)] = 32
+    max_event_streams: Annotated[int, Field(ge=1)] = 200
     upload_stall_s: Annotated[float, Field(gt=0)] = 60.0
     result_ttl_s: Annotated[int, Field(ge=1)] = 24 * 3600
     max_job_age_s: Annotated[int, Field(ge=1)] = 7 * 24 * 3600
@@ -118,6 +126,10 @@ class Settings(BaseSettings):
     job_poll_s: Annotated[float, Field(gt=0)] = 2.0
     bulk_threads: Annotated[int, Field(ge=0, le=16)] = 2
     max_bulk_batch_tokens: Annotated[int, Field(ge=16)] = 128
+
+    # Corrections
+    max_corrections: Annotated[int, Field(ge=0)] = 20_000
+    max_corrections_bytes: Annotated[int, Field(ge=0)] = 16 * KIB * KIB
 
     # Webhooks
     webhook_secret: OptionalText = None

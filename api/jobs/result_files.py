@@ -12,9 +12,9 @@ import msgspec
 from fastapi.responses import FileResponse
 from starlette.background import BackgroundTask
 
-from api.jobs.extra_columns import extra_cells, extra_columns
 from api.jobs.file_writer import DISK_FULL, FileHead
 from api.jobs.names import prefix_for, unique
+from api.jobs.optional_columns import optional_cells, optional_columns
 from api.jobs.rendering import Numbered, Table, our_columns
 from api.jobs.results import ResultStream, Selection
 from api.jobs.service import JobService
@@ -69,7 +69,7 @@ class RowSpool:
         self._cells = Table(job, ",", is_safe=False).raw_cells
         theirs = unique(job.spec.columns or ["text"])
         ours = our_columns(job)
-        self._extra = extra_columns(job)
+        self._optional = optional_columns(job)
         prefix = prefix_for(ours, theirs)
         self._score_count = len(job.label_names)
         self._spool = spool
@@ -79,8 +79,8 @@ class RowSpool:
             ours=[prefix + name for name in ours],
             types=job.spec.column_types or [],
             text_at=job.spec.text_at if job.spec.column_types is not None else -1,
+            optional=len(self._optional),
             harmless=CLEAN if is_moderation else None,
-            extra=len(self._extra),
         )
         spool.write(_encode(head) + b"\n")
 
@@ -115,6 +115,7 @@ class RowSpool:
 
     def _verdict(self, outcome: Outcome) -> list[object]:
         if isinstance(outcome, Failure):
-            return [*[None] * (3 + self._score_count + len(self._extra)), f"{outcome.code}: {outcome.message}"]
-        extra = extra_cells(outcome, self._extra)
-        return [outcome.classification, outcome.confidence, outcome.labels, *outcome.scores.values(), *extra, None]
+            empty = [None] * (3 + self._score_count)
+            return [*empty, f"{outcome.code}: {outcome.message}", *[None] * len(self._optional)]
+        verdict = [outcome.classification, outcome.confidence, outcome.labels, *outcome.scores.values(), None]
+        return [*verdict, *optional_cells(outcome, self._optional)]

@@ -12,12 +12,15 @@ from api.jobs.capacity import StoreCapacity
 from api.jobs.intake import JobIntake
 from api.jobs.job_store import JobStore
 from api.jobs.options import VerdictOptionsCheck
+from api.jobs.places import PlaceKind, Places
+from api.jobs.room import JobRoom
 from api.jobs.threads import JobThreads
+from api.jobs.upload_slots import UploadSlots
 from api.jobs.webhook_queue import WebhookQueue
 from api.jobs.writer import JobWriter
 from api.uploads.opening import UploadRequest
-from api.uploads.pull import Body
-from shared.errors import KobertError, OverloadedError, StoreUnavailableError, UnavailableError
+from api.uploads.pull import BodyPull
+from shared.errors import KobertError, StoreUnavailableError, UnavailableError
 from shared.jobs.ledger import Ledger
 from shared.jobs.records import Job
 from shared.log import get_logger
@@ -53,13 +56,19 @@ class JobService:
         self._settings = settings
         self._announcer = announcer
         self._ledger = Ledger(redis, settings)
-        self._writer = JobWriter(redis, settings)
-        self._capacity = StoreCapacity(redis, settings)
+        room = JobRoom(settings, keyring)
+        self._writer = JobWriter(redis, settings, room)
+        self._capacity = StoreCapacity(redis, settings, room)
         self._store = JobStore(redis, settings)
         self._webhooks = WebhookQueue(redis, self._store)
         self._intake = JobIntake(settings, self._writer, self._capacity, check_verdict_options)
         self._threads = JobThreads(settings.max_uploads)
-        self._uploads_now = 0
+        self._slots = UploadSlots(settings.max_uploads)
+        self._uploads = Places(PlaceKind(settings.max_uploads, "uploads are coming in", "MAX_UPLOADS"), keyring)
+        self.followers = Places(
+            PlaceKind(settings.max_event_streams, "clients follow jobs", "MAX_EVENT_STREAMS"), keyring
+        )
+        self.downloads = Places(PlaceKind(settings.max_downloads, "results are being sent", "MAX_DOWNLOADS"), keyring)
         self._sweeper: asyncio.Task[None] | None = None
         self._connected = False
 
@@ -81,32 +90,31 @@ class JobService:
         if not self._connected:
             raise StoreUnavailableError("the job ledger is not connected yet; try again shortly")
 
-    async def require_room(self) -> None:
-        """Check that another job may begin.
+    async def require_room(self, owner: str) -> None:
+        """Check that another job of `owner` may begin.
 
         Raises:
-            OverloadedError: too many jobs are open, or the store is nearly full.
+            OverloadedError: too many jobs are open, of all or of this owner, or the store is nearly full.
             DiskFullError: the store would keep the job in memory alone.
         """
-        await self.run(self._capacity.require_room)
+        await self.run(self._capacity.require_room, owner)
 
-    async def submit(self, request: UploadRequest, body: Body) -> str:
+    async def submit(self, request: UploadRequest, body: BodyPull) -> str:
         """Make a job of an upload and wake the workers; returns its id.
 
         Raises:
-            OverloadedError: as many uploads as allowed are coming in.
+            OverloadedError: as many uploads as allowed are coming in, of all or of this owner, or this one was too
+                slow for its place.
             RequestError: the upload is refused.
             DiskFullError: there is no room for a temporary parquet file.
         """
-        if self._uploads_now >= self._settings.max_uploads:
-            raise OverloadedError(
-                f"{self._uploads_now} uploads are coming in (MAX_UPLOADS); try again shortly", retry_after_s=10
-            )
-        self._uploads_now += 1
-        try:
+        self._uploads.require_share(request.owner)
+        with self._uploads.counted(request.owner):
+            return await self._receive(request, body)
+
+    async def _receive(self, request: UploadRequest, body: BodyPull) -> str:
+        async with self._slots.taken_by(body):
             job_id = await self._threads.run_upload(self._intake.receive, request, body)
-        finally:
-            self._uploads_now -= 1
         await self._announce(job_id)
         return job_id
 

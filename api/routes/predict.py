@@ -5,6 +5,7 @@ from fastapi import APIRouter, Request, Response
 from starlette.routing import Route
 
 from api.context import context_of
+from api.doors.huggingface import routes as huggingface
 from api.http import errors, schemas
 from api.http.auth import admit
 from api.http.body import read_json_object, refuse_unknown_fields
@@ -45,7 +46,7 @@ _encode = msgspec.json.Encoder().encode
     "/predict",
     summary="Classify one text or several",
     response_model=schemas.PredictionOut | schemas.ManyPredictions,
-    responses=schemas.error_replies(401, 403, 413, 415, 422, 429, 500, 503, 504),
+    responses=schemas.error_replies(401, 403, 408, 413, 415, 422, 429, 500, 503, 504),
     openapi_extra={"requestBody": _REQUEST_BODY},
 )
 async def predict(request: Request) -> Response:
@@ -63,6 +64,8 @@ async def predict(request: Request) -> Response:
     await admit(request, "predict")
     context = context_of(request)
     body = await read_json_object(request, context.settings.max_body_bytes)
+    if "inputs" in body:
+        return await huggingface.answer_predict(body, context)
     refuse_unknown_fields(body, FIELDS)
     items = _items(body, context.settings.max_texts_per_request)
     options = parse_verdict_options(body.get("strictness"), body.get("thresholds"), body)

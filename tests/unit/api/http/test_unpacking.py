@@ -18,7 +18,7 @@ def unpacked(coding: str, packed: bytes, max_bytes: int = 10_000, step: int = 1_
     unpacker = Unpacker(coding, max_bytes)
     for start in range(0, len(packed), step):
         unpacker.feed(packed[start : start + step])
-    return unpacker.end()
+    return bytes(unpacker.end())
 
 
 @pytest.mark.parametrize("step", [1, 7, 1_000_000])

@@ -1,33 +1,32 @@
-"""The columns of a result file that are there only where the job asked for them, such as `spans` and `masked`."""
+"""The columns of a result file that only some jobs have: `spans` and `masked` if asked for, `corrected` where it is."""
 
 from typing import Any
 
 import msgspec
 
 from shared.jobs.records import Job
+from shared.options import NO_OPTIONS
 from shared.verdict import EXTRA_FIELDS, Verdict
 
 _encode = msgspec.json.Encoder().encode
 
 
-def extra_columns(job: Job) -> list[str]:
+def optional_columns(job: Job) -> list[str]:
     """Their names, in the order of a verdict's fields."""
-    options = job.spec.options
-    if options is None:
-        return []
-    asked = {"spans": options.explain, "masked": options.mask is not None}
-    return [name for name in EXTRA_FIELDS if asked.get(name)]
+    options = job.spec.options or NO_OPTIONS
+    there = {"spans": options.explain, "masked": options.mask is not None, "corrected": job.corrected > 0}
+    return [name for name in EXTRA_FIELDS if there.get(name)]
 
 
-def extra_values(verdict: Verdict) -> dict[str, Any]:
+def optional_values(verdict: Verdict) -> dict[str, Any]:
     """What the verdict has of them, as JSON values."""
     found = {name: getattr(verdict, name) for name in EXTRA_FIELDS}
     return {name: value for name, value in found.items() if value is not msgspec.UNSET}
 
 
-def extra_cells(verdict: Verdict, columns: list[str]) -> list[str | None]:
+def optional_cells(verdict: Verdict, columns: list[str]) -> list[str | None]:
     """The cells of these columns: text as it is, anything else as JSON, None where there is nothing."""
-    values = extra_values(verdict)
+    values = optional_values(verdict)
     return [_cell(values[name]) if name in values else None for name in columns]
 
 
