@@ -13,14 +13,14 @@ from bundles.text.offsets import trace
 from shared.options import VerdictOptions
 from shared.span_options import MaskStyle
 from shared.verdict import Span, Verdict
-from worker.spans.selection import choose_words, spans_of
+from worker.spans.selection import StillCounts, choose_words, spans_of
 from worker.spans.showing import show_spans
 from worker.spans.words import sent_words
 
 TEXTS = st.text(alphabet="시씨발병신가나 \u200bㅅㅣㅏ1.*🖕😀e\u0301\u1109\u1175\n한", min_size=1, max_size=40)
 
 
-def still_counts_over(falls: Sequence[float], score: float) -> object:
+def still_counts_over(falls: Sequence[float], score: float) -> StillCounts:
     return lambda chosen: score - sum(falls[place] for place in chosen) > 0
 
 
