@@ -30,13 +30,16 @@ from api.http.protocol import HeadLimits, bounded_protocol
 from api.http.proxies import ProxiesMiddleware
 from api.http.request_id import RequestIdMiddleware
 from api.http.traffic import Traffic, traffic_limits
+from api.jobs.owned_records import OwnedRecords
 from api.jobs.running import running_jobs
 from api.metrics.counters import ApiMetrics
 from api.metrics.gauges import LiveGauges
 from api.metrics.observation import ObservationMiddleware
+from api.policies.service import running_policies
 from api.queue.judging import Judging
 from api.queue.running import running_path
 from api.routes import corrections, docs, jobs, metrics, predict, status
+from api.routes import policies as policies_routes
 from api.store_watch import running_store_watch
 from shared.commands import kobert_command
 from shared.errors import EXIT_CONFIG, KobertError, PortInUseError, SettingsError
@@ -89,6 +92,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.include_router(docs.router)
     app.include_router(predict.router, dependencies=[Depends(require_scope("predict"))])
     app.include_router(jobs.router)
+    app.include_router(policies_routes.router)
     app.include_router(corrections.router)
     every_door.include(app)
     return app
@@ -114,6 +118,7 @@ def _lifespan(settings: Settings, redis_url: str) -> Callable[[FastAPI], Abstrac
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with (
             running_path(settings, redis_url) as path,
+            running_policies(settings, path.redis, path.fleet.check_options) as policies,
             refreshed_keyring(app.state.keyring, path.redis),
             running_jobs(settings, redis_url, path.publisher, path.fleet, app.state.keyring) as jobs_service,
             running_corrections(settings, redis_url, jobs_service.run) as corrections_service,
@@ -124,9 +129,11 @@ def _lifespan(settings: Settings, redis_url: str) -> Callable[[FastAPI], Abstrac
                 settings,
                 path.dispatcher,
                 path.fleet,
-                Judging(settings, path.dispatcher, path.fleet, quotas),
+                Judging(settings, path.dispatcher, path.fleet, quotas, policies.book),
+                policies,
                 path.publisher,
                 jobs_service,
+                OwnedRecords(path.redis, settings),
                 corrections_service,
                 app.version,
                 time.time(),

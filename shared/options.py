@@ -60,19 +60,26 @@ NO_OPTIONS = VerdictOptions()
 
 
 def parse_verdict_options(
-    strictness: object, thresholds: object, spans: Mapping[str, object] = MappingProxyType({})
+    strictness: object,
+    thresholds: object,
+    details: object = None,
+    spans: Mapping[str, object] = MappingProxyType({}),
 ) -> VerdictOptions | None:
     """The options from the JSON values that a client sent, each None where it sent none; None when it set none.
 
     `spans` has what it sent of `SPAN_FIELDS`, perhaps among other fields.
 
     Raises:
-        MalformedRequestError: an unknown level, or a threshold that is no number from 0 to 1; names the field.
+        MalformedRequestError: an unknown level, a threshold that is no number from 0 to 1, or `details` that is neither
+            true nor false; names the field.
     """
+    if details is not None and not isinstance(details, bool):
+        raise MalformedRequestError(f"details must be true or false, not {_shown(details)}", param="details")
     asked = parse_span_options(spans)
     options = VerdictOptions(
         _parse_level(strictness),
         _parse_thresholds(thresholds),
+        details=bool(details),
         explain=asked.explain,
         mask=asked.mask,
         offsets=asked.offsets,

@@ -27,6 +27,7 @@ STATUS: Mapping[type[errors.KobertError], int] = {
     errors.ForbiddenError: 403,
     errors.NotFoundError: 404,
     errors.ConflictError: 409,
+    errors.PreconditionFailedError: 412,
     errors.UnsupportedMediaError: 415,
     errors.TooSlowError: 408,
     errors.TooLargeError: 413,

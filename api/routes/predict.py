@@ -18,7 +18,7 @@ from shared.verdict import Verdict
 
 router = APIRouter(tags=["predict"])
 
-FIELDS = ("text", "texts", "strictness", "thresholds", *SPAN_FIELDS)
+FIELDS = ("text", "texts", "strictness", "thresholds", "policy", "details", *SPAN_FIELDS)
 
 _REQUEST_BODY = {
     "required": True,
@@ -56,7 +56,8 @@ async def predict(request: Request) -> Response:
     request refused.
 
     `strictness` (`lenient`, `standard`, `strict`) and `thresholds` (`{"curse": 0.4}`) say for this request which scores
-    count. `GET /info` has the levels and labels that the model knows.
+    count. `GET /info` has the levels and labels that the model knows. `policy` names the rules of a board
+    (`/policies`), and `details` asks what the verdict rests on.
 
     `explain` adds `spans`, the parts of the text that made its labels count; `mask` adds `masked`, the text with them
     hidden.
@@ -68,12 +69,12 @@ async def predict(request: Request) -> Response:
         return await huggingface.answer_predict(body, context)
     refuse_unknown_fields(body, FIELDS)
     items = _items(body, context.settings.max_texts_per_request)
-    options = parse_verdict_options(body.get("strictness"), body.get("thresholds"), body)
-    context.judging.check_options(options)
+    options = parse_verdict_options(body.get("strictness"), body.get("thresholds"), body.get("details"), body)
+    options = context.judging.check_options(options, body.get("policy"))
     judged = await context.judging.judge(items, options)
     shown = [_encode_result(item, outcome) for item, outcome in zip(items, judged.outcomes, strict=True)]
     content = b'{"results":[' + b",".join(shown) + b"]}" if "texts" in body else shown[0]
-    return Response(content, media_type="application/json", headers=judged.timing.headers())
+    return Response(content, media_type="application/json", headers=judged.headers())
 
 
 # The same function without FastAPI's machinery around it, which would cost as much as everything else on the way. The

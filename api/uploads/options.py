@@ -53,7 +53,7 @@ class UploadOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
         is_text = isinstance(self.thresholds, str)
         thresholds = read_thresholds_text(self.thresholds) if is_text else self.thresholds
         spans = {name: getattr(self, name) for name in SPAN_FIELDS}
-        return parse_verdict_options(self.strictness, thresholds, spans)
+        return parse_verdict_options(self.strictness, thresholds, spans=spans)
 
 
 def parse_options(fields: Mapping[str, Any]) -> UploadOptions:

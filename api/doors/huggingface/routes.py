@@ -94,4 +94,4 @@ def _show(outcome: Verdict | KobertError, top_k: int | None) -> list[dict[str, o
 
 def _headers(items: list[Item], judged: Judged) -> dict[str, str]:
     characters = sum(len(item.value) for item in items if isinstance(item.value, str))
-    return {"x-compute-type": "cpu", "x-compute-characters": str(characters), **judged.timing.headers()}
+    return {"x-compute-type": "cpu", "x-compute-characters": str(characters), **judged.headers()}

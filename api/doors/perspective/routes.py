@@ -65,7 +65,7 @@ async def analyze(request: Request, context: ContextDep) -> Response:
         raise judged.outcomes[0]  # type: ignore[misc]  # an outcome without a verdict is an error
     spans = [(part, found) for part, found in zip(parts, values[1:], strict=True) if found is not None]
     reply = _reply(asked, attributes, values[0], spans or [(whole(text), values[0])])
-    return Response(msgspec.json.encode(reply), media_type="application/json", headers=judged.timing.headers())
+    return Response(msgspec.json.encode(reply), media_type="application/json", headers=judged.headers())
 
 
 @router.get("/$discovery/rest")
