@@ -13,9 +13,12 @@ import httpx
 import pytest
 from click.testing import CliRunner, Result
 
+from cli.client import ServiceClient
 from cli.main import kobert as command
+from cli.train import _corrections
 from tests.support.echo import LABELS
 from tests.support.stack import Stack, running_stack, wait_until
+from training.corrections import CorrectedText
 
 pytestmark = pytest.mark.integration
 
@@ -284,6 +287,15 @@ def test_a_file_without_the_column_is_refused_with_those_that_it_has(kobert: Kob
     done = kobert("import", str(file))
     assert done.exit_code == 1
     assert "--column should_be: there is no such column; there are 1 'text', 2 'classification'" in done.stderr
+
+
+def test_training_fetches_the_corrections_that_hold_everywhere(stack: Stack, client: httpx.Client) -> None:
+    correct(client, "뿡뿡이", "insult")
+    correct(client, "게이머들", "clean")
+    assert _corrections(ServiceClient(stack.url, None), None) == [
+        CorrectedText("뿡뿡이", "insult"),
+        CorrectedText("게이머들", "clean"),
+    ]
 
 
 def test_a_killed_store_still_has_them_and_a_worker_that_was_away_catches_up(
