@@ -32,12 +32,11 @@ async def health() -> dict[str, str]:
 @router.head("/ready", include_in_schema=False)
 @router.get("/ready", summary="Whether a text sent now would be answered", responses=schemas.error_replies(403, 503))
 async def ready(context: ContextDep) -> dict[str, str | int | list[str]]:
-    """200 when Redis answers, queue and ledger are connected and a worker lives; else 503, with the reason.
+    """200 when Redis answers, the ledger is connected and a worker lives; else 503, with the reason.
 
     `store_warnings` has a sentence for each setting of the store that puts jobs at risk.
     """
     context.fleet.require_live_worker()
-    context.publisher.require_connection()
     context.jobs.require_connection()
     context.store_watch.require_fit()
     state: dict[str, str | int | list[str]] = {"status": "ready", "workers": len(context.fleet.workers)}
@@ -57,6 +56,7 @@ def _describe(context: Context) -> dict[str, Any]:
     workers = context.fleet.workers
     newest = max(workers, key=lambda worker: worker.started_at, default=None)
     return {
+        **_describe_for_tei(newest, context),
         "version": context.version,
         "uptime_s": round(time.time() - context.started_at, 1),
         "model": None if newest is None else newest.model,
@@ -70,6 +70,27 @@ def _describe(context: Context) -> dict[str, Any]:
             "max_inflight_texts": context.settings.max_inflight_texts,
             "predict_timeout_s": context.settings.predict_timeout_s,
         },
+    }
+
+
+def _describe_for_tei(newest: Heartbeat | None, context: Context) -> dict[str, Any]:
+    """What clients of Text Embeddings Inference read from its `/info`."""
+    if newest is None:
+        return {}
+    labels = newest.model.labels
+    return {
+        "model_id": newest.model.name,
+        "model_sha": newest.model.revision,
+        "model_dtype": "int8",
+        "model_type": {
+            "classifier": {
+                "id2label": {str(place): label for place, label in enumerate(labels)},
+                "label2id": {label: place for place, label in enumerate(labels)},
+            }
+        },
+        "max_concurrent_requests": context.settings.max_inflight_texts,
+        "max_batch_tokens": context.settings.max_batch_tokens,
+        "max_client_batch_size": context.settings.max_texts_per_request,
     }
 
 
