@@ -74,6 +74,10 @@ class Verdict(msgspec.Struct, frozen=True):
     corrected: bool | msgspec.UnsetType = msgspec.UNSET
 
 
+# Fields of a verdict that are there only if asked for.
+EXTRA_FIELDS = tuple(field.name for field in msgspec.structs.fields(Verdict) if field.default is msgspec.UNSET)
+
+
 class Failure(msgspec.Struct, frozen=True, array_like=True):
     """Why one text has no verdict: `code`, for programs, is one of `shared.errors`; `message` is for people."""
 
