@@ -82,6 +82,21 @@ class PolicyPage(BaseModel):
     data: list[PolicyHeadOut]
 
 
+class EntryHits(BaseModel):
+    """How often one entry fired."""
+
+    list: Literal["deny", "allow"]
+    term: str
+    hits: Annotated[int, Field(description="texts in which it fired")]
+
+
+class PolicyHits(BaseModel):
+    """Every entry of a policy, the most frequent first."""
+
+    object: Literal["list"]
+    data: list[EntryHits]
+
+
 class PolicyDeleted(BaseModel):
     """What is left of a deleted policy."""
 

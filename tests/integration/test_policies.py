@@ -1,6 +1,9 @@
 """Policies through real processes: set by one API, followed by all APIs and workers, and still there afterwards."""
 
+import os
+import signal
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -202,3 +205,110 @@ def test_an_unknown_policy_is_refused_by_name(stack: Stack) -> None:
         status, param, message = error_of(predict(stack.url, "글", policy=name))
         assert (status, param) == (422, "policy")
         assert complaint in message
+
+
+def test_details_say_what_a_verdict_rests_on(stack: Stack) -> None:
+    put(stack, "board", **RULES)
+    model = stack.info()["model"]
+
+    plain = predict(stack.url, "글", details=True).json()
+    ruled = predict(stack.url, "글", details=True, policy="board").json()
+
+    assert plain["details"] == {
+        "model": "levelled",
+        "revision": model["revision"],
+        "strictness": "standard",
+        "thresholds": LEVELS["standard"],
+    }
+    assert ruled["details"]["strictness"] == "strict"
+    assert ruled["details"]["thresholds"] == {**LEVELS["strict"], "curse": 0.9}
+    assert error_of(predict(stack.url, "글", details="yes"))[:2] == (422, "details")
+
+
+def test_a_policy_counts_how_often_its_entries_fire(stack: Stack) -> None:
+    put(stack, "counted", deny=["바보", "멍청이"], allow=["게이머"])
+    for text in ("바보", "바보야 바보", "게이머", "안녕"):
+        predict(stack.url, text, policy="counted")
+
+    def hits() -> list[tuple[str, int]]:
+        entries = httpx.get(f"{stack.url}/policies/counted/hits").json()["data"]
+        return [(entry["term"], entry["hits"]) for entry in entries]
+
+    wait_until(lambda: hits() == [("바보", 2), ("게이머", 1), ("멍청이", 0)], "the hits")
+    assert httpx.get(f"{stack.url}/policies/none/hits").status_code == 404
+
+
+def test_a_policy_put_through_one_api_acts_through_the_other_on_every_worker(stack: Stack, other_api: str) -> None:
+    put(stack, "shared", deny=["하나"])
+    wait_until(lambda: predict(other_api, "하나", policy="shared").status_code == 200, "the policy", 5)
+
+    version = put(stack, "shared", deny=["둘"]).json()["version"]
+    wait_until(lambda: predict(other_api, "둘", policy="shared").headers["x-policy"] == f"shared@{version}", "it", 5)
+
+    verdicts = [predict(other_api, "둘", policy="shared").json() for _ in range(10)]
+    assert {verdict["classification"] for verdict in verdicts} == {"denied"}
+    assert predict(other_api, "하나", policy="shared").json()["matches"] == []
+
+
+def test_a_worker_that_was_away_catches_up(stack: Stack) -> None:
+    put(stack, "away", deny=["하나"])
+    for _ in range(6):
+        predict(stack.url, "하나", policy="away")
+    away, present = stack.workers
+    os.kill(away.pid, signal.SIGSTOP)
+    try:
+        put(stack, "away", deny=["둘"])
+    finally:
+        os.kill(away.pid, signal.SIGCONT)
+    wait_until(lambda: len(stack.info()["workers"]) == 2, "both workers")
+    os.kill(present.pid, signal.SIGSTOP)
+    try:
+        verdict = predict(stack.url, "둘", policy="away").json()
+    finally:
+        os.kill(present.pid, signal.SIGCONT)
+    assert verdict["classification"] == "denied"
+
+
+def test_policies_are_there_after_the_store_was_killed_and_started_again(short_tmp: Path, bundle: Path) -> None:
+    with running_stack(short_tmp, bundle) as running:
+        kept = put(running, "kept", **RULES).json()
+        put(running, "gone", deny=["하나"])
+        httpx.delete(f"{running.url}/policies/gone")
+        time.sleep(1.5)  # an append-only file is written once a second
+        running.store.kill()
+        running.start_store()
+        wait_until(lambda: httpx.get(f"{running.url}/ready").status_code == 200, "the way back")
+
+        assert httpx.get(f"{running.url}/policies/kept").json() == kept
+        assert httpx.get(f"{running.url}/policies/gone").status_code == 404
+        assert predict(running.url, "멍청이", policy="kept").json()["classification"] == "denied"
+        lasting = [key for key in running.redis().scan_iter("kobert:polic*") if running.redis().ttl(key) == -1]
+        assert sorted(key.decode().rpartition(":")[0] for key in lasting) == [
+            "kobert",
+            "kobert:policies",
+            "kobert:policy:kept",
+        ]
+
+
+def test_policies_of_a_file_are_there_from_the_start_and_nobody_else_changes_them(
+    short_tmp: Path, bundle: Path
+) -> None:
+    file = short_tmp / "policies.toml"
+    file.write_text('[board1]\nstrictness = "strict"\ndeny = ["멍청이"]\n\n[board2]\nthresholds = {curse = 0.7}\n')
+    with running_stack(short_tmp, bundle, policies_file=file) as running:
+        listed = httpx.get(f"{running.url}/policies").json()["data"]
+        assert [(head["name"], head["read_only"], head["updated_by"]) for head in listed] == [
+            ("board1", True, "POLICIES_FILE"),
+            ("board2", True, "POLICIES_FILE"),
+        ]
+        assert predict(running.url, "멍청이", policy="board1").json()["classification"] == "denied"
+        assert put(running, "board1", deny=[]).json()["error"]["code"] == "policy_read_only"
+        assert httpx.delete(f"{running.url}/policies/board2").status_code == 409
+        put(running, "own", deny=["하나"])
+
+        file.write_text("[board2]\n")
+        running.api.kill(signal.SIGTERM)
+        running.api.start()
+        running.wait_ready()
+        wait_until(lambda: len(httpx.get(f"{running.url}/policies").json()["data"]) == 2, "the new file")
+        assert [head["name"] for head in httpx.get(f"{running.url}/policies").json()["data"]] == ["board2", "own"]

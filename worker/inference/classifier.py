@@ -11,7 +11,7 @@ from bundles.format import Bundle
 from shared.errors import DeadlineExceededError, KobertError
 from shared.messages import Answer, ModelInfo, TextItem
 from shared.options import NO_OPTIONS, VerdictOptions
-from shared.verdict import Failure, Outcome, Verdict
+from shared.verdict import Details, Failure, Outcome, Verdict
 from worker.inference.batcher import MicroBatcher, Priority, WindowResult
 from worker.inference.stage import NoStage, Reading, Stage
 from worker.inference.tokenizer import BundleTokenizer
@@ -65,6 +65,15 @@ class Classifier:
             thresholds=self._judge.thresholds,
             levels=self._judge.levels,
             max_length=config.max_length,
+        )
+
+    def details(self, options: VerdictOptions) -> Details:
+        """What verdicts with these options, which the model can follow, rest on."""
+        return Details(
+            model=self.bundle.config.name,
+            revision=self.bundle.revision,
+            strictness=options.strictness or self._judge.strictness,
+            thresholds=self._judge.thresholds_for(options),
         )
 
     def answers_as_done(
