@@ -1,7 +1,7 @@
 """The Celery tasks: answer a message of interactive texts; wake the bulk runner when a job has work."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import msgspec
 import structlog
@@ -73,22 +73,10 @@ def answer(
 def _reply_as_done(message: PredictMessage, classifier: Classifier, replies: ReplySender) -> list[Answer]:
     """Send the answers to the texts group by group, and return them all."""
     answers: list[Answer] = []
-    options = _options(message)
-    asking = {item.id: own for item, own in zip(message.items, options, strict=False) if own.details}
-    for group in classifier.answers_as_done(message.items, message.deadline, options):
-        shown = [_with_details(answer, classifier, asking) for answer in group] if asking else group
-        replies.send(message.reply_to, shown, message.deadline)
-        answers += shown
+    for group in classifier.answers_as_done(message.items, message.deadline, _options(message)):
+        replies.send(message.reply_to, group, message.deadline)
+        answers += group
     return answers
-
-
-def _with_details(answer: Answer, classifier: Classifier, asking: Mapping[int, VerdictOptions]) -> Answer:
-    """The answer with what its verdict rests on, where its caller is among those asking."""
-    options = asking.get(answer.id)
-    if options is None or answer.verdict is None:
-        return answer
-    verdict = msgspec.structs.replace(answer.verdict, details=classifier.details(options))
-    return msgspec.structs.replace(answer, verdict=verdict)
 
 
 def _options(message: PredictMessage) -> list[VerdictOptions]:

@@ -1,19 +1,15 @@
 """Checks the options of an upload, all of them, before the first of its rows is stored."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
+from api.jobs.judging_rules import JudgingRules
 from api.jobs.webhook_target import check_webhook_url
 from api.uploads.options import UploadOptions, parse_options
-from shared.options import VerdictOptions
 from shared.settings import Settings
 
-VerdictOptionsCheck = Callable[[VerdictOptions], None]
 
-
-def check_options(
-    fields: Mapping[str, Any], settings: Settings, check_verdict_options: VerdictOptionsCheck
-) -> UploadOptions:
+def check_options(fields: Mapping[str, Any], settings: Settings, rules: JudgingRules) -> UploadOptions:
     """The options of an upload, from strings (a query, a form) or JSON values, with every check that needs no row.
 
     Raises:
@@ -22,6 +18,5 @@ def check_options(
     options = parse_options(fields)
     if options.webhook_url is not None:
         check_webhook_url(options.webhook_url, settings)
-    if options.verdict is not None:
-        check_verdict_options(options.verdict)
+    rules.resolve(options)
     return options

@@ -11,7 +11,7 @@ from api.background import end_task
 from api.jobs.capacity import StoreCapacity
 from api.jobs.intake import JobIntake
 from api.jobs.job_store import JobStore
-from api.jobs.options import VerdictOptionsCheck
+from api.jobs.judging_rules import JudgingRules
 from api.jobs.places import PlaceKind, Places
 from api.jobs.room import JobRoom
 from api.jobs.threads import JobThreads
@@ -49,7 +49,7 @@ class JobService:
         settings: Settings,
         redis: Redis,
         announcer: Announcer,
-        check_verdict_options: VerdictOptionsCheck,
+        rules: JudgingRules,
         keyring: Keyring,
     ) -> None:
         self._keyring = keyring
@@ -61,7 +61,7 @@ class JobService:
         self._capacity = StoreCapacity(redis, settings, room)
         self._store = JobStore(redis, settings)
         self._webhooks = WebhookQueue(redis, self._store)
-        self._intake = JobIntake(settings, self._writer, self._capacity, check_verdict_options)
+        self._intake = JobIntake(settings, self._writer, self._capacity, rules)
         self._threads = JobThreads(settings.max_uploads)
         self._slots = UploadSlots(settings.max_uploads)
         self._uploads = Places(PlaceKind(settings.max_uploads, "uploads are coming in", "MAX_UPLOADS"), keyring)

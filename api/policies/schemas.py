@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from shared.options import LEVELS, MAX_THRESHOLDS, Level
 from shared.policies.parsing import MAX_LABEL_CHARS, MAX_LABELS, MAX_TERM_CHARS
 from shared.policies.records import Policy, PolicyHead
+from shared.span_options import MASK_CHAR_PATTERN
 
 EXAMPLE_RULES: dict[str, Any] = {
     "strictness": "standard",
@@ -149,7 +150,7 @@ POLICY_REQUEST: dict[str, Any] = {
                             "additionalProperties": False,
                             "properties": {
                                 "labels": _LABELS,
-                                "char": {"type": "string", "minLength": 1, "maxLength": 1},
+                                "char": {"type": "string", "pattern": MASK_CHAR_PATTERN},
                                 "keep_first": {"type": "boolean"},
                             },
                         },

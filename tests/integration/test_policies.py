@@ -312,3 +312,50 @@ def test_policies_of_a_file_are_there_from_the_start_and_nobody_else_changes_the
         running.wait_ready()
         wait_until(lambda: len(httpx.get(f"{running.url}/policies").json()["data"]) == 2, "the new file")
         assert [head["name"] for head in httpx.get(f"{running.url}/policies").json()["data"]] == ["board2", "own"]
+
+
+def test_a_job_keeps_the_version_that_it_began_with_and_its_rows_say_what_fired(stack: Stack) -> None:
+    version = put(stack, "jobs", deny=["하나"], labels=["curse"]).json()["version"]
+    texts = ["하나는 둘", "둘", *TEXTS]
+    rows = "".join(f"{text}\n" for text in texts).encode()
+    query = {"policy": "jobs", "details": "true", "format": "txt"}
+    # While the workers stand still, the policy is replaced and deleted.
+    for worker in stack.workers:
+        os.kill(worker.pid, signal.SIGSTOP)
+    try:
+        job = httpx.post(f"{stack.url}/jobs", params=query, content=rows).json()
+        put(stack, "jobs", deny=["둘"])
+        httpx.delete(f"{stack.url}/policies/jobs")
+    finally:
+        for worker in stack.workers:
+            os.kill(worker.pid, signal.SIGCONT)
+    job = finish(stack, job)
+
+    lines = result_lines(stack, job)
+
+    assert job["policy"] == {"name": "jobs", "version": version}
+    assert [line["classification"] for line in lines[:2]] == ["denied", lines[1]["labels"][0]]
+    assert [(match["term"], match["text"]) for match in lines[0]["matches"]] == [("하나", "하나")]
+    assert (lines[0]["scores"]["denied"], lines[1]["matches"]) == (1.0, [])
+    assert {label for line in lines[1:] for label in line["labels"]} <= {"curse", "clean"}
+    assert {line["details"]["revision"] for line in lines} == {stack.info()["model"]["revision"]}
+    assert lines[0]["details"]["policy"] == {"name": "jobs", "version": version}
+    table = httpx.get(f"{stack.url}/jobs/{job['id']}/results", params={"format": "csv"}).text.splitlines()
+    assert table[0].endswith(",error,matches,details")
+    assert '""term"":""하나""' in table[1]
+
+
+def test_a_job_with_an_unknown_policy_is_refused(stack: Stack) -> None:
+    for name in ("none", "jobs:results"):
+        answer = httpx.post(f"{stack.url}/jobs", json={"texts": ["글"], "policy": name})
+        assert error_of(answer)[:2] == (422, "policy")
+
+
+def test_a_denied_term_is_a_span_and_the_policy_says_how_to_mask(stack: Stack) -> None:
+    put(stack, "masked", deny=["멍청이"], mask={"labels": ["denied"], "char": "#", "keep_first": True})
+
+    verdict = predict(stack.url, "😀 멍청이들아", policy="masked", explain=True, mask=True, offsets="utf16").json()
+
+    assert verdict["spans"][0] == {"label": "denied", "start": 3, "end": 6, "text": "멍청이", "share": 1.0}
+    assert verdict["masked"] == "😀 멍##들아"
+    assert (verdict["matches"][0]["start"], verdict["matches"][0]["end"]) == (3, 6)

@@ -15,6 +15,7 @@ from api.jobs.writer import JobWriter
 from api.uploads.opening import UploadRequest
 from shared.errors import MalformedRequestError
 from shared.settings import Settings
+from tests.support.job_parts import rules_of_any_model
 from tests.support.valkey import running_valkey
 
 SETTINGS = Settings(webhook_secret="a secret")
@@ -43,7 +44,7 @@ def intake() -> JobIntake:
         SETTINGS,
         JobWriter(unreachable, SETTINGS, ROOM),
         StoreCapacity(unreachable, SETTINGS, ROOM),
-        lambda _options: None,
+        rules_of_any_model(unreachable),
     )
 
 
@@ -109,7 +110,10 @@ def test_good_options_reach_the_store(intake: JobIntake) -> None:
 def test_a_bad_option_after_the_file_is_refused_too_and_leaves_nothing_in_the_store(name: str, value: str) -> None:
     with running_valkey() as url, Redis.from_url(url) as redis:
         intake = JobIntake(
-            SETTINGS, JobWriter(redis, SETTINGS, ROOM), StoreCapacity(redis, SETTINGS, ROOM), lambda _options: None
+            SETTINGS,
+            JobWriter(redis, SETTINGS, ROOM),
+            StoreCapacity(redis, SETTINGS, ROOM),
+            rules_of_any_model(redis),
         )
         with pytest.raises(MalformedRequestError):
             intake.receive(upload_of(FORM), form(FILE, field(name, value)))

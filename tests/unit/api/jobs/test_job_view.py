@@ -3,6 +3,7 @@ from api.jobs.schemas import JobOut
 from api.jobs.view import show_job
 from shared.jobs.records import Job, JobSpec
 from shared.options import VerdictOptions
+from shared.span_options import MaskStyle
 
 
 def job_of(**changes: object) -> Job:
@@ -16,7 +17,8 @@ def job_of(**changes: object) -> Job:
 
 
 def test_the_object_is_what_openapi_says_and_nothing_else() -> None:
-    options = VerdictOptions("strict", (("curse", 0.4), ("insult", 0.6)))
+    mask = MaskStyle("#", keep_first=True, labels=("curse",))
+    options = VerdictOptions("strict", (("curse", 0.4), ("insult", 0.6)), explain=True, mask=mask)
     shown = show_job(job_of(spec=JobSpec(format="csv", options=options)), 0.0)
 
     assert list(shown) == list(JobOut.model_fields)
