@@ -12,6 +12,7 @@ import httpx
 import pytest
 
 from tests.support.echo import write_echo_bundle
+from tests.support.jobs import finish, result_lines
 from tests.support.stack import Part, Stack, free_port, running_stack, wait_until
 
 pytestmark = pytest.mark.integration
