@@ -23,7 +23,6 @@ from onnx import ModelProto, helper, numpy_helper
 from bundles.format import EVIDENCE_OUTPUT, Bundle, load_bundle, write_manifest
 from bundles.session import session_options
 from bundles.text.words import Range, word_of_each, words_of
-from shared.errors import ModelSourceError
 from training.data.batches import Floats
 from training.ship.bundle import GraphRunner
 
@@ -48,12 +47,17 @@ class _Read:
 
 
 def add_evidence(graph: Path, runner: GraphRunner, texts: Sequence[str]) -> None:
-    """Fit the evidence of the graph in file `graph`, which `runner` runs, on `texts`, and write it into the file."""
+    """Fit the evidence of the graph in file `graph`, which `runner` runs, on `texts`, and write it into the file.
+
+    Where no text can be fitted on, because none has two words and fits a window, the graph stays without.
+    """
+    reads = [read for read in (_read(runner, text) for text in texts) if _is_usable(read, runner)][:_MAX_TEXTS]
+    if not reads:
+        return
     model = onnx.load(str(graph))
     _remove(model)
     layers = _inner_layers(model)
-    weights = _fit(model, layers, runner, texts)
-    _attach(model, layers, weights)
+    _attach(model, layers, _fit(model, layers, runner, reads))
     onnx.save(model, str(graph))
 
 
@@ -90,17 +94,14 @@ def _inner_layers(model: ModelProto) -> list[str]:
     return layers[-1 - _INNER_LAYERS : -1] or layers[-1:]
 
 
-def _fit(model: ModelProto, layers: Sequence[str], runner: GraphRunner, texts: Sequence[str]) -> list[Floats]:
+def _fit(model: ModelProto, layers: Sequence[str], runner: GraphRunner, reads: Sequence[_Read]) -> list[Floats]:
     """The weights `[hidden, labels]` of each layer, and a bias `[labels]`: the least squares of all falls."""
-    reads = [read for read in (_read(runner, text) for text in texts) if _is_usable(read, runner)][:_MAX_TEXTS]
     session = _vector_session(model, layers)
     draw = np.random.default_rng(_SEED)
     squares, products, rows = np.zeros(()), np.zeros(()), 0
     for at in range(0, len(reads), _TEXTS_AT_A_TIME):
         features, falls = _falls(session, layers, runner, reads[at : at + _TEXTS_AT_A_TIME], draw)
         squares, products, rows = squares + features.T @ features, products + features.T @ falls, rows + len(falls)
-    if not rows:
-        raise ModelSourceError("no text has two words and fits the model's window: there is nothing to fit evidence on")
     solved = np.linalg.solve(squares + _RIDGE * rows * np.eye(len(squares)), products).astype(np.float32)
     return [*np.split(solved[:-1], len(layers)), solved[-1]]
 
