@@ -6,12 +6,12 @@ Blocking: runs in a thread, because parsing keeps the processor busy and the eve
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import partial
 
 from redis.exceptions import RedisError
 
 from api.jobs.capacity import StoreCapacity
-from api.jobs.judging_rules import JudgingRules
-from api.jobs.options import check_options
+from api.jobs.options import OptionsCheck
 from api.jobs.writer import JobWriter
 from api.uploads.opening import Opened, UploadOpener, UploadRequest
 from api.uploads.options import UploadOptions
@@ -53,13 +53,12 @@ class JobIntake:
         settings: Settings,
         writer: JobWriter,
         capacity: StoreCapacity,
-        rules: JudgingRules,
+        options_check: OptionsCheck,
     ) -> None:
         self._settings = settings
         self._writer = writer
         self._capacity = capacity
-        self._rules = rules
-        self._opener = UploadOpener(settings, lambda fields: check_options(fields, settings, rules))
+        self._options_check = options_check
 
     def receive(self, request: UploadRequest, body: Body) -> str:
         """Read the body and return the id of the job; if anything fails, nothing is left of it in the store.
@@ -68,7 +67,8 @@ class JobIntake:
             RequestError: the upload is refused.
             RedisError: the store does not answer.
         """
-        upload = self._opener.open(request, body)
+        opener = UploadOpener(self._settings, partial(self._options_check.check, request.owner))
+        upload = opener.open(request, body)
         try:
             return self._store(request, upload, body)
         finally:
@@ -79,7 +79,7 @@ class JobIntake:
         try:
             total = self._store_rows(job_id, upload.source.rows)
             options = upload.final_options()
-            spec = _describe(upload, body, options, self._rules.begin(options))
+            spec = _describe(upload, body, options, self._options_check.begin(options))
             committed = self._writer.commit(job_id, request.owner, spec, total, request.idempotency_digest)
         except BaseException:
             self._discard(job_id, request.owner)

@@ -30,7 +30,7 @@ async def running_jobs(
     )
     rules = JudgingRules(policies, RulesStore(redis), path.fleet.check_job_options, settings.max_job_age_s)
     jobs = JobService(settings, redis, path.publisher, rules, keyring)
-    webhooks = WebhookSender(settings, jobs)
+    webhooks = WebhookSender(settings, jobs, keyring)
     jobs.start()
     webhooks.start()
     try:

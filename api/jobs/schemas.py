@@ -32,6 +32,18 @@ class JobErrors(BaseModel):
     data: list[dict[str, JsonValue]]
 
 
+class WebhookOut(BaseModel):
+    """How the webhook of a job stands."""
+
+    status: Annotated[
+        Literal["waiting", "pending", "delivered", "failed"],
+        Field(description="waiting for the job's end; failed: given up after WEBHOOK_ATTEMPTS"),
+    ]
+    attempts: int
+    last_error: str | None
+    next_attempt_at: Time
+
+
 class JobOut(BaseModel):
     """A bulk job: OpenAI's Batch object, with extra fields for moderators."""
 
@@ -69,6 +81,7 @@ class JobOut(BaseModel):
     mask_keep_first: bool | None = None
     mask_labels: list[str] | None = None
     offsets: Offsets | None = None
+    webhook: Annotated[WebhookOut | None, Field(description="absent where the job has no webhook_url")] = None
     links: dict[str, str]
 
 

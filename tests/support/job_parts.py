@@ -25,7 +25,7 @@ class JobParts:
         self.writer = JobWriter(redis, settings, room)
         self.store = JobStore(redis, settings)
         self.capacity = StoreCapacity(redis, settings, room)
-        self.webhooks = WebhookQueue(redis, self.store)
+        self.webhooks = WebhookQueue(redis)
 
 
 def rules_of_any_model(redis: Redis) -> JudgingRules:

@@ -1,8 +1,9 @@
 """Classifies texts: tokenise in the calling thread, infer in the model thread, judge in the calling thread."""
 
+import threading
 import time
 from collections.abc import Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, wait
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 from itertools import compress
 from operator import attrgetter
@@ -36,6 +37,7 @@ class _Submitted:
     explanation: Explanation | None = None
     occlusions: "list[Future[WindowResult]]" = field(default_factory=list)
     is_planned: bool = False
+    read: threading.Event | None = None
 
     @property
     def futures(self) -> "list[Future[WindowResult]]":
@@ -43,7 +45,7 @@ class _Submitted:
 
     @property
     def done(self) -> bool:
-        return all(future.done() for future in self.futures)
+        return all(future.done() for future in (self.futures if self.occlusions else self.windows))
 
 
 class Classifier:
@@ -91,11 +93,14 @@ class Classifier:
         text, or is empty.
         """
         with self.batcher.interactive():
-            answered, waiting = self._submit(items, Priority.INTERACTIVE, options or [NO_OPTIONS] * len(items))
+            read = threading.Event()
+            answered, waiting = self._submit(items, Priority.INTERACTIVE, options or [NO_OPTIONS] * len(items), read)
             if answered:
                 yield answered
             while waiting:
-                answers, waiting = self._wait_for_some(waiting, deadline)
+                read.wait(max(0.0, deadline - time.time()))
+                read.clear()
+                answers, waiting = self._take_done(waiting, deadline)
                 if answers:
                     yield answers
 
@@ -110,7 +115,11 @@ class Classifier:
         return [answer.outcome for answer in sorted(answers, key=attrgetter("id"))]
 
     def _submit(
-        self, items: Sequence[TextItem], priority: Priority, options: Sequence[VerdictOptions]
+        self,
+        items: Sequence[TextItem],
+        priority: Priority,
+        options: Sequence[VerdictOptions],
+        read: threading.Event | None = None,
     ) -> tuple[list[Answer], list[_Submitted]]:
         """Prepare and tokenise texts and queue their windows.
 
@@ -134,10 +143,10 @@ class Classifier:
             except KobertError as error:
                 answered.append(_failed(item, error, tokenization_s))
             else:
-                waiting.append(_Submitted(item, [], tokenization_s, reading, priority, explanation))
+                waiting.append(_Submitted(item, [], tokenization_s, reading, priority, explanation, read=read))
                 windows_of.append(windows)
         explained = {at for at, text in enumerate(waiting) if text.explanation}
-        for text, futures in zip(waiting, self.batcher.submit(windows_of, priority, explained), strict=True):
+        for text, futures in zip(waiting, self.batcher.submit(windows_of, priority, read, explained), strict=True):
             text.windows = futures
         return answered, waiting
 
@@ -166,10 +175,8 @@ class Classifier:
                     )
         return answered, readings
 
-    def _wait_for_some(self, waiting: Sequence[_Submitted], deadline: float) -> tuple[list[Answer], list[_Submitted]]:
-        """Wait for the next text to be done; the answers to those that are, and the others. Past `deadline` all are."""
-        unfinished = [future for text in waiting for future in text.futures if not future.done()]
-        wait(unfinished, timeout=max(0.0, deadline - time.time()), return_when=FIRST_COMPLETED)
+    def _take_done(self, waiting: Sequence[_Submitted], deadline: float) -> tuple[list[Answer], list[_Submitted]]:
+        """The answers to the texts that are done, and the other texts. Past `deadline` all are."""
         # Asked once: a text that ends between two looks must not fall between two lists.
         are_done = [text.done and not self._occlude(text) for text in waiting]
         if not any(are_done) and time.time() >= deadline:
@@ -188,7 +195,7 @@ class Classifier:
             return False
         windows = self._explainer.occlusions(text.explanation, rows, text.reading.options)
         if windows:
-            (text.occlusions,) = self.batcher.submit([windows], text.priority)
+            (text.occlusions,) = self.batcher.submit([windows], text.priority, text.read)
         return bool(windows)
 
     def _answer(self, text: _Submitted) -> Answer:
