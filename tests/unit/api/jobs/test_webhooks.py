@@ -12,6 +12,7 @@ from api.jobs.webhook_target import resolve_webhook
 from shared.access.records import KeyRecord
 from shared.errors import MalformedRequestError, SettingsError
 from shared.settings import Settings, load_settings
+from tests.support.job_parts import rules_of_any_model
 
 PRIVATE_TOO = Settings(webhook_secret="s", webhook_allow_private=True)
 PUBLIC = Settings(webhook_secret="s")
