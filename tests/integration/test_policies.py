@@ -218,9 +218,11 @@ def test_details_say_what_a_verdict_rests_on(stack: Stack) -> None:
     assert plain["details"] == {
         "model": "levelled",
         "revision": model["revision"],
+        "policy": None,
         "strictness": "standard",
         "thresholds": LEVELS["standard"],
     }
+    assert ruled["details"]["policy"] == ruled["policy"]
     assert ruled["details"]["strictness"] == "strict"
     assert ruled["details"]["thresholds"] == {**LEVELS["strict"], "curse": 0.9}
     assert error_of(predict(stack.url, "글", details="yes"))[:2] == (422, "details")
