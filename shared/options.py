@@ -60,20 +60,22 @@ NO_OPTIONS = VerdictOptions()
 
 
 def parse_verdict_options(
-    strictness: object, thresholds: object, more: Mapping[str, object] = MappingProxyType({})
+    strictness: object,
+    thresholds: object,
+    details: object = None,
+    spans: Mapping[str, object] = MappingProxyType({}),
 ) -> VerdictOptions | None:
     """The options from the JSON values that a client sent, each None where it sent none; None when it set none.
 
-    `more` has what it sent of `details` and of `SPAN_FIELDS`, perhaps among other fields.
+    `spans` has what it sent of `SPAN_FIELDS`, perhaps among other fields.
 
     Raises:
         MalformedRequestError: an unknown level, a threshold that is no number from 0 to 1, or `details` that is neither
             true nor false; names the field.
     """
-    details = more.get("details")
     if details is not None and not isinstance(details, bool):
         raise MalformedRequestError(f"details must be true or false, not {_shown(details)}", param="details")
-    asked = parse_span_options(more)
+    asked = parse_span_options(spans)
     options = VerdictOptions(
         _parse_level(strictness),
         _parse_thresholds(thresholds),

@@ -69,7 +69,7 @@ async def predict(request: Request) -> Response:
         return await huggingface.answer_predict(body, context)
     refuse_unknown_fields(body, FIELDS)
     items = _items(body, context.settings.max_texts_per_request)
-    options = parse_verdict_options(body.get("strictness"), body.get("thresholds"), body)
+    options = parse_verdict_options(body.get("strictness"), body.get("thresholds"), body.get("details"), body)
     options = context.judging.check_options(options, body.get("policy"))
     judged = await context.judging.judge(items, options)
     shown = [_encode_result(item, outcome) for item, outcome in zip(items, judged.outcomes, strict=True)]

@@ -54,8 +54,8 @@ class UploadOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
         """
         is_text = isinstance(self.thresholds, str)
         thresholds = read_thresholds_text(self.thresholds) if is_text else self.thresholds
-        more = {name: getattr(self, name) for name in ("details", *SPAN_FIELDS)}
-        return parse_verdict_options(self.strictness, thresholds, more)
+        spans = {name: getattr(self, name) for name in SPAN_FIELDS}
+        return parse_verdict_options(self.strictness, thresholds, self.details, spans)
 
 
 def parse_options(fields: Mapping[str, Any]) -> UploadOptions:
