@@ -6,22 +6,24 @@ from fastapi import FastAPI, Request, Response
 from fastapi.responses import JSONResponse
 
 from api.access.keyring import Keyring
+from api.http.admin_side import require_admin_side
 
 _MAX_PATHS = 8
 
 
 class DescribedApi(FastAPI):
-    """FastAPI, with `state.keyring` set by the composition root."""
+    """FastAPI, with `state.keyring` and `state.admin_side` set by the composition root."""
 
     _is_without_keys = False
 
     def setup(self) -> None:
-        """Serve the OpenAPI: rendered once for each path under which a proxy shows the service, since it is large."""
+        """Serve the OpenAPI, behind the same check as its pages; rendered once for each path of a proxy, being large."""
         rendered: dict[str, bytes] = {}
         rendered_from: Any = None
 
         async def answer(request: Request) -> Response:
             nonlocal rendered_from
+            await require_admin_side("docs")(request)
             schema = self.openapi()
             if schema is not rendered_from or len(rendered) > _MAX_PATHS:
                 rendered.clear()
