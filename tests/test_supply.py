@@ -4,10 +4,11 @@ import re
 import tomllib
 from importlib.metadata import distribution, requires
 from pathlib import Path
+from typing import Any
 
 import pytest
 from packaging.requirements import Requirement
-from packaging.utils import canonicalize_name
+from packaging.utils import NormalizedName, canonicalize_name
 
 ROOT = Path(__file__).resolve().parents[1]
 FOLDER = ROOT / "requirements"
@@ -16,18 +17,18 @@ LOCKS = sorted(FOLDER.glob("*.lock"))
 RELOCK = "run `make lock`"
 
 
-def entries(lock: Path) -> dict[str, str]:
+def entries(lock: Path) -> dict[NormalizedName, str]:
     """What a lock has for each package: its version, marker and hashes."""
     text = lock.read_text().replace("\\\n", " ")
     return {canonicalize_name(re.split(r"[\[=]", line)[0]): line.partition("==")[2] for line in text.splitlines()}
 
 
-def pins(lock: Path) -> dict[str, str]:
+def pins(lock: Path) -> dict[NormalizedName, str]:
     return {name: entry.split()[0] for name, entry in entries(lock).items()}
 
 
-def project() -> dict:
-    return tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+def project() -> dict[str, Any]:
+    return dict(tomllib.loads((ROOT / "pyproject.toml").read_text())["project"])
 
 
 def direct(extra: str) -> list[Requirement]:

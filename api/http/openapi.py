@@ -17,7 +17,7 @@ class DescribedApi(FastAPI):
     _is_without_keys = False
 
     def setup(self) -> None:
-        """Serve the OpenAPI, behind the same check as its pages; rendered once for each path of a proxy, being large."""
+        """Serve the OpenAPI behind the same check as its pages. It is large: rendered once for each path of a proxy."""
         rendered: dict[str, bytes] = {}
         rendered_from: Any = None
 

@@ -199,6 +199,6 @@ def _decode_few(raw: memoryview) -> Iterator[msgspec.Raw | str]:
 
 
 def _split(raw: memoryview) -> Iterator[msgspec.Raw | str]:
-    if raw[:1] == b"[":
+    if bytes(raw[:1]) == b"[":
         pieces = (bytes(raw[start : start + FEW_BYTES]) for start in range(0, len(raw), FEW_BYTES))
         yield from (item.decode(errors="surrogateescape") for item in array_items(pieces))
