@@ -9,13 +9,15 @@ from itertools import compress
 from operator import attrgetter
 
 from bundles.format import Bundle
+from shared.cost import cost_of
 from shared.errors import DeadlineExceededError, KobertError
 from shared.messages import Answer, ModelInfo, TextItem
 from shared.options import NO_OPTIONS, VerdictOptions
 from shared.verdict import Failure, Outcome, Verdict
-from worker.inference.batcher import MicroBatcher, Priority, WindowResult
+from worker.inference.batcher import MicroBatcher, Priority
 from worker.inference.stage import NoStage, Reading, Stage
 from worker.inference.tokenizer import BundleTokenizer
+from worker.inference.turns import TextLoad, WindowResult
 from worker.inference.verdict import Judge
 
 _MODEL_ALONE = NoStage()
@@ -119,7 +121,8 @@ class Classifier:
                 answered.append(_failed(item, error, tokenization_s))
             else:
                 accepted.append((item, reading, windows))
-        futures = self.batcher.submit([windows for _, _, windows in accepted], priority, read)
+        loads = [TextLoad(cost_of(item.text), item.flow) for item, _, _ in accepted]
+        futures = self.batcher.submit([windows for _, _, windows in accepted], priority, read, loads)
         waiting = [
             _Submitted(item, of_text, tokenization_s, reading)
             for (item, reading, _), of_text in zip(accepted, futures, strict=True)
