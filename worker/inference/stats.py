@@ -3,10 +3,18 @@
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 from shared.messages import Throughput
 
 RECENT_BATCHES = 64
+
+
+class _Pass(NamedTuple):
+    texts: float
+    cost: float
+    tokens: int
+    elapsed_s: float
 
 
 class BatchStats:
@@ -15,7 +23,7 @@ class BatchStats:
     def __init__(self) -> None:
         self.on_pass: Callable[[Sequence[int], float], None] = lambda _lengths, _elapsed_s: None
         self._lock = threading.Lock()
-        self._recent: deque[tuple[float, float, float]] = deque(maxlen=RECENT_BATCHES)
+        self._recent: deque[_Pass] = deque(maxlen=RECENT_BATCHES)
         self._texts = 0.0
         self._windows = self._batches = self._failed = self._tokens = self._padding = 0
 
@@ -31,7 +39,7 @@ class BatchStats:
             self._batches += 1
             self._tokens += sum(lengths)
             self._padding += max(lengths) * len(lengths) - sum(lengths)
-            self._recent.append((texts, cost, elapsed_s))
+            self._recent.append(_Pass(texts, cost, sum(lengths), elapsed_s))
             return self._batches
 
     def record_failure(self) -> None:
@@ -43,8 +51,8 @@ class BatchStats:
         """The counters now."""
         with self._lock:
             recent = list(self._recent)
-            busy_s = sum(elapsed_s for _, _, elapsed_s in recent)
-            recent_texts = sum(texts for texts, _, _ in recent)
+            busy_s = sum(done.elapsed_s for done in recent)
+            recent_texts = sum(done.texts for done in recent)
             return Throughput(
                 texts=round(self._texts),
                 batches=self._batches,
@@ -57,9 +65,9 @@ class BatchStats:
             )
 
 
-def _loaded_speed(passes: Sequence[tuple[float, float, float]]) -> float:
+def _loaded_speed(passes: Sequence[_Pass]) -> float:
     """Cost per second of the larger passes: small ones, of an idle service, say little of its speed under load."""
-    largest = max((cost for _, cost, _ in passes), default=0.0)
-    large = [(cost, elapsed_s) for _, cost, elapsed_s in passes if cost >= largest / 2]
-    busy_s = sum(elapsed_s for _, elapsed_s in large)
-    return sum(cost for cost, _ in large) / busy_s if busy_s else 0.0
+    largest = max((done.tokens for done in passes), default=0)
+    large = [done for done in passes if done.tokens >= largest / 2]
+    busy_s = sum(done.elapsed_s for done in large)
+    return sum(done.cost for done in large) / busy_s if busy_s else 0.0
