@@ -66,6 +66,21 @@ def jobs_of(owner: str) -> str:
     return f"{PREFIX}jobs:of:{owner}"
 
 
+def owned_record(kind: str, owner: str, record_id: str) -> str:
+    """One record of an owner, a hash of its head and its body (`api/jobs/owned_records.py`)."""
+    return f"{PREFIX}{kind}:{owner}:{record_id}"
+
+
+def owned_index(kind: str, owner: str) -> str:
+    """The sorted set of the ids of an owner's records, by their numbers."""
+    return f"{PREFIX}{kind}:of:{owner}"
+
+
+def owned_counter(kind: str, owner: str) -> str:
+    """The number of the owner's last record."""
+    return f"{PREFIX}{kind}:counter:{owner}"
+
+
 def quota(key_id: str, rate: str) -> str:
     """When the token bucket of one rate of an API key is full again."""
     return f"{PREFIX}access:quota:{key_id}:{rate}"
@@ -79,3 +94,8 @@ def idempotency(owner: str, digest: str) -> str:
 def policy_rules(name: str, digest: str = "") -> str:
     """The rules of one version of a policy; the prefix of all its versions where no digest is given."""
     return f"{PREFIX}policy:{name}:{digest}"
+
+
+def policy_hits(name: str) -> str:
+    """How often each entry of a policy fired, by entry; expires a month after the last."""
+    return f"{PREFIX}policy-hits:{name}"

@@ -16,7 +16,7 @@ from enum import IntEnum
 
 from shared.errors import PredictionFailedError, UnavailableError
 from shared.log import get_logger
-from worker.inference.engines.protocol import Engine, Logits
+from worker.inference.engines.protocol import Engine, Evidence, ExplainingEngine, Logits
 from worker.inference.stats import BatchStats
 from worker.inference.turns import NO_LOAD, TextLoad, Turns, Window, WindowResult, windows_of
 
@@ -52,6 +52,7 @@ class MicroBatcher:
         self.beat_at = time.monotonic()
         self.interactive_windows = 0
         self._engine = engine
+        self._explaining = engine if isinstance(engine, ExplainingEngine) and engine.has_evidence else None
         # An interactive text may have to wait for a bulk pass, so bulk passes can have a smaller limit.
         self._max_batch_tokens = {
             Priority.INTERACTIVE: max_batch_tokens,
@@ -84,6 +85,11 @@ class MicroBatcher:
         _tell(left)
         if self._thread.is_alive():
             self._thread.join()
+
+    @property
+    def gives_evidence(self) -> bool:
+        """Whether the engine tells what each token adds."""
+        return self._explaining is not None
 
     @property
     def is_alive(self) -> bool:
@@ -190,27 +196,35 @@ class MicroBatcher:
 
     def _run_batch(self, batch: list[Window]) -> None:
         try:
-            logits, elapsed_s = self._pass(batch)
+            logits, evidence, elapsed_s = self._pass(batch)
         except Exception as error:  # noqa: BLE001  whatever a model raises must end as a named error of its text
             self._run_one_by_one(batch, error)
         else:
-            self._deliver(batch, logits, elapsed_s)
+            self._deliver(batch, logits, evidence, elapsed_s)
 
-    def _pass(self, batch: list[Window]) -> tuple[Logits, float]:
+    def _pass(self, batch: list[Window]) -> tuple[Logits, Sequence[Evidence | None], float]:
         started = time.perf_counter()
-        logits = self._engine.run([window.token_ids for window in batch])
+        rows = [window.token_ids for window in batch]
+        evidence: Sequence[Evidence | None] = [None] * len(batch)
+        # One text that wants it makes the whole pass give it: it costs less than a pass of its own.
+        if self._explaining is not None and any(window.text.load.is_explained for window in batch):
+            logits, evidence = self._explaining.run_with_evidence(rows)
+        else:
+            logits = self._engine.run(rows)
         elapsed_s = time.perf_counter() - started
         if len(logits) != len(batch):
             raise RuntimeError(f"the engine gave {len(logits)} windows for {len(batch)}")
-        return logits, elapsed_s
+        return logits, evidence, elapsed_s
 
-    def _deliver(self, batch: list[Window], logits: Logits, elapsed_s: float) -> None:
+    def _deliver(
+        self, batch: list[Window], logits: Logits, evidence: Sequence[Evidence | None], elapsed_s: float
+    ) -> None:
         lengths = [len(window.token_ids) for window in batch]
         texts = sum(window.text_share for window in batch)
         cost = sum(window.text.load.cost * window.text_share for window in batch)
         pass_number = self.stats.record(lengths, texts, elapsed_s, cost)
-        for window, window_logits in zip(batch, logits, strict=True):
-            window.future.set_result(WindowResult(window_logits, pass_number, elapsed_s))
+        for window, window_logits, of_tokens in zip(batch, logits, evidence, strict=True):
+            window.future.set_result(WindowResult(window_logits, pass_number, elapsed_s, of_tokens))
 
     def _run_one_by_one(self, batch: list[Window], error: Exception) -> None:
         """A pass failed: find the windows at fault by running each alone, so that their neighbours are answered."""

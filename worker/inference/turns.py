@@ -12,17 +12,21 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from worker.inference.engines.protocol import Logits
+from worker.inference.engines.protocol import Evidence, Logits
 
 # Callers whose turn is in the past are forgotten beyond this number.
 MAX_FLOWS = 1_024
 
 
 class TextLoad(NamedTuple):
-    """What a text costs (`shared.cost`), and the number of its caller."""
+    """What a text costs (`shared.cost`), the number of its caller, and whether its evidence is wanted.
+
+    Evidence is given only if the engine has any.
+    """
 
     cost: float = 0.0
     flow: int = 0
+    is_explained: bool = False
 
 
 NO_LOAD = TextLoad()
@@ -30,11 +34,15 @@ NO_LOAD = TextLoad()
 
 @dataclass(frozen=True)
 class WindowResult:
-    """Logits `[labels]` of one window, with the number of its pass and the seconds that the pass took."""
+    """Logits `[labels]` of one window, with the number of its pass and the seconds that the pass took.
+
+    `evidence` is what each of its tokens adds, where the text is to be explained and the engine can tell.
+    """
 
     logits: Logits
     pass_number: int
     inference_s: float
+    evidence: Evidence | None = None
 
 
 @dataclass(eq=False)

@@ -22,12 +22,13 @@ router = APIRouter(route_class=OpenAiRoute, include_in_schema=False, dependencie
 
 
 class ModerationRequest(msgspec.Struct, forbid_unknown_fields=True):
-    """The body; `strictness` and `thresholds` are ours (`extra_body` of OpenAI's Python client)."""
+    """The body; `strictness`, `thresholds` and `policy` are ours."""
 
     input: Any = None
     model: str | None = None
     strictness: Any = None
     thresholds: Any = None
+    policy: Any = None
 
 
 @router.post("/v1/moderations")
@@ -36,18 +37,19 @@ async def create_moderation(request: Request, context: ContextDep) -> Response:
     asked = convert(await read_json_object(request, context.settings.max_body_bytes), ModerationRequest)
     if asked.model is not None:
         require_model(asked.model, context.fleet)
-    options = read_options(context.judging, asked.strictness, asked.thresholds)
+    options = read_options(context.judging, asked.strictness, asked.thresholds, asked.policy)
     items, is_one = read_input(asked.input, context.settings.max_texts_per_request)
     judged = await context.judging.judge(items, options)
     verdicts = require_verdicts(judged)
     model = context.judging.model
     inputs = [verdicts] if is_one else [[verdict] for verdict in verdicts]
-    reply = {
-        "id": f"modr-{uuid.uuid4().hex}",
-        "model": model.name,
-        "results": [show_result(verdicts, model) for verdicts in inputs],
-    }
+    reply = show_reply(uuid.uuid4().hex, model.name, [show_result(verdicts, model.clean_label) for verdicts in inputs])
     return Response(msgspec.json.encode(reply), media_type="application/json", headers=judged.headers())
+
+
+def show_reply(number: str, model: str, results: list[dict[str, object]]) -> dict[str, object]:
+    """OpenAI's reply to a request for moderation."""
+    return {"id": f"modr-{number}", "model": model, "results": results}
 
 
 def read_input(given: object, max_texts: int) -> tuple[list[Item], bool]:
