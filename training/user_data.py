@@ -14,6 +14,7 @@ from bundles.format import CARD_FILE, FORMAT_VERSION, MANIFEST_FILE, Bundle, Bun
 from bundles.text.normalise import CURRENT, normalise
 from shared.errors import ModelSourceError
 from training.data.batches import Floats, TrainingSet, encode
+from training.data.corrected import reshaped
 from training.data.noise import Generator
 from training.learn.embedded import encoder_of_bundle
 from training.learn.fit import Fit, FitPlan, class_loss
@@ -28,6 +29,10 @@ from training.user_card import user_card
 from training.user_table import UserTable
 
 EMBEDDED = Path(__file__).resolve().parents[1] / "models" / "default"
+# Corrections are few and each is meant: of an epoch they are about this share, each in so many shapes.
+_CORRECTED_SHARE = 0.25
+_FEWEST_SHAPES, _MOST_SHAPES = 4, 16
+_PLEASANT_CHARS = 60
 _TEMPERATURES = np.geomspace(0.25, 8.0, 41)
 # As in a conversion.
 CLEAN_NAMES = ("clean", "정상")
@@ -131,8 +136,25 @@ class _Run:
             self.network.load_state_dict(self.best[1])
         return fit.epochs_run
 
-    def _epoch(self, _epoch: int, _generator: Generator) -> TrainingSet:
-        return self.train_set
+    def _epoch(self, _epoch: int, generator: Generator) -> TrainingSet:
+        """The rows of the table, and each corrected text in several shapes."""
+        if not self.table.corrected:
+            return self.train_set
+        lessons = self._encoded(self._reshaped(generator))
+        targets = np.concatenate([self.train_set.targets, lessons.targets])
+        return TrainingSet([*self.train_set.ids, *lessons.ids], targets)
+
+    def _reshaped(self, generator: Generator) -> list[tuple[str, int]]:
+        table = self.table
+        clean = find_clean_label(table.labels, self.choices.clean_label)
+        harmless = [text for text, label in table.train if table.labels[label] == clean]
+        pleasant = [text for text in harmless if len(text) < _PLEASANT_CHARS]
+        shapes = round(_CORRECTED_SHARE * len(table.train) / len(table.corrected))
+        return [
+            (reshaped(text, generator, is_clean=table.labels[label] == clean, pleasant=pleasant), label)
+            for text, label in table.corrected
+            for _ in range(min(max(shapes, _FEWEST_SHAPES), _MOST_SHAPES))
+        ]
 
     def _stop_after(self, _epoch: int) -> bool:
         score = _accuracy(self._dev_logits(), self.dev_set.targets)
@@ -177,7 +199,8 @@ class _Run:
         folder = result.bundle.path
         card = user_card(
             result.bundle.config,
-            rows=(len(self.table.train), result.dev_rows),
+            rows=(len(self.table.train) + len(self.table.corrected), result.dev_rows),
+            corrections=len(self.table.corrected),
             accuracy=result.accuracy,
             scores=result.by_label,
         )
