@@ -18,7 +18,8 @@ def reply(status: int, body: object = None, **headers: str) -> httpx.Response:
 
 def run(answers: list[Answer], max_retries: int = 3) -> tuple[object, list[float]]:
     """The result of one request that gets `answers` in turn, and how long it waited between them."""
-    steps, waits, waiting = ask(REQUEST, max_retries), [], list(answers)
+    steps, waiting = ask(REQUEST, max_retries), list(answers)
+    waits: list[float] = []
     answer: Answer = None
     while True:
         try:
