@@ -120,7 +120,7 @@ def _lifespan(settings: Settings, redis_url: str) -> Callable[[FastAPI], Abstrac
             running_path(settings, redis_url) as path,
             running_policies(settings, path.redis, path.fleet.check_options) as policies,
             refreshed_keyring(app.state.keyring, path.redis),
-            running_jobs(settings, redis_url, path.publisher, path.fleet, app.state.keyring) as jobs_service,
+            running_jobs(settings, path, policies.book, app.state.keyring) as jobs_service,
             running_corrections(settings, redis_url, jobs_service.run) as corrections_service,
             running_store_watch(settings, redis_url) as store_watch,
         ):

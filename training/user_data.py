@@ -22,6 +22,7 @@ from training.learn.metrics import Confusion, confusion
 from training.learn.network import CommentNetwork, load_encoder
 from training.learn.predict import logits_of_ids
 from training.ship.bundle import GraphRunner, write_bundle
+from training.ship.evidence import add_evidence
 from training.ship.export import export_float
 from training.ship.quantise import calibration_feeds, quantise
 from training.ship.vocabulary import tokenizer_of
@@ -29,6 +30,7 @@ from training.user_card import user_card
 from training.user_table import UserTable
 
 EMBEDDED = Path(__file__).resolve().parents[1] / "models" / "default"
+_EVIDENCE_TEXTS = 2_000
 # Corrections are few and each is meant: of an epoch they are about this share, each in so many shapes.
 _CORRECTED_SHARE = 0.25
 _FEWEST_SHAPES, _MOST_SHAPES = 4, 16
@@ -178,6 +180,10 @@ class _Run:
         feeds = calibration_feeds(self.train_set.ids, self.pad_id)
         quantise(self.work / "float.onnx", self.work / "int8.onnx", feeds)
         config = self._config(output.name)
+        runner = GraphRunner(
+            self.work / "int8.onnx", self.tokenizer, max_length=self.max_length, pad_id=self.pad_id, threads=1
+        )
+        add_evidence(self.work / "int8.onnx", runner, [text for text, _ in self.table.train][:_EVIDENCE_TEXTS])
         bundle = write_bundle(output, config, self.work / "int8.onnx", self.tokenizer, "")
         result = self._score(bundle, epochs_run)
         return replace(result, bundle=self._with_card(result))

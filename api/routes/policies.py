@@ -13,7 +13,15 @@ from api.http import schemas
 from api.http.auth import require_scope
 from api.http.body import read_json_object, refuse_unknown_fields
 from api.http.proxies import root_path_of
-from api.policies.schemas import POLICY_REQUEST, PolicyDeleted, PolicyOut, PolicyPage, show_head, show_policy
+from api.policies.schemas import (
+    POLICY_REQUEST,
+    PolicyDeleted,
+    PolicyHits,
+    PolicyOut,
+    PolicyPage,
+    show_head,
+    show_policy,
+)
 from shared.errors import MalformedRequestError
 from shared.policies.parsing import FIELDS
 
@@ -44,6 +52,18 @@ async def get_policy(name: str, _: WriterDep, context: ContextDep) -> Response:
     """With its lists. The ETag is its version, for `If-Match`."""
     head, policy = await context.policies.get(name)
     return _json(show_policy(name, head, policy), {"ETag": f'"{head.version}"'})
+
+
+@router.get(
+    "/policies/{name}/hits",
+    summary="How often each entry fired",
+    response_model=PolicyHits,
+    responses=schemas.error_replies(401, 403, 404, 503),
+)
+async def policy_hits(name: str, _: WriterDep, context: ContextDep) -> Response:
+    """Texts of `/predict` and jobs, counted a few seconds late; forgotten a month after the last hit of the policy."""
+    hits = await context.policies.hits(name)
+    return _json({"object": "list", "data": [{"list": kind, "term": term, "hits": n} for kind, term, n in hits]})
 
 
 @router.put(
