@@ -46,7 +46,9 @@ class ModerationBot(discord.Client):
     async def _remove(self, message: discord.Message, verdict: Prediction) -> None:
         await message.delete()
         # The writer is not shown which word it was.
-        await message.channel.send(f"{message.author.mention} 운영 규칙에 맞지 않아 메시지를 지웠습니다.", delete_after=15)
+        await message.channel.send(
+            f"{message.author.mention} 운영 규칙에 맞지 않아 메시지를 지웠습니다.", delete_after=15
+        )
         channel = None if self.moderators_channel is None else self.get_channel(self.moderators_channel)
         if isinstance(channel, discord.abc.Messageable):
             said = f"{message.author} ({verdict.classification} {verdict.confidence:.0%}): ||{message.content[:1500]}||"
@@ -56,7 +58,9 @@ class ModerationBot(discord.Client):
 def main() -> None:
     """Run the bot until it is stopped."""
     channel = os.environ.get("MODERATORS_CHANNEL")
-    kobert = AsyncClient(os.environ.get("KOBERT_URL", "http://localhost:8000"), api_key=os.environ.get("KOBERT_API_KEY"))
+    kobert = AsyncClient(
+        os.environ.get("KOBERT_URL", "http://localhost:8000"), api_key=os.environ.get("KOBERT_API_KEY")
+    )
     bot = ModerationBot(kobert, os.environ.get("KOBERT_POLICY"), None if channel is None else int(channel))
     bot.run(os.environ["DISCORD_TOKEN"])
 
