@@ -82,6 +82,7 @@ async def put_policy(name: str, request: Request, principal: WriterDep, context:
     body = {field: value for field, value in body.items() if field not in _SHOWN}
     refuse_unknown_fields(body, FIELDS)
     stored = await context.policies.put(name, body, principal.key_id, _wanted_version(request))
+    await context.audit.note(principal, "policy.changed", name)
     head, policy = await context.policies.get(name)
     headers = {"ETag": f'"{head.version}"'}
     if stored.is_new:
@@ -92,9 +93,10 @@ async def put_policy(name: str, request: Request, principal: WriterDep, context:
 @router.delete(
     "/policies/{name}", summary="Delete a policy", responses=schemas.error_replies(401, 403, 404, 409, 412, 422, 503)
 )
-async def delete_policy(name: str, request: Request, _: WriterDep, context: ContextDep) -> PolicyDeleted:
+async def delete_policy(name: str, request: Request, principal: WriterDep, context: ContextDep) -> PolicyDeleted:
     """Jobs that began with it go on with it; whoever names it from now on gets 422."""
     await context.policies.delete(name, _wanted_version(request))
+    await context.audit.note(principal, "policy.deleted", name)
     return PolicyDeleted(name=name, object="policy", deleted=True)
 
 
