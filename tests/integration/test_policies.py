@@ -11,6 +11,7 @@ from typing import Any
 import httpx
 import pytest
 
+from tests.support.command import run_command
 from tests.support.echo import write_echo_bundle
 from tests.support.jobs import finish, result_lines
 from tests.support.stack import Part, Stack, free_port, running_stack, wait_until
@@ -362,3 +363,33 @@ def test_a_denied_term_is_a_span_and_the_policy_says_how_to_mask(stack: Stack) -
     assert verdict["spans"][0] == {"label": "denied", "start": 3, "end": 6, "text": "멍청이", "share": 1.0}
     assert verdict["masked"] == "😀 멍##들아"
     assert (verdict["matches"][0]["start"], verdict["matches"][0]["end"]) == (3, 6)
+
+
+def test_the_command_line_sets_imports_tests_and_deletes_policies(stack: Stack, tmp_path: Path) -> None:
+    def kobert(*words: str | Path) -> str:
+        ended = run_command("policy", *words, KOBERT_URL=stack.url)
+        assert ended.returncode == 0, ended.stderr.decode()
+        return ended.stdout.decode()
+
+    words, whole = tmp_path / "words.txt", tmp_path / "rules.json"
+    words.write_bytes("바보\n멍청이\n".encode("cp949"))
+
+    kobert("set", "cli", "--strictness", "strict", "--threshold", "curse=0.7", "--deny", "멍청이", "--allow", "게이머")
+    kobert("import", "cli", words, "--label", "banned", "--match", "part")
+    whole.write_text(kobert("show", "cli"))
+    shown = httpx.get(f"{stack.url}/policies/cli").json()
+    assert (shown["strictness"], shown["thresholds"]) == ("strict", {"curse": 0.7})
+    assert [(entry["term"], entry["label"]) for entry in shown["deny"]] == [("멍청이", "denied"), ("바보", "banned")]
+
+    table = kobert("test", "cli", "이 바보야", "게이머")
+    assert "banned" in table
+    assert "deny 바보" in table
+    assert "allow 게이머" in table
+    kobert("set", "cli", "--remove", "바보")
+    assert [entry["term"] for entry in httpx.get(f"{stack.url}/policies/cli").json()["deny"]] == ["멍청이"]
+    kobert("set", "cli", "--file", whole)
+    assert httpx.get(f"{stack.url}/policies/cli").json()["deny"] == shown["deny"]
+    assert "cli" in kobert("list")
+    assert "바보" in kobert("show", "cli", "--hits")
+    kobert("delete", "cli")
+    assert httpx.get(f"{stack.url}/policies/cli").status_code == 404
