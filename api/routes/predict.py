@@ -67,6 +67,7 @@ async def predict(request: Request) -> Response:
     request.scope["route"] = FAST_ROUTE
     await admit(request, "predict")
     context = context_of(request)
+    context.dispatcher.require_room()
     limits = context.settings
     body = await read_json_object(request, limits.max_body_bytes, max(MAX_VALUES, 2 * limits.max_texts_per_request))
     if "inputs" in body:
