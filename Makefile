@@ -83,6 +83,7 @@ bench-smoke: $(VENV)/.dev  ## every benchmark for a few seconds, to show that it
 	$(BIN)/python -m bench.pack_rows --smoke
 	$(BIN)/python -m bench.corrections --smoke
 	$(BIN)/python -m bench.policy_words --smoke
+	$(BIN)/python -m bench.overload --smoke
 	$(BIN)/python -m bench.chaos --smoke
 	$(BIN)/python -m bench.attack --smoke
 	$(BIN)/python -m bench.record_replies --smoke
