@@ -64,6 +64,9 @@ class BoundedProtocol(HttpToolsProtocol):
         self._bytes_without_body = 0
         self._header_count = 0
         self._is_refused = False
+        # What came and has to wait for its turn.
+        self._waiting_bytes: bytearray | None = None
+        self._address = ""
         self._account = BodyAccount(self.traffic.budget, self._wake_reader)
         self._account.is_complete = True
         # The request that is being answered; `cycle` is the newest, which may wait behind it.
@@ -77,6 +80,7 @@ class BoundedProtocol(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
         """Take the connection if there is room for it."""
         super().connection_made(transport)
+        self._address = self.client[0] if self.client else ""
         if not self.traffic.opened(self):
             self._refuse(TOO_MANY)
             if self.traffic.is_flooded():
@@ -96,9 +100,26 @@ class BoundedProtocol(HttpToolsProtocol):
             bodies.release(self.pipeline.pop()[0].scope)
 
     def data_received(self, data: bytes) -> None:
-        """Parse no more of a head than it may have, and say so."""
+        """Take bytes, or let them wait for this address's turn."""
         if self._is_refused:
             return
+        if self._waiting_bytes is not None:
+            self._waiting_bytes += data
+        elif self._is_in_head and self.traffic.turns.must_wait(self._address, self, len(data)):
+            self._waiting_bytes = bytearray(data)
+            self.flow.pause_reading()
+        else:
+            self._parse(data)
+
+    def serve(self) -> None:
+        """Go on with the bytes that waited."""
+        data, self._waiting_bytes = bytes(self._waiting_bytes or b""), None
+        if not self._is_refused and not self.transport.is_closing():
+            self.flow.resume_reading()
+            self._parse(data)
+
+    def _parse(self, data: bytes) -> None:
+        """Parse no more of a head than it may have, and say so."""
         room = max(1, self.limits.max_bytes - self._bytes_without_body) if self._is_in_head else len(data)
         for piece in (data[:room], data[room:]):
             if not piece or self._is_refused:

@@ -22,6 +22,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import httpx
+
 from bench.attack import on_connections, on_jobs, on_texts
 from bench.attack.memory import Memory
 from bench.attack.report import Result, write_page
@@ -55,6 +57,14 @@ def attack_from(name: str, host: str, port: int, duration_s: float) -> None:
     attack(Target(host, port, time.monotonic() + duration_s))
 
 
+def delete_jobs(url: str) -> None:
+    """Remove what an attack has left, so that the next one finds the service idle."""
+    with httpx.Client(base_url=url, timeout=60) as client:
+        while jobs := client.get("/jobs", params={"limit": 100}).json()["data"]:
+            for job in jobs:
+                client.delete(f"/jobs/{job['id']}")
+
+
 def run_one(attack: Callable[[Target], None], service: KobertRun, idle: dict[str, Seen], duration_s: float) -> Result:
     kind = "upload" if "upload" in attack.__name__ else "predict"
     parts = urlsplit(service.url)
@@ -67,6 +77,7 @@ def run_one(attack: Callable[[Target], None], service: KobertRun, idle: dict[str
         seen = watch_victim(service.url, duration_s, kind)()
         attacker.join(15)
         attacker.kill()
+        delete_jobs(service.url)
         time.sleep(SETTLE_S)
         growth = memory.api_now() - before
     what = " ".join((attack.__doc__ or "").split())
