@@ -56,8 +56,8 @@ def composed(path: Path) -> list[tuple[str, str]]:
 
 def draws(pattern: str) -> int:
     """How many sentences a pattern gives: more where it has a long list of words, no more than it can give."""
-    options = [choice.count("|") + 1 for choice in _CHOICE.findall(pattern)] or [1]
-    return min(max(_DRAWS, _DRAWS_A_WORD * max(options)), int(prod(options)))
+    options = [match[1].count("|") + 1 for match in _CHOICE.finditer(pattern)] or [1]
+    return min(max(_DRAWS, _DRAWS_A_WORD * max(options)), prod(options))
 
 
 def filled(pattern: str, generator: Generator) -> str:
