@@ -5,6 +5,9 @@ BIN := $(VENV)/bin
 # `docker`, or a script with the sub-commands that tests/containers/engine.py lists.
 CONTAINER_ENGINE ?= docker
 PIP := $(BIN)/python -m pip --disable-pip-version-check
+# Most tests wait for processes, so more of them run at once than there are two cores. A file's tests stay together: they share servers.
+TEST_PROCESSES ?= 3
+PYTEST := $(BIN)/pytest -n $(TEST_PROCESSES) --dist loadfile
 
 .DEFAULT_GOAL := help
 .PHONY: help run test lint typecheck fast-test slow-test nightly containers-test coverage bench-smoke chaos hooks release clean
@@ -46,10 +49,10 @@ typecheck: $(VENV)/.dev  ## types, strictly
 	$(BIN)/mypy
 
 fast-test: $(VENV)/.dev  ## unit tests: seconds
-	$(BIN)/pytest -m 'not integration and not e2e and not containers and not slow' tests
+	$(PYTEST) -m 'not integration and not e2e and not containers and not slow' tests
 
 slow-test: $(VENV)/.dev  ## real servers and processes: minutes
-	$(BIN)/pytest -m 'integration or e2e' tests
+	$(PYTEST) -m 'integration or e2e' tests
 
 nightly: $(VENV)/.dev  ## 20,000 hostile requests of each kind, 3,000 by the OpenAPI, results in LibreOffice: hours
 	KOBERT_FUZZ_EXAMPLES=20000 $(BIN)/pytest tests/integration/test_job_fuzz.py tests/integration/test_predict_fuzz.py
@@ -71,8 +74,11 @@ bench-smoke: $(VENV)/.dev  ## every benchmark for a few seconds, to show that it
 	$(BIN)/python -m bench.bulk_and_predict --smoke
 	$(BIN)/python -m bench.million_rows --smoke
 	$(BIN)/python -m bench.pack_rows --smoke
+	$(BIN)/python -m bench.corrections --smoke
+	$(BIN)/python -m bench.policy_words --smoke
 	$(BIN)/python -m bench.chaos --smoke
 	$(BIN)/python -m bench.record_replies --smoke
+	$(BIN)/python -m bench.spans --smoke
 
 chaos: $(VENV)/.dev  ## 60 jobs with a worker, the store or the API killed in the middle: many minutes
 	$(BIN)/python -m bench.chaos

@@ -5,9 +5,14 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
+from api.access.audit_log import AuditLog
+from api.corrections.service import CorrectionService
+from api.jobs.owned_records import OwnedRecords
 from api.jobs.service import JobService
+from api.policies.service import PolicyService
 from api.queue.dispatcher import Dispatcher
 from api.queue.fleet import Fleet
+from api.queue.judging import Judging
 from api.queue.publisher import Publisher
 from api.store_watch import StoreWatch
 from shared.settings import Settings
@@ -20,16 +25,27 @@ class Context:
     settings: Settings
     dispatcher: Dispatcher
     fleet: Fleet
+    judging: Judging
+    policies: PolicyService
     publisher: Publisher
     jobs: JobService
+    records: OwnedRecords
+    corrections: CorrectionService
     version: str
     started_at: float
     store_watch: StoreWatch
+    audit: AuditLog
 
 
-def _context_of(request: Request) -> Context:
+def context_of(request: Request) -> Context:
+    """The parts of the process that serves `request`."""
     context: Context = request.app.state.context
     return context
 
 
-ContextDep = Annotated[Context, Depends(_context_of)]
+async def _provide_context(request: Request) -> Context:
+    # A dependency that is not async would send every request through a thread.
+    return context_of(request)
+
+
+ContextDep = Annotated[Context, Depends(_provide_context)]

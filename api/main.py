@@ -13,20 +13,34 @@ from importlib.metadata import version
 import uvicorn
 from fastapi import Depends, FastAPI
 
+from api.access.attempts import FailedAttempts
+from api.access.audit_log import AuditLog
+from api.access.keyring import Keyring
+from api.access.quotas import Quotas
+from api.access.running import refreshed_keyring
 from api.context import Context
+from api.corrections.service import running_corrections
+from api.doors import every_door
 from api.http import cross_origin, errors
-from api.http.auth import owner_of_key, require_owner
+from api.http.admin_side import AdminSide, require_admin_side
+from api.http.auth import require_scope
+from api.http.bodies import BodyFaultsMiddleware
 from api.http.openapi import DescribedApi
 from api.http.origins import OriginsMiddleware
 from api.http.protocol import HeadLimits, bounded_protocol
 from api.http.proxies import ProxiesMiddleware
 from api.http.request_id import RequestIdMiddleware
+from api.http.traffic import Traffic, traffic_limits
+from api.jobs.owned_records import OwnedRecords
 from api.jobs.running import running_jobs
 from api.metrics.counters import ApiMetrics
 from api.metrics.gauges import LiveGauges
 from api.metrics.observation import ObservationMiddleware
+from api.policies.service import running_policies
+from api.queue.judging import Judging
 from api.queue.running import running_path
-from api.routes import docs, jobs, metrics, predict, status
+from api.routes import corrections, docs, jobs, metrics, predict, status
+from api.routes import policies as policies_routes
 from api.store_watch import running_store_watch
 from shared.commands import kobert_command
 from shared.errors import EXIT_CONFIG, KobertError, PortInUseError, SettingsError
@@ -69,24 +83,34 @@ def create_app(settings: Settings) -> FastAPI:
         redoc_url=None,
     )
     app.state.metrics = ApiMetrics()
-    app.state.owners = frozenset(map(owner_of_key, settings.api_keys or ()))
+    app.state.keyring = Keyring(settings.api_keys or (), is_required=settings.require_keys)
+    app.state.admin_side = AdminSide(settings.admin_port, frozenset(settings.closed_routes))
+    app.state.failed_attempts = FailedAttempts(settings.max_wrong_keys_per_minute)
     _add_middleware(app, settings)
     errors.install(app)
+    app.router.routes.insert(0, predict.FAST_ROUTE)
     app.include_router(status.router)
-    app.include_router(metrics.router)
-    app.include_router(docs.router)
-    app.include_router(predict.router, dependencies=[Depends(require_owner)])
+    app.include_router(metrics.router, dependencies=[Depends(require_admin_side("metrics"))])
+    app.include_router(docs.router, dependencies=[Depends(require_admin_side("docs"))])
+    app.include_router(predict.router, dependencies=[Depends(require_scope("predict"))])
     app.include_router(jobs.router)
+    app.include_router(policies_routes.router)
+    app.include_router(corrections.router)
+    every_door.include(app)
     return app
 
 
 def _add_middleware(app: FastAPI, settings: Settings) -> None:
     """From the innermost to the outermost: the log line has the request's id, and the host is checked as it came."""
+    app.add_middleware(BodyFaultsMiddleware)
     cross_origin.install(app, settings.cors_origins)
     app.add_middleware(ProxiesMiddleware, trusted=settings.trusted_proxies, root_path=settings.root_path)
-    if not app.state.owners:
-        hosts = (settings.host, *settings.allowed_hosts)
-        app.add_middleware(OriginsMiddleware, allowed_hosts=hosts, allowed_origins=settings.cors_origins)
+    app.add_middleware(
+        OriginsMiddleware,
+        is_open=app.state.keyring.may_be_open,
+        allowed_hosts=(settings.host, *settings.allowed_hosts),
+        allowed_origins=settings.cors_origins,
+    )
     app.add_middleware(ObservationMiddleware, metrics=app.state.metrics)
     app.add_middleware(RequestIdMiddleware)
 
@@ -94,31 +118,43 @@ def _add_middleware(app: FastAPI, settings: Settings) -> None:
 def _lifespan(settings: Settings, redis_url: str) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        if not app.state.owners:
-            log.warning(
-                "api_is_open", advice="set API_KEYS, or make this port reachable only for clients that you trust"
-            )
         async with (
             running_path(settings, redis_url) as path,
-            running_jobs(settings, redis_url, path.publisher, path.fleet) as jobs_service,
+            running_policies(settings, path.redis, path.fleet.check_options) as policies,
+            refreshed_keyring(app.state.keyring, path.redis),
+            running_jobs(settings, path, policies.book, app.state.keyring) as jobs_service,
+            running_corrections(settings, redis_url, jobs_service.run) as corrections_service,
             running_store_watch(settings, redis_url) as store_watch,
         ):
+            app.state.quotas = quotas = Quotas(path.redis)
             app.state.context = Context(
                 settings,
                 path.dispatcher,
                 path.fleet,
+                Judging(settings, path.dispatcher, path.fleet, quotas, policies.book),
+                policies,
                 path.publisher,
                 jobs_service,
+                OwnedRecords(path.redis, settings),
+                corrections_service,
                 app.version,
                 time.time(),
                 store_watch,
+                AuditLog(path.redis),
             )
+            _warn_if_open(app.state.keyring)
             app.state.metrics.watch(LiveGauges(path.redis, path.fleet, path.dispatcher, app.version))
             freeze_startup_objects()
             log.info("api_ready", process_id=path.process_id, workers=len(path.fleet.workers))
             yield
 
     return lifespan
+
+
+def _warn_if_open(keyring: Keyring) -> None:
+    if keyring.may_be_open():
+        advice = f"add a key ({kobert_command('keys add NAME')}), or let only clients that you trust reach this port"
+        log.warning("api_is_open", advice=advice)
 
 
 class _Server(uvicorn.Server):
@@ -159,13 +195,15 @@ def serve(settings: Settings) -> None:
     Raises:
         SettingsError: as `create_app`.
         StoreUnfitError: the store would lose jobs, and STORE_CHECKS is `refuse`.
-        StartupError: nothing can listen on `HOST` and `PORT`.
+        StartupError: nothing can listen on `HOST` and `PORT`, or on ADMIN_HOST and ADMIN_PORT.
     """
     require_fit_store(settings, log)
     shorten_switch_interval()
     config = uvicorn.Config(
         create_app(settings),
-        http=bounded_protocol(HeadLimits(settings.max_header_bytes, settings.max_headers)),
+        http=bounded_protocol(
+            HeadLimits(settings.max_header_bytes, settings.max_headers), Traffic(traffic_limits(settings))
+        ),
         log_config=None,
         access_log=False,
         server_header=False,
@@ -175,9 +213,16 @@ def serve(settings: Settings) -> None:
     )
     server = _Server(config, settings.shutdown_timeout_s)
     _end_in_order(server)
-    server.run(open_listeners(settings.host, settings.port))
+    server.run(_listeners(settings))
     if not server.started:
         sys.exit(STARTUP_FAILURE)
+
+
+def _listeners(settings: Settings) -> list[socket.socket]:
+    listeners = open_listeners(settings.host, settings.port)
+    if settings.admin_port is not None and settings.admin_port != settings.port:
+        listeners += open_listeners(settings.admin_host or settings.host, settings.admin_port)
+    return listeners
 
 
 def _end_in_order(server: uvicorn.Server) -> None:

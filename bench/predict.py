@@ -2,16 +2,20 @@
 
     python -m bench.predict                  the embedded model
     python -m bench.predict --model FOLDER   another bundle
+    python -m bench.predict --beside FOLDER  another checkout of this project, in turns with this one
     python -m bench.predict --smoke          a few seconds, to show that it runs
 
 Prints, as min / median / max over the rounds: texts a second of the engine alone (texts sorted by length, in batches
-closed by the same token budget), of 64 clients with one text a request, of 4 clients with 64 texts a request, and their
-ratio to the engine alone; the p50 of a lone request on an idle system, and the engine's time for the same text.
+closed by the same token budget), of 64 clients with one text a request (and the processor time of a text, by process),
+of 4 clients with 64 texts a request, and their ratio to the engine alone; the p50 of a lone request on an idle system,
+and the engine's time for the same text.
 """
 
 import argparse
 import asyncio
+import contextlib
 import itertools
+import os
 import statistics
 import sys
 import tempfile
@@ -23,7 +27,7 @@ from bench.load import Connection, predict_all
 from bundles.sources.resolver import resolve
 from shared.processors import available_cpus
 from shared.settings import Settings, load_settings
-from tests.support.stack import Stack
+from tests.support.stack import ROOT, Stack
 from worker.inference.engines.onnx import OnnxEngine
 from worker.inference.tokenizer import BundleTokenizer
 
@@ -88,28 +92,69 @@ def spread(values: Sequence[float], unit: str, digits: int = 0) -> str:
     return " / ".join(f"{figure:,.{digits}f}" for figure in figures) + f" {unit}"
 
 
-def measure(stack: Stack, engine: EngineAlone, rounds: int, count: int) -> None:
-    alone, single, many, served_s, engine_s = [], [], [], [], []
+class Side:
+    """One service that is measured, and its figures of each round."""
+
+    def __init__(self, name: str, stack: Stack) -> None:
+        self.name = name
+        self.stack = stack
+        self.single: list[float] = []
+        self.many: list[float] = []
+        self.ratios: list[float] = []
+        self.lone_ms: list[float] = []
+        self.processor_ms: dict[str, list[float]] = {"api": [], "worker": [], "store": []}
+
+    def run(self, batch: Sequence[str], engine: EngineAlone, alone_per_s: float) -> float:
+        """Measure one round; returns the engine's p50 in seconds."""
+        before = self._processor_s()
+        self.single.append(self._texts_per_s([[text] for text in batch], clients=64))
+        for name, seconds in self._processor_s().items():
+            self.processor_ms[name].append(1000 * (seconds - before[name]) / len(batch))
+        self.many.append(self._texts_per_s([batch[i : i + 64] for i in range(0, len(batch), 64)], clients=4))
+        self.ratios.append(self.many[-1] / alone_per_s)
+        served_s, engine_s = asyncio.run(lone(self.stack.url, engine, batch[:50]))
+        self.lone_ms.append(1000 * served_s)
+        return engine_s
+
+    def report(self) -> str:
+        processor = ", ".join(f"{name} {spread(values, 'ms', 2)}" for name, values in self.processor_ms.items())
+        return (
+            f"{self.name}\n"
+            f"  64 clients, one text a request   {spread(self.single, 'texts/s')}\n"
+            f"    processor time of a text       {processor}\n"
+            f"  4 clients, 64 texts a request    {spread(self.many, 'texts/s')}\n"
+            f"    of the engine alone            {spread(self.ratios, 'x', 2)}\n"
+            f"  lone request, p50                {spread(self.lone_ms, 'ms', 1)}\n"
+        )
+
+    def _texts_per_s(self, requests: Sequence[Sequence[str]], clients: int) -> float:
+        count = sum(map(len, requests))
+        return per_second(count, lambda: asyncio.run(predict_all(self.stack.url, requests, clients)))
+
+    def _processor_s(self) -> dict[str, float]:
+        parts = {"api": self.stack.api, "worker": self.stack.workers[0], "store": self.stack.store}
+        return {name: processor_seconds(part.pid) for name, part in parts.items()}
+
+
+def processor_seconds(pid: int) -> float:
+    """Processor time that a process has used."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def measure(sides: Sequence[Side], engine: EngineAlone, rounds: int, count: int) -> None:
+    alone, engine_ms = [], []
     for number in range(rounds):
         batch = texts(count, number * count)
         alone.append(per_second(count, lambda batch=batch: engine.run(batch)))
-        ones = [[text] for text in batch]
-        single.append(per_second(count, lambda ones=ones: asyncio.run(predict_all(stack.url, ones, 64))))
-        groups = [batch[i : i + 64] for i in range(0, count, 64)]
-        many.append(per_second(count, lambda groups=groups: asyncio.run(predict_all(stack.url, groups, 4))))
-        lone_s = asyncio.run(lone(stack.url, engine, batch[:50]))
-        served_s.append(lone_s[0])
-        engine_s.append(lone_s[1])
-    ratios = [served / offline for served, offline in zip(many, alone, strict=True)]
+        engine_ms += [1000 * side.run(batch, engine, alone[-1]) for side in sides]
     sys.stdout.write(
         f"{rounds} rounds of {count} texts on {available_cpus()} processors (min / median / max)\n"
         f"engine alone                       {spread(alone, 'texts/s')}\n"
-        f"64 clients, one text a request     {spread(single, 'texts/s')}\n"
-        f"4 clients, 64 texts a request      {spread(many, 'texts/s')}\n"
-        f"  of the engine alone              {spread(ratios, 'x', 2)}\n"
-        f"lone request, p50                  {spread([s * 1000 for s in served_s], 'ms', 1)}\n"
-        f"the same text, engine alone, p50   {spread([s * 1000 for s in engine_s], 'ms', 1)}\n"
+        f"  a text of a lone request, p50    {spread(engine_ms, 'ms', 1)}\n"
     )
+    for side in sides:
+        sys.stdout.write(side.report())
 
 
 def main() -> None:
@@ -117,16 +162,19 @@ def main() -> None:
     parser.add_argument("--model", default="default")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--texts", type=int, default=2000)
+    parser.add_argument("--beside", type=Path, action="append", default=[], metavar="FOLDER")
     parser.add_argument("--smoke", action="store_true")
     options = parser.parse_args()
     rounds, count = (1, 128) if options.smoke else (options.rounds, options.texts)
-    with tempfile.TemporaryDirectory(prefix="kt-") as folder:
-        stack = Stack(Path(folder), options.model)
-        try:
-            stack.start(worker_module="worker.main")
-            measure(stack, EngineAlone(load_settings(model=options.model)), rounds, count)
-        finally:
-            stack.stop()
+    checkouts = [*map(Path.resolve, options.beside), ROOT]
+    with contextlib.ExitStack() as closing:
+        sides = []
+        for checkout in checkouts:
+            folder = closing.enter_context(tempfile.TemporaryDirectory(prefix="kt-"))
+            stack = Stack(Path(folder), options.model, checkout=checkout)
+            closing.callback(stack.stop)
+            sides.append(Side(checkout.name, stack.start(worker_module="worker.main")))
+        measure(sides, EngineAlone(load_settings(model=options.model)), rounds, count)
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ import click
 
 from cli import append_only
 from cli.preflight import private_dir
+from shared import redis_url
 from shared.commands import install_command
 from shared.errors import StartupError
 from shared.settings import Settings
@@ -79,6 +80,7 @@ class EmbeddedStore:
             raise StartupError(f"the store's data in {self.data_dir} cannot be read ({error.strerror})") from error
         for note in notes:
             click.echo(f"note: {note}", err=True)
+        redis_url.embedded_file(self.data_dir.parent).write_text(f"{self.url}\n")
         self._log_read_to = self._log.stat().st_size if self._log.exists() else 0
         self._config.write_text(
             CONFIG.format(

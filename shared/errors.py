@@ -16,11 +16,15 @@ KobertError                     the base; has a machine-readable `code`
 │   ├── UnsupportedOptionError  an option that the served model cannot follow
 │   ├── UnsupportedMediaError   a content type that the route does not take
 │   ├── UnauthorisedError       no API key, or an unknown one
-│   ├── ForbiddenError          from a web page or under a host name that may not call
+│   ├── ForbiddenError          from a web page, under a host name or with a key that may not do this
 │   ├── NotFoundError           it does not exist, or belongs to another owner
 │   ├── ConflictError           not in the state that the request needs
+│   │   └── PreconditionFailedError  not the version that the request names
+│   ├── TooSlowError            the request did not come in time
 │   ├── TooLargeError           more bytes, texts or rows than a limit allows
+│   ├── LengthRequiredError     a key with a quota of bytes sends a body without its length
 │   └── OverloadedError         more in flight than a limit allows; try again later
+│       └── RateLimitedError    a key's quota, or an address's failed attempts, are used up for now
 ├── UnavailableError            the service cannot answer now
 │   ├── StoreUnavailableError   Redis does not answer
 │   ├── StoreFullError          Redis answers, and its memory is full
@@ -149,7 +153,7 @@ class UnauthorisedError(RequestError):
 
 
 class ForbiddenError(RequestError):
-    """Raised when a web page of another site asks, or under a host name that is not the service's."""
+    """Raised when a web page of another site asks, under a foreign host name, or with a key that lacks a scope."""
 
     def __init__(self, message: str, *, code: str) -> None:
         super().__init__(message)
@@ -170,10 +174,23 @@ class ConflictError(RequestError):
         self.code = code
 
 
+class PreconditionFailedError(ConflictError):
+    """Raised when a resource has another version than If-Match or If-None-Match asks for."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, code="precondition_failed")
+
+
 class TooLargeError(RequestError):
     """Raised when a request has more bytes, texts or rows than a limit allows."""
 
     code = "too_large"
+
+
+class TooSlowError(RequestError):
+    """Raised when a request comes more slowly than a limit allows."""
+
+    code = "request_timeout"
 
 
 class OverloadedError(RequestError):
@@ -184,6 +201,20 @@ class OverloadedError(RequestError):
     def __init__(self, message: str, *, retry_after_s: int = 1) -> None:
         super().__init__(message)
         self.retry_after_s = retry_after_s
+
+
+class RateLimitedError(OverloadedError):
+    """Raised when a key has used up its quota, or an address has sent too many wrong keys; `code` says which."""
+
+    def __init__(self, message: str, *, retry_after_s: int, code: str = "quota_exceeded") -> None:
+        super().__init__(message, retry_after_s=retry_after_s)
+        self.code = code
+
+
+class LengthRequiredError(RequestError):
+    """Raised when a body must say its length before it is read."""
+
+    code = "length_required"
 
 
 class UnavailableError(KobertError):

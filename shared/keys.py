@@ -1,4 +1,4 @@
-"""Every Redis key and queue name. All keys except the queues expire."""
+"""Every Redis key and queue name. All expire, except the queues and what people keep: keys, policies, corrections."""
 
 PREFIX = "kobert:"
 
@@ -19,6 +19,23 @@ JOB_TURNS = PREFIX + "jobs:turns"
 JOB_TURN_COUNTER = PREFIX + "jobs:turn-counter"
 JOBS_OPEN = PREFIX + "jobs:open"
 JOB_WEBHOOKS = PREFIX + "jobs:webhooks"
+
+# Policies, which do not expire: a hash of their heads by name, and a counter that is the version of the last change.
+POLICIES = PREFIX + "policies"
+POLICIES_VERSION = PREFIX + "policies:version"
+
+# Corrections, which do not expire: hashes of records by id and of ids by text, a sorted set of ids by the version of
+# their last change, a hash with that version, and a sorted set of withdrawn ids (`shared/corrections`).
+CORRECTIONS = PREFIX + "corrections"
+CORRECTIONS_BY_TEXT = CORRECTIONS + ":by-text"
+CORRECTIONS_VERSIONS = CORRECTIONS + ":versions"
+CORRECTIONS_STATE = CORRECTIONS + ":state"
+CORRECTIONS_WITHDRAWN = CORRECTIONS + ":withdrawn"
+
+# API keys: a hash of JSON records by id, and a number that every change raises. What was done with keys: a stream.
+ACCESS_KEYS = PREFIX + "access:keys"
+ACCESS_GENERATION = PREFIX + "access:generation"
+ACCESS_AUDIT = PREFIX + "access:audit"
 
 # Why the embedded store does not write to its disk for now; absent as long as it does.
 STORE_PAUSED = PREFIX + "store:paused"
@@ -49,6 +66,36 @@ def jobs_of(owner: str) -> str:
     return f"{PREFIX}jobs:of:{owner}"
 
 
+def owned_record(kind: str, owner: str, record_id: str) -> str:
+    """One record of an owner, a hash of its head and its body (`api/jobs/owned_records.py`)."""
+    return f"{PREFIX}{kind}:{owner}:{record_id}"
+
+
+def owned_index(kind: str, owner: str) -> str:
+    """The sorted set of the ids of an owner's records, by their numbers."""
+    return f"{PREFIX}{kind}:of:{owner}"
+
+
+def owned_counter(kind: str, owner: str) -> str:
+    """The number of the owner's last record."""
+    return f"{PREFIX}{kind}:counter:{owner}"
+
+
+def quota(key_id: str, rate: str) -> str:
+    """When the token bucket of one rate of an API key is full again."""
+    return f"{PREFIX}access:quota:{key_id}:{rate}"
+
+
 def idempotency(owner: str, digest: str) -> str:
     """The id of the job made with one Idempotency-Key, whose sha256 is `digest`."""
     return f"{PREFIX}jobs:idempotency:{owner}:{digest}"
+
+
+def policy_rules(name: str, digest: str = "") -> str:
+    """The rules of one version of a policy; the prefix of all its versions where no digest is given."""
+    return f"{PREFIX}policy:{name}:{digest}"
+
+
+def policy_hits(name: str) -> str:
+    """How often each entry of a policy fired, by entry; expires a month after the last."""
+    return f"{PREFIX}policy-hits:{name}"

@@ -3,6 +3,7 @@
 redis-py says `unix:///path?db=0` for a socket where kombu says `redis+socket:///path?virtual_host=0`.
 """
 
+from pathlib import Path
 from urllib.parse import parse_qs, urlsplit, urlunsplit
 
 from shared.errors import SettingsError
@@ -32,6 +33,19 @@ def for_celery(url: str) -> str:
         return url
     database = parse_qs(parts.query).get("db", ["0"])[0]
     return f"redis+socket://{parts.path}?virtual_host={database}"
+
+
+def embedded_file(data_dir: Path) -> Path:
+    """Where `kobert run` writes the address of its embedded store, for commands on the same machine."""
+    return data_dir / "store" / "url"
+
+
+def of_embedded(data_dir: Path) -> str | None:
+    """The address of the embedded store that has its data there, or had last; None if there is none to be read."""
+    try:
+        return embedded_file(data_dir).read_text().strip()
+    except OSError:
+        return None
 
 
 def redact(url: str) -> str:

@@ -41,6 +41,9 @@ OptionalText = Annotated[str | None, BeforeValidator(_blank_is_unset)]
 TextList = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split_names)]
 Thresholds = Annotated[dict[str, Annotated[float, Field(ge=0, le=1)]], NoDecode, BeforeValidator(_parse_thresholds)]
 
+# What only operators need.
+AdminPart = Literal["metrics", "docs", "info"]
+
 
 class Settings(BaseSettings):
     """All settings. Times end in `_s` (seconds), sizes in `_bytes`, `_chars` or `_tokens`."""
@@ -53,6 +56,9 @@ class Settings(BaseSettings):
     root_path: str = ""
     trusted_proxies: TextList = ("127.0.0.1", "::1")
     keep_alive_s: Annotated[int, Field(ge=1, le=3600)] = 75
+    max_connections: Annotated[int, Field(ge=1, le=100_000)] = 4_096
+    header_timeout_s: Annotated[float, Field(gt=0, le=3600)] = 15.0
+    send_stall_s: Annotated[float, Field(gt=0, le=3600)] = 60.0
     cors_origins: TextList = ()
     allowed_hosts: TextList = ()
     redis_url: OptionalText = None
@@ -63,6 +69,11 @@ class Settings(BaseSettings):
 
     # Clients; without keys anybody may send requests
     api_keys: TextList | None = None
+    require_keys: bool = False
+    closed_routes: Annotated[tuple[AdminPart, ...], NoDecode, BeforeValidator(_split_names)] = ()
+    admin_port: Annotated[int | None, Field(ge=1, le=65535)] = None
+    admin_host: OptionalText = None
+    max_wrong_keys_per_minute: Annotated[int, Field(ge=1, le=6_000)] = 20
 
     # The model
     model: OptionalText = None
@@ -81,10 +92,19 @@ class Settings(BaseSettings):
     max_text_chars: Annotated[int, Field(ge=1)] = 10_000
     max_texts_per_request: Annotated[int, Field(ge=1)] = 1_000
     max_body_bytes: Annotated[int, Field(ge=KIB)] = 8 * KIB * KIB
+    max_inflight_body_bytes: Annotated[int, Field(ge=KIB)] = 32 * KIB * KIB
+    min_body_bytes_per_s: Annotated[int, Field(ge=1)] = 4 * KIB
+    body_timeout_s: Annotated[float, Field(gt=0, le=3600)] = 60.0
     max_header_bytes: Annotated[int, Field(ge=KIB, le=KIB * KIB)] = 32 * KIB
     max_headers: Annotated[int, Field(ge=10, le=10_000)] = 100
     max_inflight_texts: Annotated[int, Field(ge=1)] = 2_000
     predict_timeout_s: Annotated[float, Field(gt=0, le=600)] = 30.0
+
+    # Policies: the rules of boards
+    policies_file: Path | None = None
+    max_policies: Annotated[int, Field(ge=1, le=10_000)] = 100
+    max_policy_entries: Annotated[int, Field(ge=1, le=100_000)] = 20_000
+    max_policy_bytes: Annotated[int, Field(ge=KIB)] = 2 * KIB * KIB
 
     # The queue and the worker
     worker_takes: Literal["all", "predict", "jobs"] = "all"
@@ -104,6 +124,8 @@ class Settings(BaseSettings):
     max_open_jobs: Annotated[int, Field(ge=1)] = 100
     max_store_fill: Annotated[float, Field(gt=0, le=1)] = 0.85
     max_uploads: Annotated[int, Field(ge=1, le=64)] = 4
+    max_downloads: Annotated[int, Field(ge=1)] = 32
+    max_event_streams: Annotated[int, Field(ge=1)] = 200
     upload_stall_s: Annotated[float, Field(gt=0)] = 60.0
     result_ttl_s: Annotated[int, Field(ge=1)] = 24 * 3600
     max_job_age_s: Annotated[int, Field(ge=1)] = 7 * 24 * 3600
@@ -117,6 +139,10 @@ class Settings(BaseSettings):
     bulk_threads: Annotated[int, Field(ge=0, le=16)] = 2
     max_bulk_batch_tokens: Annotated[int, Field(ge=16)] = 128
 
+    # Corrections
+    max_corrections: Annotated[int, Field(ge=0)] = 20_000
+    max_corrections_bytes: Annotated[int, Field(ge=0)] = 16 * KIB * KIB
+
     # Webhooks
     webhook_secret: OptionalText = None
     webhook_allow_private: bool = False
@@ -124,6 +150,8 @@ class Settings(BaseSettings):
     webhook_ports: TextList | None = None
     webhook_attempts: Annotated[int, Field(ge=1, le=20)] = 6
     webhook_timeout_s: Annotated[float, Field(gt=0, le=60)] = 10.0
+    webhook_concurrency: Annotated[int, Field(ge=1, le=256)] = 16
+    webhook_host_concurrency: Annotated[int, Field(ge=1, le=256)] = 2
 
     # Metrics of a worker; the API serves its own on PORT
     worker_metrics_port: Annotated[int, Field(ge=0, le=65535)] = 0

@@ -76,6 +76,7 @@ def test_only_the_composition_roots_read_the_environment() -> None:
         "shared/settings.py",
         "worker/health.py",
         "worker/main.py",
+        "api/keys.py",
         "bundles/prepare.py",
     }
 

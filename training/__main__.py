@@ -23,7 +23,14 @@ def main() -> int:
     plan = PLANS[options.plan]
     if options.bundle:
         plan = replace(plan, bundles=tuple(options.bundle))
-    space = Workspace(plan, options.base or _default_base(options.plan), options.work, _data(options), options.start)
+    space = Workspace(
+        plan,
+        options.base or _default_base(options.plan),
+        options.work,
+        _data(options),
+        options.start,
+        options.corrections,
+    )
     try:
         if options.go_on:
             go_on_from_bundle(space)
@@ -47,6 +54,7 @@ def _parser() -> argparse.ArgumentParser:
         action="store_true",
         help="run the last rounds only: the others made the bundle to start from",
     )
+    parser.add_argument("--corrections", type=Path, help="answers that people put right, to be learnt: .jsonl or .csv")
     parser.add_argument("--work", type=Path, default=ROOT / "build" / "model", help="where checkpoints are kept")
     parser.add_argument("--models", type=Path, default=ROOT / "models", help="where bundles are written")
     parser.add_argument("--docs", type=Path, default=ROOT / "docs", help="where the report is written")

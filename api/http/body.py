@@ -4,7 +4,9 @@ import json
 from collections.abc import Mapping, Sequence
 
 from fastapi import Request
+from starlette.requests import ClientDisconnect
 
+from api.http import bodies
 from api.http.unpacking import Unpacker, coding_of
 from shared.errors import MalformedRequestError, TooLargeError, UnsupportedMediaError
 
@@ -17,11 +19,26 @@ async def read_json_object(request: Request, max_body_bytes: int) -> dict[str, o
 
     Raises:
         UnsupportedMediaError: the content type is not JSON, or the coding neither gzip nor deflate.
+        TooSlowError: it did not come in time.
+        OverloadedError: there is no room for it now.
         TooLargeError: more than `max_body_bytes`, packed or unpacked, known from the header or found while reading.
         MalformedRequestError: not UTF-8, not JSON, or not an object.
     """
     _check_content_type(request)
-    raw = await _read_limited(request, max_body_bytes)
+    return await parse_json_object(request, max_body_bytes)
+
+
+async def parse_json_object(request: Request, max_body_bytes: int) -> dict[str, object]:
+    """As `read_json_object`, whatever the content type says: other services take JSON under any."""
+    try:
+        return _parse_object(await read_body(request, max_body_bytes))
+    except ClientDisconnect as error:
+        raise MalformedRequestError("the client left before the body was complete") from error
+    finally:
+        bodies.release(request.scope)
+
+
+def _parse_object(raw: bytes | bytearray) -> dict[str, object]:
     try:
         body = _parse(raw.decode("utf-8-sig"))
     except UnicodeDecodeError as error:
@@ -69,24 +86,30 @@ def _check_content_type(request: Request) -> None:
         raise UnsupportedMediaError(f"the body came as {shown}; {JSON_HINT}")
 
 
-async def _read_limited(request: Request, max_body_bytes: int) -> bytes:
+async def read_body(request: Request, max_body_bytes: int) -> bytes | bytearray:
+    """The body, unpacked; it counts as held until `bodies.release`.
+
+    Raises:
+        TooSlowError, OverloadedError, TooLargeError: as `read_json_object`.
+    """
     refusal = TooLargeError(f"the body is larger than {max_body_bytes:,} bytes (MAX_BODY_BYTES); send it in parts")
     coding = coding_of(request.headers.get("content-encoding", ""))
     unpacker = None if coding is None else Unpacker(coding, max_body_bytes)
     declared = request.headers.get("content-length", "")
     if declared.isdecimal() and int(declared) > max_body_bytes:
         raise refusal
-    parts: list[bytes] = []
+    # One buffer that grows: its memory goes back as a whole, where that of many pieces stays.
+    body = bytearray()
     size = 0
     async for part in request.stream():
         size += len(part)
         if size > max_body_bytes:
             raise refusal
         if unpacker is None:
-            parts.append(part)
+            body += part
         else:
-            unpacker.feed(part)
-    return b"".join(parts) if unpacker is None else unpacker.end()
+            bodies.take(request.scope, unpacker.feed(part))
+    return body if unpacker is None else unpacker.end()
 
 
 def _where(error: Exception) -> str:

@@ -9,7 +9,7 @@ needed: a page has no key.
 
 import ipaddress
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers
@@ -25,18 +25,27 @@ _PORT = re.compile(r":\d*$")
 
 
 class OriginsMiddleware:
-    """Pure ASGI, inside the middleware that gives a request its id."""
+    """Pure ASGI, inside the middleware that gives a request its id. It checks while `is_open` says so."""
 
-    def __init__(self, app: ASGIApp, allowed_hosts: Sequence[str], allowed_origins: Collection[str]) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        is_open: Callable[[], bool],
+        allowed_hosts: Sequence[str],
+        allowed_origins: Collection[str],
+    ) -> None:
         self._app = app
+        self._is_open = is_open
         self._hosts = (*_LOCAL, *(host.lower() for host in allowed_hosts))
         self._origins = allowed_origins
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request, or refuse it."""
-        if scope["type"] == "http" and (refusal := self._refusal(scope["method"], Headers(scope=scope))) is not None:
-            await errors.respond_to(refusal)(scope, receive, send)
-            return
+        if scope["type"] == "http" and self._is_open():
+            refusal = self._refusal(scope["method"], Headers(scope=scope))
+            if refusal is not None:
+                await errors.respond_to(refusal)(scope, receive, send)
+                return
         await self._app(scope, receive, send)
 
     def _refusal(self, method: str, headers: Headers) -> ForbiddenError | None:

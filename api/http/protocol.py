@@ -1,7 +1,8 @@
-"""HTTP/1.1 as uvicorn and httptools read it, with a bound on what comes before and behind a body.
+"""HTTP/1.1 as uvicorn and httptools read it, with bounds on what a client may send and on how long it may take.
 
 httptools puts a header together piece by piece and uvicorn keeps every one, both before anybody has looked at a key: a
-header of 100 MB would take seconds of the event loop, and many small ones the memory of the process.
+header of 100 MB would take seconds of the event loop, and many small ones the memory of the process. uvicorn waits
+without end for the rest of a head, for a body, and for a client that does not read its answer.
 """
 
 import asyncio
@@ -10,14 +11,23 @@ from typing import Any
 
 import msgspec
 from uvicorn.config import Config
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
+from api.http import bodies
+from api.http.bodies import BodyAccount
+from api.http.caller import SCOPE_KEY, Presence
 from api.http.errors import ErrorBody, type_of
+from api.http.traffic import Traffic
 
 # How long what a refused client goes on sending is read and dropped: closed at once, it would not see the answer.
 LINGER_S = 2.0
-MALFORMED, URL_TOO_LONG, HEADERS_TOO_LARGE = 400, 414, 431
+# How long a connection that is being closed may take to send its last answer.
+CLOSING_S = 10.0
+# Requests that wait for the answer to the one before them on their connection, over all connections. Clients that send
+# so are rare, and one piece of the network can hold ten thousand.
+MAX_PIPELINED = 1_000
+MALFORMED, TOO_SLOW, URL_TOO_LONG, HEADERS_TOO_LARGE, TOO_MANY = 400, 408, 414, 431, 503
 
 
 class HeadLimits(msgspec.Struct, frozen=True):
@@ -32,9 +42,13 @@ class _RefusedError(Exception):
 
 
 class BoundedProtocol(HttpToolsProtocol):
-    """Refuses a request head that is too large with 431, or 414 where it is the address, and closes the connection."""
+    """Refuses a request head that is too large with 431, or 414 where it is the address, and closes the connection.
 
-    limits = HeadLimits(max_bytes=32 * 1024, max_headers=100)
+    Refuses with 408 what does not come in time. `traffic` knows all connections, and calls `check` every second.
+    """
+
+    limits: HeadLimits
+    traffic: Traffic
 
     def __init__(
         self,
@@ -44,11 +58,42 @@ class BoundedProtocol(HttpToolsProtocol):
         _loop: asyncio.AbstractEventLoop | None = None,
     ) -> None:
         super().__init__(config, server_state, app_state, _loop)
+        self._presence = Presence()
         self._is_in_head = True
         # Since the head began, or since the last byte of a body.
         self._bytes_without_body = 0
         self._header_count = 0
         self._is_refused = False
+        self._account = BodyAccount(self.traffic.budget, self._wake_reader)
+        self._account.is_complete = True
+        # The request that is being answered; `cycle` is the newest, which may wait behind it.
+        self._answered: RequestResponseCycle | None = None
+        # Times of the event loop's clock; None: it is not so.
+        self._opened_at: float | None = self.loop.time()
+        self._head_began_at: float | None = None
+        self._reader_stopped_at: float | None = None
+        self._closing_since: float | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
+        """Take the connection if there is room for it."""
+        super().connection_made(transport)
+        if not self.traffic.opened(self):
+            self._refuse(TOO_MANY)
+            if self.traffic.is_flooded():
+                transport.abort()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Forget the connection, and tell whoever works for this client."""
+        super().connection_lost(exc)
+        self._presence.lose()
+        self.traffic.closed(self)
+        if self._answered is not None:
+            # uvicorn tells the newest alone, and an older one would go on for nobody.
+            self._answered.disconnected = True
+            self._answered.message_event.set()
+        self.traffic.pipelined_count -= len(self.pipeline)
+        while self.pipeline:
+            bodies.release(self.pipeline.pop()[0].scope)
 
     def data_received(self, data: bytes) -> None:
         """Parse no more of a head than it may have, and say so."""
@@ -64,9 +109,12 @@ class BoundedProtocol(HttpToolsProtocol):
                 self._refuse(HEADERS_TOO_LARGE if self.headers or not self._is_in_head else URL_TOO_LONG)
 
     def on_message_begin(self) -> None:
-        """Count anew."""
+        """Count anew, and let the request know of its connection."""
         super().on_message_begin()
         self._header_count = 0
+        self._head_began_at = self.loop.time()
+        self._opened_at = None
+        self.scope[SCOPE_KEY] = self._presence  # type: ignore[literal-required]
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Keep one header; what comes behind a body is none of the request's."""
@@ -77,44 +125,143 @@ class BoundedProtocol(HttpToolsProtocol):
             super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
-        """Hand the request over."""
+        """Hand the request over, with an account for its body."""
         self._is_in_head = False
+        self._head_began_at = None
         self._bytes_without_body = 0
+        self._account = BodyAccount(self.traffic.budget, self._wake_reader)
+        bodies.attach(self.scope["state"], self._account)
+        waiting = len(self.pipeline)
         super().on_headers_complete()
+        self.traffic.receives(self)
+        if len(self.pipeline) == waiting:
+            self._answered = self.cycle
+            return
+        self.traffic.pipelined_count += 1
+        if self.traffic.pipelined_count > MAX_PIPELINED:
+            self.abort()
+            raise _RefusedError
 
     def on_body(self, body: bytes) -> None:
-        """Keep a piece of the body. Its size is bounded by whoever reads it."""
+        """Keep a piece of the body while the budget allows it."""
         self._bytes_without_body = 0
-        super().on_body(body)
+        if self.cycle.response_complete:
+            return
+        self._account.take(len(body))
+        if self._account.fault is None:
+            super().on_body(body)
 
     def on_message_complete(self) -> None:
         """Wait for the next head."""
         super().on_message_complete()
+        self._account.is_complete = True
+        self.traffic.works(self)
         self._is_in_head = True
         self._bytes_without_body = 0
+        self._note_rest()
+
+    def on_response_complete(self) -> None:
+        """Go on with the next request; after a body that was refused there is none."""
+        waiting = self.pipeline[-1][0] if self.pipeline else None
+        super().on_response_complete()
+        if waiting is not None and (not self.pipeline or self.pipeline[-1][0] is not waiting):
+            self.traffic.pipelined_count -= 1
+            self._answered = waiting
+        if self._account.fault is not None and not self._account.is_complete:
+            self._linger()
+        self._note_rest()
+
+    def pause_writing(self) -> None:
+        """Note that the client does not read what it is sent."""
+        super().pause_writing()
+        self._reader_stopped_at = self.loop.time()
+
+    def resume_writing(self) -> None:
+        """Note that it does."""
+        super().resume_writing()
+        self._reader_stopped_at = None
+
+    def check(self, now: float, elapsed_s: float) -> None:
+        """End the connection when its client takes too long."""
+        limits = self.traffic.limits
+        if self._is_overdue(now):
+            self.abort()
+        elif self._is_refused:
+            return
+        elif self._opened_at is not None:
+            if now - self._opened_at > limits.keep_alive_s:
+                self.transport.close()
+        elif self._head_began_at is not None:
+            if self._is_answered() and now - self._head_began_at > limits.header_timeout_s:
+                self._refuse(TOO_SLOW)
+        elif not self._account.is_complete:
+            self._check_body(elapsed_s)
+
+    def abort(self) -> None:
+        """Close the connection at once, whatever is still to be sent."""
+        self._is_refused = True
+        self.transport.abort()
 
     def send_400_response(self, msg: str) -> None:  # noqa: ARG002  uvicorn's words, not ours
         """Answer what is no HTTP, or has too many headers."""
         self._refuse(HEADERS_TOO_LARGE if self._header_count > self.limits.max_headers else MALFORMED)
 
     def _refuse(self, status: int) -> None:
-        self._is_refused = True
-        if self.cycle is not None and not self.cycle.response_complete:
+        if not self._is_answered():
             # The answer to an earlier request, or to this one, is on its way and cannot be mixed with another.
+            self._is_refused = True
             self.transport.close()
             return
         self.transport.write(_answer(status, self.limits))
         if self.transport.can_write_eof():
             self.transport.write_eof()
+        self._linger()
+
+    def _is_answered(self) -> bool:
+        """Whether no request waits for its answer."""
+        return self.cycle is None or self.cycle.response_complete
+
+    def _note_rest(self) -> None:
+        """Tell the traffic when nothing is left to do; the time for the next head counts from now."""
+        if self._is_answered() and self._account.is_complete:
+            self.traffic.rests(self)
+            if self._head_began_at is not None:
+                self._head_began_at = self.loop.time()
+
+    def _linger(self) -> None:
+        self._is_refused = True
         self.loop.call_later(LINGER_S, self.transport.abort)
+
+    def _is_overdue(self, now: float) -> bool:
+        """Whether the client does not read, or does not let the connection close."""
+        if self.transport.is_closing() and self._closing_since is None:
+            self._closing_since = now
+        is_stuck = self._closing_since is not None and now - self._closing_since > CLOSING_S
+        stopped_at = self._reader_stopped_at
+        return is_stuck or (stopped_at is not None and now - stopped_at > self.traffic.limits.send_stall_s)
+
+    def _check_body(self, elapsed_s: float) -> None:
+        """Count the time in which it is the client that everybody waits for; its answer may already be sent."""
+        if self.flow.read_paused or self.cycle.waiting_for_100_continue:
+            return
+        self._account.waited_s += elapsed_s
+        self._account.check_pace(self.traffic.limits.bodies)
+        if self._account.fault is not None and self.cycle.response_complete:
+            self.abort()
+
+    def _wake_reader(self) -> None:
+        self.cycle.body = bytearray()
+        self.cycle.message_event.set()
 
 
 def _answer(status: int, limits: HeadLimits) -> bytes:
     size, count = f"{limits.max_bytes:,} bytes (MAX_HEADER_BYTES)", f"{limits.max_headers} (MAX_HEADERS)"
     code, message = {
         MALFORMED: ("bad_request", "this is not HTTP/1.1 as it is written down in RFC 9112"),
+        TOO_SLOW: ("request_timeout", "the headers were not complete in time (HEADER_TIMEOUT_S)"),
         URL_TOO_LONG: ("url_too_long", f"the address has more than {size}"),
         HEADERS_TOO_LARGE: ("headers_too_large", f"the headers have more than {size}, or are more than {count}"),
+        TOO_MANY: ("too_many_connections", "every connection is in use (MAX_CONNECTIONS); try again shortly"),
     }[status]
     request_id = uuid.uuid4().hex
     body = msgspec.json.encode({"error": ErrorBody(code, message, type_of(status), None, request_id)})
@@ -123,10 +270,11 @@ def _answer(status: int, limits: HeadLimits) -> bytes:
         f"content-length: {len(body)}".encode(),
         f"x-request-id: {request_id}".encode(),
         b"connection: close",
+        *([b"retry-after: 1"] if status == TOO_MANY else []),
     ]
     return STATUS_LINE[status] + b"\r\n".join([*lines, b"", body])
 
 
-def bounded_protocol(limits: HeadLimits) -> type[BoundedProtocol]:
+def bounded_protocol(limits: HeadLimits, traffic: Traffic) -> type[BoundedProtocol]:
     """The protocol with these limits; uvicorn takes a class."""
-    return type("BoundedProtocol", (BoundedProtocol,), {"limits": limits})
+    return type("BoundedProtocol", (BoundedProtocol,), {"limits": limits, "traffic": traffic})

@@ -3,6 +3,7 @@
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 
+from api.access.principal import Principal
 from api.http.timing import Timing
 
 _current: ContextVar["RequestRecord | None"] = ContextVar("request_record", default=None)
@@ -10,8 +11,13 @@ _current: ContextVar["RequestRecord | None"] = ContextVar("request_record", defa
 
 @dataclass
 class RequestRecord:
-    """Filled in by the routes and the error handlers while the request is served."""
+    """Filled in by the routes and the error handlers while the request is served.
 
+    `door` is whose API the request speaks: `kobert` for our own, else the name of a door.
+    """
+
+    door: str = "kobert"
+    principal: Principal | None = None
     error_code: str | None = None
     classifications: list[str] = field(default_factory=list)
     text_errors: list[str] = field(default_factory=list)

@@ -3,11 +3,12 @@
 Nothing is read or written with these classes; tests hold them to what is (`shared.verdict`, `api.http.errors`).
 """
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 from shared.options import Level
+from shared.span_options import MASK_CHAR_PATTERN, Offsets
 
 EXAMPLE_TEXT = "이 영화 정말 재미있었어요!"
 EXAMPLE_PREDICTION: dict[str, JsonValue] = {
@@ -33,6 +34,20 @@ Thresholds = Annotated[
     dict[str, Annotated[float, Field(ge=0, le=1)]] | None,
     Field(description="scores from which single labels count, over those of the level"),
 ]
+PolicyName = Annotated[str | None, Field(description="the rules of a board, by name: `/policies`")]
+WithDetails = Annotated[bool | None, Field(description="answer with `details`: what the verdict rests on")]
+
+Explain = Annotated[bool | None, Field(description="answer with `spans`: the parts of the text that made labels count")]
+Mask = Annotated[bool | None, Field(description="answer with `masked`: the text with the spans hidden")]
+MaskChar = Annotated[
+    str | None, Field(pattern=MASK_CHAR_PATTERN, description="with `mask`: what a hidden character becomes; `*`")
+]
+MaskKeepFirst = Annotated[bool | None, Field(description="with `mask`: leave the first letter of each hidden word")]
+MaskLabels = Annotated[
+    Annotated[list[str], Field(min_length=1)] | str | None,
+    Field(description="with `mask`: hide the spans of these labels alone, else of all"),
+]
+SpanOffsets = Annotated[Offsets | None, Field(description="what `start` and `end` of spans count; code points")]
 
 
 class OneText(BaseModel):
@@ -43,6 +58,14 @@ class OneText(BaseModel):
     text: str
     strictness: Strictness = None
     thresholds: Thresholds = None
+    policy: PolicyName = None
+    details: WithDetails = None
+    explain: Explain = None
+    mask: Mask = None
+    mask_char: MaskChar = None
+    mask_keep_first: MaskKeepFirst = None
+    mask_labels: MaskLabels = None
+    offsets: SpanOffsets = None
 
 
 class ManyTexts(BaseModel):
@@ -55,6 +78,52 @@ class ManyTexts(BaseModel):
     texts: Annotated[list[str], Field(min_length=1)]
     strictness: Strictness = None
     thresholds: Thresholds = None
+    policy: PolicyName = None
+    details: WithDetails = None
+    explain: Explain = None
+    mask: Mask = None
+    mask_char: MaskChar = None
+    mask_keep_first: MaskKeepFirst = None
+    mask_labels: MaskLabels = None
+    offsets: SpanOffsets = None
+
+
+class SpanOut(BaseModel):
+    """A part of the text that made a label count."""
+
+    label: str
+    start: Annotated[int, Field(description="offset of its first character in the text as sent")]
+    end: Annotated[int, Field(description="offset after its last character")]
+    text: Annotated[str, Field(description="the slice of the text as sent")]
+    share: Annotated[float, Field(description="how much of the label's score comes from it, 0 to 1")]
+
+
+class MatchOut(BaseModel):
+    """An entry of the policy that fired."""
+
+    list: Literal["deny", "allow"]
+    term: Annotated[str, Field(description="as it stands in the policy")]
+    label: Annotated[str | None, Field(description="what it made count; null: it is allowed")]
+    start: int
+    end: int
+    text: Annotated[str, Field(description="the slice of the text as sent")]
+
+
+class PolicyVersionOut(BaseModel):
+    """The policy that judged."""
+
+    name: str
+    version: int
+
+
+class DetailsOut(BaseModel):
+    """What a verdict rests on."""
+
+    model: str
+    revision: str
+    policy: PolicyVersionOut | None
+    strictness: Level
+    thresholds: Annotated[dict[str, float], Field(description="the scores from which each label counted")]
 
 
 class PredictionOut(BaseModel):
@@ -68,6 +137,12 @@ class PredictionOut(BaseModel):
     scores: Annotated[dict[str, float], Field(description="every label's score, highest first")]
     labels: Annotated[list[str], Field(description="every label that passes its threshold, highest score first")]
     windows: Annotated[int, Field(description="pieces that the text was read in; above 1 for a long text")]
+    spans: Annotated[list[SpanOut] | None, Field(description="with `explain`: what made the labels count")] = None
+    masked: Annotated[str | None, Field(description="with `mask`: the text with its spans hidden")] = None
+    matches: Annotated[list[MatchOut] | None, Field(description="with `policy`: its entries that fired")] = None
+    policy: Annotated[PolicyVersionOut | None, Field(description="with `policy`: the version that judged")] = None
+    details: Annotated[DetailsOut | None, Field(description="with `details`: what the verdict rests on")] = None
+    corrected: Annotated[bool | None, Field(description="there, and true, where a correction is the answer")] = None
 
 
 class ErrorOut(BaseModel):

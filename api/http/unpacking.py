@@ -18,13 +18,14 @@ class Unpacker:
         self._stream = zlib.decompressobj(_GZIP) if coding == "gzip" else None
         self._unpacked = bytearray()
 
-    def feed(self, piece: bytes) -> None:
-        """Take the next piece.
+    def feed(self, piece: bytes) -> int:
+        """Take the next piece; returns how many bytes it unpacked to.
 
         Raises:
             MalformedRequestError: it is not in the coding that the header names.
             TooLargeError: the body unpacks to more than `max_bytes`.
         """
+        before = len(self._unpacked)
         try:
             while piece:
                 piece = self._unpack(piece)
@@ -32,8 +33,9 @@ class Unpacker:
             raise MalformedRequestError(
                 f"the body is not {self._coding}, which its Content-Encoding names: {error}"
             ) from error
+        return len(self._unpacked) - before
 
-    def end(self) -> bytes:
+    def end(self) -> bytearray:
         """The whole body.
 
         Raises:
@@ -41,7 +43,7 @@ class Unpacker:
         """
         if self._stream is not None and not self._stream.eof:
             raise MalformedRequestError(f"the {self._coding} body ends too early; send it again")
-        return bytes(self._unpacked)
+        return self._unpacked
 
     def _unpack(self, piece: bytes) -> bytes:
         """Unpack a piece up to its end, or to that of a gzip file in it; returns what follows."""

@@ -9,7 +9,7 @@ import msgspec
 from api.jobs.service import JobService
 from api.jobs.view import show_job
 from api.queue.fleet import Fleet
-from shared.errors import KobertError, NotFoundError
+from shared.errors import KobertError, NotFoundError, UnauthorisedError
 from shared.jobs.records import Job
 
 LOOK_S = 0.5
@@ -20,11 +20,18 @@ RETRY_MS = 2_000
 
 
 async def wait_for_end(jobs: JobService, job: Job, wait_s: float) -> Job:
-    """Wait up to `wait_s` for the job to end; returns its latest state."""
+    """Wait up to `wait_s` for the job to end; returns its latest state.
+
+    Raises:
+        OverloadedError: too many clients follow jobs.
+    """
+    if job.has_ended or not wait_s:
+        return job
     deadline = time.monotonic() + wait_s
-    while not job.has_ended and time.monotonic() < deadline:
-        await asyncio.sleep(min(LOOK_S, max(0.0, deadline - time.monotonic())))
-        job = await jobs.get(job.id, job.owner)
+    with jobs.followers.held(job.owner):
+        while not job.has_ended and time.monotonic() < deadline:
+            await asyncio.sleep(min(LOOK_S, max(0.0, deadline - time.monotonic())))
+            job = await jobs.get(job.id, job.owner)
     return job
 
 
@@ -49,6 +56,9 @@ async def progress_events(jobs: JobService, fleet: Fleet, job: Job, root_path: s
             job = await jobs.get(job.id, job.owner)
         except NotFoundError:
             yield b"event: deleted\ndata: {}\n\n"
+            return
+        except UnauthorisedError:
+            # The key was revoked meanwhile.
             return
         except KobertError:
             # The store is unreachable for a moment; the job still exists.

@@ -6,18 +6,21 @@ Blocking: runs in a thread, because parsing keeps the processor busy and the eve
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import partial
 
 from redis.exceptions import RedisError
 
 from api.jobs.capacity import StoreCapacity
-from api.jobs.options import VerdictOptionsCheck, check_options
+from api.jobs.options import OptionsCheck
 from api.jobs.writer import JobWriter
 from api.uploads.opening import Opened, UploadOpener, UploadRequest
+from api.uploads.options import UploadOptions
 from api.uploads.pull import Body
 from shared.errors import MalformedRequestError, TooLargeError
 from shared.jobs.packing import pack_rows
 from shared.jobs.records import JobSpec, Row
 from shared.log import get_logger
+from shared.options import VerdictOptions
 from shared.settings import Settings
 
 log = get_logger(__name__)
@@ -50,12 +53,12 @@ class JobIntake:
         settings: Settings,
         writer: JobWriter,
         capacity: StoreCapacity,
-        check_verdict_options: VerdictOptionsCheck,
+        options_check: OptionsCheck,
     ) -> None:
         self._settings = settings
         self._writer = writer
         self._capacity = capacity
-        self._opener = UploadOpener(settings, lambda fields: check_options(fields, settings, check_verdict_options))
+        self._options_check = options_check
 
     def receive(self, request: UploadRequest, body: Body) -> str:
         """Read the body and return the id of the job; if anything fails, nothing is left of it in the store.
@@ -64,7 +67,8 @@ class JobIntake:
             RequestError: the upload is refused.
             RedisError: the store does not answer.
         """
-        upload = self._opener.open(request, body)
+        opener = UploadOpener(self._settings, partial(self._options_check.check, request.owner))
+        upload = opener.open(request, body)
         try:
             return self._store(request, upload, body)
         finally:
@@ -74,7 +78,8 @@ class JobIntake:
         job_id = self._writer.begin(request.owner)
         try:
             total = self._store_rows(job_id, upload.source.rows)
-            spec = _describe(upload, body)
+            options = upload.final_options()
+            spec = _describe(upload, body, options, self._options_check.begin(options))
             committed = self._writer.commit(job_id, request.owner, spec, total, request.idempotency_digest)
         except BaseException:
             self._discard(job_id, request.owner)
@@ -124,14 +129,13 @@ class JobIntake:
             log.info("upload_left_to_expire", job_id=job_id)
 
 
-def _describe(upload: Opened, body: Body) -> JobSpec:
+def _describe(upload: Opened, body: Body, options: UploadOptions, judged_by: VerdictOptions | None) -> JobSpec:
     """What is known of the upload once all its rows are read."""
-    options = upload.final_options()
     return JobSpec(
         file_name=upload.file_name,
         metadata=options.metadata,
         webhook_url=options.webhook_url,
         bytes=body.received_bytes,
-        options=options.verdict,
+        options=judged_by,
         **{"format": upload.format, **upload.source.describe()},
     )

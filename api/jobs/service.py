@@ -1,22 +1,28 @@
 """Bulk jobs as the event loop sees them: each method runs blocking work in a thread."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol, TypeVar
 
 from redis import Redis
 
+from api.access.keyring import Keyring
 from api.background import end_task
 from api.jobs.capacity import StoreCapacity
 from api.jobs.intake import JobIntake
 from api.jobs.job_store import JobStore
-from api.jobs.options import VerdictOptionsCheck
+from api.jobs.judging_rules import JudgingRules
+from api.jobs.options import OptionsCheck
+from api.jobs.places import PlaceKind, Places
+from api.jobs.room import JobRoom
 from api.jobs.threads import JobThreads
-from api.jobs.webhook_queue import WebhookQueue
+from api.jobs.upload_slots import UploadSlots
+from api.jobs.webhook_queue import DueWebhook, WebhookEnd, WebhookQueue
+from api.jobs.webhook_signature import WebhookSecrets
 from api.jobs.writer import JobWriter
 from api.uploads.opening import UploadRequest
-from api.uploads.pull import Body
-from shared.errors import KobertError, OverloadedError, StoreUnavailableError, UnavailableError
+from api.uploads.pull import BodyPull
+from shared.errors import KobertError, StoreUnavailableError, UnavailableError
 from shared.jobs.ledger import Ledger
 from shared.jobs.records import Job
 from shared.log import get_logger
@@ -41,18 +47,35 @@ class JobService:
     """
 
     def __init__(
-        self, settings: Settings, redis: Redis, announcer: Announcer, check_verdict_options: VerdictOptionsCheck
+        self,
+        settings: Settings,
+        redis: Redis,
+        announcer: Announcer,
+        rules: JudgingRules,
+        keyring: Keyring,
     ) -> None:
+        self._keyring = keyring
         self._settings = settings
         self._announcer = announcer
         self._ledger = Ledger(redis, settings)
-        self._writer = JobWriter(redis, settings)
-        self._capacity = StoreCapacity(redis, settings)
+        room = JobRoom(settings, keyring)
+        self._writer = JobWriter(redis, settings, room)
+        self._capacity = StoreCapacity(redis, settings, room)
         self._store = JobStore(redis, settings)
-        self._webhooks = WebhookQueue(redis, self._store)
-        self._intake = JobIntake(settings, self._writer, self._capacity, check_verdict_options)
+        self._webhooks = WebhookQueue(redis)
+        self._intake = JobIntake(
+            settings,
+            self._writer,
+            self._capacity,
+            OptionsCheck(settings, rules, WebhookSecrets(settings, keyring)),
+        )
         self._threads = JobThreads(settings.max_uploads)
-        self._uploads_now = 0
+        self._slots = UploadSlots(settings.max_uploads)
+        self._uploads = Places(PlaceKind(settings.max_uploads, "uploads are coming in", "MAX_UPLOADS"), keyring)
+        self.followers = Places(
+            PlaceKind(settings.max_event_streams, "clients follow jobs", "MAX_EVENT_STREAMS"), keyring
+        )
+        self.downloads = Places(PlaceKind(settings.max_downloads, "results are being sent", "MAX_DOWNLOADS"), keyring)
         self._sweeper: asyncio.Task[None] | None = None
         self._connected = False
 
@@ -74,32 +97,31 @@ class JobService:
         if not self._connected:
             raise StoreUnavailableError("the job ledger is not connected yet; try again shortly")
 
-    async def require_room(self) -> None:
-        """Check that another job may begin.
+    async def require_room(self, owner: str) -> None:
+        """Check that another job of `owner` may begin.
 
         Raises:
-            OverloadedError: too many jobs are open, or the store is nearly full.
+            OverloadedError: too many jobs are open, of all or of this owner, or the store is nearly full.
             DiskFullError: the store would keep the job in memory alone.
         """
-        await self.run(self._capacity.require_room)
+        await self.run(self._capacity.require_room, owner)
 
-    async def submit(self, request: UploadRequest, body: Body) -> str:
+    async def submit(self, request: UploadRequest, body: BodyPull) -> str:
         """Make a job of an upload and wake the workers; returns its id.
 
         Raises:
-            OverloadedError: as many uploads as allowed are coming in.
+            OverloadedError: as many uploads as allowed are coming in, of all or of this owner, or this one was too
+                slow for its place.
             RequestError: the upload is refused.
             DiskFullError: there is no room for a temporary parquet file.
         """
-        if self._uploads_now >= self._settings.max_uploads:
-            raise OverloadedError(
-                f"{self._uploads_now} uploads are coming in (MAX_UPLOADS); try again shortly", retry_after_s=10
-            )
-        self._uploads_now += 1
-        try:
+        self._uploads.require_share(request.owner)
+        with self._uploads.counted(request.owner):
+            return await self._receive(request, body)
+
+    async def _receive(self, request: UploadRequest, body: BodyPull) -> str:
+        async with self._slots.taken_by(body):
             job_id = await self._threads.run_upload(self._intake.receive, request, body)
-        finally:
-            self._uploads_now -= 1
         await self._announce(job_id)
         return job_id
 
@@ -113,7 +135,9 @@ class JobService:
 
         Raises:
             NotFoundError: no job has this id, or it belongs to another owner.
+            UnauthorisedError: the owner's key has been revoked since the request began.
         """
+        self._keyring.require_valid(owner)
         return await self.run(self._store.get, job_id, owner)
 
     async def page(self, owner: str, limit: int, after: str | None) -> tuple[list[Job], bool]:
@@ -150,25 +174,23 @@ class JobService:
         """The packed result of one chunk; None if the job was deleted meanwhile."""
         return await self.run(self._store.result_chunk, job_id, first_row)
 
-    async def claim_webhook(self, hold_s: int) -> str | None:
-        """Take the id of a job whose webhook is due; no other process gets it for `hold_s`. None if none is due."""
-        return await self.run(self._webhooks.claim, hold_s)
+    async def claim_webhook(
+        self, hold_s: int, busy_receivers: Sequence[str], busy_owners: Sequence[str]
+    ) -> DueWebhook | None:
+        """Take a webhook that is due, of nobody busy; no other process gets it for `hold_s`. None if there is none."""
+        return await self.run(self._webhooks.claim, hold_s, busy_receivers, busy_owners)
 
-    async def start_webhook_attempt(self, job_id: str) -> tuple[Job, int]:
-        """Count one more attempt; returns the job and the number of the attempt, from 1.
+    async def webhook_job(self, job_id: str, owner: str) -> Job:
+        """The job to tell of.
 
         Raises:
-            NotFoundError: the job was deleted or has expired.
+            NotFoundError: it was deleted or has expired.
         """
-        return await self.run(self._webhooks.start_attempt, job_id)
+        return await self.run(self._store.get, job_id, owner)
 
-    async def delay_webhook(self, job_id: str, delay_s: int) -> None:
-        """Try again after `delay_s`."""
-        await self.run(self._webhooks.delay, job_id, delay_s)
-
-    async def drop_webhook(self, job_id: str) -> None:
-        """Stop trying: the webhook was delivered, or given up."""
-        await self.run(self._webhooks.drop, job_id)
+    async def settle_webhook(self, job_id: str, end: WebhookEnd) -> None:
+        """Note how an attempt to deliver a webhook ended."""
+        await self.run(self._webhooks.settle, job_id, end)
 
     async def run(self, work: Callable[..., T], *args: Any) -> T:  # noqa: ANN401  the arguments of `work`
         """`work(*args)` in a thread, for what goes with a job but is not in the store: to render its results."""

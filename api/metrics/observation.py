@@ -5,6 +5,8 @@ import time
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from api.access.principal import EVERYBODY
+from api.http.caller import SCOPE_KEY
 from api.http.request_record import RequestRecord, start_record
 from api.metrics.counters import ApiMetrics
 from shared.jobs.records import is_job_id
@@ -15,7 +17,7 @@ log = get_logger(__name__)
 # Unknown paths share one series; otherwise clients could create any number of series.
 UNMATCHED = "unmatched"
 OTHER_METHOD = "OTHER"
-# The client disconnected before the response began.
+# The client disconnected before it had its answer.
 CLIENT_CLOSED = 499
 _METHODS = frozenset(method.value for method in http.HTTPMethod)
 # Polled every few seconds by monitoring, so logged only at debug level.
@@ -51,6 +53,8 @@ class ObservationMiddleware:
             record.error_code = "internal_error"
             raise
         finally:
+            if (presence := scope.get(SCOPE_KEY)) is not None and presence.is_lost:
+                code = CLIENT_CLOSED
             self._count_and_log(scope, int(code), time.perf_counter() - started, record)
 
     def _count_and_log(self, scope: Scope, code: int, seconds: float, record: RequestRecord) -> None:
@@ -70,6 +74,8 @@ def _job(scope: Scope) -> dict[str, object]:
 
 def _details(record: RequestRecord) -> dict[str, object]:
     details: dict[str, object] = {}
+    if record.principal is not None and record.principal is not EVERYBODY:
+        details["key_id"] = record.principal.key_id
     if record.error_code is not None:
         details["error"] = record.error_code
     if record.timing is not None:

@@ -1,20 +1,21 @@
 """Sends texts to the queue and waits for their answers. One per API process.
 
-There is no timer. If no message is being published, a text is sent at once; while one is being published, texts collect
-and are sent together in the next. So a single text never waits, and under load one Celery message carries many.
+There is no timer. While less work is with the workers than keeps them busy, a text is sent at once; otherwise texts
+collect, and leave together when answers come back (`api.queue.credit`). So a single text never waits, and under load
+one Celery message carries many.
 """
 
 import asyncio
-import itertools
 import math
 import time
-from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import Protocol
 
 from api.background import end_task
+from api.http.caller import current_caller
 from api.http.request_id import current_request_id
+from api.queue.lanes import Lanes
+from api.queue.pending import PendingRequest, PendingText
 from shared.errors import DeadlineExceededError, KobertError, OverloadedError, StoreUnavailableError
 from shared.log import get_logger
 from shared.messages import Answer, PredictMessage, TextItem
@@ -38,17 +39,12 @@ class WorkerFleet(Protocol):
     def texts_per_s(self) -> float:
         """Texts per second of all live workers together, while they compute."""
 
+    @property
+    def interactive_count(self) -> int:
+        """How many live workers take interactive texts."""
+
     def require_live_worker(self) -> None:
         """Raise StoreUnavailableError or NoWorkerError when nobody could answer."""
-
-
-@dataclass(eq=False)
-class _Unanswered:
-    item: TextItem
-    deadline: float
-    request_id: str | None
-    options: VerdictOptions | None
-    future: "asyncio.Future[Answer]" = field(repr=False)
 
 
 class Dispatcher:
@@ -59,9 +55,10 @@ class Dispatcher:
         self._process_id = process_id
         self._publisher = publisher
         self._fleet = fleet
-        self._ids = itertools.count(1)
-        self._pending: dict[int, _Unanswered] = {}
-        self._outbox: deque[_Unanswered] = deque()
+        self._lanes = Lanes(settings)
+        self._requests: set[PendingRequest] = set()
+        self._unanswered_texts = 0
+        self._sent: dict[int, PendingText] = {}
         self._work = asyncio.Event()
         self._sender: asyncio.Task[None] | None = None
 
@@ -72,17 +69,21 @@ class Dispatcher:
     async def close(self) -> None:
         """Stop sending; pending texts fail with `StoreUnavailableError`."""
         await end_task(self._sender)
-        self._fail(list(self._pending.values()), StoreUnavailableError("the server is stopping"))
+        error = StoreUnavailableError("the server is stopping")
+        for request in self._requests:
+            request.fail(error)
 
     @property
     def inflight_texts(self) -> int:
         """Texts accepted and not yet answered."""
-        return len(self._pending)
+        return self._unanswered_texts
 
     async def ask_workers(
         self, texts: Sequence[str], options: VerdictOptions | None = None
     ) -> list[Answer | KobertError]:
         """Answers in the order of `texts`; a text without one by the deadline gets its error in its place.
+
+        Texts whose caller hangs up are not sent any more.
 
         Raises:
             StoreUnavailableError, NoWorkerError: no worker could answer.
@@ -90,44 +91,63 @@ class Dispatcher:
         """
         self._fleet.require_live_worker()
         self._check_room(len(texts))
-        entries = [self._accept(text, options) for text in texts]
+        request = self._accept(texts, options)
+        timer = asyncio.get_running_loop().call_later(self._settings.predict_timeout_s, request.end)
+        request.caller.presence.watch(request.end)
         try:
-            await asyncio.wait([entry.future for entry in entries], timeout=self._settings.predict_timeout_s)
-            return [self._outcome(entry) for entry in entries]
+            await request.over
         finally:
-            for entry in entries:
-                self._pending.pop(entry.item.id, None)
-                entry.future.cancel()
+            timer.cancel()
+            request.caller.presence.forget(request.end)
+            self._requests.discard(request)
+            self._unanswered_texts -= request.unanswered
+            request.end()
+        late = DeadlineExceededError(f"no answer within {self._settings.predict_timeout_s:g} s (PREDICT_TIMEOUT_S)")
+        return [late if answer is None else answer for answer in request.answers]
 
     def resolve(self, answers: Sequence[Answer]) -> None:
         """Take answers from the reply stream; those nobody waits for (late, or doubled by a redelivery) are dropped."""
+        now = time.monotonic()
         for answer in answers:
-            entry = self._pending.get(answer.id)
-            if entry is not None and not entry.future.done():
-                entry.future.set_result(answer)
+            text = self._sent.pop(answer.id, None)
+            if text is not None:
+                self._lanes.settle(text, now)
+                self._answer(text, answer)
+        if self._lanes:
+            self._work.set()
 
     def resend_pending(self) -> None:
-        """Send every unanswered text again: a worker died, and its texts are not known.
+        """Send every unanswered text again: a worker died or the store was away, and what it took along is not known.
 
         Celery would redeliver most of them later, but loses a message that Redis delivered just before the worker died
         (kombu#305). `resolve` drops duplicate answers.
         """
-        waiting = set(map(id, self._outbox))
-        unanswered = [e for e in self._pending.values() if not e.future.done() and id(e) not in waiting]
+        self._lanes.forget_all()
+        unanswered = [text for text in self._sent.values() if text.is_wanted]
+        self._sent.clear()
         if unanswered:
             log.warning("texts_resent", texts=len(unanswered))
-            self._outbox.extend(unanswered)
+            self._lanes.add_again(unanswered)
+        self._work.set()
+
+    def check_progress(self) -> None:
+        """Call it every second or so: frees the credit of messages of which nothing is heard."""
+        if self._lanes.forget_stuck(time.monotonic()):
             self._work.set()
+        self._sent = {
+            text_id: text for text_id, text in self._sent.items() if text.is_wanted or self._lanes.counts(text)
+        }
 
     def _check_room(self, texts: int) -> None:
         # Texts beyond what the workers can answer in time would only time out.
+        pending = self._unanswered_texts
         answerable = int(self._fleet.texts_per_s * self._settings.predict_timeout_s)
         limit = min(self._settings.max_inflight_texts, max(answerable, 1))
-        if self._pending and len(self._pending) + texts > limit:
-            excess = len(self._pending) + min(texts, limit) - limit
+        if pending and pending + texts > limit:
+            excess = pending + min(texts, limit) - limit
             retry_after_s = self._seconds_for(excess)
             raise OverloadedError(
-                f"{len(self._pending):,} texts are already in flight; try again in {retry_after_s} s",
+                f"{pending:,} texts are already in flight; try again in {retry_after_s} s",
                 retry_after_s=retry_after_s,
             )
 
@@ -137,51 +157,34 @@ class Dispatcher:
         speed = self._fleet.texts_per_s
         return longest_s if speed * longest_s <= texts else max(1, math.ceil(texts / speed))
 
-    def _accept(self, text: str, options: VerdictOptions | None) -> _Unanswered:
+    def _accept(self, texts: Sequence[str], options: VerdictOptions | None) -> PendingRequest:
         deadline = time.time() + self._settings.predict_timeout_s
-        future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
-        entry = _Unanswered(TextItem(next(self._ids), text), deadline, current_request_id(), options, future)
-        self._pending[entry.item.id] = entry
-        self._outbox.append(entry)
+        request = PendingRequest(texts, options, current_caller(), deadline)
+        request.request_id = current_request_id()
+        self._requests.add(request)
+        self._unanswered_texts += len(texts)
+        self._lanes.add(request)
         self._work.set()
-        return entry
+        return request
 
-    def _outcome(self, entry: _Unanswered) -> Answer | KobertError:
-        if not entry.future.done():
-            return DeadlineExceededError(f"no answer within {self._settings.predict_timeout_s:g} s (PREDICT_TIMEOUT_S)")
-        error = entry.future.exception()
-        if isinstance(error, KobertError):
-            return error
-        return entry.future.result()
+    def _answer(self, text: PendingText, answer: Answer | KobertError) -> None:
+        if text.is_wanted:
+            self._unanswered_texts -= 1
+            text.answer(answer)
 
     async def _send_forever(self) -> None:
         while True:
             await self._work.wait()
             self._work.clear()
-            while batch := self._next_batch():
+            self._lanes.resize(self._fleet.interactive_count)
+            while batch := self._lanes.take(time.monotonic()):
                 await self._send(batch)
 
-    def _next_batch(self) -> list[_Unanswered]:
-        batch: list[_Unanswered] = []
-        while self._outbox and len(batch) < self._settings.max_message_texts:
-            entry = self._outbox.popleft()
-            # A caller that timed out or disconnected has cancelled its future.
-            if not entry.future.done():
-                batch.append(entry)
-        return batch
-
-    async def _send(self, batch: list[_Unanswered]) -> None:
-        deadline = max(entry.deadline for entry in batch)
-        options = list(dict.fromkeys(entry.options for entry in batch if entry.options is not None))
-        message = PredictMessage(
-            reply_to=self._process_id,
-            deadline=deadline,
-            items=[_placed(entry, options) for entry in batch] if options else [entry.item for entry in batch],
-            request_ids=list(dict.fromkeys(entry.request_id for entry in batch if entry.request_id)),
-            options=options,
-        )
+    async def _send(self, batch: list[PendingText]) -> None:
+        for text in batch:
+            self._sent[text.item.id] = text
         try:
-            await self._publisher.publish(message)
+            await self._publisher.publish(self._compose(batch))
         except StoreUnavailableError as error:
             self._fail(batch, error)
         except Exception as error:
@@ -189,16 +192,26 @@ class Dispatcher:
             log.exception("publish_failed", error_type=type(error).__name__)
             self._fail(batch, KobertError("the text could not be queued"))
 
-    def _fail(self, entries: Sequence[_Unanswered], error: KobertError) -> None:
-        for entry in entries:
-            if not entry.future.done():
-                entry.future.set_exception(error)
-                # Mark the exception as retrieved: nothing reads it if the caller has disconnected.
-                entry.future.exception()
+    def _compose(self, batch: Sequence[PendingText]) -> PredictMessage:
+        requests = {id(text.request): text.request for text in batch}.values()
+        options = list(dict.fromkeys(request.options for request in requests if request.options is not None))
+        return PredictMessage(
+            reply_to=self._process_id,
+            deadline=max(request.deadline for request in requests),
+            items=[_placed(text, options) for text in batch] if options else [text.item for text in batch],
+            request_ids=list(dict.fromkeys(request.request_id for request in requests if request.request_id)),
+            options=options,
+        )
+
+    def _fail(self, batch: Sequence[PendingText], error: KobertError) -> None:
+        now = time.monotonic()
+        for text in batch:
+            self._sent.pop(text.item.id, None)
+            self._lanes.settle(text, now)
+            self._answer(text, error)
 
 
-def _placed(entry: _Unanswered, options: Sequence[VerdictOptions]) -> TextItem:
+def _placed(text: PendingText, options: Sequence[VerdictOptions]) -> TextItem:
     """Its item, with the place of its options among those of the message."""
-    if entry.options is None:
-        return entry.item
-    return TextItem(entry.item.id, entry.item.text, options.index(entry.options))
+    own = text.request.options
+    return text.item if own is None else TextItem(text.item.id, text.item.text, options.index(own))

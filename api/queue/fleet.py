@@ -20,16 +20,22 @@ log = get_logger(__name__)
 
 
 class Fleet:
-    """Reads all heartbeats every `interval_s`; calls `on_worker_lost` when one expired without being withdrawn."""
+    """Reads all heartbeats every `interval_s`, and then calls `on_refresh`.
+
+    Calls `on_worker_lost` when a heartbeat expired without being withdrawn, and when Redis is back: work may be lost.
+    """
 
     def __init__(self, redis: Redis, interval_s: float) -> None:
         self._redis = redis
         self._interval_s = interval_s
         self._workers: dict[str, Heartbeat] = {}
+        self._interactive_count = 0
+        self._revisions = ""
         self._store_answers = False
         self._store_fault: UnavailableError | None = None
         self._task: asyncio.Task[None] | None = None
         self.on_worker_lost: Callable[[], None] = lambda: None
+        self.on_refresh: Callable[[], None] = lambda: None
 
     async def start(self) -> None:
         """Read the heartbeats now, then periodically."""
@@ -56,6 +62,16 @@ class Fleet:
         """How fast the live workers that take interactive texts are together, while they compute."""
         return sum(worker.throughput.texts_per_s for worker in self._interactive_workers())
 
+    @property
+    def revisions(self) -> str:
+        """Revisions of the models that interactive texts are read by, usually one; empty while there is none."""
+        return self._revisions
+
+    @property
+    def interactive_count(self) -> int:
+        """How many live workers take interactive texts."""
+        return self._interactive_count
+
     def require_live_worker(self) -> None:
         """Check that a worker could answer.
 
@@ -70,6 +86,16 @@ class Fleet:
             raise self._store_fault
         if not self._interactive_workers():
             raise NoWorkerError("no worker that takes texts is running; start one, or try again shortly")
+
+    def require_labels(self) -> list[str]:
+        """Every label that a live worker's model may answer, what it calls clean included.
+
+        Raises:
+            StoreUnavailableError, DiskFullError, StoreFullError: as `require_live_worker`.
+            NoWorkerError: no worker is alive, so nobody knows.
+        """
+        self.require_live_worker()
+        return list(dict.fromkeys(label for worker in self.workers for label in worker.model.labels))
 
     def check_options(self, options: VerdictOptions) -> None:
         """Check that whichever worker takes a text with these `options` can follow them.
@@ -105,11 +131,17 @@ class Fleet:
         self._note_fault(fault)
         # A worker that stopped is no longer listed; one that died is still listed, without a heartbeat.
         lost = [worker_id for worker_id in self._workers if worker_id in listed and worker_id not in heartbeats]
-        self._workers, self._store_answers = heartbeats, True
+        was_away, self._store_answers = not self._store_answers, True
+        self._workers = heartbeats
+        self._interactive_count = len(self._interactive_workers())
+        self._revisions = ",".join(sorted({worker.model.revision for worker in self._interactive_workers()}))
         # While the store takes nothing, heartbeats run out though their workers live.
         if lost and fault is None:
             log.warning("worker_lost", worker_ids=lost)
             self.on_worker_lost()
+        elif was_away:
+            self.on_worker_lost()
+        self.on_refresh()
 
     async def _find_fault(self) -> UnavailableError | None:
         """Why the store takes no writes, if it takes none."""
@@ -155,4 +187,4 @@ class Fleet:
 
 def _check_models(models: Iterable[ModelInfo], options: VerdictOptions) -> None:
     for model in models:
-        check_supported(options, model.name, model.levels)
+        check_supported(options, model.name, model.levels, model.labels)

@@ -9,8 +9,8 @@ from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import StreamingResponse
 
 from api.context import Context, ContextDep
-from api.http import schemas
-from api.http.auth import OwnerDep
+from api.http import bodies, schemas
+from api.http.auth import CallerDep, OwnerDep
 from api.http.proxies import root_path_of
 from api.jobs.events import progress_events, wait_for_end
 from api.jobs.names import content_disposition
@@ -48,7 +48,7 @@ Wait = Annotated[float, Query(ge=0, le=MAX_WAIT_S, description="seconds to wait 
     status_code=202,
     summary="Classify a file or many texts",
     response_model=JobOut,
-    responses=schemas.error_replies(401, 403, 413, 415, 422, 429, 503),
+    responses=schemas.error_replies(401, 403, 408, 413, 415, 422, 429, 503),
     openapi_extra=JOB_REQUEST,
 )
 async def create_job(request: Request, owner: OwnerDep, context: ContextDep) -> Response:
@@ -63,9 +63,10 @@ async def create_job(request: Request, owner: OwnerDep, context: ContextDep) -> 
         return _accepted(request, known, context, {"Idempotent-Replayed": "true"})
     _check_declared_size(request, context.settings.max_job_bytes)
     context.store_watch.require_fit()
-    await context.jobs.require_room()
+    await context.jobs.require_room(owner)
     upload = UploadRequest(owner, request.headers.get("content-type", ""), dict(request.query_params), digest)
     settings = context.settings
+    bodies.stream(request.scope)
     body = BodyPull(request.stream(), max_bytes=settings.max_job_bytes, stall_s=settings.upload_stall_s)
     job_id = await context.jobs.submit(upload, body)
     return _accepted(request, await context.jobs.get(job_id, owner), context)
@@ -100,7 +101,7 @@ async def list_jobs(
     "/jobs/{job_id}",
     summary="How a job stands",
     response_model=JobOut,
-    responses=schemas.error_replies(401, 403, 404, 422, 503),
+    responses=schemas.error_replies(401, 403, 404, 422, 429, 503),
 )
 async def get_job(job_id: str, request: Request, owner: OwnerDep, context: ContextDep, wait: Wait = 0.0) -> Response:
     """The job object; with `?wait=30` at its end, or as it is after 30 seconds."""
@@ -111,14 +112,17 @@ async def get_job(job_id: str, request: Request, owner: OwnerDep, context: Conte
 @router.get(
     "/jobs/{job_id}/events",
     summary="A job's progress as it goes",
-    responses={**schemas.error_replies(401, 403, 404, 422, 503), 200: EVENTS_REPLY},
+    responses={**schemas.error_replies(401, 403, 404, 422, 429, 503), 200: EVENTS_REPLY},
 )
 async def job_events(job_id: str, request: Request, owner: OwnerDep, context: ContextDep) -> StreamingResponse:
     """Server-sent events: `progress` with the job object each time it has changed, then one named for its end."""
     job = await context.jobs.get(job_id, owner)
     headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+    context.jobs.followers.require_room(owner)
     events = progress_events(context.jobs, context.fleet, job, root_path_of(request))
-    return StreamingResponse(events, media_type="text/event-stream", headers=headers)
+    return StreamingResponse(
+        context.jobs.followers.held_by(owner, events), media_type="text/event-stream", headers=headers
+    )
 
 
 @router.post(
@@ -135,16 +139,17 @@ async def cancel_job(job_id: str, request: Request, owner: OwnerDep, context: Co
 @router.delete(
     "/jobs/{job_id}", summary="Delete a job for good", responses=schemas.error_replies(401, 403, 404, 422, 503)
 )
-async def delete_job(job_id: str, owner: OwnerDep, context: ContextDep) -> JobDeleted:
+async def delete_job(job_id: str, caller: CallerDep, context: ContextDep) -> JobDeleted:
     """Delete input and results, even while the job runs."""
-    await context.jobs.delete(job_id, owner)
+    await context.jobs.delete(job_id, caller.owner)
+    await context.audit.note(caller, "job.deleted", job_id)
     return JobDeleted(id=job_id, object="job", deleted=True)
 
 
 @router.get(
     "/jobs/{job_id}/results",
     summary="The results",
-    responses={**schemas.error_replies(401, 403, 404, 409, 415, 422, 503), 200: FILE_REPLY},
+    responses={**schemas.error_replies(401, 403, 404, 409, 415, 422, 429, 503), 200: FILE_REPLY},
 )
 async def job_results(
     job_id: str, owner: OwnerDep, context: ContextDep, query: Annotated[ResultsQuery, Query()]
@@ -160,7 +165,7 @@ async def job_results(
 @router.get(
     "/jobs/{job_id}/errors",
     summary="The rows without a verdict",
-    responses={**schemas.error_replies(401, 403, 404, 409, 415, 422, 503), 200: FILE_REPLY},
+    responses={**schemas.error_replies(401, 403, 404, 409, 415, 422, 429, 503), 200: FILE_REPLY},
 )
 async def job_errors(
     job_id: str, owner: OwnerDep, context: ContextDep, query: Annotated[ErrorsQuery, Query()]
@@ -186,10 +191,14 @@ async def _results(job: Job, query: ResultsQuery, context: Context) -> Response:
     }
     selection = Selection(query.cursor, query.limit, query.only is not None)
     if file_format in MEDIA_TYPES:
-        return await file_response(context.jobs, job, file_format, selection, headers)
+        with context.jobs.downloads.held(job.owner):
+            return await file_response(context.jobs, job, file_format, selection, headers)
+    context.jobs.downloads.require_room(job.owner)
     renderer = _renderer(job, file_format, is_safe=query.safe)
     stream = ResultStream(context.jobs, job, renderer, selection)
-    return StreamingResponse(stream.pieces(), media_type=renderer.media_type, headers=headers)
+    return StreamingResponse(
+        context.jobs.downloads.held_by(job.owner, stream.pieces()), media_type=renderer.media_type, headers=headers
+    )
 
 
 def _renderer(job: Job, file_format: str, *, is_safe: bool) -> Renderer:

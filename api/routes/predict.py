@@ -1,26 +1,24 @@
 """`POST /predict`: one text or several, answered while the caller waits."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-
 import msgspec
 from fastapi import APIRouter, Request, Response
+from starlette.routing import Route
 
-from api.context import Context, ContextDep
+from api.context import context_of
+from api.doors.huggingface import routes as huggingface
 from api.http import errors, schemas
+from api.http.auth import admit
 from api.http.body import read_json_object, refuse_unknown_fields
 from api.http.echo import echo_of
-from api.http.request_record import current_record
-from api.http.texts import check_text
-from api.http.timing import Stopwatch, Timing
-from shared.errors import KobertError, MalformedRequestError, TextRejectedError, TooLargeError
-from shared.messages import Answer
-from shared.options import VerdictOptions, parse_verdict_options
-from shared.verdict import Failure, Verdict
+from api.queue.judging import Item
+from shared.errors import KobertError, MalformedRequestError, TooLargeError
+from shared.options import parse_verdict_options
+from shared.span_options import SPAN_FIELDS
+from shared.verdict import Verdict
 
 router = APIRouter(tags=["predict"])
 
-FIELDS = ("text", "texts", "strictness", "thresholds")
+FIELDS = ("text", "texts", "strictness", "thresholds", "policy", "details", *SPAN_FIELDS)
 
 _REQUEST_BODY = {
     "required": True,
@@ -30,6 +28,10 @@ _REQUEST_BODY = {
             "examples": {
                 "text": {"summary": "한 문장", "value": {"text": schemas.EXAMPLE_TEXT}},
                 "texts": {"summary": "여러 문장", "value": {"texts": [schemas.EXAMPLE_TEXT, "배송이 너무 늦어요."]}},
+                "explain": {
+                    "summary": "어느 말 때문인지",
+                    "value": {"text": "아 씨발 또 비 온다", "explain": True, "mask": True},
+                },
                 "strict": {"summary": "엄격하게", "value": {"text": schemas.EXAMPLE_TEXT, "strictness": "strict"}},
             },
         }
@@ -40,43 +42,46 @@ _REQUEST_BODY = {
 _encode = msgspec.json.Encoder().encode
 
 
-@dataclass(frozen=True, slots=True)
-class Item:
-    """One thing sent as a text: what it is, and what to call it in an error (`text`, `texts[3]`)."""
-
-    value: object
-    name: str
-
-
 @router.post(
     "/predict",
     summary="Classify one text or several",
     response_model=schemas.PredictionOut | schemas.ManyPredictions,
-    responses=schemas.error_replies(401, 403, 413, 415, 422, 429, 500, 503, 504),
+    responses=schemas.error_replies(401, 403, 408, 413, 415, 422, 429, 500, 503, 504),
     openapi_extra={"requestBody": _REQUEST_BODY},
 )
-async def predict(request: Request, context: ContextDep) -> Response:
+async def predict(request: Request) -> Response:
     """Send `{"text": "…"}` for one answer, or `{"texts": ["…", …]}` for answers in the same order.
 
     Among several, an item that cannot be classified has an `error` in its place; only when none can is the whole
     request refused.
 
     `strictness` (`lenient`, `standard`, `strict`) and `thresholds` (`{"curse": 0.4}`) say for this request which scores
-    count. `GET /info` has the levels and labels that the model knows.
+    count. `GET /info` has the levels and labels that the model knows. `policy` names the rules of a board
+    (`/policies`), and `details` asks what the verdict rests on.
+
+    `explain` adds `spans`, the parts of the text that made its labels count; `mask` adds `masked`, the text with them
+    hidden.
     """
+    # For the log and the metrics; FastAPI would have set it.
+    request.scope["route"] = FAST_ROUTE
+    await admit(request, "predict")
+    context = context_of(request)
     body = await read_json_object(request, context.settings.max_body_bytes)
+    if "inputs" in body:
+        return await huggingface.answer_predict(body, context)
     refuse_unknown_fields(body, FIELDS)
     items = _items(body, context.settings.max_texts_per_request)
-    options = _options(body, context)
-    stopwatch = Stopwatch()
-    outcomes, answers = await _judge(items, options, context)
-    if all(isinstance(outcome, KobertError) for outcome in outcomes):
-        raise outcomes[0]  # type: ignore[misc]  # the line above says that it is an error
-    timing = stopwatch.read(answers)
-    _note(outcomes, timing)
-    shown = [_encode_result(item, outcome) for item, outcome in zip(items, outcomes, strict=True)]
+    options = parse_verdict_options(body.get("strictness"), body.get("thresholds"), body.get("details"), body)
+    options = context.judging.check_options(options, body.get("policy"))
+    judged = await context.judging.judge(items, options)
+    shown = [_encode_result(item, outcome) for item, outcome in zip(items, judged.outcomes, strict=True)]
     content = b'{"results":[' + b",".join(shown) + b"]}" if "texts" in body else shown[0]
-    return Response(content, media_type="application/json", headers=timing.headers())
+    return Response(content, media_type="application/json", headers=judged.headers())
+
+
+# The same function without FastAPI's machinery around it, which would cost as much as everything else on the way. The
+# router above documents it.
+FAST_ROUTE = Route("/predict", predict, methods=["POST"], include_in_schema=False)
 
 
 def _items(body: dict[str, object], max_texts: int) -> list[Item]:
@@ -95,47 +100,6 @@ def _items(body: dict[str, object], max_texts: int) -> list[Item]:
             param="texts",
         )
     return [Item(text, f"texts[{index}]") for index, text in enumerate(texts)]
-
-
-def _options(body: dict[str, object], context: Context) -> VerdictOptions | None:
-    options = parse_verdict_options(body.get("strictness"), body.get("thresholds"))
-    if options is not None:
-        context.fleet.check_options(options)
-    return options
-
-
-async def _judge(
-    items: Sequence[Item], options: VerdictOptions | None, context: Context
-) -> tuple[list[Verdict | KobertError], list[Answer]]:
-    """A verdict or an error for each item, and what the workers answered.
-
-    Items that are no texts are refused here; the others go to the workers.
-    """
-    outcomes: dict[int, Verdict | KobertError] = {}
-    texts: dict[int, str] = {}
-    for index, item in enumerate(items):
-        try:
-            texts[index] = check_text(item.value, item.name, context.settings.max_text_chars)
-        except TextRejectedError as error:
-            outcomes[index] = error
-    replies = await context.dispatcher.ask_workers(list(texts.values()), options) if texts else []
-    for index, reply in zip(texts, replies, strict=True):
-        outcomes[index] = _outcome(reply, items[index].name)
-    return [outcomes[index] for index in range(len(items))], [reply for reply in replies if isinstance(reply, Answer)]
-
-
-def _outcome(reply: Answer | KobertError, name: str) -> Verdict | KobertError:
-    if isinstance(reply, KobertError):
-        return reply
-    outcome = reply.outcome
-    return errors.from_worker(outcome, name) if isinstance(outcome, Failure) else outcome
-
-
-def _note(outcomes: Sequence[Verdict | KobertError], timing: Timing) -> None:
-    record = current_record()
-    record.timing = timing
-    record.classifications = [outcome.classification for outcome in outcomes if isinstance(outcome, Verdict)]
-    record.text_errors = [outcome.code for outcome in outcomes if isinstance(outcome, KobertError)]
 
 
 def _encode_result(item: Item, outcome: Verdict | KobertError) -> bytes:

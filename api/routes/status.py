@@ -4,14 +4,17 @@ import time
 from typing import Any
 
 import msgspec
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Request, Response
 
 from api.context import Context, ContextDep
 from api.http import schemas
+from api.http.admin_side import may_see_everything
 from shared.messages import Heartbeat
 
 router = APIRouter(tags=["status"])
 
+# What of a worker strangers are not told.
+_PRIVATE = frozenset(("id", "rss_bytes", "started_at"))
 GREETING = "Text Classification API (KoBERT)"
 
 
@@ -32,12 +35,11 @@ async def health() -> dict[str, str]:
 @router.head("/ready", include_in_schema=False)
 @router.get("/ready", summary="Whether a text sent now would be answered", responses=schemas.error_replies(403, 503))
 async def ready(context: ContextDep) -> dict[str, str | int | list[str]]:
-    """200 when Redis answers, queue and ledger are connected and a worker lives; else 503, with the reason.
+    """200 when Redis answers, the ledger is connected and a worker lives; else 503, with the reason.
 
     `store_warnings` has a sentence for each setting of the store that puts jobs at risk.
     """
     context.fleet.require_live_worker()
-    context.publisher.require_connection()
     context.jobs.require_connection()
     context.store_watch.require_fit()
     state: dict[str, str | int | list[str]] = {"status": "ready", "workers": len(context.fleet.workers)}
@@ -47,16 +49,27 @@ async def ready(context: ContextDep) -> dict[str, str | int | list[str]]:
 
 
 @router.head("/info", include_in_schema=False)
-@router.get("/info", summary="Model, workers, limits", responses=schemas.error_replies(403))
-async def info(context: ContextDep) -> Response:
-    """The model that is served, each worker with its speed and mean batch size, and the limits of a request."""
-    return Response(msgspec.json.encode(_describe(context)), media_type="application/json")
+@router.get("/info", summary="Model, workers, limits", responses=schemas.error_replies(401, 403, 429, 503))
+async def info(request: Request, context: ContextDep) -> Response:
+    """The model that is served, each worker with its speed and mean batch size, and the limits of a request.
+
+    With keys, only one with the scope `admin` is told the workers' ids, memory and start.
+    """
+    shown = _describe(context)
+    if not await may_see_everything(request):
+        shown["workers"] = [_without_private(worker) for worker in shown["workers"]]
+    return Response(msgspec.json.encode(shown), media_type="application/json")
+
+
+def _without_private(worker: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in worker.items() if name not in _PRIVATE}
 
 
 def _describe(context: Context) -> dict[str, Any]:
     workers = context.fleet.workers
     newest = max(workers, key=lambda worker: worker.started_at, default=None)
     return {
+        **_describe_for_tei(newest, context),
         "version": context.version,
         "uptime_s": round(time.time() - context.started_at, 1),
         "model": None if newest is None else newest.model,
@@ -70,6 +83,27 @@ def _describe(context: Context) -> dict[str, Any]:
             "max_inflight_texts": context.settings.max_inflight_texts,
             "predict_timeout_s": context.settings.predict_timeout_s,
         },
+    }
+
+
+def _describe_for_tei(newest: Heartbeat | None, context: Context) -> dict[str, Any]:
+    """What clients of Text Embeddings Inference read from its `/info`."""
+    if newest is None:
+        return {}
+    labels = newest.model.labels
+    return {
+        "model_id": newest.model.name,
+        "model_sha": newest.model.revision,
+        "model_dtype": "int8",
+        "model_type": {
+            "classifier": {
+                "id2label": {str(place): label for place, label in enumerate(labels)},
+                "label2id": {label: place for place, label in enumerate(labels)},
+            }
+        },
+        "max_concurrent_requests": context.settings.max_inflight_texts,
+        "max_batch_tokens": context.settings.max_batch_tokens,
+        "max_client_batch_size": context.settings.max_texts_per_request,
     }
 
 

@@ -28,8 +28,9 @@ def make_row(line: int, text: object, fields: object, max_text_chars: int, where
 
 
 def bad_row(line: int, code: str, message: str, raw: str) -> Row:
-    """An error row that keeps only the line as it was sent."""
-    return Row(line, None, msgspec.Raw(_encode(readable(raw[:_MAX_RAW_CHARS]))), Failure(code, message))
+    """An error row that keeps only the line as it was sent, without its line break."""
+    kept = readable(raw[:_MAX_RAW_CHARS].rstrip("\r\n"))
+    return Row(line, None, msgspec.Raw(_encode(kept)), Failure(code, message))
 
 
 def readable(value: object) -> str | None:

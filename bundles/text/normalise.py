@@ -11,12 +11,14 @@ that would read them again from each of its characters, and no other pattern can
 
 import re
 import unicodedata
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 
 from bundles.text.composing import compose_unicode
-from bundles.text.hangul import FINALS, INITIALS, VOWELS, compose, from_keys, is_syllable, join_syllable, split_syllable
+from bundles.text.hangul import FINALS, INITIALS, VOWELS, from_keys, is_syllable, split_syllable
+from bundles.text.jamo import join_jamo
 from bundles.text.signs import apply, spell_known, undo_english, undo_signs
+from bundles.text.substitution import PLAIN_SUB, Normaliser, Step, Sub
 from bundles.text.syllables import RARE_SPELLINGS
 
 _MAX_PASSES = 8
@@ -30,6 +32,7 @@ _INVISIBLE = re.compile(
 )
 _CONTROL: dict[int, str] = dict.fromkeys((*range(0x20), *range(0x7F, 0xA0), 0x2028, 0x2029), " ")
 _SPACES = re.compile(r"\s{2,}")
+_EDGE_SPACE = re.compile(r"\A\s|\s\Z")  # one: runs of spaces are one by then
 
 
 def _plain_form(code: int) -> str | None:
@@ -66,18 +69,7 @@ _HAS_STRETCHED = re.compile("([아애야어에여오우유으이])\\1|[시씨][�
 _STRETCHED = re.compile(f"([{_HANGUL}])([아애야어에여오우유으이])\\2{{1,2}}(?=[{_HANGUL}])")
 _STRETCHED_CURSE = re.compile("([시씨])[이잇히]+([바발팔벌빨])")
 
-# Jamo loose among syllables.
 _HAS_JAMO = re.compile("[ㄱ-ㅎㅏ-ㅣ]")
-_JAMO_RUN = re.compile("[ㄱ-ㅎㅏ-ㅣ]{2,}")
-_SPELT_OUT = re.compile("(?:[ㄱ-ㅎ][ㅏ-ㅣ]{1,2}[ㄱ-ㅎ]{0,2}?)+[ㄱ-ㅎ]?")
-_DOUBLED_JAMO = re.compile("(.)\\1")
-_LOOSE_FINAL = re.compile(f"([{_HANGUL}])([ㄴㄹㅇㅁ])(?![ㄱ-ㅎㅏ-ㅣ0-9])")
-_ECHOED_JAMO = re.compile(f"(?<=[{_HANGUL}])([ㄱ-ㅎㅏ-ㅣ])(?=[{_HANGUL}])")
-_TAIL_VOWEL = re.compile(f"([{_HANGUL}])([ㅏ-ㅣ])\\2*(?=[{_HANGUL}])")
-
-# Signs, digits and Latin letters that stand for a jamo: ㅅ1발, ㅂr보, ㄱH새끼.
-_DRAWN_VOWELS = {"1": "ㅣ", "l": "ㅣ", "|": "ㅣ", "!": "ㅣ", "i": "ㅣ", "I": "ㅣ", "r": "ㅏ", "H": "ㅐ", "h": "ㅐ"}
-_DRAWN_SYLLABLE = re.compile(f"([ㄱ-ㅎ])([1l|!iIrHh])(?=[{_HANGUL}ㄱ-ㅎ]|$)")
 _WORD_START = f"(?<![0-9A-Za-z{_HANGUL}])"
 _HAS_LATIN = re.compile(r"[0-9A-Za-z^]")
 # A run of one syllable is two long at most here: `_squeeze` goes before.
@@ -149,18 +141,18 @@ _TYPED_CURSE = re.compile(
 )
 
 
-def _squeeze(text: str) -> str:
+def _squeeze(text: str, sub: Sub) -> str:
     if not _HAS_RUN.search(text):
         return text
-    text = _REPEATED_SYLLABLE.sub(r"\1\1", text)
-    return _REPEATED_OTHER.sub(r"\1\1\1", text)
+    text = sub(_REPEATED_SYLLABLE, r"\1\1", text)
+    return sub(_REPEATED_OTHER, r"\1\1\1", text)
 
 
-def _shorten(text: str) -> str:
+def _shorten(text: str, sub: Sub) -> str:
     if not _HAS_STRETCHED.search(text):
         return text
-    text = _STRETCHED.sub(_unstretch, text)
-    return _STRETCHED_CURSE.sub(r"\1\2", text)
+    text = sub(_STRETCHED, _unstretch, text)
+    return sub(_STRETCHED_CURSE, r"\1\2", text)
 
 
 def _unstretch(match: re.Match[str]) -> str:
@@ -169,52 +161,15 @@ def _unstretch(match: re.Match[str]) -> str:
     return match[1] if same else match[0]
 
 
-def _join_jamo(text: str) -> str:
-    text = _DRAWN_SYLLABLE.sub(lambda match: join_syllable(_initial(match[1]), _DRAWN_VOWELS[match[2]]), text)
-    text = _JAMO_RUN.sub(_compose_run, text)
-    text = _TAIL_VOWEL.sub(_drop_same_vowel, text)
-    text = _ECHOED_JAMO.sub(_drop_echo, text)
-    return _LOOSE_FINAL.sub(_attach_final, text)
-
-
-def _initial(jamo: str) -> str:
-    return jamo if jamo in INITIALS else "ㅅ"
-
-
-def _compose_run(match: re.Match[str]) -> str:
-    run = match[0]
-    if _DOUBLED_JAMO.search(run) or not _SPELT_OUT.fullmatch(run):
-        return run  # laughter and tears: ㅋㅋㅜㅜ
-    return compose(run)
-
-
-def _drop_same_vowel(match: re.Match[str]) -> str:
-    _, vowel, final = split_syllable(match[1])
-    return match[1] if not final and match[2] == vowel else match[0]
-
-
-def _drop_echo(match: re.Match[str]) -> str:
-    if match[1] in "ㅋㅎ":
-        return match[0]
-    before = split_syllable(match.string[match.start() - 1])
-    after = split_syllable(match.string[match.end()])
-    return "" if match[1] in (before[1] if not before[2] else before[2], after[0]) else match[0]
-
-
-def _attach_final(match: re.Match[str]) -> str:
-    initial, vowel, final = split_syllable(match[1])
-    return match[0] if final else join_syllable(initial, vowel, match[2])
-
-
-def _close_up(text: str) -> str:
+def _close_up(text: str, sub: Sub) -> str:
     if _HAS_SIGN_INSIDE.search(text):
-        text = _SIGNED_OUT.sub(lambda match: _NOT_HANGUL.sub("", match[0]), text)
-        text = _SIGNS_BETWEEN.sub(_drop_signs, text)
-    text = _SIGNED_JAMO.sub(r"\1\2", text) if _HAS_JAMO.search(text) else text
+        text = sub(_SIGNED_OUT, lambda match: _NOT_HANGUL.sub("", match[0]), text)
+        text = sub(_SIGNS_BETWEEN, _drop_signs, text)
+    text = sub(_SIGNED_JAMO, r"\1\2", text) if _HAS_JAMO.search(text) else text
     if not _HAS_LONE.search(text):
         return text
-    text = _SPACED_OUT.sub(_drop_spaces, text)
-    return _SPACED_PAIR.sub(_join_pair, text)
+    text = sub(_SPACED_OUT, _drop_spaces, text)
+    return sub(_SPACED_PAIR, _join_pair, text)
 
 
 def _drop_spaces(match: re.Match[str]) -> str:
@@ -236,18 +191,18 @@ def _drop_signs(match: re.Match[str]) -> str:
     return match[0] if foot or ends_a_word else first + last
 
 
-def _rewrite(text: str) -> str:
-    text = apply(_STRETCHED_CURSES, text)
+def _rewrite(text: str, sub: Sub) -> str:
+    text = apply(_STRETCHED_CURSES, text, sub)
     if _HAS_LATIN.search(text):
-        text = _LATIN_WORD.sub(_retype_word, apply(_REWRITES, text))
+        text = sub(_LATIN_WORD, _retype_word, apply(_REWRITES, text, sub))
     return text
 
 
-def _rewrite_with_english(text: str) -> str:
-    text = apply(_STRETCHED_CURSES, text)
+def _rewrite_with_english(text: str, sub: Sub) -> str:
+    text = apply(_STRETCHED_CURSES, text, sub)
     if _HAS_LATIN.search(text):
-        text = undo_english(text)
-        text = _LATIN_WORD.sub(_retype_word, apply(_REWRITES_2, text))
+        text = undo_english(text, sub)
+        text = sub(_LATIN_WORD, _retype_word, apply(_REWRITES_2, text, sub))
     return text
 
 
@@ -257,24 +212,24 @@ def _retype_word(match: re.Match[str]) -> str:
     return typed if whole and _TYPED_CURSE.search(typed) else match[0]
 
 
-def _show(text: str) -> str:
-    text = _INVISIBLE.sub("", text)
-    return _HAS_DISGUISED.sub(lambda match: _PLAIN.get(ord(match[0]), match[0]), text)
+def _show(text: str, sub: Sub) -> str:
+    text = sub(_INVISIBLE, "", text)
+    return sub(_HAS_DISGUISED, lambda match: _PLAIN.get(ord(match[0]), match[0]), text)
 
 
-def _spell_likely(text: str) -> str:
-    return text.translate(RARE_SPELLINGS) if _HAS_RARE.search(text) else text
+def _spell_likely(text: str, sub: Sub) -> str:
+    return sub(_HAS_RARE, lambda match: match[0].translate(RARE_SPELLINGS), text) if _HAS_RARE.search(text) else text
 
 
-def _join_loose(text: str) -> str:
-    return _join_jamo(text) if _HAS_JAMO.search(text) else text
+def _join_loose(text: str, sub: Sub) -> str:
+    return join_jamo(text, sub) if _HAS_JAMO.search(text) else text
 
 
-def _trim(text: str) -> str:
-    return _SPACES.sub(" ", text).strip()
+def _trim(text: str, sub: Sub) -> str:
+    text = sub(_SPACES, " ", text)
+    return sub(_EDGE_SPACE, "", text) if text[:1].isspace() or text[-1:].isspace() else text
 
 
-Step = Callable[[str], str]
 # What a pass does, in order: to a text that has a character beyond ASCII, and then to every text.
 _BEYOND_ASCII_1: tuple[Step, ...] = (compose_unicode, _show, _join_loose, _close_up, _spell_likely)
 _BEYOND_ASCII_2: tuple[Step, ...] = (compose_unicode, _show, undo_signs, _join_loose, _close_up, spell_known)
@@ -282,33 +237,36 @@ _ALL_1: tuple[Step, ...] = (_squeeze, _rewrite, _shorten, _trim)
 _ALL_2: tuple[Step, ...] = (_squeeze, _rewrite_with_english, _shorten, _trim)
 
 
-def _once(text: str, beyond_ascii: Sequence[Step], steps: Sequence[Step]) -> str:
+def _once(text: str, beyond_ascii: Sequence[Step], steps: Sequence[Step], sub: Sub) -> str:
     if not text.isascii():
         for step in beyond_ascii:
-            text = step(text)
+            text = step(text, sub)
     for step in steps:
-        text = step(text)
+        text = step(text, sub)
     return text
 
 
-def _repeat(beyond_ascii: Sequence[Step], steps: Sequence[Step], text: str) -> str:
+def _repeat(beyond_ascii: Sequence[Step], steps: Sequence[Step], text: str, sub: Sub = PLAIN_SUB) -> str:
     for _ in range(_MAX_PASSES):
-        rewritten = _once(text, beyond_ascii, steps) or text
-        if rewritten == text:
+        rewritten = _once(text, beyond_ascii, steps, sub)
+        if not rewritten or rewritten == text:
             break
         text = rewritten
     return text
 
 
-def normalise(text: str) -> str:
-    """Undo disguises in `text`. Idempotent; never empty for a text that is not blank; any Unicode is taken."""
-    return _repeat(_BEYOND_ASCII_2, _ALL_2, text)
+def normalise(text: str, sub: Sub = PLAIN_SUB) -> str:
+    """Undo disguises in `text`. Idempotent; never empty for a text that is not blank; any Unicode is taken.
+
+    `sub` is what substitutes; `bundles.text.offsets` has one that notes what came from where.
+    """
+    return _repeat(_BEYOND_ASCII_2, _ALL_2, text, sub)
 
 
 CURRENT = "kobert-2"
 """The version that `normalise` is, and that new bundles name."""
 
-NORMALISERS: dict[str, Step] = {
+NORMALISERS: dict[str, Normaliser] = {
     "kobert-1": partial(_repeat, _BEYOND_ASCII_1, _ALL_1),
     CURRENT: normalise,
     "nfc": compose_unicode,

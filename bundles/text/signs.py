@@ -3,6 +3,7 @@
 import re
 from collections.abc import Sequence
 
+from bundles.text.substitution import Sub
 from bundles.text.syllables import RARE, RARE_SPELLINGS, nearest_known
 
 Rewrites = Sequence[tuple[re.Pattern[str], str]]
@@ -53,16 +54,16 @@ _SPACED_JAMO = re.compile("(?<![ㄱ-ㅎㅏ-ㅣ])(?<![ㄱ-ㅎㅏ-ㅣ] )(?:[ㅅㅆ
 _DOG_INITIALS = re.compile("ㄱ[ㅐHh](?=ㅅㄲ(?![ㅏ-ㅣ]))")
 
 # Letters of other alphabets that look like Latin ones, and are read as such in a word that also has a Latin letter.
-_LOOKALIKES = dict(
+LOOKALIKES = dict(
     zip(
         "аеорсухіјѕһԁԛԝӏкАВЕКМНОРСТХЅІЈУοΑΒΕΖΗΙΚΜΝΟΡΤΥΧıɡɑ",
         "aeopcyxijshdqwlkABEKMHOPCTXSIJYoABEZHIKMNOPTYXiga",
         strict=True,
     )
 )
-_HAS_LOOKALIKE = re.compile("[" + "".join(_LOOKALIKES) + "]")
+_HAS_LOOKALIKE = re.compile("[" + "".join(LOOKALIKES) + "]")
 _HAS_HANJA = re.compile("[八發犬狗病年十人口卜ト├]")
-_HAS_FOREIGN = re.compile("[凸🖕∩八發犬狗病年十人口卜ト├" + "".join(_LOOKALIKES) + "]")
+_HAS_FOREIGN = re.compile("[凸🖕∩八發犬狗病年十人口卜ト├" + "".join(LOOKALIKES) + "]")
 _LETTERS = re.compile("[A-Za-z\u0370-\u03ff\u0400-\u052fıɡɑ]+")
 _HAS_ENGLISH = re.compile(r"(?i)f[\W_]?[uvc*k]|ph[\W_]?[uv]|sh?[\W_]?[i1!*h]|b[i1!*]|[a@][s$*]")
 _GAP = r"[\s._\-]?"
@@ -84,24 +85,28 @@ _CAPITALS = re.compile(r"(?<![A-Za-z])(?:F[Uu][Cc][Kk](?:ING|ER|ED|IN)?|SHIT|BIT
 _UNREADABLE = re.compile("[" + "".join(map(chr, RARE_SPELLINGS)) + f"{RARE}]")
 
 
-def apply(rewrites: Rewrites, text: str) -> str:
+def apply(rewrites: Rewrites, text: str, sub: Sub) -> str:
     """`text` after every substitution, in order."""
     for pattern, plain in rewrites:
-        text = pattern.sub(plain, text)
+        text = sub(pattern, plain, text)
     return text
 
 
-def undo_signs(text: str) -> str:
+def undo_signs(text: str, sub: Sub) -> str:
     """Write what stands for a gesture, a syllable or a jamo as the plain form."""
     if _HAS_FOREIGN.search(text):
-        text = text if "凹" in text else _FINGER_RUN.sub(_raise_finger, text)
-        text = apply(_HANJA, text) if _HAS_HANJA.search(text) else text
-        text = _LETTERS.sub(_to_latin, text) if _HAS_LOOKALIKE.search(text) else text
+        text = text if "凹" in text else sub(_FINGER_RUN, _raise_finger, text)
+        text = apply(_HANJA, text, sub) if _HAS_HANJA.search(text) else text
+        text = sub(_LETTERS, _to_latin, text) if _HAS_LOOKALIKE.search(text) else text
     if _HAS_JAMO.search(text):
-        text = _MARKED_JAMO.sub(lambda match: match[0][0], text)
-        text = _SPACED_JAMO.sub(lambda match: match[0][0], text)
-        text = _DOG_INITIALS.sub("개", text)
-    return apply(_SPOKEN, text) if _HAS_SPOKEN.search(text) else text
+        text = sub(_MARKED_JAMO, _first_char, text)
+        text = sub(_SPACED_JAMO, _first_char, text)
+        text = sub(_DOG_INITIALS, "개", text)
+    return apply(_SPOKEN, text, sub) if _HAS_SPOKEN.search(text) else text
+
+
+def _first_char(match: re.Match[str]) -> str:
+    return match[0][0]
 
 
 def _raise_finger(match: re.Match[str]) -> str:
@@ -113,17 +118,21 @@ def _raise_finger(match: re.Match[str]) -> str:
 def _to_latin(match: re.Match[str]) -> str:
     letters = match[0]
     mixed = any(letter.isascii() for letter in letters)
-    plain = "".join(_LOOKALIKES.get(letter, letter) for letter in letters)
+    plain = "".join(LOOKALIKES.get(letter, letter) for letter in letters)
     return plain if mixed and plain.isascii() else letters
 
 
-def spell_known(text: str) -> str:
+def spell_known(text: str, sub: Sub) -> str:
     """Write syllables that the vocabulary lacks as the nearest that it has."""
-    return _UNREADABLE.sub(lambda match: RARE_SPELLINGS.get(ord(match[0])) or nearest_known(match[0]), text)
+    return sub(_UNREADABLE, _nearest_spelling, text)
 
 
-def undo_english(text: str) -> str:
+def _nearest_spelling(match: re.Match[str]) -> str:
+    return RARE_SPELLINGS.get(ord(match[0])) or nearest_known(match[0])
+
+
+def undo_english(text: str, sub: Sub) -> str:
     """Write starred, spaced and leet English swear words plainly."""
     if not _HAS_ENGLISH.search(text):
         return text
-    return _CAPITALS.sub(lambda match: match[0].lower(), apply(_ENGLISH, text))
+    return sub(_CAPITALS, lambda match: match[0].lower(), apply(_ENGLISH, text, sub))

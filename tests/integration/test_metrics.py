@@ -196,7 +196,7 @@ def test_a_sigterm_ends_the_api_with_exit_code_0(short_tmp: Path, echo_bundle: P
 
 
 def test_workers_of_one_machine_have_metrics_ports_in_a_row(short_tmp: Path) -> None:
-    first = free_port()
+    first = free_port(in_a_row=2)
     kobert = Path(sys.executable).parent / "kobert"
     environment = {
         **{name: text for name, text in os.environ.items() if name != "REDIS_URL"},

@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import random
 import re
 import signal
 import socket
@@ -39,10 +40,25 @@ def wait_until(condition: Callable[[], bool], what: str, timeout_s: float = STAR
     raise AssertionError(f"{what} did not happen within {timeout_s} s")
 
 
-def free_port() -> int:
+def free_port(in_a_row: int = 1) -> int:
+    """The first of `in_a_row` ports that nobody listens on.
+
+    They lie below those that Linux gives to outgoing connections, and are drawn at random, because tests run in several
+    processes at once.
+    """
+    while True:
+        first = random.randrange(10_000, 32_000)
+        if all(map(_is_free, range(first, first + in_a_row))):
+            return first
+
+
+def _is_free(port: int) -> bool:
     with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+        return True
 
 
 class Part:
@@ -111,6 +127,7 @@ class Stack:
         self.store = Part(self._store_command(), dict(os.environ), folder / "store.log")
         self.api = Part([sys.executable, "-m", "api.main"], self.environment, folder / "api.log", checkout)
         self.workers: list[Part] = []
+        self.more_apis: list[Part] = []
 
     def start(self, workers: int = 1, worker_module: str = "tests.support.echo") -> "Stack":
         self.start_store()
@@ -124,13 +141,24 @@ class Stack:
         self.store.start()
         wait_until(self._store_answers, "the store's first answer")
 
-    def add_worker(self, worker_module: str = "tests.support.echo", **settings: object) -> Part:
+    def add_worker(self, worker_module: Any = "tests.support.echo", **settings: object) -> Part:
         environment = {**self.environment, **{name.upper(): str(value) for name, value in settings.items()}}
         log = self.folder / f"worker-{len(self.workers)}.log"
         worker = Part([sys.executable, "-m", worker_module], environment, log, self.checkout)
         worker.start()
         self.workers.append(worker)
         return worker
+
+    def add_api(self) -> str:
+        """Start one more API on the same store; returns its address."""
+        port = free_port()
+        log = self.folder / f"api-{port}.log"
+        api = Part([sys.executable, "-m", "api.main"], {**self.environment, "PORT": str(port)}, log, self.checkout)
+        api.start()
+        self.more_apis.append(api)
+        url = f"http://127.0.0.1:{port}"
+        wait_until(lambda: _is_ready(url), "the readiness of one more API")
+        return url
 
     def wait_ready(self, workers: int = 1) -> None:
         def ready() -> bool:
@@ -148,7 +176,7 @@ class Stack:
         return httpx.get(f"{self.url}/info").json()
 
     def stop(self) -> None:
-        for part in (self.api, *self.workers, self.store):
+        for part in (self.api, *self.more_apis, *self.workers, self.store):
             part.stop()
 
     def logs(self) -> str:
@@ -177,14 +205,22 @@ class Stack:
 
 
 @contextlib.contextmanager
-def running_stack(folder: Path, model: Path | str, *, workers: int = 1, **settings: Any) -> Iterator[Stack]:
+def running_stack(
+    folder: Path, model: Path | str, *, workers: int = 1, worker_module: Any = "tests.support.echo", **settings: Any
+) -> Iterator[Stack]:
     """A started stack, stopped at the end; its logs are printed, for pytest to show when a test fails."""
     stack = Stack(folder, model, **settings)
     try:
-        yield stack.start(workers)
+        yield stack.start(workers, worker_module)
     finally:
         stack.stop()
         sys.stdout.write(stack.logs())
+
+
+def _is_ready(url: str) -> bool:
+    with contextlib.suppress(httpx.TransportError):
+        return httpx.get(f"{url}/ready").status_code == 200
+    return False
 
 
 def memory_bytes(pid: int, field: str = "VmRSS") -> int:

@@ -1,6 +1,6 @@
 """Writes a served bundle: graph, tokenizer, config, card, manifest; and runs one, for scores."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import msgspec
@@ -67,7 +67,7 @@ class GraphRunner:
 
     def __init__(self, graph: Path, tokenizer: Tokenizer, *, max_length: int, pad_id: int, threads: int = 2) -> None:
         self.path = graph
-        self.normalise = NORMALISERS[NORMALISER]
+        self.normalise: Callable[[str], str] = NORMALISERS[NORMALISER]
         self.session = onnxruntime.InferenceSession(
             str(graph), session_options(threads), providers=["CPUExecutionProvider"]
         )

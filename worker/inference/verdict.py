@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,11 +38,12 @@ class Judge:
         if unknown:
             raise SettingsError(f"THRESHOLDS: the model has no label {', '.join(unknown)}; it has {config.labels}")
         self._name = config.name
+        self._labels = [*config.labels, *([config.clean_label] if config.clean_label else [])]
         self._decide = MultiLabelDecision(config) if _is_multi_label(config) else SingleLabelDecision(config)
         self.strictness = strictness
         self.levels = _levels(config, thresholds)
         try:
-            check_supported(VerdictOptions(strictness), config.name, self.levels)
+            check_supported(VerdictOptions(strictness), config.name, self.levels, self._labels)
         except UnsupportedOptionError as error:
             raise SettingsError(f"STRICTNESS={strictness}: {error.message}") from error
         # One cache for each judge, so that it goes with it.
@@ -51,6 +53,10 @@ class Judge:
     def thresholds(self) -> dict[str, float]:
         """Label -> score from which it counts, where the caller sets nothing."""
         return self.levels[self.strictness]
+
+    def thresholds_for(self, options: VerdictOptions) -> dict[str, float]:
+        """Label -> score from which it counts for a caller with these options, which are supported."""
+        return {**self.levels[options.strictness or self.strictness], **dict(options.thresholds)}
 
     def check(self, options: VerdictOptions) -> None:
         """Check that this model can follow `options`.
@@ -69,9 +75,8 @@ class Judge:
         return self._decide(windows, self._rules_for(options))
 
     def _make_rules(self, options: VerdictOptions) -> "Rules":
-        check_supported(options, self._name, self.levels)
-        thresholds = {**self.levels[options.strictness or self.strictness], **dict(options.thresholds)}
-        return self._decide.rules(thresholds)
+        check_supported(options, self._name, self.levels, self._labels)
+        return self._decide.rules(self.thresholds_for(options), options.labels)
 
 
 def _is_multi_label(config: BundleConfig) -> bool:
@@ -92,8 +97,15 @@ def _levels(config: BundleConfig, overrides: Mapping[str, float]) -> dict[str, d
     }
 
 
-# The thresholds of one request, ready to be applied: places of labels, each with the score from which it counts.
-Rules = tuple[tuple[int, float], ...]
+class Rules(NamedTuple):
+    """What one request set, ready to be applied.
+
+    `turns` are places of labels, each with the score from which it counts; `matter` the places of those that may count,
+    None for all.
+    """
+
+    turns: tuple[tuple[int, float], ...] = ()
+    matter: frozenset[int] | None = None
 
 
 class SingleLabelDecision:
@@ -101,20 +113,28 @@ class SingleLabelDecision:
 
     def __init__(self, config: BundleConfig) -> None:
         self._labels = config.labels
+        self._clean_label = config.clean_label
         has_clean = config.clean_label is not None
         self._accusing = [at for at, label in enumerate(config.labels) if has_clean and label != config.clean_label]
 
-    def rules(self, _thresholds: Mapping[str, float]) -> Rules:
-        """None: the highest label needs no threshold."""
-        return ()
+    def rules(self, _thresholds: Mapping[str, float], labels: Sequence[str] | None) -> Rules:
+        """The highest label needs no threshold; where some alone matter, it is the highest of these and of clean."""
+        if labels is None:
+            return Rules()
+        if self._clean_label is None:
+            raise UnsupportedOptionError(
+                "the model has no clean label to answer where no label that matters applies", param="labels"
+            )
+        wanted = {*labels, self._clean_label}
+        return Rules(matter=frozenset(at for at, label in enumerate(self._labels) if label in wanted))
 
-    def __call__(self, windows: Sequence[Logits], _rules: Rules) -> Verdict:
+    def __call__(self, windows: Sequence[Logits], rules: Rules) -> Verdict:
         """The verdict on one text."""
         scores = self._of_the_text([_softmax(logits) for logits in windows]).tolist()
         by_label = dict(zip(self._labels, scores, strict=True))
         ranked = sorted(by_label, key=by_label.__getitem__, reverse=True)
         shown = {label: round(by_label[label], SCORE_DIGITS) for label in ranked}
-        best = ranked[0]
+        best = next(label for label in ranked if rules.matter is None or self._labels.index(label) in rules.matter)
         return Verdict(best, shown[best], shown, [best], len(windows))
 
     def _of_the_text(self, windows: list[Scores]) -> Scores:
@@ -156,16 +176,23 @@ class MultiLabelDecision:
         # Where scores are equal: a label before its kinds, and `clean` last, as it is not the answer then.
         self._order = [*self._tops, *self._kinds, self._clean_at]
 
-    def rules(self, thresholds: Mapping[str, float]) -> Rules:
+    def rules(self, thresholds: Mapping[str, float], labels: Sequence[str] | None) -> Rules:
         """These thresholds by the places of their labels."""
-        return tuple((at, thresholds[self._names[at]]) for at in self._order if at != self._clean_at)
+        turns = tuple((at, thresholds[self._names[at]]) for at in self._order if at != self._clean_at)
+        return Rules(
+            turns, None if labels is None else frozenset(at for at, name in enumerate(self._names) if name in labels)
+        )
 
     def __call__(self, windows: Sequence[Logits], rules: Rules) -> Verdict:
         """The verdict on one text."""
         scores = self._scores(windows)
         parent_at = self._parent_at
-        passing = [at for at, threshold in rules if scores[at] >= threshold]
+        passing = [at for at, threshold in rules.turns if scores[at] >= threshold]
         counted = [at for at in passing if parent_at[at] in passing]
+        if rules.matter is not None:
+            # A kind that matters brings its label along, which is the one to act on.
+            mattering = rules.matter.intersection(counted)
+            counted = [at for at in counted if at in mattering or at in {parent_at[kind] for kind in mattering}]
         candidates = [at for at in counted if parent_at[at] == at]
         best = max(candidates, key=scores.__getitem__) if candidates else self._clean_at
         ranked = sorted(self._order, key=scores.__getitem__, reverse=True)

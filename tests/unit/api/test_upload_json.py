@@ -133,3 +133,9 @@ def test_an_array_of_one_long_line_is_not_cut() -> None:
 
     rows = list(open_file(source_pieces, "json", UploadOptions(), SETTINGS).rows)
     assert [row.text for row in rows] == texts
+
+
+@pytest.mark.parametrize("line_break", ["\n", "\r\n", "\r"])
+def test_an_error_keeps_its_line_without_the_line_break(line_break: str) -> None:
+    rows, _ = read(f"no json{line_break}{{}}{line_break}".encode(), "jsonl")
+    assert [msgspec.json.decode(row.fields) for row in rows] == ["no json", "{}"]

@@ -89,19 +89,25 @@ def test_what_begins_like_an_object_and_is_none_is_refused(text: str) -> None:
 
 
 def test_options_that_a_model_cannot_follow_are_refused_with_what_it_has() -> None:
-    check_supported(VerdictOptions("strict", (("curse", 0.1),)), "m", MODEL_LEVELS)
+    check_supported(VerdictOptions("strict", (("curse", 0.1),)), "m", MODEL_LEVELS, ["curse"])
     with pytest.raises(
         UnsupportedOptionError, match="the model m has only the strictness standard, strict, not lenient"
     ):
-        check_supported(VerdictOptions("lenient"), "m", MODEL_LEVELS)
+        check_supported(VerdictOptions("lenient"), "m", MODEL_LEVELS, ["curse"])
     with pytest.raises(
         UnsupportedOptionError, match='the model m has no threshold for "x"; it has them for curse, ins'
     ):
-        check_supported(VerdictOptions(None, (("x", 0.1),)), "m", MODEL_LEVELS)
+        check_supported(VerdictOptions(None, (("x", 0.1),)), "m", MODEL_LEVELS, ["curse"])
     with pytest.raises(UnsupportedOptionError, match="the model m answers its highest label and has no thresholds"):
-        check_supported(VerdictOptions(None, (("x", 0.1),)), "m", {"standard": {}})
+        check_supported(VerdictOptions(None, (("x", 0.1),)), "m", {"standard": {}}, [])
+
+
+def test_a_label_that_matters_must_be_one_of_the_model() -> None:
+    check_supported(VerdictOptions(labels=("curse",)), "m", MODEL_LEVELS, ["curse", "insult"])
+    with pytest.raises(UnsupportedOptionError, match='the model m has no label "curze"; it has curse, insult'):
+        check_supported(VerdictOptions(labels=("curze",)), "m", MODEL_LEVELS, ["curse", "insult"])
 
 
 def test_options_of_a_later_version_are_not_read_as_if_they_were_ours() -> None:
-    with pytest.raises(msgspec.ValidationError, match="unknown field `policy`"):
-        msgspec.json.decode(b'{"strictness": "strict", "policy": "board1"}', type=VerdictOptions)
+    with pytest.raises(msgspec.ValidationError, match="unknown field `mood`"):
+        msgspec.json.decode(b'{"strictness": "strict", "mood": "kind"}', type=VerdictOptions)

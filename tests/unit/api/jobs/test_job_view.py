@@ -1,8 +1,9 @@
 from api.jobs.pacing import eta_seconds
 from api.jobs.schemas import JobOut
 from api.jobs.view import show_job
-from shared.jobs.records import Job, JobSpec
-from shared.options import VerdictOptions
+from shared.jobs.records import Job, JobSpec, Webhook
+from shared.options import PolicyRef, VerdictOptions
+from shared.span_options import MaskStyle
 
 
 def job_of(**changes: object) -> Job:
@@ -16,8 +17,14 @@ def job_of(**changes: object) -> Job:
 
 
 def test_the_object_is_what_openapi_says_and_nothing_else() -> None:
-    options = VerdictOptions("strict", (("curse", 0.4), ("insult", 0.6)))
-    shown = show_job(job_of(spec=JobSpec(format="csv", options=options)), 0.0)
+    mask = MaskStyle("#", keep_first=True, labels=("curse",))
+    policy = PolicyRef("board", 3, "00")
+    options = VerdictOptions(
+        "strict", (("curse", 0.4), ("insult", 0.6)), explain=True, mask=mask, policy=policy, details=True
+    )
+    shown = show_job(
+        job_of(spec=JobSpec(format="csv", options=options), webhook=Webhook("pending", 1, "slow", 9), corrected=2), 0.0
+    )
 
     assert list(shown) == list(JobOut.model_fields)
     assert JobOut.model_validate(shown, strict=True)

@@ -37,6 +37,7 @@ class Workers:
 
     def __init__(self) -> None:
         self.texts_per_s = 1000.0
+        self.interactive_count = 1
         self.absence: Exception | None = None
 
     def require_live_worker(self) -> None:

@@ -4,16 +4,20 @@ import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 
 from bundles.format import load_bundle
+from shared.errors import UnavailableError
 from shared.messages import Answer, PredictMessage, TextItem, encode
+from shared.options import VerdictOptions
 from shared.verdict import Failure, Verdict
 from tests.support.echo import echo_logits, echo_scores
 from worker.inference.batcher import MicroBatcher, Priority
 from worker.inference.classifier import Classifier, _Submitted
 from worker.inference.engines.protocol import Logits
+from worker.inference.stage import Reading
 from worker.inference.tokenizer import BundleTokenizer
 from worker.inference.verdict import Judge
 from worker.tasks import answer
@@ -149,3 +153,31 @@ def test_answers_carry_the_ids_of_their_texts(classifier: Classifier) -> None:
     assert by_id[7].scores == echo_scores("일곱")
     assert isinstance(by_id[9], Failure)
     assert by_id[9].code == "text_too_long"
+
+
+class Rude:
+    """A stage: knows one answer by heart, refuses another text, and has the model read the rest backwards."""
+
+    def prepare(self, text: str, options: VerdictOptions) -> Reading:
+        if text == "거절":
+            raise UnavailableError("the rules are not there")
+        known = Verdict("clean", 1.0, {"clean": 1.0}, ["clean"]) if text == "외움" else None
+        return Reading(text[::-1], options, known)
+
+    def amend(self, reading: Reading, verdict: Verdict) -> Verdict:
+        return msgspec.structs.replace(verdict, labels=["amended"])
+
+
+def test_a_stage_says_what_the_model_reads_and_amends_what_it_says(engine: SlowEngine, classifier: Classifier) -> None:
+    bundle = classifier.bundle
+    staged = Classifier(
+        bundle, BundleTokenizer(bundle, max_windows=2), classifier.batcher, Judge(bundle.config, {}), Rude()
+    )
+
+    answers = answers_to(staged, ["하나", "외움", "거절"])
+
+    assert answers[0].verdict is not None
+    assert (answers[0].verdict.scores, answers[0].verdict.labels) == (echo_scores("나하"), ["amended"])
+    assert answers[1].verdict == Verdict("clean", 1.0, {"clean": 1.0}, ["clean"])
+    assert answers[2].failure == Failure("unavailable", "the rules are not there")
+    assert engine.rows == 1

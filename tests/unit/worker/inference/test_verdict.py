@@ -262,3 +262,30 @@ def test_a_stricter_level_never_spares_what_a_milder_one_flags(rows: list[list[f
     lenient, standard, strict = (set(judge.judge(text, VerdictOptions(level)).labels) for level in LEVELS)
 
     assert lenient - {"clean"} <= standard - {"clean"} <= strict - {"clean"}
+
+
+@pytest.mark.parametrize(
+    ("matter", "counting"),
+    [
+        (None, ["hate", "hate/gender", "curse"]),
+        (("curse",), ["curse"]),
+        (("hate",), ["hate"]),
+        (("hate/gender",), ["hate", "hate/gender"]),
+        ((), ["clean"]),
+    ],
+)
+def test_only_labels_that_matter_count_and_a_kind_brings_its_label(
+    matter: tuple[str, ...] | None, counting: list[str]
+) -> None:
+    verdict = Judge(config(**MULTI), {}).judge([logits(0.6, 0.9, 0.8)], VerdictOptions(labels=matter))
+
+    assert verdict.labels == counting
+    assert verdict.classification == counting[0]
+
+
+def test_of_a_single_label_model_the_highest_label_that_matters_or_clean_is_the_answer() -> None:
+    read = [np.log(np.array([0.2, 0.7, 0.1], dtype=np.float32))]
+
+    assert Judge(config(), {}).judge(read, VerdictOptions(labels=("insult",))).classification == "clean"
+    with pytest.raises(UnsupportedOptionError, match="no clean label"):
+        Judge(config(clean_label=None), {}).judge(read, VerdictOptions(labels=("insult",)))

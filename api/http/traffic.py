@@ -1,0 +1,137 @@
+"""Knows every connection of the process: bounds their number, and ends those whose clients take too long.
+
+Idle connections cost nobody but us, so the one that has done least makes room for a new one: first those that never
+sent a request, then those that wait for their next one, then those whose body has been coming for long.
+"""
+
+import asyncio
+from typing import Protocol
+
+import msgspec
+
+from api.http.bodies import BodyBudget, BodyLimits
+from api.http.descriptors import allow_connections
+from shared.settings import Settings
+
+# How often connections are looked at; every time-out is late by as much.
+TICK_S = 1.0
+# A stopped process, or a busy loop, is not the fault of clients.
+MAX_TICK_S = 2.0
+# An unfinished body as young as this is not ended to make room for a new connection.
+YOUNG_BODY_S = 3.0
+# Connections above the limit that are told so; more are just closed.
+REFUSALS_AT_ONCE = 64
+
+
+class TrafficLimits(msgspec.Struct, frozen=True):
+    """Of one process: how long a head may take, a connection may be idle, and a client may not read its answer."""
+
+    max_connections: int
+    header_timeout_s: float
+    keep_alive_s: float
+    send_stall_s: float
+    bodies: BodyLimits
+
+
+class Connection(Protocol):
+    """What the traffic needs of a connection."""
+
+    def check(self, now: float, elapsed_s: float) -> None:
+        """End it when its client takes too long; `elapsed_s` is the time since the last look."""
+
+    def abort(self) -> None:
+        """Close it at once."""
+
+
+class Traffic:
+    """All connections of one process. Not thread-safe: it belongs to the event loop."""
+
+    def __init__(self, limits: TrafficLimits) -> None:
+        self.limits = limits
+        self.budget = BodyBudget(limits.bodies.max_inflight_bytes)
+        # Requests that wait for the answer to the one before them on their connection.
+        self.pipelined_count = 0
+        self._all: dict[Connection, None] = {}
+        # Ordered by when they came into this state.
+        self._fresh: dict[Connection, None] = {}
+        self._idle: dict[Connection, None] = {}
+        self._receiving: dict[Connection, float] = {}
+        self._looked_at = 0.0
+        self._is_looking = False
+
+    def __len__(self) -> int:
+        return len(self._all)
+
+    def opened(self, connection: Connection) -> bool:
+        """Take a new connection in; False if there is no room and none can be made."""
+        has_room = len(self._all) < self.limits.max_connections or self._make_room()
+        self._all[connection] = None
+        if has_room:
+            self._fresh[connection] = None
+        if not self._is_looking:
+            self._is_looking = True
+            loop = asyncio.get_running_loop()
+            self._looked_at = loop.time()
+            loop.call_later(TICK_S, self._look)
+        return has_room
+
+    def is_flooded(self) -> bool:
+        """Whether there are so many connections that not even a refusal can be sent."""
+        return len(self._all) > self.limits.max_connections + REFUSALS_AT_ONCE
+
+    def receives(self, connection: Connection) -> None:
+        """Note that a head is complete, and that its body may follow."""
+        self._fresh.pop(connection, None)
+        self._idle.pop(connection, None)
+        self._receiving[connection] = asyncio.get_running_loop().time()
+
+    def works(self, connection: Connection) -> None:
+        """Note that a request is complete."""
+        self._receiving.pop(connection, None)
+
+    def rests(self, connection: Connection) -> None:
+        """Note that every request has been answered."""
+        self._idle[connection] = None
+
+    def closed(self, connection: Connection) -> None:
+        """Forget a connection."""
+        for group in (self._all, self._fresh, self._idle, self._receiving):
+            group.pop(connection, None)
+
+    def _make_room(self) -> bool:
+        victim = next(iter(self._fresh), None) or next(iter(self._idle), None)
+        if victim is None:
+            victim, since = next(iter(self._receiving.items()), (None, 0.0))
+            if victim is None or asyncio.get_running_loop().time() - since < YOUNG_BODY_S:
+                return False
+        self.closed(victim)
+        victim.abort()
+        return True
+
+    def _look(self) -> None:
+        loop = asyncio.get_running_loop()
+        now = loop.time()
+        elapsed_s = min(now - self._looked_at, MAX_TICK_S)
+        self._looked_at = now
+        for connection in list(self._all):
+            connection.check(now, elapsed_s)
+        self._is_looking = bool(self._all)
+        if self._is_looking:
+            loop.call_later(TICK_S, self._look)
+
+
+def traffic_limits(settings: Settings) -> TrafficLimits:
+    """What the settings allow, and the system."""
+    bodies = BodyLimits(
+        # A single body of the allowed size always finds room.
+        max_inflight_bytes=max(settings.max_inflight_body_bytes, settings.max_body_bytes),
+        min_bytes_per_s=settings.min_body_bytes_per_s,
+        timeout_s=settings.body_timeout_s,
+    )
+    return TrafficLimits(
+        max_connections=allow_connections(settings.max_connections),
+        header_timeout_s=settings.header_timeout_s,
+        keep_alive_s=settings.keep_alive_s,
+        send_stall_s=settings.send_stall_s,
+        bodies=bodies,
+    )

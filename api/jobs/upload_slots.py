@@ -1,0 +1,79 @@
+"""Shares the few places for uploads: who sends slowly holds none that somebody else needs."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from api.uploads.pull import BodyPull
+from shared.errors import OverloadedError
+
+# A new upload waits this long for a place before it is refused.
+WAIT_S = 3.0
+_LOOK_S = 0.05
+# Uploads that wait at once; more are refused without a wait.
+MAX_WAITING = 16
+# Who has let the service wait for this long, and sent less than this a second of it, gives way.
+PATIENCE_S = 1.0
+SLOW_BYTES_PER_S = 64 * 1024
+RETRY_AFTER_S = 10
+
+
+class UploadSlots:
+    """Places for `count` uploads. Not thread-safe: it belongs to the event loop."""
+
+    def __init__(self, count: int) -> None:
+        self._count = count
+        self._uploads: list[BodyPull] = []
+        self._leaving: list[BodyPull] = []
+        self._waiting = 0
+
+    @asynccontextmanager
+    async def taken_by(self, body: BodyPull) -> AsyncIterator[None]:
+        """Hold a place while the body is read.
+
+        Raises:
+            OverloadedError: all are taken by uploads that come at a good speed.
+        """
+        await self._wait_for_room()
+        self._uploads.append(body)
+        try:
+            yield
+        finally:
+            self._uploads.remove(body)
+            if body in self._leaving:
+                self._leaving.remove(body)
+
+    async def _wait_for_room(self) -> None:
+        deadline = time.monotonic() + (WAIT_S if self._waiting < MAX_WAITING else 0.0)
+        self._waiting += 1
+        try:
+            while len(self._uploads) >= self._count:
+                if time.monotonic() >= deadline:
+                    raise OverloadedError(
+                        f"{len(self._uploads)} uploads are coming in (MAX_UPLOADS); try again shortly",
+                        retry_after_s=RETRY_AFTER_S,
+                    )
+                if len(self._leaving) < self._waiting:
+                    self._displace_slowest()
+                await asyncio.sleep(_LOOK_S)
+        finally:
+            self._waiting -= 1
+
+    def _displace_slowest(self) -> None:
+        slow = [body for body in self._uploads if body not in self._leaving and _is_slow(body)]
+        if not slow:
+            return
+        slowest = min(slow, key=lambda body: body.received_bytes / body.waited_s)
+        self._leaving.append(slowest)
+        slowest.refuse(
+            OverloadedError(
+                f"this upload brought {slowest.received_bytes:,} bytes in {slowest.waited_s:.0f} s, and somebody else "
+                f"needed its place (MAX_UPLOADS); send it again, faster than {SLOW_BYTES_PER_S:,} bytes a second",
+                retry_after_s=RETRY_AFTER_S,
+            )
+        )
+
+
+def _is_slow(body: BodyPull) -> bool:
+    return body.waited_s > PATIENCE_S and body.received_bytes < SLOW_BYTES_PER_S * body.waited_s

@@ -1,0 +1,78 @@
+"""How much work may be with the workers at a time. What exceeds it waits in the outbox, and leaves in larger messages.
+
+A worker needs a few passes ahead so that it is never idle; more would only split the waiting texts into more messages,
+each of which costs Redis and Celery as much as the model's work on a text. So texts that arrive while enough is in
+flight leave together when answers come back. There is no timer.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from api.queue.pending import Flight, PendingText
+
+
+@dataclass
+class Credit:
+    """Counts in the cost of texts.
+
+    A message counts at least `least_per_message`, since it costs work itself, and a text at most `most_per_text`: one
+    very long text keeps one worker busy, not all of them.
+    """
+
+    limit: float
+    least_per_message: float
+    most_per_text: float
+
+    def __post_init__(self) -> None:
+        self.used = 0.0
+        self._flights: set[Flight] = set()
+
+    @property
+    def room(self) -> float:
+        """What may still leave; a message may exceed it by its last text."""
+        return self.limit - self.used
+
+    def charge(self, texts: Sequence[PendingText], now: float) -> None:
+        """Count a message that leaves now."""
+        flight = Flight(sum(map(self._cost_of, texts)), len(texts), now)
+        for text in texts:
+            text.flight = flight
+        self._flights.add(flight)
+        self.used += self._charge_of(flight)
+
+    def settle(self, text: PendingText, now: float) -> None:
+        """Give back the charge of one text of a message: its answer is there, or its message did not leave."""
+        flight, text.flight = text.flight, None
+        if flight is None or flight not in self._flights:
+            return
+        self.used -= self._charge_of(flight)
+        flight.cost_left -= self._cost_of(text)
+        flight.texts_left -= 1
+        flight.progress_at = now
+        if flight.texts_left:
+            self.used += self._charge_of(flight)
+        else:
+            self._flights.discard(flight)
+
+    def counts(self, text: PendingText) -> bool:
+        """Whether the charge of this text has not been given back."""
+        return text.flight in self._flights
+
+    def forget_all(self) -> None:
+        """Give back everything."""
+        self._flights.clear()
+        self.used = 0.0
+
+    def forget_stuck(self, since: float) -> bool:
+        """Give back the charge of messages of which no answer has come since then; returns whether there were any."""
+        stuck = [flight for flight in self._flights if flight.progress_at < since]
+        for flight in stuck:
+            self._flights.discard(flight)
+            self.used -= self._charge_of(flight)
+        return bool(stuck)
+
+    def _cost_of(self, text: PendingText) -> float:
+        return min(text.cost, self.most_per_text)
+
+    def _charge_of(self, flight: Flight) -> float:
+        return max(flight.cost_left, self.least_per_message)

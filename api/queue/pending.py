@@ -1,0 +1,83 @@
+"""Texts on their way to a worker and back: of one request, and one by one."""
+
+import asyncio
+from collections.abc import Sequence
+
+from api.http.caller import Caller
+from shared.cost import cost_of
+from shared.errors import KobertError
+from shared.messages import Answer, TextItem
+from shared.options import VerdictOptions
+
+
+class Flight:
+    """One message that is with a worker, or will be."""
+
+    __slots__ = ("cost_left", "progress_at", "texts_left")
+
+    def __init__(self, cost: float, texts: int, now: float) -> None:
+        self.cost_left = cost
+        self.texts_left = texts
+        # When it left, or when its last answer came.
+        self.progress_at = now
+
+
+class PendingRequest:
+    """The texts of one request, and the answers that have come. `over` ends when all are there, or nobody waits."""
+
+    __slots__ = (
+        "answers", "caller", "deadline", "options", "over", "request_id", "texts", "unanswered"
+    )  # fmt: skip
+
+    def __init__(self, texts: Sequence[str], options: VerdictOptions | None, caller: Caller, deadline: float) -> None:
+        self.texts = texts
+        self.options = options
+        self.caller = caller
+        self.deadline = deadline
+        self.request_id: str | None = None
+        self.answers: list[Answer | KobertError | None] = [None] * len(texts)
+        self.unanswered = len(texts)
+        self.over: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    def answer(self, place: int, answer: Answer | KobertError) -> None:
+        """Keep the answer to one text; one that comes late or twice is dropped."""
+        if self.over.done() or self.answers[place] is not None:
+            return
+        self.answers[place] = answer
+        self.unanswered -= 1
+        if not self.unanswered:
+            self.over.set_result(None)
+
+    def fail(self, error: KobertError) -> None:
+        """End every text that has no answer with `error`."""
+        for place, answer in enumerate(self.answers):
+            if answer is None:
+                self.answer(place, error)
+
+    def end(self) -> None:
+        """Nobody waits for the rest."""
+        if not self.over.done():
+            self.over.set_result(None)
+
+
+class PendingText:
+    """One text of a request that the outbox has handed out."""
+
+    __slots__ = ("cost", "flight", "item", "place", "request")
+
+    def __init__(self, request: PendingRequest, place: int, text_id: int) -> None:
+        text = request.texts[place]
+        self.request = request
+        self.place = place
+        self.item = TextItem(text_id, text)
+        self.cost = cost_of(text)
+        self.flight: Flight | None = None
+
+    @property
+    def is_wanted(self) -> bool:
+        """Whether somebody waits for its answer."""
+        return not self.request.over.done() and self.request.answers[self.place] is None
+
+    def answer(self, answer: Answer | KobertError) -> None:
+        """Hand the answer to its request."""
+        self.request.answer(self.place, answer)

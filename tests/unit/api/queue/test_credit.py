@@ -1,0 +1,183 @@
+"""How texts leave: by credit, and in turns. A dispatcher against a queue that the test answers by hand."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+
+import pytest
+
+from api.http.caller import Presence, note_caller
+from api.queue import lanes
+from api.queue.dispatcher import Dispatcher
+from shared.messages import Answer, PredictMessage
+from shared.settings import Settings
+from shared.verdict import Verdict
+from tests.unit.api.queue.test_dispatcher import Queue, Workers, settle
+
+# A pass of 16 tokens costs 32, a text of one character 9: two messages, or 22 such texts, may be with a worker.
+FULL = 22
+SETTINGS = Settings(max_batch_tokens=16, max_message_texts=32)
+
+
+@pytest.fixture
+def queue() -> Queue:
+    return Queue()
+
+
+@pytest.fixture
+def workers() -> Workers:
+    return Workers()
+
+
+@pytest.fixture
+async def dispatcher(queue: Queue, workers: Workers) -> AsyncIterator[Dispatcher]:
+    dispatcher = Dispatcher(SETTINGS, "api-1", queue, workers)
+    dispatcher.start()
+    yield dispatcher
+    await dispatcher.close()
+
+
+async def ask(dispatcher: Dispatcher, texts: Sequence[str], caller: str = "") -> "asyncio.Task[list]":
+    """A request of `caller`, accepted."""
+
+    async def request() -> list:
+        note_caller({"type": "http"}, caller)
+        return await dispatcher.ask_workers(texts)
+
+    task = asyncio.create_task(request())
+    await settle()
+    return task
+
+
+def answer(dispatcher: Dispatcher, *messages: PredictMessage) -> None:
+    ids = [item.id for message in messages for item in message.items]
+    dispatcher.resolve([Answer(id=text_id, verdict=Verdict("clean", 1.0, {}, [])) for text_id in ids])
+
+
+async def test_texts_leave_one_by_one_until_the_workers_have_enough_and_then_together(
+    dispatcher: Dispatcher, queue: Queue
+) -> None:
+    for text in "abcdefgh":
+        await ask(dispatcher, [text])
+    assert queue.texts() == [["a"], ["b"]]
+
+    answer(dispatcher, queue.messages[0])
+    await settle()
+
+    assert queue.texts()[2:] == [["c", "d", "e", "f", "g", "h"]]
+
+
+async def test_credit_counts_the_work_and_not_the_messages(dispatcher: Dispatcher, queue: Queue) -> None:
+    await ask(dispatcher, ["a"] * 100)
+    assert sum(map(len, queue.texts())) == FULL
+
+    answer(dispatcher, queue.messages[0])
+    await settle()
+
+    answered = len(queue.messages[0].items)
+    assert sum(map(len, queue.texts())) == FULL + answered
+
+
+async def test_two_workers_get_twice_as_much(dispatcher: Dispatcher, queue: Queue, workers: Workers) -> None:
+    workers.interactive_count = 2
+    await ask(dispatcher, ["a"] * 100)
+
+    assert sum(map(len, queue.texts())) == 43
+
+
+async def test_a_dead_workers_credit_comes_back_with_its_texts(dispatcher: Dispatcher, queue: Queue) -> None:
+    await ask(dispatcher, ["a"] * FULL)
+    await ask(dispatcher, ["b"])
+    assert queue.texts() == [["a"] * FULL]
+
+    dispatcher.resend_pending()
+    await settle()
+
+    assert queue.texts() == [["a"] * FULL, ["a"] * FULL]
+    answer(dispatcher, queue.messages[1])
+    await settle()
+    assert queue.texts()[2:] == [["b"]]
+
+
+async def test_a_message_of_which_nothing_is_heard_holds_up_nobody_for_long(
+    dispatcher: Dispatcher, queue: Queue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lanes, "STUCK_S", 0.0)
+    await ask(dispatcher, ["a"] * FULL)
+    await ask(dispatcher, ["b"])
+    assert queue.texts() == [["a"] * FULL]
+
+    dispatcher.check_progress()
+    await settle()
+
+    assert queue.texts()[1:] == [["b"]]
+
+
+async def test_one_callers_thousand_texts_delay_anothers_one_text_by_no_more_than_a_turn(
+    dispatcher: Dispatcher, queue: Queue
+) -> None:
+    await ask(dispatcher, ["hog"] * 500, "hog")
+    await ask(dispatcher, ["one"], "other")
+    answer(dispatcher, queue.messages[0])
+    await settle()
+
+    assert "one" in queue.texts()[1][:2]
+
+
+async def test_one_requests_thousand_texts_delay_another_request_of_the_same_caller_no_more(
+    dispatcher: Dispatcher, queue: Queue
+) -> None:
+    await ask(dispatcher, ["hog"] * 500, "site")
+    await ask(dispatcher, ["one"], "site")
+    answer(dispatcher, queue.messages[0])
+    await settle()
+
+    assert "one" in queue.texts()[1][:2]
+
+
+async def test_short_texts_do_not_wait_for_long_ones(dispatcher: Dispatcher, queue: Queue) -> None:
+    await ask(dispatcher, ["long" * 100] * 50, "hog")
+    long_ones = len(queue.messages)
+    await ask(dispatcher, ["one"], "hog")
+
+    assert 0 < long_ones <= 2
+    assert queue.texts()[long_ones:] == [["one"]]
+
+
+async def test_texts_whose_caller_has_hung_up_are_not_sent(dispatcher: Dispatcher, queue: Queue) -> None:
+    await ask(dispatcher, ["a"] * FULL)
+    presence = Presence()
+
+    async def request() -> None:
+        note_caller({"type": "http", "kobert.presence": presence}, "gone")
+        await dispatcher.ask_workers(["b"] * 20)
+
+    gone = asyncio.create_task(request())
+    await settle()
+    presence.lose()
+    await gone
+    answer(dispatcher, queue.messages[0])
+    await settle()
+
+    assert queue.texts() == [["a"] * FULL]
+    assert dispatcher.inflight_texts == 0
+
+
+async def test_texts_that_left_before_their_caller_hung_up_still_count(dispatcher: Dispatcher, queue: Queue) -> None:
+    """Else somebody could have any number of texts computed by hanging up."""
+    presence = Presence()
+
+    async def request() -> None:
+        note_caller({"type": "http", "kobert.presence": presence}, "gone")
+        await dispatcher.ask_workers(["a"] * FULL)
+
+    gone = asyncio.create_task(request())
+    await settle()
+    presence.lose()
+    await gone
+    dispatcher.check_progress()
+    await ask(dispatcher, ["b"])
+    assert queue.texts() == [["a"] * FULL]
+
+    answer(dispatcher, queue.messages[0])
+    await settle()
+    assert queue.texts()[1:] == [["b"]]
