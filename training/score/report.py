@@ -32,8 +32,8 @@ def _opening(findings: Findings) -> str:
         "so expect a\nlittle less elsewhere. Nothing was trained on the others and no threshold was fitted to them. "
         "They are not blind, though: the\nweights of the first three rounds and the steepness of scores were picked "
         "with their figures in view. The weight of the fourth\nround and the threshold of `threat` were picked on dev "
-        "rows alone; but its sentences were written after the figures of the\nmodel before, and two dozen texts that it "
-        "got wrong, had been read in this report. "
+        "rows alone; but its sentences were written after the figures of the\nmodel before, and two dozen texts that "
+        "it got wrong, had been read in this report. "
         "Speed is of the machine as it was while the pipeline ran."
     )
 
