@@ -84,14 +84,16 @@ def _choose(
 ) -> Floats:
     """Thresholds `[accusing labels]` on logits: the best of all on the grid, after smoothing.
 
-    A peak of a dev set is mostly luck, so a point counts with its neighbours.
+    A peak of a dev set is mostly luck, so a point counts no more than it does with its neighbours.
     """
     fixed = [_FIXED.get(taxonomy.names[index], {}).get(level) for index in taxonomy.accusing]
     shares = {found.texts.name: flagged_shares(found.logits[:, taxonomy.accusing], fixed) for found in judged}
     merit: Floats = _merit(judged, shares, limits) + np.float32(3) * _beep_macro_f1(beep, taxonomy, fixed)
+    smooth = merit
     for axis in range(merit.ndim):
-        merit = _smooth(merit, axis)
-    best = iter(np.unravel_index(int(np.argmax(merit)), merit.shape))
+        smooth = _smooth(smooth, axis)
+    sure = np.minimum(merit, smooth)
+    best = iter(np.unravel_index(int(np.argmax(sure)), sure.shape))
     return np.array([_GRID[next(best)] if value is None else value for value in fixed], dtype=np.float32)
 
 

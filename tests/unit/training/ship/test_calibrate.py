@@ -38,10 +38,14 @@ from worker.inference.verdict import Judge
 seeds = st.integers(0, 10_000)
 
 
+THREAT = SERVED.index("threat")
+
+
 def judged(name: str, *, bad: bool, mean: float, limit: float | None, rows: int = 1_000) -> Judged:
     """A made-up set whose logits lie around `mean`, each label's own way."""
     generator = np.random.default_rng([rows, len(name), int(bad)])
     logits = generator.normal(mean, 1.5, (rows, len(SERVED))).astype(np.float32)
+    logits[:, THREAT] = -8.0  # none threatens
     texts = [Row(f"{name} {number}", name, "dev") for number in range(rows)]
     return Judged(TextSet(name, texts, bad, limit, tuned=True), logits)
 
@@ -57,6 +61,7 @@ def made_up_judged(seed: int = 7) -> list[Judged]:
                 if row.targets.get(name) == 1 or (item.bad and name == "insult"):
                     logits[place, at] = generator.normal(2, 1.5)
         logits[generator.random(len(logits)) < 0.03] += 3.0
+        logits[:, THREAT] = -8.0
         found.append(Judged(item, logits.astype(np.float32)))
     return found
 
