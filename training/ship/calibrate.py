@@ -106,11 +106,12 @@ def flagged_shares(logits: Floats, fixed: Sequence[float | None]) -> Floats:
     free = [place for place, value in enumerate(fixed) if value is None]
     rest = logits[(logits < held).all(axis=1)][:, free]
     reached = np.searchsorted(_GRID.astype(np.float32), rest, side="right")
-    alone = np.zeros((len(_GRID) + 1,) * len(free), dtype=np.float32)
+    alone: Floats = np.zeros((len(_GRID) + 1,) * len(free), dtype=np.float32)
     np.add.at(alone, tuple(reached.T), 1)
     for axis in range(alone.ndim):
-        alone = np.asarray(np.cumsum(alone, axis), dtype=np.float32)
-    shares: Floats = 1 - alone[(slice(0, len(_GRID)),) * len(free)] / len(logits)
+        alone = np.cumsum(alone, axis).astype(np.float32)
+    left_alone = alone[(slice(0, len(_GRID)),) * len(free)] / len(logits)
+    shares: Floats = (1 - left_alone).astype(np.float32)
     return shares
 
 
