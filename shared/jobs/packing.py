@@ -94,4 +94,4 @@ def _unpack_outcome(stored: _PackedVerdict | _PackedFailure, names: Sequence[str
     verdict = Verdict(stored.classification, stored.confidence, scores, stored.labels, stored.windows)
     if stored.extra is None:
         return verdict
-    return msgspec.convert({**msgspec.structs.asdict(verdict), **stored.extra}, Verdict)
+    return msgspec.convert({**msgspec.to_builtins(verdict), **stored.extra}, Verdict)
