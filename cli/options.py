@@ -66,6 +66,7 @@ def judging_options(command: Command) -> Command:
 
 
 _JUDGING = (
+    click.option("--policy", help="The rules of a board, by name (kobert policy)."),
     click.option("--strictness", type=click.Choice(STRICTNESS), help="How readily a text is flagged."),
     click.option(
         "--threshold",
@@ -90,6 +91,7 @@ _JUDGING = (
 def judging_fields(options: Mapping[str, Any]) -> dict[str, Any]:
     """The fields of a request for what was said with `judging_options`; none where nothing was said."""
     fields: dict[str, Any] = {
+        "policy": options["policy"],
         "strictness": options["strictness"],
         "thresholds": dict(options["thresholds"]),
         "explain": options["explain"],

@@ -94,3 +94,8 @@ def idempotency(owner: str, digest: str) -> str:
 def policy_rules(name: str, digest: str = "") -> str:
     """The rules of one version of a policy; the prefix of all its versions where no digest is given."""
     return f"{PREFIX}policy:{name}:{digest}"
+
+
+def policy_hits(name: str) -> str:
+    """How often each entry of a policy fired, by entry; expires a month after the last."""
+    return f"{PREFIX}policy-hits:{name}"

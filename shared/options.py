@@ -118,14 +118,14 @@ def check_supported(
             f"the model {model} has only the strictness {', '.join(levels)}, not {options.strictness}",
             param="strictness",
         )
-    missing = [label for label in options.labels or () if label not in labels_of_model]
+    # A policy's lists have labels of their own.
+    missing = [] if options.policy else [label for label in options.labels or () if label not in labels_of_model]
     if missing:
         raise UnsupportedOptionError(
             f"the model {model} has no label {', '.join(map(_shown, missing[:3]))}; it has "
             f"{', '.join(labels_of_model)}",
             param="labels",
         )
-    # A policy's lists have labels of their own.
     hidden = options.mask.labels if options.mask and not options.policy else None
     unmasked = [label for label in hidden or () if label not in labels_of_model]
     if unmasked:

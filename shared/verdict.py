@@ -43,10 +43,11 @@ class PolicyVersion(msgspec.Struct, frozen=True):
 
 
 class Details(msgspec.Struct, frozen=True):
-    """What a verdict rests on: the model, and the scores from which each label counted."""
+    """What a verdict rests on: the model, the policy if one was named, and the scores from which each label counted."""
 
     model: str
     revision: str
+    policy: PolicyVersion | None
     strictness: Level
     thresholds: dict[str, float]
 

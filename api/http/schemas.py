@@ -121,6 +121,7 @@ class DetailsOut(BaseModel):
 
     model: str
     revision: str
+    policy: PolicyVersionOut | None
     strictness: Level
     thresholds: Annotated[dict[str, float], Field(description="the scores from which each label counted")]
 

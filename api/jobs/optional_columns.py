@@ -1,4 +1,4 @@
-"""The columns of a result file that only some jobs have: `spans` and `masked` if asked for, `corrected` where it is."""
+"""The columns of a result file that only some jobs have: those asked for, `matches` of a policy, `corrected`."""
 
 from typing import Any
 
@@ -14,7 +14,13 @@ _encode = msgspec.json.Encoder().encode
 def optional_columns(job: Job) -> list[str]:
     """Their names, in the order of a verdict's fields."""
     options = job.spec.options or NO_OPTIONS
-    there = {"spans": options.explain, "masked": options.mask is not None, "corrected": job.corrected > 0}
+    there = {
+        "spans": options.explain,
+        "masked": options.mask is not None,
+        "corrected": job.corrected > 0,
+        "matches": options.policy is not None,
+        "details": options.details,
+    }
     return [name for name in EXTRA_FIELDS if there.get(name)]
 
 

@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
-from api.http.schemas import EXAMPLE_TEXT
+from api.http.schemas import EXAMPLE_TEXT, PolicyVersionOut
 from api.jobs.result_files import MEDIA_TYPES
 from api.uploads.options import FORMATS, MAX_METADATA_KEY_CHARS, MAX_METADATA_KEYS, MAX_METADATA_VALUE_CHARS
 from shared.jobs.records import Status
@@ -73,6 +73,8 @@ class JobOut(BaseModel):
     metadata: dict[str, str]
     strictness: Annotated[Level | None, Field(description="absent where the settings decide")] = None
     thresholds: Annotated[dict[str, float] | None, Field(description="absent where the settings decide")] = None
+    policy: Annotated[PolicyVersionOut | None, Field(description="the version that the job began with")] = None
+    details: Annotated[bool | None, Field(description="results have `details`; absent where they do not")] = None
     explain: Annotated[bool | None, Field(description="results have `spans`; absent where they do not")] = None
     mask: Annotated[bool | None, Field(description="results have `masked`; absent where they do not")] = None
     mask_char: str | None = None
@@ -125,6 +127,8 @@ JOB_OPTIONS: dict[str, dict[str, Any]] = {
         "maxProperties": MAX_THRESHOLDS,
         "additionalProperties": {"type": "number", "minimum": 0, "maximum": 1},
     },
+    "policy": {"type": "string", "description": "the rules of a board, by name; results have `matches`"},
+    "details": {"type": "boolean", "description": "results have `details`: what a verdict rests on"},
     "explain": {"type": "boolean", "description": "results have `spans`: the parts of a text that made labels count"},
     "mask": {"type": "boolean", "description": "results have `masked`: the text with its spans hidden"},
     "mask_char": {"type": "string", "pattern": MASK_CHAR_PATTERN, "description": "what a hidden character becomes"},

@@ -11,7 +11,8 @@ from api.background import end_task
 from api.jobs.capacity import StoreCapacity
 from api.jobs.intake import JobIntake
 from api.jobs.job_store import JobStore
-from api.jobs.options import OptionsCheck, VerdictOptionsCheck
+from api.jobs.judging_rules import JudgingRules
+from api.jobs.options import OptionsCheck
 from api.jobs.places import PlaceKind, Places
 from api.jobs.room import JobRoom
 from api.jobs.threads import JobThreads
@@ -50,7 +51,7 @@ class JobService:
         settings: Settings,
         redis: Redis,
         announcer: Announcer,
-        check_verdict_options: VerdictOptionsCheck,
+        rules: JudgingRules,
         keyring: Keyring,
     ) -> None:
         self._keyring = keyring
@@ -66,7 +67,7 @@ class JobService:
             settings,
             self._writer,
             self._capacity,
-            OptionsCheck(settings, check_verdict_options, WebhookSecrets(settings, keyring)),
+            OptionsCheck(settings, rules, WebhookSecrets(settings, keyring)),
         )
         self._threads = JobThreads(settings.max_uploads)
         self._slots = UploadSlots(settings.max_uploads)

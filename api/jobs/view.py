@@ -50,9 +50,12 @@ def _verdict_options(job: Job) -> dict[str, Any]:
     if options is None:
         return {}
     style = options.mask or MaskStyle()
+    policy = options.policy
     shown = {
         "strictness": options.strictness,
         "thresholds": dict(options.thresholds),
+        "policy": None if policy is None else {"name": policy.name, "version": policy.version},
+        "details": options.details,
         "explain": options.explain,
         "mask": options.mask is not None,
         "mask_char": style.char,

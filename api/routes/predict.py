@@ -62,6 +62,8 @@ async def predict(request: Request) -> Response:
     `explain` adds `spans`, the parts of the text that made its labels count; `mask` adds `masked`, the text with them
     hidden.
     """
+    # For the log and the metrics; FastAPI would have set it.
+    request.scope["route"] = FAST_ROUTE
     await admit(request, "predict")
     context = context_of(request)
     body = await read_json_object(request, context.settings.max_body_bytes)

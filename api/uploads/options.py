@@ -36,6 +36,8 @@ class UploadOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     metadata: dict[str, str] = {}
     strictness: Any = None
     thresholds: Any = None
+    policy: str | None = None
+    details: bool | None = None
     explain: bool | None = None
     mask: bool | None = None
     mask_char: Any = None
@@ -53,7 +55,7 @@ class UploadOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
         is_text = isinstance(self.thresholds, str)
         thresholds = read_thresholds_text(self.thresholds) if is_text else self.thresholds
         spans = {name: getattr(self, name) for name in SPAN_FIELDS}
-        return parse_verdict_options(self.strictness, thresholds, spans=spans)
+        return parse_verdict_options(self.strictness, thresholds, self.details, spans)
 
 
 def parse_options(fields: Mapping[str, Any]) -> UploadOptions:

@@ -90,7 +90,9 @@ def _pack_outcome(outcome: Outcome, names: Sequence[str]) -> _PackedVerdict | _P
 def _unpack_outcome(stored: _PackedVerdict | _PackedFailure, names: Sequence[str]) -> Outcome:
     if isinstance(stored, _PackedFailure):
         return Failure(stored.code, stored.message)
-    scores = dict(zip(names, stored.scores, strict=True))
+    # A label that the model does not have is that of a denied term, and certain.
+    certain = dict.fromkeys((label for label in stored.labels if label not in names), 1.0)
+    scores = {**certain, **dict(zip(names, stored.scores, strict=True))}
     verdict = Verdict(stored.classification, stored.confidence, scores, stored.labels, stored.windows)
     if stored.extra is None:
         return verdict

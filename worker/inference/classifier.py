@@ -14,7 +14,7 @@ from bundles.format import Bundle
 from shared.errors import DeadlineExceededError, KobertError
 from shared.messages import Answer, ModelInfo, TextItem
 from shared.options import NO_OPTIONS, VerdictOptions
-from shared.verdict import Failure, Outcome, Verdict
+from shared.verdict import Details, Failure, Outcome, PolicyVersion, Verdict
 from worker.inference.batcher import MicroBatcher, Priority, WindowResult
 from worker.inference.explaining import Explainer, Explanation
 from worker.inference.stage import NoStage, Reading, Stage
@@ -170,7 +170,9 @@ class Classifier:
                 if reading.verdict is None:
                     readings.append((item, reading))
                 else:
-                    answered.append(Answer(id=item.id, verdict=show_spans(item.text, reading.verdict, reading.options)))
+                    answered.append(
+                        Answer(id=item.id, verdict=self._shown(item.text, reading.verdict, reading.options))
+                    )
         return answered, readings
 
     def _take_done(self, waiting: Sequence[_Submitted], deadline: float) -> tuple[list[Answer], list[_Submitted]]:
@@ -215,11 +217,25 @@ class Classifier:
     def _verdict(self, text: _Submitted, rows: Sequence[WindowResult], rest: Sequence[WindowResult]) -> Verdict:
         reading = text.reading
         said = self._judge.judge([row.logits for row in rows], reading.options)
-        if text.explanation is None:
-            return self._stage.amend(reading, said)
-        spans = self._explainer.spans(text.explanation, rows, rest, said)
-        amended = self._stage.amend(reading, msgspec.structs.replace(said, spans=spans))
-        return show_spans(text.item.text, amended, reading.options)
+        if text.explanation is not None:
+            spans = self._explainer.spans(text.explanation, rows, rest, said)
+            said = msgspec.structs.replace(said, spans=spans)
+        return self._shown(text.item.text, self._stage.amend(reading, said), reading.options)
+
+    def _shown(self, text: str, verdict: Verdict, options: VerdictOptions) -> Verdict:
+        """The verdict with what the caller asked for besides: spans, a mask, what it rests on."""
+        shown = show_spans(text, verdict, options)
+        return msgspec.structs.replace(shown, details=self._details(options)) if options.details else shown
+
+    def _details(self, options: VerdictOptions) -> Details:
+        ref = options.policy
+        return Details(
+            model=self.bundle.config.name,
+            revision=self.bundle.revision,
+            policy=None if ref is None else PolicyVersion(ref.name, ref.version),
+            strictness=options.strictness or self._judge.strictness,
+            thresholds=self._judge.thresholds_for(options),
+        )
 
 
 def _expire(text: _Submitted) -> Answer:
