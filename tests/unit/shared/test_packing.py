@@ -7,11 +7,7 @@ from hypothesis import strategies as st
 
 from shared.jobs.packing import pack_rows, pack_verdicts, unpack_result
 from shared.jobs.records import Row, Verdicts
-<<<<<<< HEAD
-from shared.verdict import Failure, Span, Verdict
-=======
-from shared.verdict import Details, Failure, Match, PolicyVersion, Verdict
->>>>>>> main
+from shared.verdict import Details, Failure, Match, PolicyVersion, Span, Verdict
 
 NAMES = ["clean", "curse", "insult"]
 scores = st.floats(0, 1)
