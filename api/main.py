@@ -17,6 +17,7 @@ from api.access.attempts import FailedAttempts
 from api.access.audit_log import AuditLog
 from api.access.keyring import Keyring
 from api.access.running import refreshed_keyring
+from api.console import routes as console
 from api.context import Context
 from api.http import cross_origin, errors
 from api.http.auth import require_scope
@@ -84,6 +85,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.include_router(status.router)
     app.include_router(metrics.router)
     app.include_router(docs.router)
+    app.include_router(console.router)
     app.include_router(predict.router, dependencies=[Depends(require_scope("predict"))])
     app.include_router(jobs.router)
     return app

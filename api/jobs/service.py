@@ -13,6 +13,7 @@ from api.jobs.intake import JobIntake
 from api.jobs.job_store import JobStore
 from api.jobs.options import VerdictOptionsCheck
 from api.jobs.places import Places
+from api.jobs.preview import JobPreview
 from api.jobs.threads import JobThreads
 from api.jobs.upload_slots import UploadSlots
 from api.jobs.webhook_queue import WebhookQueue
@@ -60,6 +61,7 @@ class JobService:
         self._store = JobStore(redis, settings)
         self._webhooks = WebhookQueue(redis, self._store)
         self._intake = JobIntake(settings, self._writer, self._capacity, check_verdict_options)
+        self._preview = JobPreview(settings, check_verdict_options)
         self._threads = JobThreads(settings.max_uploads)
         self._slots = UploadSlots(settings.max_uploads)
         self.followers = Places(settings.max_event_streams, "clients follow jobs", "MAX_EVENT_STREAMS")
@@ -106,6 +108,10 @@ class JobService:
             job_id = await self._threads.run_upload(self._intake.receive, request, body)
         await self._announce(job_id)
         return job_id
+
+    async def preview(self, request: UploadRequest, content: bytes) -> dict[str, Any]:
+        """How a file would be read, by `JobPreview.read`."""
+        return await self._threads.run_upload(self._preview.read, request, content)
 
     async def find_by_key(self, owner: str, digest: str) -> Job | None:
         """The job that an Idempotency-Key made, given its digest; None if there is none."""

@@ -4,8 +4,9 @@ import time
 from typing import Any
 
 import msgspec
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Request, Response
 
+from api.console.routes import console_page, wants_page
 from api.context import Context, ContextDep
 from api.http import schemas
 from shared.messages import Heartbeat
@@ -16,10 +17,10 @@ GREETING = "Text Classification API (KoBERT)"
 
 
 @router.head("/", include_in_schema=False)
-@router.get("/", summary="Greeting", responses=schemas.error_replies(403))
-async def root() -> schemas.Greeting:
-    """The same words as the service that this one replaces."""
-    return schemas.Greeting(message=GREETING)
+@router.get("/", summary="Greeting", response_model=schemas.Greeting, responses=schemas.error_replies(403))
+async def root(request: Request) -> schemas.Greeting | Response:
+    """The same words as the service that this one replaces; a browser gets the console."""
+    return console_page(request) if wants_page(request) else schemas.Greeting(message=GREETING)
 
 
 @router.head("/health", include_in_schema=False)
