@@ -74,6 +74,7 @@ bench-smoke: $(VENV)/.dev  ## every benchmark for a few seconds, to show that it
 	$(BIN)/python -m bench.bulk_and_predict --smoke
 	$(BIN)/python -m bench.million_rows --smoke
 	$(BIN)/python -m bench.pack_rows --smoke
+	$(BIN)/python -m bench.corrections --smoke
 	$(BIN)/python -m bench.chaos --smoke
 	$(BIN)/python -m bench.record_replies --smoke
 

@@ -6,6 +6,7 @@ from typing import Annotated
 from fastapi import Depends, Request
 
 from api.access.audit_log import AuditLog
+from api.corrections.service import CorrectionService
 from api.jobs.service import JobService
 from api.queue.dispatcher import Dispatcher
 from api.queue.fleet import Fleet
@@ -25,6 +26,7 @@ class Context:
     judging: Judging
     publisher: Publisher
     jobs: JobService
+    corrections: CorrectionService
     version: str
     started_at: float
     store_watch: StoreWatch

@@ -16,9 +16,11 @@ from fastapi import Depends, FastAPI
 from api.access.attempts import FailedAttempts
 from api.access.audit_log import AuditLog
 from api.access.keyring import Keyring
+from api.access.quotas import Quotas
 from api.access.running import refreshed_keyring
 from api.console import routes as console
 from api.context import Context
+from api.corrections.service import running_corrections
 from api.http import cross_origin, errors
 from api.http.auth import require_scope
 from api.http.bodies import BodyFaultsMiddleware
@@ -34,7 +36,7 @@ from api.metrics.gauges import LiveGauges
 from api.metrics.observation import ObservationMiddleware
 from api.queue.judging import Judging
 from api.queue.running import running_path
-from api.routes import docs, jobs, metrics, predict, status
+from api.routes import corrections, docs, jobs, metrics, predict, status
 from api.store_watch import running_store_watch
 from shared.commands import kobert_command
 from shared.errors import EXIT_CONFIG, KobertError, PortInUseError, SettingsError
@@ -88,6 +90,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.include_router(console.router)
     app.include_router(predict.router, dependencies=[Depends(require_scope("predict"))])
     app.include_router(jobs.router)
+    app.include_router(corrections.router)
     return app
 
 
@@ -113,15 +116,18 @@ def _lifespan(settings: Settings, redis_url: str) -> Callable[[FastAPI], Abstrac
             running_path(settings, redis_url) as path,
             refreshed_keyring(app.state.keyring, path.redis),
             running_jobs(settings, redis_url, path.publisher, path.fleet, app.state.keyring) as jobs_service,
+            running_corrections(settings, redis_url, jobs_service.run) as corrections_service,
             running_store_watch(settings, redis_url) as store_watch,
         ):
+            app.state.quotas = quotas = Quotas(path.redis)
             app.state.context = Context(
                 settings,
                 path.dispatcher,
                 path.fleet,
-                Judging(settings, path.dispatcher, path.fleet),
+                Judging(settings, path.dispatcher, path.fleet, quotas),
                 path.publisher,
                 jobs_service,
+                corrections_service,
                 app.version,
                 time.time(),
                 store_watch,

@@ -62,10 +62,10 @@ def _rows_with_labels(source: Source, wanted: str | None) -> Iterator[tuple[Row,
         cells = msgspec.json.decode(row.fields)
         if isinstance(cells, dict):
             label_name = label_name or _known_name(cells)
-            yield row, _as_label(cells.get(label_name)) if label_name else ""
+            yield row, as_label(cells.get(label_name)) if label_name else ""
         elif isinstance(cells, list):
             label_at = _label_at(list(source.describe()["columns"]), wanted) if label_at is None else label_at
-            yield row, _as_label(cells[label_at])
+            yield row, as_label(cells[label_at])
         elif row.error is not None:
             yield row, ""
         else:
@@ -95,7 +95,8 @@ def _is_label_name(name: str) -> bool:
     return unicodedata.normalize("NFC", name).strip().lower() in LABEL_NAMES
 
 
-def _as_label(value: object) -> str:
+def as_label(value: object) -> str:
+    """A cell as a label: trimmed, and the same label however its Hangul is composed; empty where there is none."""
     if isinstance(value, float) and value.is_integer():
         return str(int(value))
     # A Mac's Hangul in pieces is the same label.

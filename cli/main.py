@@ -5,6 +5,7 @@ from typing import IO, Any
 import click
 
 from api.keys import keys
+from cli.corrections import corrections
 from cli.env_file import ENV_FILE, load_env_file
 from cli.jobs import jobs
 from cli.model import model
@@ -47,6 +48,7 @@ kobert.add_command(predict)
 kobert.add_command(model)
 kobert.add_command(run)
 kobert.add_command(jobs)
+kobert.add_command(corrections)
 kobert.add_command(keys)
 
 

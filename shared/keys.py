@@ -1,4 +1,4 @@
-"""Every Redis key and queue name. All keys expire, except the queues and the API keys."""
+"""Every Redis key and queue name. All keys expire, except the queues, the API keys and corrections."""
 
 PREFIX = "kobert:"
 
@@ -19,6 +19,14 @@ JOB_TURNS = PREFIX + "jobs:turns"
 JOB_TURN_COUNTER = PREFIX + "jobs:turn-counter"
 JOBS_OPEN = PREFIX + "jobs:open"
 JOB_WEBHOOKS = PREFIX + "jobs:webhooks"
+
+# Corrections, which do not expire: hashes of records by id and of ids by text, a sorted set of ids by the version of
+# their last change, a hash with that version, and a sorted set of withdrawn ids (`shared/corrections`).
+CORRECTIONS = PREFIX + "corrections"
+CORRECTIONS_BY_TEXT = CORRECTIONS + ":by-text"
+CORRECTIONS_VERSIONS = CORRECTIONS + ":versions"
+CORRECTIONS_STATE = CORRECTIONS + ":state"
+CORRECTIONS_WITHDRAWN = CORRECTIONS + ":withdrawn"
 
 # API keys: a hash of JSON records by id, and a number that every change raises. What was done with keys: a stream.
 ACCESS_KEYS = PREFIX + "access:keys"
@@ -52,6 +60,11 @@ def job_part(job_id: str, part: str) -> str:
 def jobs_of(owner: str) -> str:
     """The sorted set of one owner's job ids by creation time."""
     return f"{PREFIX}jobs:of:{owner}"
+
+
+def quota(key_id: str, rate: str) -> str:
+    """When the token bucket of one rate of an API key is full again."""
+    return f"{PREFIX}access:quota:{key_id}:{rate}"
 
 
 def idempotency(owner: str, digest: str) -> str:

@@ -16,6 +16,8 @@ LEVELS: tuple[Level, ...] = get_args(Level)
 STANDARD: Level = "standard"
 MAX_THRESHOLDS = 256
 _MAX_SHOWN_CHARS = 60
+# Of a policy.
+MAX_NAME_CHARS = 64
 
 
 class PolicyRef(msgspec.Struct, frozen=True):

@@ -127,6 +127,10 @@ class Settings(BaseSettings):
     bulk_threads: Annotated[int, Field(ge=0, le=16)] = 2
     max_bulk_batch_tokens: Annotated[int, Field(ge=16)] = 128
 
+    # Corrections
+    max_corrections: Annotated[int, Field(ge=0)] = 20_000
+    max_corrections_bytes: Annotated[int, Field(ge=0)] = 16 * KIB * KIB
+
     # Webhooks
     webhook_secret: OptionalText = None
     webhook_allow_private: bool = False

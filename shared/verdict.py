@@ -25,7 +25,8 @@ class Verdict(msgspec.Struct, frozen=True):
 
     `classification` is the one word to act on and `confidence` its score; `scores` has every label, highest first (of a
     stored result: in the order of the model's labels); `labels` are those that count; `windows` is how many pieces a
-    long text was read in. `spans` and `masked`, a copy of the text with its spans hidden, are there if asked for.
+    long text was read in. `spans` and `masked`, a copy of the text with its spans hidden, are there if asked for;
+    `corrected` is there, and true, where a person's correction is the answer.
     """
 
     classification: str
@@ -35,6 +36,7 @@ class Verdict(msgspec.Struct, frozen=True):
     windows: int = 1
     spans: list[Span] | msgspec.UnsetType = msgspec.UNSET
     masked: str | msgspec.UnsetType = msgspec.UNSET
+    corrected: bool | msgspec.UnsetType = msgspec.UNSET
 
 
 class Failure(msgspec.Struct, frozen=True, array_like=True):

@@ -26,12 +26,17 @@ from shared.messages import TextItem
 from shared.settings import Settings, load_settings
 from shared.store_check import require_fit_store
 from worker.bulk.runner import BulkRunner
+from worker.corrections.answer import CorrectedVerdicts
+from worker.corrections.book import CorrectionBook
+from worker.corrections.follower import CorrectionFollower
+from worker.corrections.stage import CorrectionStage
 from worker.counters import WorkerMetrics
 from worker.heartbeat import HeartbeatWriter
 from worker.inference.batcher import MicroBatcher
 from worker.inference.classifier import Classifier
 from worker.inference.engines.onnx import OnnxEngine
 from worker.inference.engines.protocol import Engine
+from worker.inference.stage import NoStage
 from worker.inference.tokenizer import BundleTokenizer
 from worker.inference.verdict import Judge
 from worker.metrics_server import MetricsServer
@@ -59,11 +64,14 @@ class Worker:
     watchdog: Watchdog
     replies: ReplyWriter
     bulk: BulkRunner
+    corrections: CorrectionFollower
     metrics: WorkerMetrics
 
 
-def build_classifier(settings: Settings, engine_factory: EngineFactory = OnnxEngine) -> Classifier:
-    """Load the model that `settings` names and start its model thread.
+def build_classifier(
+    settings: Settings, engine_factory: EngineFactory = OnnxEngine, book: CorrectionBook | None = None
+) -> Classifier:
+    """Load the model that `settings` names and start its model thread. Texts in `book` are answered without it.
 
     Raises:
         ModelError: the model cannot be served.
@@ -79,7 +87,8 @@ def build_classifier(settings: Settings, engine_factory: EngineFactory = OnnxEng
         max_bulk_batch_tokens=min(settings.max_batch_tokens, settings.max_bulk_batch_tokens),
     )
     batcher.start()
-    return Classifier(bundle, tokenizer, batcher, judge)
+    stage = CorrectionStage(CorrectionBook() if book is None else book, CorrectedVerdicts(bundle.config), NoStage())
+    return Classifier(bundle, tokenizer, batcher, judge, stage)
 
 
 def build_worker(settings: Settings, engine_factory: EngineFactory = OnnxEngine) -> Worker:
@@ -92,7 +101,8 @@ def build_worker(settings: Settings, engine_factory: EngineFactory = OnnxEngine)
         raise SettingsError(
             f"REDIS_URL is not set; a worker needs the Redis that its api uses. {kobert_command('run')} starts both"
         )
-    classifier = build_classifier(settings, engine_factory)
+    book = CorrectionBook()
+    classifier = build_classifier(settings, engine_factory, book)
     redis: Redis = Redis.from_url(
         settings.redis_url, socket_timeout=REDIS_TIMEOUT_S, socket_connect_timeout=REDIS_TIMEOUT_S
     )
@@ -102,7 +112,8 @@ def build_worker(settings: Settings, engine_factory: EngineFactory = OnnxEngine)
     metrics = WorkerMetrics()
     bulk = BulkRunner(Ledger(redis, settings), classifier, settings, worker_id, metrics.observe_chunk)
     metrics.watch(classifier.batcher, classifier.info)
-    return Worker(settings, classifier, watchdog, ReplyWriter(redis, worker_id), bulk, metrics)
+    corrections = CorrectionFollower(settings.redis_url, book)
+    return Worker(settings, classifier, watchdog, ReplyWriter(redis, worker_id), bulk, corrections, metrics)
 
 
 def serve(worker: Worker) -> int:
@@ -130,9 +141,12 @@ def serve(worker: Worker) -> int:
     consumer = app.Worker(queues=queues, without_gossip=True, without_mingle=True, without_heartbeat=True, quiet=True)
     # Silences the notice of a new default for `worker_cancel_long_running_tasks_on_connection_loss`, which is set.
     warnings.filterwarnings("ignore", category=CPendingDeprecationWarning)
+    # Before the first text is taken, so that none of them is answered by a model that was put right.
+    worker.corrections.start()
     worker.bulk.start()
     consumer.start()
     worker.bulk.stop(worker.settings.shutdown_timeout_s * BULK_SHUTDOWN_SHARE)
+    worker.corrections.stop()
     worker.watchdog.stop()
     worker.classifier.batcher.close()
     log.info("worker_stopped")

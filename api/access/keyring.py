@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from api.access.principal import ALL_SCOPES, Principal
-from shared.access.records import KeyRecord, digest_of, has_passed
+from shared.access.records import NO_LIMITS, KeyRecord, digest_of, has_passed
 from shared.errors import UnauthorisedError
 
 _OWNER_CHARS = 32
@@ -47,7 +47,8 @@ class Keyring:
     @property
     def has_several_owners(self) -> bool:
         """Whether more than one key may share the service."""
-        return len(self._plain) + len(self._records) > 1
+        now = self._now()
+        return len(self._plain) + sum(record.is_valid(now) for record in self._records.values()) > 1
 
     def load(self, records: Iterable[KeyRecord]) -> None:
         """Replace the stored keys by those that the store has now."""
@@ -80,6 +81,11 @@ class Keyring:
         if record is not None and not record.is_valid(self._now()):
             raise UnauthorisedError("this key is no longer valid")
 
+    def open_jobs_of(self, owner: str) -> int | None:
+        """The most open jobs of an owner; None if its key does not say."""
+        record = self._records.get(owner)
+        return None if record is None else record.limits.open_jobs
+
     def record_of(self, owner: str) -> KeyRecord | None:
         """The stored key that owns something; None for a key of API_KEYS, or one that is forgotten."""
         return self._records.get(owner)
@@ -91,4 +97,6 @@ def _plain_principal(number: int, key: str) -> Principal:
 
 
 def _stored_principal(record: KeyRecord) -> Principal:
-    return Principal(record.id, record.id, frozenset(record.scopes), record.limits)
+    # The one object for no limits, so that a request sees at a glance that there is nothing to count.
+    limits = NO_LIMITS if record.limits == NO_LIMITS else record.limits
+    return Principal(record.id, record.id, frozenset(record.scopes), limits)

@@ -1,4 +1,4 @@
-"""The files of the page, held in memory as they are sent: packed, with a tag by which browsers ask whether they changed."""
+"""The files of the page, held in memory as they are sent: packed, with a tag that changes with the content."""
 
 import gzip
 import hashlib

@@ -10,10 +10,17 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from api.access.attempts import FailedAttempts
 from api.access.keyring import Keyring
 from api.access.principal import EVERYBODY, Principal
+from api.access.quotas import Quotas
 from api.http.caller import note_caller
 from api.http.request_record import current_record
-from shared.access.records import Scope
-from shared.errors import ForbiddenError, RateLimitedError, StoreUnavailableError, UnauthorisedError
+from shared.access.records import NO_LIMITS, Scope
+from shared.errors import (
+    ForbiddenError,
+    LengthRequiredError,
+    RateLimitedError,
+    StoreUnavailableError,
+    UnauthorisedError,
+)
 
 # Also what the button Authorize of `/docs` sends.
 _BEARER = HTTPBearer(scheme_name="API key", description="a key of this service", auto_error=False)
@@ -26,14 +33,31 @@ async def authenticate(
 
     Raises:
         UnauthorisedError: there are keys, and the request has none of them.
-        RateLimitedError: its address has sent too many wrong keys.
+        RateLimitedError: its address has sent too many wrong keys, or a rate of its key is used up.
         StoreUnavailableError: the keys could not be read since the start.
     """
     keyring: Keyring = request.app.state.keyring
     principal = EVERYBODY if keyring.is_open else _principal_of(request, credentials, keyring)
     current_record().principal = principal
     note_caller(request.scope, None if keyring.is_open else principal.owner)
+    if principal.limits is not NO_LIMITS:
+        await _charge(request, principal)
     return principal
+
+
+async def _charge(request: Request, principal: Principal) -> None:
+    """Count the request, and its body by the length that it says, before the body is read.
+
+    Raises:
+        RateLimitedError: a rate of the key is used up.
+        LengthRequiredError: bytes are counted, and the body says no length.
+    """
+    declared = request.headers.get("content-length", "0")
+    is_counted = principal.limits.bytes_per_day is not None
+    if is_counted and ("transfer-encoding" in request.headers or not declared.isdecimal()):
+        raise LengthRequiredError("the bytes of this key are counted, so its requests need a Content-Length")
+    quotas: Quotas = request.app.state.quotas
+    await quotas.charge(principal, {"requests_per_minute": 1, "bytes_per_day": int(declared) if is_counted else 0})
 
 
 def _principal_of(request: Request, credentials: HTTPAuthorizationCredentials | None, keyring: Keyring) -> Principal:

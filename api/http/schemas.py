@@ -80,6 +80,7 @@ class PredictionOut(BaseModel):
     windows: Annotated[int, Field(description="pieces that the text was read in; above 1 for a long text")]
     spans: Annotated[list[SpanOut] | None, Field(description="with `explain`: what made the labels count")] = None
     masked: Annotated[str | None, Field(description="with `mask`: the text with its spans hidden")] = None
+    corrected: Annotated[bool | None, Field(description="there, and true, where a correction is the answer")] = None
 
 
 class ErrorOut(BaseModel):

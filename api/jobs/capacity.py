@@ -4,8 +4,10 @@ from typing import Any
 
 from redis import Redis
 
+from api.jobs.room import JobRoom
 from shared import keys
 from shared.errors import DiskFullError, OverloadedError
+from shared.jobs.scripts import Scripts
 from shared.settings import Settings
 
 # What a verdict adds to the store for each row, packed (docs/jobs.md says how it was measured).
@@ -15,21 +17,25 @@ RESULT_BYTES_PER_ROW = 32
 class StoreCapacity:
     """Thread-safe and blocking. Every method raises `redis.RedisError` when Redis does not answer."""
 
-    def __init__(self, redis: Redis, settings: Settings, result_bytes_per_row: int = RESULT_BYTES_PER_ROW) -> None:
+    def __init__(
+        self, redis: Redis, settings: Settings, room: JobRoom, result_bytes_per_row: int = RESULT_BYTES_PER_ROW
+    ) -> None:
         self._redis = redis
+        self._scripts = Scripts(redis)
+        self._room = room
         self._settings = settings
         self._result_bytes_per_row = result_bytes_per_row
 
-    def require_room(self) -> None:
-        """Check that another job may begin.
+    def require_room(self, owner: str) -> None:
+        """Check that another job of `owner` may begin.
 
         Raises:
-            OverloadedError: too many jobs are open, or the store is nearly full.
+            OverloadedError: too many jobs are open, of all or of this owner, or the store is nearly full.
             DiskFullError: the store would keep the job in memory alone.
         """
         require_disk(self._redis)
-        if self._redis.zcard(keys.JOBS_OPEN) >= self._settings.max_open_jobs:
-            raise too_many_jobs(self._settings.max_open_jobs)
+        answer = self._scripts.run("room", [keys.JOBS_OPEN], [keys.JOB, owner, *self._room.limits_of(owner)])
+        self._room.refuse(answer.decode(), owner)
         self.require_memory()
 
     def require_memory(self) -> None:
@@ -65,8 +71,3 @@ def require_disk(redis: Redis) -> None:
             "the store's disk is full, so a job could not be kept: make room in DATA_DIR and send it again; "
             "texts are answered meanwhile"
         )
-
-
-def too_many_jobs(limit: int) -> OverloadedError:
-    """The error for a job beyond `MAX_OPEN_JOBS`."""
-    return OverloadedError(f"{limit} jobs are open (MAX_OPEN_JOBS); wait for one to end", retry_after_s=30)

@@ -28,7 +28,7 @@ async def wait_for_end(jobs: JobService, job: Job, wait_s: float) -> Job:
     if job.has_ended or not wait_s:
         return job
     deadline = time.monotonic() + wait_s
-    with jobs.followers.held():
+    with jobs.followers.held(job.owner):
         while not job.has_ended and time.monotonic() < deadline:
             await asyncio.sleep(min(LOOK_S, max(0.0, deadline - time.monotonic())))
             job = await jobs.get(job.id, job.owner)

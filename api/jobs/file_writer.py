@@ -32,7 +32,8 @@ _LINE: msgspec.json.Decoder[list[msgspec.Raw]] = msgspec.json.Decoder(list[msgsp
 class FileHead(msgspec.Struct):
     """The columns: the user's, with their Arrow types where they have some, then ours.
 
-    `harmless` is the classification whose rows get no colour; None where no classification is a verdict on a text.
+    `harmless` is the classification whose rows get no colour; None where no classification is a verdict on a text;
+    `optional` is how many of ours come after `error`.
     """
 
     theirs: list[str]
@@ -40,6 +41,7 @@ class FileHead(msgspec.Struct):
     types: list[str]
     text_at: int
     harmless: str | None
+    optional: int = 0
 
 
 def main() -> None:
@@ -171,9 +173,14 @@ def _write_typed(head: FileHead, spool: IO[bytes], path: Path, types: list[str])
 
     from api.uploads.arrow_types import type_of  # noqa: PLC0415
 
-    scores = len(head.ours) - 4
+    scores = len(head.ours) - 4 - head.optional
     ours = [DataType.string(), DataType.float64(), DataType.list(Field("element", DataType.string()))]
-    kinds = [*(type_of(name) for name in types), *ours, *[DataType.float64()] * scores, DataType.string()]
+    kinds = [
+        *(type_of(name) for name in types),
+        *ours,
+        *[DataType.float64()] * scores,
+        *[DataType.string()] * (1 + head.optional),
+    ]
     numbered = Schema([Field(str(place), kind) for place, kind in enumerate(kinds)])
     named = Schema([Field(name, kind) for name, kind in zip([*head.theirs, *head.ours], kinds, strict=True)])
     texts = {place for place, kind in enumerate(kinds) if DataType.is_string(kind) or DataType.is_large_string(kind)}

@@ -139,5 +139,6 @@ def _job(job_id: str, fields: dict[str, str], errors: Sequence[bytes], pace: Seq
         label_names=msgspec.json.decode(fields.get("label_names", "[]")),
         times={name: int(fields[name]) for name in JOB_TIMES if name in fields},
         errors=[msgspec.json.decode(error) for error in errors],
+        corrected=int(fields.get("corrected", 0)),
         rows_per_s=average_speed(fields, pace, time.time()),
     )

@@ -11,14 +11,14 @@ import msgspec
 from api.jobs.names import prefix_for, unique
 from api.uploads.objects import value_at_path
 from shared.jobs.records import Job, Row
-from shared.verdict import Failure, Outcome
+from shared.verdict import Failure, Outcome, Verdict
 
 Fields = list[msgspec.Raw] | dict[str, msgspec.Raw] | str | None
 Numbered = tuple[int, Row, Outcome]
 
 _FIELDS: msgspec.json.Decoder[Fields] = msgspec.json.Decoder(Fields)
 _encode = msgspec.json.Encoder().encode
-_OUR_NAMES = ("row", "id", "classification", "confidence", "labels", "scores", "error")
+_OUR_NAMES = ("row", "id", "classification", "confidence", "labels", "scores", "error", "corrected")
 LABEL_SEPARATOR = "|"
 # The full-width signs of a Korean or Japanese keyboard count as the others do.
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
@@ -115,12 +115,14 @@ class Table:
         self._separator = separator
         self._label_names = job.label_names
         ours = ["classification", "confidence", "labels", *(f"score_{name}" for name in job.label_names), "error"]
+        self._optional = optional_columns(job)
+        ours += self._optional
         prefix = prefix_for(ours, self._columns)
         self._header = [*self._columns, *(prefix + name for name in ours)]
 
     def head(self) -> bytes:
         """The mark, and the names of the columns."""
-        header = [_defused(name) for name in self._header] if self._is_safe else self._header
+        header = [defused(name) for name in self._header] if self._is_safe else self._header
         return codecs.BOM_UTF8 + self._write([header])
 
     def lines(self, rows: Iterable[Numbered]) -> bytes:
@@ -144,7 +146,7 @@ class Table:
         else:
             cells = [""] * len(self._columns)
             cells[self._text_place()] = row.text or fields or ""
-        return [_defused(cell) for cell in cells] if self._is_safe else cells
+        return [defused(cell) for cell in cells] if self._is_safe else cells
 
     def raw_cells(self, row: Row) -> list[msgspec.Raw | str | None]:
         """The user's columns of a row, as they were sent."""
@@ -165,11 +167,30 @@ class Table:
 
     def _verdict(self, outcome: Outcome) -> list[Any]:
         if isinstance(outcome, Failure):
-            return [*[""] * (3 + len(self._label_names)), f"{outcome.code}: {outcome.message}"]
+            empty = [""] * (3 + len(self._label_names))
+            return [*empty, f"{outcome.code}: {outcome.message}", *[""] * len(self._optional)]
         labels = LABEL_SEPARATOR.join(outcome.labels)
         # By name: should a worker have served another model, its chunk has other labels.
         scores = [outcome.scores.get(name, "") for name in self._label_names]
-        return [outcome.classification, outcome.confidence, labels, *scores, ""]
+        return [
+            outcome.classification,
+            outcome.confidence,
+            labels,
+            *scores,
+            "",
+            *optional_cells(outcome, self._optional),
+        ]
+
+
+def optional_columns(job: Job) -> list[str]:
+    """Columns that only some jobs have, after all others: `corrected` where a correction answered a row."""
+    return ["corrected"] if job.corrected else []
+
+
+def optional_cells(outcome: Verdict, columns: Sequence[str]) -> list[str]:
+    """Their cells in a row with a verdict."""
+    values = {"corrected": "true" if outcome.corrected is True else ""}
+    return [values[name] for name in columns]
 
 
 def shown_verdict(row: Row, outcome: Outcome) -> dict[str, Any]:
@@ -181,6 +202,7 @@ def shown_verdict(row: Row, outcome: Outcome) -> dict[str, Any]:
         "confidence": outcome.confidence,
         "labels": outcome.labels,
         "scores": outcome.scores,
+        **({"corrected": True} if outcome.corrected is True else {}),
     }
 
 
@@ -191,5 +213,6 @@ def _cell(value: msgspec.Raw) -> str:
     return "" if raw == b"null" else raw.decode()
 
 
-def _defused(cell: str) -> str:
+def defused(cell: str) -> str:
+    """The cell with an apostrophe before what a spreadsheet would run as a formula."""
     return "'" + cell if cell.startswith(_FORMULA_STARTS) else cell

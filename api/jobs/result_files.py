@@ -14,8 +14,13 @@ from starlette.background import BackgroundTask
 
 from api.jobs.file_writer import DISK_FULL, FileHead
 from api.jobs.names import prefix_for, unique
+<<<<<<< HEAD
 from api.jobs.rendering import Numbered, Table
 from api.jobs.results import CLEAN, ResultStream, Selection
+=======
+from api.jobs.rendering import Numbered, Table, optional_cells, optional_columns
+from api.jobs.results import ResultStream, Selection
+>>>>>>> main
 from api.jobs.service import JobService
 from api.uploads import confined
 from api.uploads.extracted import require_library
@@ -66,6 +71,8 @@ class RowSpool:
         self._cells = Table(job, ",", is_safe=False).raw_cells
         theirs = unique(job.spec.columns or ["text"])
         ours = ["classification", "confidence", "labels", *(f"score_{name}" for name in job.label_names), "error"]
+        self._optional = optional_columns(job)
+        ours += self._optional
         prefix = prefix_for(ours, theirs)
         self._score_count = len(job.label_names)
         self._spool = spool
@@ -75,6 +82,7 @@ class RowSpool:
             ours=[prefix + name for name in ours],
             types=job.spec.column_types or [],
             text_at=job.spec.text_at if job.spec.column_types is not None else -1,
+            optional=len(self._optional),
             harmless=CLEAN if is_moderation else None,
         )
         spool.write(_encode(head) + b"\n")
@@ -110,5 +118,7 @@ class RowSpool:
 
     def _verdict(self, outcome: Outcome) -> list[object]:
         if isinstance(outcome, Failure):
-            return [*[None] * (3 + self._score_count), f"{outcome.code}: {outcome.message}"]
-        return [outcome.classification, outcome.confidence, outcome.labels, *outcome.scores.values(), None]
+            empty = [None] * (3 + self._score_count)
+            return [*empty, f"{outcome.code}: {outcome.message}", *[None] * len(self._optional)]
+        verdict = [outcome.classification, outcome.confidence, outcome.labels, *outcome.scores.values(), None]
+        return [*verdict, *(cell or None for cell in optional_cells(outcome, self._optional))]

@@ -39,6 +39,7 @@ class JobOut(BaseModel):
     status: Status
     request_counts: RequestCounts
     label_counts: Annotated[dict[str, int], Field(description="rows by their classification, so far")]
+    corrected: Annotated[int | None, Field(description="rows answered by corrections; absent where none is")] = None
     rows_per_s: Annotated[float | None, Field(description="lately; of the whole job at its end")]
     eta_seconds: Annotated[int | None, Field(description="what is left at that speed; null when nobody can tell")]
     created_at: Time

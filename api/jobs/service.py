@@ -12,8 +12,13 @@ from api.jobs.capacity import StoreCapacity
 from api.jobs.intake import JobIntake
 from api.jobs.job_store import JobStore
 from api.jobs.options import VerdictOptionsCheck
+<<<<<<< HEAD
 from api.jobs.places import Places
 from api.jobs.preview import JobPreview
+=======
+from api.jobs.places import PlaceKind, Places
+from api.jobs.room import JobRoom
+>>>>>>> main
 from api.jobs.threads import JobThreads
 from api.jobs.upload_slots import UploadSlots
 from api.jobs.webhook_queue import WebhookQueue
@@ -56,16 +61,20 @@ class JobService:
         self._settings = settings
         self._announcer = announcer
         self._ledger = Ledger(redis, settings)
-        self._writer = JobWriter(redis, settings)
-        self._capacity = StoreCapacity(redis, settings)
+        room = JobRoom(settings, keyring)
+        self._writer = JobWriter(redis, settings, room)
+        self._capacity = StoreCapacity(redis, settings, room)
         self._store = JobStore(redis, settings)
         self._webhooks = WebhookQueue(redis, self._store)
         self._intake = JobIntake(settings, self._writer, self._capacity, check_verdict_options)
         self._preview = JobPreview(settings, check_verdict_options)
         self._threads = JobThreads(settings.max_uploads)
         self._slots = UploadSlots(settings.max_uploads)
-        self.followers = Places(settings.max_event_streams, "clients follow jobs", "MAX_EVENT_STREAMS")
-        self.downloads = Places(settings.max_downloads, "results are being sent", "MAX_DOWNLOADS")
+        self._uploads = Places(PlaceKind(settings.max_uploads, "uploads are coming in", "MAX_UPLOADS"), keyring)
+        self.followers = Places(
+            PlaceKind(settings.max_event_streams, "clients follow jobs", "MAX_EVENT_STREAMS"), keyring
+        )
+        self.downloads = Places(PlaceKind(settings.max_downloads, "results are being sent", "MAX_DOWNLOADS"), keyring)
         self._sweeper: asyncio.Task[None] | None = None
         self._connected = False
 
@@ -87,23 +96,29 @@ class JobService:
         if not self._connected:
             raise StoreUnavailableError("the job ledger is not connected yet; try again shortly")
 
-    async def require_room(self) -> None:
-        """Check that another job may begin.
+    async def require_room(self, owner: str) -> None:
+        """Check that another job of `owner` may begin.
 
         Raises:
-            OverloadedError: too many jobs are open, or the store is nearly full.
+            OverloadedError: too many jobs are open, of all or of this owner, or the store is nearly full.
             DiskFullError: the store would keep the job in memory alone.
         """
-        await self.run(self._capacity.require_room)
+        await self.run(self._capacity.require_room, owner)
 
     async def submit(self, request: UploadRequest, body: BodyPull) -> str:
         """Make a job of an upload and wake the workers; returns its id.
 
         Raises:
-            OverloadedError: as many uploads as allowed are coming in, or this one was too slow for its place.
+            OverloadedError: as many uploads as allowed are coming in, of all or of this owner, or this one was too
+                slow for its place.
             RequestError: the upload is refused.
             DiskFullError: there is no room for a temporary parquet file.
         """
+        self._uploads.require_share(request.owner)
+        with self._uploads.counted(request.owner):
+            return await self._receive(request, body)
+
+    async def _receive(self, request: UploadRequest, body: BodyPull) -> str:
         async with self._slots.taken_by(body):
             job_id = await self._threads.run_upload(self._intake.receive, request, body)
         await self._announce(job_id)

@@ -18,6 +18,7 @@ def show_job(job: Job, fleet_texts_per_s: float, root_path: str = "") -> dict[st
         "status": job.status,
         "request_counts": {"total": job.total, "completed": job.completed, "failed": job.failed},
         "label_counts": job.label_counts,
+        **({"corrected": job.corrected} if job.corrected else {}),
         "rows_per_s": job.rows_per_s,
         "eta_seconds": eta_seconds(job, fleet_texts_per_s),
         **{name: job.times.get(name) for name in JOB_TIMES},

@@ -12,8 +12,9 @@ import msgspec
 from redis import Redis
 from redis.exceptions import ResponseError
 
-from api.jobs.capacity import require_disk, too_many_jobs
+from api.jobs.capacity import require_disk
 from api.jobs.job_store import INDEX_KEYS
+from api.jobs.room import JobRoom
 from shared import keys
 from shared.errors import StoreUnavailableError
 from shared.jobs import journal
@@ -29,8 +30,9 @@ FSYNC_WAIT_MS = 2_000
 class JobWriter:
     """Thread-safe and blocking. Every method raises `redis.RedisError` when Redis does not answer."""
 
-    def __init__(self, redis: Redis, settings: Settings) -> None:
+    def __init__(self, redis: Redis, settings: Settings, room: JobRoom) -> None:
         self._redis = redis
+        self._room = room
         self._settings = settings
         self._scripts = Scripts(redis)
 
@@ -57,7 +59,7 @@ class JobWriter:
         """Make the job real and durable; returns its id, or that of an earlier job with the same Idempotency-Key.
 
         Raises:
-            OverloadedError: too many jobs are open.
+            OverloadedError: too many jobs are open, of all or of this owner.
             StoreUnavailableError: the upload took so long that its first chunks expired.
             DiskFullError: the store would keep the job in memory alone.
         """
@@ -67,15 +69,15 @@ class JobWriter:
             fields["webhook"] = spec.webhook_url
         idempotency = "" if idempotency_digest is None else keys.idempotency(owner, idempotency_digest)
         life_s = self._settings.max_job_age_s + self._settings.result_ttl_s
-        limits = [self._settings.max_open_jobs, self._settings.max_job_age_s, life_s]
+        most, *own = self._room.limits_of(owner)
+        limits = [most, self._settings.max_job_age_s, life_s, *own]
         all_keys = [*INDEX_KEYS, keys.JOB_TURN_COUNTER, keys.jobs_of(owner), idempotency]
         arguments = [keys.JOB, job_id, msgspec.json.encode(fields), *limits]
         # One connection for both: WAITAOF waits only for writes over its own connection.
         with self._redis.client() as connection:  # type: ignore[no-untyped-call]  # redis-py does not say what it returns
             answer = [part.decode() for part in Scripts(connection).run("commit", all_keys, arguments)]
             self._wait_until_on_disk(connection)
-        if answer[0] == "full":
-            raise too_many_jobs(self._settings.max_open_jobs)
+        self._room.refuse(answer[0], owner)
         if answer[0] == "gone":
             raise StoreUnavailableError("the store lost the upload before it was complete; send it again")
         if answer[0] == "ok":

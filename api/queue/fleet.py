@@ -81,6 +81,16 @@ class Fleet:
         if not self._interactive_workers():
             raise NoWorkerError("no worker that takes texts is running; start one, or try again shortly")
 
+    def require_labels(self) -> list[str]:
+        """Every label that a live worker's model may answer, what it calls clean included.
+
+        Raises:
+            StoreUnavailableError, DiskFullError, StoreFullError: as `require_live_worker`.
+            NoWorkerError: no worker is alive, so nobody knows.
+        """
+        self.require_live_worker()
+        return list(dict.fromkeys(label for worker in self.workers for label in worker.model.labels))
+
     def check_options(self, options: VerdictOptions) -> None:
         """Check that whichever worker takes a text with these `options` can follow them.
 

@@ -6,6 +6,7 @@ Every route that answers at once uses it.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from api.access.quotas import Quotas
 from api.http import errors
 from api.http.request_record import current_record
 from api.http.texts import check_text
@@ -38,7 +39,8 @@ class Judged:
 class Judging:
     """One per API process. The same text with the same options gets the same verdict, whichever route it came by."""
 
-    def __init__(self, settings: Settings, dispatcher: Dispatcher, fleet: Fleet) -> None:
+    def __init__(self, settings: Settings, dispatcher: Dispatcher, fleet: Fleet, quotas: Quotas) -> None:
+        self._quotas = quotas
         self._settings = settings
         self._dispatcher = dispatcher
         self._fleet = fleet
@@ -58,7 +60,9 @@ class Judging:
 
         Raises:
             KobertError: the error of the first item, when no item has a verdict.
-            UnavailableError, OverloadedError: no worker could answer, or too much is in flight.
+            UnavailableError, OverloadedError: no worker could answer, too much is in flight, or the key's texts are
+                used up.
+            TooLargeError: more texts than the key may have in a minute.
         """
         stopwatch = Stopwatch()
         outcomes, answers = await self._outcomes(items, options)
@@ -79,11 +83,17 @@ class Judging:
                 texts[index] = check_text(item.value, item.name, self._settings.max_text_chars)
             except TextRejectedError as error:
                 outcomes[index] = error
+        await self._charge(len(texts))
         replies = await self._dispatcher.ask_workers(list(texts.values()), options) if texts else []
         for index, reply in zip(texts, replies, strict=True):
             outcomes[index] = _outcome(reply, items[index].name)
         answers = [reply for reply in replies if isinstance(reply, Answer)]
         return [outcomes[index] for index in range(len(items))], answers
+
+    async def _charge(self, count: int) -> None:
+        principal = current_record().principal
+        if principal is not None and count:
+            await self._quotas.charge(principal, {"texts_per_minute": count})
 
 
 def _outcome(reply: Answer | KobertError, name: str) -> Verdict | KobertError:

@@ -65,7 +65,7 @@ async def create_job(request: Request, owner: OwnerDep, context: ContextDep) -> 
         return _accepted(request, known, context, {"Idempotent-Replayed": "true"})
     _check_declared_size(request, context.settings.max_job_bytes)
     context.store_watch.require_fit()
-    await context.jobs.require_room()
+    await context.jobs.require_room(owner)
     upload = UploadRequest(owner, request.headers.get("content-type", ""), dict(request.query_params), digest)
     settings = context.settings
     bodies.stream(request.scope)
@@ -139,9 +139,11 @@ async def job_events(job_id: str, request: Request, owner: OwnerDep, context: Co
     """Server-sent events: `progress` with the job object each time it has changed, then one named for its end."""
     job = await context.jobs.get(job_id, owner)
     headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
-    context.jobs.followers.require_room()
+    context.jobs.followers.require_room(owner)
     events = progress_events(context.jobs, context.fleet, job, root_path_of(request))
-    return StreamingResponse(context.jobs.followers.held_by(events), media_type="text/event-stream", headers=headers)
+    return StreamingResponse(
+        context.jobs.followers.held_by(owner, events), media_type="text/event-stream", headers=headers
+    )
 
 
 @router.post(
@@ -220,13 +222,18 @@ async def _results(job: Job, query: ResultsQuery, context: Context) -> Response:
         query.max_confidence,
     )
     if file_format in MEDIA_TYPES:
-        with context.jobs.downloads.held():
+        with context.jobs.downloads.held(job.owner):
             return await file_response(context.jobs, job, file_format, selection, headers)
+<<<<<<< HEAD
     context.jobs.downloads.require_room()
     renderer = VerdictLines() if not query.own_columns else _renderer(job, file_format, is_safe=query.safe)
+=======
+    context.jobs.downloads.require_room(job.owner)
+    renderer = _renderer(job, file_format, is_safe=query.safe)
+>>>>>>> main
     stream = ResultStream(context.jobs, job, renderer, selection)
     return StreamingResponse(
-        context.jobs.downloads.held_by(stream.pieces()), media_type=renderer.media_type, headers=headers
+        context.jobs.downloads.held_by(job.owner, stream.pieces()), media_type=renderer.media_type, headers=headers
     )
 
 

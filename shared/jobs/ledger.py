@@ -123,6 +123,8 @@ def _counts(verdicts: Verdicts) -> dict[str, int]:
     failed = sum(isinstance(outcome, Failure) for outcome in verdicts.outcomes)
     labels = Counter(outcome.classification for outcome in verdicts.outcomes if not isinstance(outcome, Failure))
     counts = {"completed": len(verdicts.outcomes) - failed, "failed": failed}
+    if corrected := sum(not isinstance(one, Failure) and one.corrected is True for one in verdicts.outcomes):
+        counts["corrected"] = corrected
     return {**counts, **{LABEL_FIELD + label: count for label, count in labels.items()}}
 
 

@@ -26,6 +26,7 @@ class _PackedVerdict(msgspec.Struct, array_like=True, tag="v"):
     labels: list[str]
     scores: list[float]
     windows: int = 1
+    corrected: bool = False
 
 
 class _PackedFailure(msgspec.Struct, array_like=True, tag="e"):
@@ -77,11 +78,15 @@ def _pack_outcome(outcome: Outcome, names: Sequence[str]) -> _PackedVerdict | _P
     if isinstance(outcome, Failure):
         return _PackedFailure(outcome.code, outcome.message)
     scores = [outcome.scores[name] for name in names]
-    return _PackedVerdict(outcome.classification, outcome.confidence, outcome.labels, scores, outcome.windows)
+    corrected = outcome.corrected is True
+    return _PackedVerdict(
+        outcome.classification, outcome.confidence, outcome.labels, scores, outcome.windows, corrected
+    )
 
 
 def _unpack_outcome(stored: _PackedVerdict | _PackedFailure, names: Sequence[str]) -> Outcome:
     if isinstance(stored, _PackedFailure):
         return Failure(stored.code, stored.message)
     scores = dict(zip(names, stored.scores, strict=True))
-    return Verdict(stored.classification, stored.confidence, scores, stored.labels, stored.windows)
+    corrected = True if stored.corrected else msgspec.UNSET
+    return Verdict(stored.classification, stored.confidence, scores, stored.labels, stored.windows, corrected=corrected)

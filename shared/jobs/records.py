@@ -90,7 +90,10 @@ class JobSpec(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Job(msgspec.Struct, frozen=True, kw_only=True):
-    """A job as the ledger has it. Times are Unix seconds; `rows_per_s` is None until two chunks are done."""
+    """A job as the ledger has it. Times are Unix seconds; `rows_per_s` is None until two chunks are done.
+
+    `corrected` is how many rows a correction answered.
+    """
 
     id: str
     owner: str
@@ -104,6 +107,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     times: dict[str, int]
     errors: list[dict[str, Any]]
     rows_per_s: float | None
+    corrected: int = 0
 
     @property
     def has_ended(self) -> bool:

@@ -1,12 +1,12 @@
-"""Runs the Lua scripts of the ledger. Redis executes each as one atomic step."""
+"""Runs the Lua scripts of the ledger."""
 
-import hashlib
 from functools import cache
 from importlib.resources import files
 from typing import Any
 
 from redis import Redis
-from redis.exceptions import NoScriptError
+
+from shared.lua_script import run_script
 
 # The scripts free memory or need very little, so they must also run when the store is full.
 ALLOW_FULL = "#!lua flags=allow-oom\n"
@@ -20,12 +20,6 @@ def source_of(name: str) -> str:
     return ALLOW_FULL + common + (_FOLDER / f"{name}.lua").read_text("utf-8")
 
 
-@cache
-def _digest(name: str) -> str:
-    # Redis names scripts by their SHA-1; it is not for security.
-    return hashlib.sha1(source_of(name).encode(), usedforsecurity=False).hexdigest()
-
-
 class Scripts:
     """Runs the scripts by name over one client."""
 
@@ -34,8 +28,4 @@ class Scripts:
 
     def run(self, name: str, keys: list[str], args: list[Any]) -> Any:  # noqa: ANN401  each script has its own reply
         """The reply of `shared/jobs/lua/{name}.lua`."""
-        try:
-            return self._redis.evalsha(_digest(name), len(keys), *keys, *args)
-        except NoScriptError:
-            # EVAL rather than SCRIPT LOAD, which a full store refuses.
-            return self._redis.eval(source_of(name), len(keys), *keys, *args)
+        return run_script(self._redis, source_of(name), keys, args)

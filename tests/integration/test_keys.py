@@ -4,7 +4,6 @@ import contextlib
 import json
 import os
 import signal
-import subprocess
 import sys
 import tempfile
 import time
@@ -14,8 +13,10 @@ from typing import Any
 
 import httpx
 import pytest
+from click.testing import CliRunner
 
-from tests.support.stack import ROOT, Part, Stack, free_port, running_stack, wait_until
+from api.keys import keys
+from tests.support.stack import Part, Stack, free_port, running_stack, wait_until
 
 pytestmark = pytest.mark.integration
 
@@ -35,10 +36,9 @@ class TwoApis:
 
     def manage(self, *words: str) -> str:
         """The standard output of `kobert keys`."""
-        command = [sys.executable, "-m", "api.keys", *words]
-        environment = {**os.environ, "REDIS_URL": self.stack.redis_url, "API_KEYS": PLAIN}
-        done = subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, text=True, check=False)
-        assert done.returncode == 0, done.stderr
+        environment = {"REDIS_URL": self.stack.redis_url, "API_KEYS": PLAIN}
+        done = CliRunner().invoke(keys, words, env=environment, catch_exceptions=False)
+        assert done.exit_code == 0, done.output
         return done.stdout.strip()
 
     def add(self, name: str, *options: str) -> str:
@@ -65,12 +65,20 @@ class TwoApis:
 
 @pytest.fixture(scope="module")
 def two(echo_bundle: Path) -> Iterator[TwoApis]:
-    settings: dict[str, Any] = {"api_keys": PLAIN, "job_poll_s": 0.5, "max_wrong_keys_per_minute": 6_000}
+    settings: dict[str, Any] = {
+        "api_keys": PLAIN,
+        "job_poll_s": 0.5,
+        "max_wrong_keys_per_minute": 6_000,
+        "max_open_jobs": 8,
+    }
     with (
         tempfile.TemporaryDirectory(prefix="kt-") as folder,
         running_stack(Path(folder), echo_bundle, **settings) as stack,
     ):
         two = TwoApis(stack)
+        # Each change of a key waits for the disk, which the store otherwise writes once a second.
+        with stack.redis() as redis:
+            redis.config_set("appendfsync", "always")
         two.second.start()
         try:
             wait_until(two.both_answer, "the second API's first answer")
@@ -191,3 +199,48 @@ def test_an_event_stream_ends_when_its_key_is_revoked(two: TwoApis) -> None:
         os.kill(worker.pid, signal.SIGCONT)
 
     assert events == ["event: progress"]
+
+
+def test_a_rate_holds_over_all_processes_and_says_when_there_is_room(two: TwoApis) -> None:
+    secret = two.add("rated", "--scope", "predict", "--texts-per-minute", "6")
+    answers = [
+        two.ask("POST", "/predict", secret, api=number % 2, json={"text": f"글 {number}"}) for number in range(8)
+    ]
+
+    assert [answer.status_code for answer in answers] == [200] * 6 + [429] * 2
+    refused = answers[-1]
+    assert (refused.json()["error"]["code"], refused.json()["error"]["type"]) == ("quota_exceeded", "rate_limit_error")
+    assert 5 <= int(refused.headers["retry-after"]) <= 10
+    assert two.ask("POST", "/predict", secret, json={"texts": ["글"] * 7}).status_code == 413
+    assert two.ask("POST", "/predict", PLAIN, json={"text": "글"}).status_code == 200
+
+
+def test_bytes_are_counted_before_a_body_is_read(two: TwoApis) -> None:
+    secret = two.add("counted", "--bytes-per-day", "3000")
+    lines = b"\n".join([b"a line of it"] * 100)
+
+    assert two.ask("POST", "/jobs?format=txt", secret, content=lines).status_code == 202
+    assert two.ask("POST", "/jobs?format=txt", secret, content=lines, api=1).status_code == 202
+    refused = two.ask("POST", "/jobs?format=txt", secret, content=lines)
+    assert (refused.status_code, refused.json()["error"]["code"]) == (429, "quota_exceeded")
+    unsaid = two.ask("POST", "/jobs?format=txt", secret, content=iter([lines]))
+    assert (unsaid.status_code, unsaid.json()["error"]["code"]) == (411, "length_required")
+    assert two.ask("GET", "/jobs", secret).status_code == 200
+
+
+def test_a_key_that_opens_jobs_without_end_leaves_room_to_another(two: TwoApis) -> None:
+    greedy, modest = two.add("greedy"), two.add("modest")
+    limited = two.add("limited", "--open-jobs", "1")
+    worker = two.stack.workers[0]
+    os.kill(worker.pid, signal.SIGSTOP)
+    try:
+        statuses = [two.ask("POST", "/jobs", greedy, api=n % 2, json={"texts": ["글"]}).status_code for n in range(8)]
+        assert statuses[0] == 202
+        assert statuses[-1] == 429
+        assert two.ask("POST", "/jobs", modest, json={"texts": ["글"]}).status_code == 202
+        assert [two.ask("POST", "/jobs", limited, json={"texts": ["글"]}).status_code for _ in range(2)] == [202, 429]
+    finally:
+        os.kill(worker.pid, signal.SIGCONT)
+    jobs = two.ask("GET", "/jobs", greedy).json()["data"]
+    for job in jobs:
+        assert two.ask("GET", f"/jobs/{job['id']}?wait=30", greedy).json()["status"] == "completed"

@@ -127,6 +127,7 @@ class Stack:
         self.store = Part(self._store_command(), dict(os.environ), folder / "store.log")
         self.api = Part([sys.executable, "-m", "api.main"], self.environment, folder / "api.log", checkout)
         self.workers: list[Part] = []
+        self.more_apis: list[Part] = []
 
     def start(self, workers: int = 1, worker_module: str = "tests.support.echo") -> "Stack":
         self.start_store()
@@ -148,6 +149,17 @@ class Stack:
         self.workers.append(worker)
         return worker
 
+    def add_api(self) -> str:
+        """Start one more API on the same store; returns its address."""
+        port = free_port()
+        log = self.folder / f"api-{port}.log"
+        api = Part([sys.executable, "-m", "api.main"], {**self.environment, "PORT": str(port)}, log, self.checkout)
+        api.start()
+        self.more_apis.append(api)
+        url = f"http://127.0.0.1:{port}"
+        wait_until(lambda: _is_ready(url), "the readiness of one more API")
+        return url
+
     def wait_ready(self, workers: int = 1) -> None:
         def ready() -> bool:
             with contextlib.suppress(httpx.TransportError):
@@ -164,7 +176,7 @@ class Stack:
         return httpx.get(f"{self.url}/info").json()
 
     def stop(self) -> None:
-        for part in (self.api, *self.workers, self.store):
+        for part in (self.api, *self.more_apis, *self.workers, self.store):
             part.stop()
 
     def logs(self) -> str:
@@ -201,6 +213,12 @@ def running_stack(folder: Path, model: Path | str, *, workers: int = 1, **settin
     finally:
         stack.stop()
         sys.stdout.write(stack.logs())
+
+
+def _is_ready(url: str) -> bool:
+    with contextlib.suppress(httpx.TransportError):
+        return httpx.get(f"{url}/ready").status_code == 200
+    return False
 
 
 def memory_bytes(pid: int, field: str = "VmRSS") -> int:

@@ -1,7 +1,8 @@
 -- Make an uploaded job real, at once and whole.
 -- KEYS: turns, open jobs, webhooks, turn counter, owner's jobs, idempotency key ('' for none)
--- ARGV: job prefix, job, fields as JSON, most open jobs, seconds that it may live, seconds that an index lives
--- Returns {'ok', job}, {'same', other job}, {'full'} or {'gone'}.
+-- ARGV: job prefix, job, fields as JSON, most open jobs, seconds that it may live, seconds that an index lives,
+--   most open jobs of the owner (0: no limit), 1 if owners share what is left
+-- Returns {'ok', job}, {'same', other job}, {'full'}, {'quota'}, {'share'} or {'gone'}.
 local base = ARGV[1] .. ARGV[2]
 if redis.call('HGET', base, 'status') ~= 'validating' then
   return {'gone'}
@@ -12,8 +13,9 @@ if KEYS[6] ~= '' then
     return {'same', same}
   end
 end
-if redis.call('ZCARD', KEYS[2]) >= tonumber(ARGV[4]) then
-  return {'full'}
+local room = open_job_room(KEYS[2], ARGV[1], redis.call('HGET', base, 'owner'), ARGV[4], ARGV[7], ARGV[8])
+if room ~= 'ok' then
+  return {room}
 end
 local now_s = math.floor(now_ms() / 1000)
 for field, value in pairs(cjson.decode(ARGV[3])) do

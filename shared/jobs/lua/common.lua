@@ -53,3 +53,30 @@ local function finish(keys, base, job, status, ttl_s)
   local counts = redis.call('HMGET', base, 'total', 'completed', 'failed')
   table.insert(ended, {job, status, counts[1] or '0', counts[2] or '0', counts[3] or '0'})
 end
+
+-- Whether an owner may open another job: 'ok', 'full' if all together have `most`, 'quota' if the owner has its `own_most`
+-- (0: no limit), 'share' if owners share (1) and this one would have more than are left to others. That rule (Choudhury
+-- and Hahne, "Dynamic queue length thresholds", 1998) leaves room for a newcomer however many jobs the others send.
+local function open_job_room(open, prefix, owner, most, own_most, is_shared)
+  local jobs = redis.call('ZRANGE', open, 0, -1)
+  local left = tonumber(most) - #jobs
+  if left <= 0 then
+    return 'full'
+  end
+  if own_most == '0' and is_shared == '0' then
+    return 'ok'
+  end
+  local own = 0
+  for _, job in ipairs(jobs) do
+    if redis.call('HGET', prefix .. job, 'owner') == owner then
+      own = own + 1
+    end
+  end
+  if own_most ~= '0' and own >= tonumber(own_most) then
+    return 'quota'
+  end
+  if is_shared == '1' and own >= left then
+    return 'share'
+  end
+  return 'ok'
+end

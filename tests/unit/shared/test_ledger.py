@@ -6,8 +6,10 @@ import msgspec
 import pytest
 from redis import Redis
 
+from api.access.keyring import Keyring
 from api.jobs.capacity import StoreCapacity
 from api.jobs.pacing import recent_speed
+from api.jobs.room import JobRoom
 from shared import keys
 from shared.errors import ConflictError, DiskFullError, NotFoundError, OverloadedError, UnavailableError
 from shared.jobs.ledger import Ledger
@@ -251,7 +253,7 @@ def test_more_jobs_than_may_be_open_are_refused(parts: JobParts) -> None:
     with pytest.raises(OverloadedError, match="MAX_OPEN_JOBS"):
         add_job(parts)
     with pytest.raises(OverloadedError):
-        parts.capacity.require_room()
+        parts.capacity.require_room(OWNER)
 
 
 def test_jobs_are_listed_newest_first_in_pages(redis: Redis) -> None:
@@ -340,7 +342,7 @@ def test_rows_that_are_yet_to_be_answered_count_as_memory_that_is_taken(redis: R
     try:
         parts.capacity.require_memory()
         with pytest.raises(OverloadedError):
-            StoreCapacity(redis, SETTINGS, result_bytes_per_row=used).require_memory()
+            StoreCapacity(redis, SETTINGS, JobRoom(SETTINGS, Keyring()), result_bytes_per_row=used).require_memory()
     finally:
         redis.config_set("maxmemory", "0")
 
@@ -365,7 +367,7 @@ def test_a_store_that_does_not_write_to_its_disk_takes_no_job_and_lets_others_go
     redis.set(keys.STORE_PAUSED, "disk full")
 
     with pytest.raises(DiskFullError, match="DATA_DIR"):
-        parts.capacity.require_room()
+        parts.capacity.require_room(OWNER)
     with pytest.raises(DiskFullError):
         add_job(parts)
     assert hand_in(ledger, take(ledger))

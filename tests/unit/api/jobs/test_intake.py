@@ -7,8 +7,10 @@ import pytest
 from redis import Redis
 from redis.exceptions import ConnectionError as RedisConnectionError
 
+from api.access.keyring import Keyring
 from api.jobs.capacity import StoreCapacity
 from api.jobs.intake import JobIntake
+from api.jobs.room import JobRoom
 from api.jobs.writer import JobWriter
 from api.uploads.opening import UploadRequest
 from shared.errors import MalformedRequestError
@@ -16,6 +18,7 @@ from shared.settings import Settings
 from tests.support.valkey import running_valkey
 
 SETTINGS = Settings(webhook_secret="a secret")
+ROOM = JobRoom(SETTINGS, Keyring())
 PRIVATE_HOOK = "http://127.0.0.1/hook"
 
 
@@ -37,7 +40,10 @@ def intake() -> JobIntake:
     """Over a store that cannot be reached: the first thing stored would raise a connection error."""
     unreachable = Redis(host="127.0.0.1", port=1)
     return JobIntake(
-        SETTINGS, JobWriter(unreachable, SETTINGS), StoreCapacity(unreachable, SETTINGS), lambda _options: None
+        SETTINGS,
+        JobWriter(unreachable, SETTINGS, ROOM),
+        StoreCapacity(unreachable, SETTINGS, ROOM),
+        lambda _options: None,
     )
 
 
@@ -102,7 +108,9 @@ def test_good_options_reach_the_store(intake: JobIntake) -> None:
 @pytest.mark.parametrize(("name", "value"), BAD_OPTIONS[:2] + BAD_OPTIONS[3:])
 def test_a_bad_option_after_the_file_is_refused_too_and_leaves_nothing_in_the_store(name: str, value: str) -> None:
     with running_valkey() as url, Redis.from_url(url) as redis:
-        intake = JobIntake(SETTINGS, JobWriter(redis, SETTINGS), StoreCapacity(redis, SETTINGS), lambda _options: None)
+        intake = JobIntake(
+            SETTINGS, JobWriter(redis, SETTINGS, ROOM), StoreCapacity(redis, SETTINGS, ROOM), lambda _options: None
+        )
         with pytest.raises(MalformedRequestError):
             intake.receive(upload_of(FORM), form(FILE, field(name, value)))
         assert redis.dbsize() == 0

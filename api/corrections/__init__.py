@@ -1,0 +1,1 @@
+"""Corrections as clients see them: checked on their way in, shown, exported."""

@@ -1,0 +1,95 @@
+"""Corrections as the event loop sees them: each method runs blocking work in a thread."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+from redis import Redis
+
+from api.corrections.view import Export
+from shared.corrections.records import Correction, NewCorrection
+from shared.corrections.store import Added, CorrectionStore, Limit
+from shared.errors import KobertError, NotFoundError, TooLargeError
+from shared.settings import Settings
+
+REDIS_TIMEOUT_S = 5
+CONNECT_TIMEOUT_S = 2
+# An id that is none of ours may be of any length.
+_MAX_SHOWN_CHARS = 40
+
+# Runs a function with arguments in a thread, and names what the store raises.
+RunInThread = Callable[..., Awaitable[Any]]
+
+
+class CorrectionService:
+    """One per API process. Every method raises `StoreUnavailableError` when Redis does not answer."""
+
+    def __init__(self, store: CorrectionStore, settings: Settings, run: RunInThread) -> None:
+        self._store = store
+        self._settings = settings
+        self._run = run
+
+    async def add(self, new: Sequence[NewCorrection]) -> list[Added | KobertError]:
+        """Store each, in place of one for the same text and policy; or say why there is no room for it."""
+        limits = (self._settings.max_corrections, self._settings.max_corrections_bytes)
+        outcomes: list[Added | Limit] = await self._run(self._store.add, new, *limits)
+        return [outcome if isinstance(outcome, Added) else self._no_room(outcome) for outcome in outcomes]
+
+    async def get(self, correction_id: str, param: str = "correction_id") -> Correction:
+        """One correction.
+
+        Raises:
+            NotFoundError: there is none with this id.
+        """
+        found: Correction | None = await self._run(self._store.get, correction_id)
+        if found is None:
+            raise NotFoundError(
+                f"there is no correction {correction_id[:_MAX_SHOWN_CHARS]}; it may have been withdrawn", param=param
+            )
+        return found
+
+    async def withdraw(self, correction_id: str) -> None:
+        """From now on its text is answered by the model again.
+
+        Raises:
+            NotFoundError: as `get`.
+        """
+        await self._run(self._store.remove, await self.get(correction_id))
+
+    async def page(self, limit: int, after: str | None) -> tuple[list[Correction], bool]:
+        """Up to `limit`, the last changed first, starting after the one with the id `after`; and whether more follow.
+
+        Raises:
+            NotFoundError: there is none with the id `after`.
+        """
+        before = None if after is None else await self.get(after, "after")
+        found: list[Correction] = await self._run(self._store.page, limit + 1, before)
+        return found[:limit], len(found) > limit
+
+    async def export(self, export: Export) -> AsyncIterator[bytes]:
+        """All of them as a file, one page in memory at a time."""
+        yield export.head()
+        pages = self._store.all()
+        while (page := await self._run(next, pages, None)) is not None:
+            yield await self._run(export.lines, page)
+
+    def _no_room(self, limit: Limit) -> TooLargeError:
+        if limit == "count":
+            return TooLargeError(
+                f"there are {self._settings.max_corrections:,} corrections (MAX_CORRECTIONS); withdraw some, "
+                "or raise it"
+            )
+        return TooLargeError(
+            f"corrections may have {self._settings.max_corrections_bytes:,} bytes together (MAX_CORRECTIONS_BYTES); "
+            "withdraw some, or raise it"
+        )
+
+
+@asynccontextmanager
+async def running_corrections(settings: Settings, redis_url: str, run: RunInThread) -> AsyncIterator[CorrectionService]:
+    """The service, with a connection of its own."""
+    redis: Redis = Redis.from_url(redis_url, socket_timeout=REDIS_TIMEOUT_S, socket_connect_timeout=CONNECT_TIMEOUT_S)
+    try:
+        yield CorrectionService(CorrectionStore(redis), settings, run)
+    finally:
+        redis.close()

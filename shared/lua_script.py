@@ -1,0 +1,23 @@
+"""Runs a Lua script in Redis, which executes it as one atomic step."""
+
+import hashlib
+from functools import cache
+from typing import Any
+
+from redis import Redis
+from redis.exceptions import NoScriptError
+
+
+def run_script(redis: Redis, source: str, keys: list[str], args: list[Any]) -> Any:  # noqa: ANN401  each script has its own reply
+    """The reply of the script whose text is `source`; it is sent only where the server does not know it."""
+    try:
+        return redis.evalsha(_digest(source), len(keys), *keys, *args)
+    except NoScriptError:
+        # EVAL rather than SCRIPT LOAD, which a full store refuses.
+        return redis.eval(source, len(keys), *keys, *args)
+
+
+@cache
+def _digest(source: str) -> str:
+    # Redis names scripts by their SHA-1; it is not for security.
+    return hashlib.sha1(source.encode(), usedforsecurity=False).hexdigest()

@@ -1,0 +1,36 @@
+"""The verdict that a correction makes: what a person said, with a score of 1, and nothing of the model's."""
+
+from collections.abc import Sequence
+
+from bundles.format import BundleConfig
+from shared.verdict import Verdict
+
+
+class CorrectedVerdicts:
+    """Makes them for one bundle.
+
+    A person's word is no probability: the score of the label that it names is 1, that of every other label 0, so that
+    a caller who reads the scores acts as one who reads the classification. A kind of a label counts with its label.
+    """
+
+    def __init__(self, config: BundleConfig) -> None:
+        clean = config.clean_label
+        self._names = [*config.labels, *([] if clean is None or clean in config.labels else [clean])]
+        self._parents = {name: parent for parent, names in config.sub_labels.items() for name in names}
+        self._made: dict[str, Verdict] = {}
+
+    def verdict(self, said: str) -> Verdict:
+        """The verdict on a text that is `said`."""
+        if said not in self._made:
+            self._made[said] = self._make(said)
+        return self._made[said]
+
+    def _make(self, said: str) -> Verdict:
+        top = self._parents.get(said, said)
+        counted = [top] if said == top else [top, said]
+        scores = {name: 1.0 if name in counted else 0.0 for name in [*counted, *_without(self._names, counted)]}
+        return Verdict(top, 1.0, scores, counted, corrected=True)
+
+
+def _without(names: Sequence[str], some: Sequence[str]) -> list[str]:
+    return [name for name in names if name not in some]
