@@ -211,7 +211,9 @@ def test_every_make_target_that_a_document_names_exists(document: Path) -> None:
 @pytest.mark.parametrize("document", documents(), ids=lambda path: str(path.relative_to(ROOT)))
 def test_commands_are_spelled_so_that_they_work_from_a_clone(document: Path) -> None:
     if document.name != "CHANGELOG.md":
-        assert not re.findall(r"(?<![\w./-])kobert (?:run|jobs|model|predict|keys|corrections)\b.*", document.read_text())
+        assert not re.findall(
+            r"(?<![\w./-])kobert (?:run|jobs|model|predict|keys|corrections)\b.*", document.read_text()
+        )
 
 
 @pytest.mark.parametrize("document", documents(), ids=lambda path: str(path.relative_to(ROOT)))

@@ -14,13 +14,8 @@ from starlette.background import BackgroundTask
 
 from api.jobs.file_writer import DISK_FULL, FileHead
 from api.jobs.names import prefix_for, unique
-<<<<<<< HEAD
-from api.jobs.rendering import Numbered, Table
-from api.jobs.results import CLEAN, ResultStream, Selection
-=======
 from api.jobs.rendering import Numbered, Table, optional_cells, optional_columns
-from api.jobs.results import ResultStream, Selection
->>>>>>> main
+from api.jobs.results import CLEAN, ResultStream, Selection
 from api.jobs.service import JobService
 from api.uploads import confined
 from api.uploads.extracted import require_library

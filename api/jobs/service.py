@@ -12,13 +12,9 @@ from api.jobs.capacity import StoreCapacity
 from api.jobs.intake import JobIntake
 from api.jobs.job_store import JobStore
 from api.jobs.options import VerdictOptionsCheck
-<<<<<<< HEAD
-from api.jobs.places import Places
-from api.jobs.preview import JobPreview
-=======
 from api.jobs.places import PlaceKind, Places
+from api.jobs.preview import JobPreview
 from api.jobs.room import JobRoom
->>>>>>> main
 from api.jobs.threads import JobThreads
 from api.jobs.upload_slots import UploadSlots
 from api.jobs.webhook_queue import WebhookQueue

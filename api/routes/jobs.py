@@ -224,13 +224,8 @@ async def _results(job: Job, query: ResultsQuery, context: Context) -> Response:
     if file_format in MEDIA_TYPES:
         with context.jobs.downloads.held(job.owner):
             return await file_response(context.jobs, job, file_format, selection, headers)
-<<<<<<< HEAD
-    context.jobs.downloads.require_room()
-    renderer = VerdictLines() if not query.own_columns else _renderer(job, file_format, is_safe=query.safe)
-=======
     context.jobs.downloads.require_room(job.owner)
-    renderer = _renderer(job, file_format, is_safe=query.safe)
->>>>>>> main
+    renderer = VerdictLines() if not query.own_columns else _renderer(job, file_format, is_safe=query.safe)
     stream = ResultStream(context.jobs, job, renderer, selection)
     return StreamingResponse(
         context.jobs.downloads.held_by(job.owner, stream.pieces()), media_type=renderer.media_type, headers=headers
