@@ -18,9 +18,11 @@ GREETING = "Text Classification API (KoBERT)"
 
 @router.head("/", include_in_schema=False)
 @router.get("/", summary="Greeting", response_model=schemas.Greeting, responses=schemas.error_replies(403))
-async def root(request: Request) -> schemas.Greeting | Response:
+async def root(request: Request) -> Response:
     """The same words as the service that this one replaces; a browser gets the console."""
-    return console_page(request) if wants_page(request) else schemas.Greeting(message=GREETING)
+    if wants_page(request):
+        return console_page(request)
+    return Response(msgspec.json.encode({"message": GREETING}), media_type="application/json")
 
 
 @router.head("/health", include_in_schema=False)

@@ -137,7 +137,7 @@ function History() {
       <thead><tr><th scope="col">${t("files.name")}</th><th scope="col">${t("files.rows")}</th><th scope="col">${t("files.state")}</th><th scope="col">${t("files.when")}</th></tr></thead>
       <tbody>${jobs.map((job) => html`<tr>
         <td><a href=${`#job/${job.id}`}>${job.file_name ?? t("files.unnamed")}</a></td>
-        <td>${number(job.request_counts.total)}</td><td>${t(`job.${job.status}`)}</td><td>${time(job.created_at)}</td>
+        <td class="tight">${number(job.request_counts.total)}</td><td class="tight">${t(`job.${job.status}`)}</td><td class="tight">${time(job.created_at)}</td>
       </tr>`)}</tbody>
     </table></div>`}
     ${hasMore && html`<button type="button" class="secondary" onClick=${showMore}>${t("more")}</button>`}

@@ -101,7 +101,7 @@ function Results({ job }) {
   return html`<section>
     <h2 id="results">${t("job.results")}</h2>
     <${Downloads} job=${job} />
-    <div class="row" role="search">
+    <div class="row">
       <label>${t("job.show")}<select value=${filter.only} onChange=${change("only")}>
         <option value="">${t("job.all")}</option><option value="flagged">${t("job.flagged")}</option><option value="errors">${t("job.errors")}</option></select></label>
       <label>${t("try.verdict")}<select value=${filter.label} onChange=${change("label")}>
@@ -117,7 +117,7 @@ function Results({ job }) {
         <td>${number(row.row)}</td>
         ${row.error
           ? html`<td colspan="2"><em>${row.error.message}</em></td>`
-          : html`<td><${Word} label=${row.classification} /></td><td>${percent(row.confidence)}</td>`}
+          : html`<td><${Word} label=${row.classification} /></td><td class="tight">${percent(row.confidence)}</td>`}
         <td lang="ko"><${Marked} text=${row.text ?? ""} spans=${row.spans} /></td>
       </tr>`)}</tbody>
     </table></div>
@@ -143,7 +143,7 @@ function Downloads({ job }) {
       setError(failure);
     }
   };
-  return html`<div class="actions" role="group" aria-label=${t("job.downloads")}>
+  return html`<div class="actions" role="toolbar" aria-label=${t("job.downloads")}>
     <span>${t("job.downloads")}</span>
     ${kinds.map((format) => html`<button type="button" class="secondary" onClick=${fetchFile(format, "")}>${t("job.download.all")} (${format})</button>`)}
     <button type="button" class="secondary" onClick=${fetchFile(kinds[0], "flagged")}>${t("job.download.flagged")} (${kinds[0]})</button>

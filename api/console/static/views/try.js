@@ -34,7 +34,7 @@ export function Try({ info, infoError }) {
       <div>
         <label for="text">${t("try.text")}</label>
         <textarea id="text" rows="6" lang="ko" placeholder=${t("try.placeholder")} value=${text} onInput=${(event) => setText(event.target.value)}></textarea>
-        <div class="chips" role="group" aria-label=${t("try.examples")}>
+        <div class="chips" role="toolbar" aria-label=${t("try.examples")}>
           <small>${t("try.examples")}</small>
           ${Object.values(EXAMPLES).map((example) => html`<button type="button" class="chip" lang="ko" onClick=${() => setText(example)}>${example.split("\n")[0]}${example.includes("\n") ? " …" : ""}</button>`)}
         </div>
@@ -74,8 +74,6 @@ function useVerdicts(asked, round) {
       ...(strictness && { strictness }),
       ...(policy && { policy }),
       ...(Object.keys(cuts).length > 0 && { thresholds: cuts }),
-      explain: true,
-      mask: true,
     };
     setState(([old]) => [old, null, true]);
     call("POST", "predict", { json: body, signal: aborter.signal }).then(
@@ -118,7 +116,7 @@ function Answer({ answer, ...rest }) {
         <td>${at + 1}</td>
         ${result.error
           ? html`<td colspan="2">${result.error.message}</td>`
-          : html`<td><${Word} label=${result.classification} /></td><td>${percent(result.confidence)}</td>`}
+          : html`<td><${Word} label=${result.classification} /></td><td class="tight">${percent(result.confidence)}</td>`}
         <td lang="ko"><${Marked} text=${result.text} spans=${result.spans} /></td>
       </tr>`)}</tbody>
     </table></div>`;
@@ -191,7 +189,7 @@ function Correction({ result, labels, policy, again }) {
     ${made
       ? html`<button type="button" class="secondary" onClick=${undo}>${t("try.undo")}</button>`
       : html`<button type="button" class="secondary" aria-expanded=${isOpen} onClick=${() => setOpen(!isOpen)}>${t("try.wrong")}</button>`}
-    ${isOpen && html`<div class="chips" role="group" aria-label=${t("try.should")}><small>${t("try.should")}</small>
+    ${isOpen && html`<div class="chips" role="toolbar" aria-label=${t("try.should")}><small>${t("try.should")}</small>
       ${choices.map((label) => html`<button type="button" class="chip" onClick=${() => correct(label)}>${labelWord(label)}</button>`)}</div>`}
     <${Problem} error=${error} />
   </div>`;
