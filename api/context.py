@@ -8,6 +8,7 @@ from fastapi import Depends, Request
 from api.access.audit_log import AuditLog
 from api.corrections.service import CorrectionService
 from api.jobs.service import JobService
+from api.policies.service import PolicyService
 from api.queue.dispatcher import Dispatcher
 from api.queue.fleet import Fleet
 from api.queue.judging import Judging
@@ -24,6 +25,7 @@ class Context:
     dispatcher: Dispatcher
     fleet: Fleet
     judging: Judging
+    policies: PolicyService
     publisher: Publisher
     jobs: JobService
     corrections: CorrectionService

@@ -21,6 +21,7 @@ from api.access.running import refreshed_keyring
 from api.console import routes as console
 from api.context import Context
 from api.corrections.service import running_corrections
+from api.doors import every_door
 from api.http import cross_origin, errors
 from api.http.auth import require_scope
 from api.http.bodies import BodyFaultsMiddleware
@@ -34,9 +35,11 @@ from api.jobs.running import running_jobs
 from api.metrics.counters import ApiMetrics
 from api.metrics.gauges import LiveGauges
 from api.metrics.observation import ObservationMiddleware
+from api.policies.service import running_policies
 from api.queue.judging import Judging
 from api.queue.running import running_path
 from api.routes import corrections, docs, jobs, metrics, predict, status
+from api.routes import policies as policies_routes
 from api.store_watch import running_store_watch
 from shared.commands import kobert_command
 from shared.errors import EXIT_CONFIG, KobertError, PortInUseError, SettingsError
@@ -90,7 +93,9 @@ def create_app(settings: Settings) -> FastAPI:
     app.include_router(console.router)
     app.include_router(predict.router, dependencies=[Depends(require_scope("predict"))])
     app.include_router(jobs.router)
+    app.include_router(policies_routes.router)
     app.include_router(corrections.router)
+    every_door.include(app)
     return app
 
 
@@ -114,6 +119,7 @@ def _lifespan(settings: Settings, redis_url: str) -> Callable[[FastAPI], Abstrac
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with (
             running_path(settings, redis_url) as path,
+            running_policies(settings, path.redis, path.fleet.check_options) as policies,
             refreshed_keyring(app.state.keyring, path.redis),
             running_jobs(settings, redis_url, path.publisher, path.fleet, app.state.keyring) as jobs_service,
             running_corrections(settings, redis_url, jobs_service.run) as corrections_service,
@@ -124,7 +130,8 @@ def _lifespan(settings: Settings, redis_url: str) -> Callable[[FastAPI], Abstrac
                 settings,
                 path.dispatcher,
                 path.fleet,
-                Judging(settings, path.dispatcher, path.fleet, quotas),
+                Judging(settings, path.dispatcher, path.fleet, quotas, policies.book),
+                policies,
                 path.publisher,
                 jobs_service,
                 corrections_service,

@@ -19,6 +19,7 @@ KobertError                     the base; has a machine-readable `code`
 │   ├── ForbiddenError          from a web page, under a host name or with a key that may not do this
 │   ├── NotFoundError           it does not exist, or belongs to another owner
 │   ├── ConflictError           not in the state that the request needs
+│   │   └── PreconditionFailedError  not the version that the request names
 │   ├── TooSlowError            the request did not come in time
 │   ├── TooLargeError           more bytes, texts or rows than a limit allows
 │   ├── LengthRequiredError     a key with a quota of bytes sends a body without its length
@@ -171,6 +172,13 @@ class ConflictError(RequestError):
     def __init__(self, message: str, *, code: str, param: str | None = None) -> None:
         super().__init__(message, param=param)
         self.code = code
+
+
+class PreconditionFailedError(ConflictError):
+    """Raised when a resource has another version than If-Match or If-None-Match asks for."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, code="precondition_failed")
 
 
 class TooLargeError(RequestError):

@@ -1,4 +1,4 @@
-"""Every Redis key and queue name. All keys expire, except the queues, the API keys and corrections."""
+"""Every Redis key and queue name. All expire, except the queues and what people keep: keys, policies, corrections."""
 
 PREFIX = "kobert:"
 
@@ -19,6 +19,10 @@ JOB_TURNS = PREFIX + "jobs:turns"
 JOB_TURN_COUNTER = PREFIX + "jobs:turn-counter"
 JOBS_OPEN = PREFIX + "jobs:open"
 JOB_WEBHOOKS = PREFIX + "jobs:webhooks"
+
+# Policies, which do not expire: a hash of their heads by name, and a counter that is the version of the last change.
+POLICIES = PREFIX + "policies"
+POLICIES_VERSION = PREFIX + "policies:version"
 
 # Corrections, which do not expire: hashes of records by id and of ids by text, a sorted set of ids by the version of
 # their last change, a hash with that version, and a sorted set of withdrawn ids (`shared/corrections`).
@@ -70,3 +74,8 @@ def quota(key_id: str, rate: str) -> str:
 def idempotency(owner: str, digest: str) -> str:
     """The id of the job made with one Idempotency-Key, whose sha256 is `digest`."""
     return f"{PREFIX}jobs:idempotency:{owner}:{digest}"
+
+
+def policy_rules(name: str, digest: str = "") -> str:
+    """The rules of one version of a policy; the prefix of all its versions where no digest is given."""
+    return f"{PREFIX}policy:{name}:{digest}"

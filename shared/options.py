@@ -47,13 +47,16 @@ class VerdictOptions(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unk
 NO_OPTIONS = VerdictOptions()
 
 
-def parse_verdict_options(strictness: object, thresholds: object) -> VerdictOptions | None:
-    """The options from the JSON values that a client sent, each None where it sent none; None when it set neither.
+def parse_verdict_options(strictness: object, thresholds: object, details: object = None) -> VerdictOptions | None:
+    """The options from the JSON values that a client sent, each None where it sent none; None when it set none.
 
     Raises:
-        MalformedRequestError: an unknown level, or a threshold that is no number from 0 to 1; names the field.
+        MalformedRequestError: an unknown level, a threshold that is no number from 0 to 1, or `details` that is neither
+            true nor false; names the field.
     """
-    options = VerdictOptions(_parse_level(strictness), _parse_thresholds(thresholds))
+    if details is not None and not isinstance(details, bool):
+        raise MalformedRequestError(f"details must be true or false, not {_shown(details)}", param="details")
+    options = VerdictOptions(_parse_level(strictness), _parse_thresholds(thresholds), details=bool(details))
     return None if options == NO_OPTIONS else options
 
 

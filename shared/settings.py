@@ -94,6 +94,12 @@ class Settings(BaseSettings):
     max_inflight_texts: Annotated[int, Field(ge=1)] = 2_000
     predict_timeout_s: Annotated[float, Field(gt=0, le=600)] = 30.0
 
+    # Policies: the rules of boards
+    policies_file: Path | None = None
+    max_policies: Annotated[int, Field(ge=1, le=10_000)] = 100
+    max_policy_entries: Annotated[int, Field(ge=1, le=100_000)] = 20_000
+    max_policy_bytes: Annotated[int, Field(ge=KIB)] = 2 * KIB * KIB
+
     # The queue and the worker
     worker_takes: Literal["all", "predict", "jobs"] = "all"
     max_message_texts: Annotated[int, Field(ge=1)] = 32

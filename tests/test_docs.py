@@ -115,7 +115,7 @@ def test_every_variable_that_a_readme_names_is_a_setting(readme: str) -> None:
 @pytest.mark.parametrize("readme", READMES)
 def test_every_route_is_in_the_readme_and_every_one_there_exists(readme: str) -> None:
     routes = set(create_app(Settings(redis_url="redis://localhost")).openapi()["paths"])
-    named = set(re.findall(r"`(?:GET|POST|DELETE) (/[^` ]*)`", read(readme)))
+    named = set(re.findall(r"`(?:GET|POST|PUT|DELETE) (/[^` ]*)`", read(readme)))
 
     assert named - FRAMEWORK_ROUTES == routes
 

@@ -23,6 +23,7 @@ from shared.interpreter import freeze_startup_objects, shorten_switch_interval
 from shared.jobs.ledger import Ledger
 from shared.log import configure_logging, get_logger
 from shared.messages import TextItem
+from shared.policies.rules_store import RulesStore
 from shared.settings import Settings, load_settings
 from shared.store_check import require_fit_store
 from worker.bulk.runner import BulkRunner
@@ -41,6 +42,8 @@ from worker.inference.tokenizer import BundleTokenizer
 from worker.inference.verdict import Judge
 from worker.metrics_server import MetricsServer
 from worker.replies import ReplyWriter
+from worker.rules.policies import PolicyRules
+from worker.rules.stage import PolicyStage
 from worker.tasks import register_jobs, register_predict
 from worker.watchdog import Watchdog
 
@@ -69,9 +72,14 @@ class Worker:
 
 
 def build_classifier(
-    settings: Settings, engine_factory: EngineFactory = OnnxEngine, book: CorrectionBook | None = None
+    settings: Settings,
+    engine_factory: EngineFactory = OnnxEngine,
+    book: CorrectionBook | None = None,
+    rules: PolicyRules | None = None,
 ) -> Classifier:
     """Load the model that `settings` names and start its model thread. Texts in `book` are answered without it.
+
+    `rules` are those of boards.
 
     Raises:
         ModelError: the model cannot be served.
@@ -87,7 +95,8 @@ def build_classifier(
         max_bulk_batch_tokens=min(settings.max_batch_tokens, settings.max_bulk_batch_tokens),
     )
     batcher.start()
-    stage = CorrectionStage(CorrectionBook() if book is None else book, CorrectedVerdicts(bundle.config), NoStage())
+    policies = NoStage() if rules is None else PolicyStage(rules, bundle.config)
+    stage = CorrectionStage(CorrectionBook() if book is None else book, CorrectedVerdicts(bundle.config), policies)
     return Classifier(bundle, tokenizer, batcher, judge, stage)
 
 
@@ -101,11 +110,11 @@ def build_worker(settings: Settings, engine_factory: EngineFactory = OnnxEngine)
         raise SettingsError(
             f"REDIS_URL is not set; a worker needs the Redis that its api uses. {kobert_command('run')} starts both"
         )
-    book = CorrectionBook()
-    classifier = build_classifier(settings, engine_factory, book)
     redis: Redis = Redis.from_url(
         settings.redis_url, socket_timeout=REDIS_TIMEOUT_S, socket_connect_timeout=REDIS_TIMEOUT_S
     )
+    book = CorrectionBook()
+    classifier = build_classifier(settings, engine_factory, book, PolicyRules(RulesStore(redis)))
     worker_id = f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:6]}"
     heartbeat = HeartbeatWriter(redis, worker_id, classifier, settings)
     watchdog = Watchdog(classifier.batcher, heartbeat, redis, settings)

@@ -27,6 +27,7 @@ STATUS: Mapping[type[errors.KobertError], int] = {
     errors.ForbiddenError: 403,
     errors.NotFoundError: 404,
     errors.ConflictError: 409,
+    errors.PreconditionFailedError: 412,
     errors.UnsupportedMediaError: 415,
     errors.TooSlowError: 408,
     errors.TooLargeError: 413,
@@ -107,14 +108,19 @@ def respond(body: ErrorBody, status: int, headers: Mapping[str, str] | None = No
     return Response(msgspec.json.encode({"error": named}), status, dict(headers or {}), "application/json")
 
 
-def respond_to(error: errors.KobertError) -> Response:
-    """The answer to an error of ours, with the headers that go with its kind."""
+def headers_of(error: errors.KobertError) -> dict[str, str]:
+    """The headers that go with an error's kind."""
     headers: dict[str, str] = {}
     if (retry_after_s := getattr(error, "retry_after_s", None)) is not None:
         headers["Retry-After"] = str(retry_after_s)
     if isinstance(error, errors.UnauthorisedError):
         headers["WWW-Authenticate"] = CHALLENGE
-    return respond(body_of(error), status_of(error), headers)
+    return headers
+
+
+def respond_to(error: errors.KobertError) -> Response:
+    """The answer to an error of ours."""
+    return respond(body_of(error), status_of(error), headers_of(error))
 
 
 async def _answer_known(_: Request, error: Exception) -> Response:

@@ -11,8 +11,12 @@ _current: ContextVar["RequestRecord | None"] = ContextVar("request_record", defa
 
 @dataclass
 class RequestRecord:
-    """Filled in by the routes and the error handlers while the request is served."""
+    """Filled in by the routes and the error handlers while the request is served.
 
+    `door` is whose API the request speaks: `kobert` for our own, else the name of a door.
+    """
+
+    door: str = "kobert"
     principal: Principal | None = None
     error_code: str | None = None
     classifications: list[str] = field(default_factory=list)

@@ -3,7 +3,7 @@
 Nothing is read or written with these classes; tests hold them to what is (`shared.verdict`, `api.http.errors`).
 """
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
@@ -33,6 +33,8 @@ Thresholds = Annotated[
     dict[str, Annotated[float, Field(ge=0, le=1)]] | None,
     Field(description="scores from which single labels count, over those of the level"),
 ]
+PolicyName = Annotated[str | None, Field(description="the rules of a board, by name: `/policies`")]
+WithDetails = Annotated[bool | None, Field(description="answer with `details`: what the verdict rests on")]
 
 
 class OneText(BaseModel):
@@ -43,6 +45,8 @@ class OneText(BaseModel):
     text: str
     strictness: Strictness = None
     thresholds: Thresholds = None
+    policy: PolicyName = None
+    details: WithDetails = None
 
 
 class ManyTexts(BaseModel):
@@ -55,6 +59,8 @@ class ManyTexts(BaseModel):
     texts: Annotated[list[str], Field(min_length=1)]
     strictness: Strictness = None
     thresholds: Thresholds = None
+    policy: PolicyName = None
+    details: WithDetails = None
 
 
 class SpanOut(BaseModel):
@@ -65,6 +71,33 @@ class SpanOut(BaseModel):
     end: Annotated[int, Field(description="offset after its last character")]
     text: Annotated[str, Field(description="the slice of the text as sent")]
     share: Annotated[float, Field(description="how much of the label's score comes from it, 0 to 1")]
+
+
+class MatchOut(BaseModel):
+    """An entry of the policy that fired."""
+
+    list: Literal["deny", "allow"]
+    term: Annotated[str, Field(description="as it stands in the policy")]
+    label: Annotated[str | None, Field(description="what it made count; null: it is allowed")]
+    start: int
+    end: int
+    text: Annotated[str, Field(description="the slice of the text as sent")]
+
+
+class PolicyVersionOut(BaseModel):
+    """The policy that judged."""
+
+    name: str
+    version: int
+
+
+class DetailsOut(BaseModel):
+    """What a verdict rests on."""
+
+    model: str
+    revision: str
+    strictness: Level
+    thresholds: Annotated[dict[str, float], Field(description="the scores from which each label counted")]
 
 
 class PredictionOut(BaseModel):
@@ -80,6 +113,9 @@ class PredictionOut(BaseModel):
     windows: Annotated[int, Field(description="pieces that the text was read in; above 1 for a long text")]
     spans: Annotated[list[SpanOut] | None, Field(description="with `explain`: what made the labels count")] = None
     masked: Annotated[str | None, Field(description="with `mask`: the text with its spans hidden")] = None
+    matches: Annotated[list[MatchOut] | None, Field(description="with `policy`: its entries that fired")] = None
+    policy: Annotated[PolicyVersionOut | None, Field(description="with `policy`: the version that judged")] = None
+    details: Annotated[DetailsOut | None, Field(description="with `details`: what the verdict rests on")] = None
     corrected: Annotated[bool | None, Field(description="there, and true, where a correction is the answer")] = None
 
 

@@ -34,7 +34,10 @@ class ApiMetrics:
             registry=self.registry,
         )
         self._predictions = Counter(
-            "kobert_predictions", "Texts answered with a prediction, by its class", ("class",), registry=self.registry
+            "kobert_predictions",
+            "Texts answered with a prediction, by its class and the API that was asked",
+            ("class", "door"),
+            registry=self.registry,
         )
         self._refused = Counter(
             "kobert_refused",
@@ -65,7 +68,7 @@ class ApiMetrics:
             self._stage_seconds.labels("tokenization").observe(record.timing.tokenization_s)
             self._stage_seconds.labels("inference").observe(record.timing.inference_s)
         for classification in record.classifications:
-            self._predictions.labels(classification).inc()
+            self._predictions.labels(classification, record.door).inc()
         if record.error_code is not None:
             self._refused.labels("request", record.error_code).inc()
         for reason in record.text_errors:

@@ -30,6 +30,7 @@ class Fleet:
         self._interval_s = interval_s
         self._workers: dict[str, Heartbeat] = {}
         self._interactive_count = 0
+        self._revisions = ""
         self._store_answers = False
         self._store_fault: UnavailableError | None = None
         self._task: asyncio.Task[None] | None = None
@@ -60,6 +61,11 @@ class Fleet:
     def texts_per_s(self) -> float:
         """How fast the live workers that take interactive texts are together, while they compute."""
         return sum(worker.throughput.texts_per_s for worker in self._interactive_workers())
+
+    @property
+    def revisions(self) -> str:
+        """Revisions of the models that interactive texts are read by, usually one; empty while there is none."""
+        return self._revisions
 
     @property
     def interactive_count(self) -> int:
@@ -128,6 +134,7 @@ class Fleet:
         was_away, self._store_answers = not self._store_answers, True
         self._workers = heartbeats
         self._interactive_count = len(self._interactive_workers())
+        self._revisions = ",".join(sorted({worker.model.revision for worker in self._interactive_workers()}))
         # While the store takes nothing, heartbeats run out though their workers live.
         if lost and fault is None:
             log.warning("worker_lost", worker_ids=lost)

@@ -5,19 +5,23 @@ Every route that answers at once uses it.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from urllib.parse import quote
+
+import msgspec
 
 from api.access.quotas import Quotas
 from api.http import errors
 from api.http.request_record import current_record
 from api.http.texts import check_text
 from api.http.timing import Stopwatch, Timing
+from api.policies.book import PolicyBook
 from api.queue.dispatcher import Dispatcher
 from api.queue.fleet import Fleet
 from shared.errors import KobertError, TextRejectedError
-from shared.messages import Answer
-from shared.options import VerdictOptions
+from shared.messages import Answer, ModelInfo
+from shared.options import PolicyRef, VerdictOptions
 from shared.settings import Settings
-from shared.verdict import Failure, Verdict
+from shared.verdict import Failure, PolicyVersion, Verdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,27 +34,53 @@ class Item:
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """A verdict or an error for each item, in their order, and the time that it took."""
+    """A verdict or an error for each item, in their order, the time that it took, and by what they were judged.
+
+    `revisions` are those of the models that are served: one, or two while they change.
+    """
 
     outcomes: list[Verdict | KobertError]
     timing: Timing
+    revisions: str
+    policy: PolicyRef | None
+
+    def headers(self) -> dict[str, str]:
+        """What every answer says of itself: the stages in milliseconds, the model's revision and the policy."""
+        policy = "none" if self.policy is None else f"{quote(self.policy.name)}@{self.policy.version}"
+        return {**self.timing.headers(), "x-model-revision": self.revisions, "x-policy": policy}
 
 
 class Judging:
     """One per API process. The same text with the same options gets the same verdict, whichever route it came by."""
 
-    def __init__(self, settings: Settings, dispatcher: Dispatcher, fleet: Fleet, quotas: Quotas) -> None:
+    def __init__(
+        self, settings: Settings, dispatcher: Dispatcher, fleet: Fleet, quotas: Quotas, policies: PolicyBook
+    ) -> None:
         self._quotas = quotas
         self._settings = settings
         self._dispatcher = dispatcher
         self._fleet = fleet
+        self._policies = policies
 
-    def check_options(self, options: VerdictOptions | None) -> VerdictOptions | None:
-        """The options, if every served model can follow them.
+    @property
+    def model(self) -> ModelInfo:
+        """What the newest worker serves.
 
         Raises:
+            UnavailableError: no worker is known.
+        """
+        self._fleet.require_live_worker()
+        return max(self._fleet.workers, key=lambda worker: worker.started_at).model
+
+    def check_options(self, options: VerdictOptions | None, policy: object = None) -> VerdictOptions | None:
+        """The options with what `policy`, a name, says beside them, if every served model can follow them.
+
+        Raises:
+            MalformedRequestError: there is no such policy.
             UnsupportedOptionError: a model lacks a level or a label that they name.
         """
+        if policy is not None:
+            options = self._policies.apply(policy, options)
         if options is not None:
             self._fleet.check_options(options)
         return options
@@ -68,7 +98,8 @@ class Judging:
         outcomes, answers = await self._outcomes(items, options)
         if all(isinstance(outcome, KobertError) for outcome in outcomes):
             raise outcomes[0]  # type: ignore[misc]  # the line above says that it is an error
-        judged = Judged(outcomes, stopwatch.read(answers))
+        policy = None if options is None else options.policy
+        judged = Judged(outcomes, stopwatch.read(answers), self._fleet.revisions, policy)
         _note(judged)
         return judged
 
@@ -83,10 +114,11 @@ class Judging:
                 texts[index] = check_text(item.value, item.name, self._settings.max_text_chars)
             except TextRejectedError as error:
                 outcomes[index] = error
+        policy = None if options is None else options.policy
         await self._charge(len(texts))
         replies = await self._dispatcher.ask_workers(list(texts.values()), options) if texts else []
         for index, reply in zip(texts, replies, strict=True):
-            outcomes[index] = _outcome(reply, items[index].name)
+            outcomes[index] = _outcome(reply, items[index].name, policy)
         answers = [reply for reply in replies if isinstance(reply, Answer)]
         return [outcomes[index] for index in range(len(items))], answers
 
@@ -96,11 +128,15 @@ class Judging:
             await self._quotas.charge(principal, {"texts_per_minute": count})
 
 
-def _outcome(reply: Answer | KobertError, name: str) -> Verdict | KobertError:
+def _outcome(reply: Answer | KobertError, name: str, policy: PolicyRef | None) -> Verdict | KobertError:
     if isinstance(reply, KobertError):
         return reply
     outcome = reply.outcome
-    return errors.from_worker(outcome, name) if isinstance(outcome, Failure) else outcome
+    if isinstance(outcome, Failure):
+        return errors.from_worker(outcome, name)
+    if policy is None:
+        return outcome
+    return msgspec.structs.replace(outcome, policy=PolicyVersion(policy.name, policy.version))
 
 
 def _note(judged: Judged) -> None:

@@ -5,6 +5,7 @@ from fastapi import APIRouter, Request, Response
 from starlette.routing import Route
 
 from api.context import context_of
+from api.doors.huggingface import routes as huggingface
 from api.http import errors, schemas
 from api.http.auth import admit
 from api.http.body import read_json_object, refuse_unknown_fields
@@ -16,7 +17,7 @@ from shared.verdict import Verdict
 
 router = APIRouter(tags=["predict"])
 
-FIELDS = ("text", "texts", "strictness", "thresholds")
+FIELDS = ("text", "texts", "strictness", "thresholds", "policy", "details")
 
 _REQUEST_BODY = {
     "required": True,
@@ -50,18 +51,22 @@ async def predict(request: Request) -> Response:
     request refused.
 
     `strictness` (`lenient`, `standard`, `strict`) and `thresholds` (`{"curse": 0.4}`) say for this request which scores
-    count. `GET /info` has the levels and labels that the model knows.
+    count. `GET /info` has the levels and labels that the model knows. `policy` names the rules of a board
+    (`/policies`), and `details` asks what the verdict rests on.
     """
     await admit(request, "predict")
     context = context_of(request)
     body = await read_json_object(request, context.settings.max_body_bytes)
+    if "inputs" in body:
+        return await huggingface.answer_predict(body, context)
     refuse_unknown_fields(body, FIELDS)
     items = _items(body, context.settings.max_texts_per_request)
-    options = context.judging.check_options(parse_verdict_options(body.get("strictness"), body.get("thresholds")))
+    options = parse_verdict_options(body.get("strictness"), body.get("thresholds"), body.get("details"))
+    options = context.judging.check_options(options, body.get("policy"))
     judged = await context.judging.judge(items, options)
     shown = [_encode_result(item, outcome) for item, outcome in zip(items, judged.outcomes, strict=True)]
     content = b'{"results":[' + b",".join(shown) + b"]}" if "texts" in body else shown[0]
-    return Response(content, media_type="application/json", headers=judged.timing.headers())
+    return Response(content, media_type="application/json", headers=judged.headers())
 
 
 # The same function without FastAPI's machinery around it, which would cost as much as everything else on the way. The

@@ -60,6 +60,7 @@ def _describe(context: Context) -> dict[str, Any]:
     workers = context.fleet.workers
     newest = max(workers, key=lambda worker: worker.started_at, default=None)
     return {
+        **_describe_for_tei(newest, context),
         "version": context.version,
         "uptime_s": round(time.time() - context.started_at, 1),
         "model": None if newest is None else newest.model,
@@ -73,6 +74,27 @@ def _describe(context: Context) -> dict[str, Any]:
             "max_inflight_texts": context.settings.max_inflight_texts,
             "predict_timeout_s": context.settings.predict_timeout_s,
         },
+    }
+
+
+def _describe_for_tei(newest: Heartbeat | None, context: Context) -> dict[str, Any]:
+    """What clients of Text Embeddings Inference read from its `/info`."""
+    if newest is None:
+        return {}
+    labels = newest.model.labels
+    return {
+        "model_id": newest.model.name,
+        "model_sha": newest.model.revision,
+        "model_dtype": "int8",
+        "model_type": {
+            "classifier": {
+                "id2label": {str(place): label for place, label in enumerate(labels)},
+                "label2id": {label: place for place, label in enumerate(labels)},
+            }
+        },
+        "max_concurrent_requests": context.settings.max_inflight_texts,
+        "max_batch_tokens": context.settings.max_batch_tokens,
+        "max_client_batch_size": context.settings.max_texts_per_request,
     }
 
 

@@ -32,7 +32,7 @@ _JOINED_FINALS = {
     "ㄹㅎ": "ㅀ",
     "ㅂㅅ": "ㅄ",
 }
-_SPLIT = {joined: pair for pair, joined in (_JOINED_VOWELS | _JOINED_FINALS).items()}
+SPLIT_JAMO = {joined: pair for pair, joined in (_JOINED_VOWELS | _JOINED_FINALS).items()}
 
 
 def is_syllable(char: str) -> bool:
@@ -98,5 +98,5 @@ def to_jamo(text: str) -> str:
 
 def to_keys(text: str) -> str:
     """The Latin keys that write `text` on the Korean keyboard: `시발` -> `tlqkf`. Other characters stay."""
-    single = "".join(_SPLIT.get(jamo, jamo) for jamo in to_jamo(text))
+    single = "".join(SPLIT_JAMO.get(jamo, jamo) for jamo in to_jamo(text))
     return "".join(JAMO_TO_KEY.get(jamo, jamo) for jamo in single)

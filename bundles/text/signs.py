@@ -54,16 +54,16 @@ _SPACED_JAMO = re.compile("(?<![ㄱ-ㅎㅏ-ㅣ])(?<![ㄱ-ㅎㅏ-ㅣ] )(?:[ㅅㅆ
 _DOG_INITIALS = re.compile("ㄱ[ㅐHh](?=ㅅㄲ(?![ㅏ-ㅣ]))")
 
 # Letters of other alphabets that look like Latin ones, and are read as such in a word that also has a Latin letter.
-_LOOKALIKES = dict(
+LOOKALIKES = dict(
     zip(
         "аеорсухіјѕһԁԛԝӏкАВЕКМНОРСТХЅІЈУοΑΒΕΖΗΙΚΜΝΟΡΤΥΧıɡɑ",
         "aeopcyxijshdqwlkABEKMHOPCTXSIJYoABEZHIKMNOPTYXiga",
         strict=True,
     )
 )
-_HAS_LOOKALIKE = re.compile("[" + "".join(_LOOKALIKES) + "]")
+_HAS_LOOKALIKE = re.compile("[" + "".join(LOOKALIKES) + "]")
 _HAS_HANJA = re.compile("[八發犬狗病年十人口卜ト├]")
-_HAS_FOREIGN = re.compile("[凸🖕∩八發犬狗病年十人口卜ト├" + "".join(_LOOKALIKES) + "]")
+_HAS_FOREIGN = re.compile("[凸🖕∩八發犬狗病年十人口卜ト├" + "".join(LOOKALIKES) + "]")
 _LETTERS = re.compile("[A-Za-z\u0370-\u03ff\u0400-\u052fıɡɑ]+")
 _HAS_ENGLISH = re.compile(r"(?i)f[\W_]?[uvc*k]|ph[\W_]?[uv]|sh?[\W_]?[i1!*h]|b[i1!*]|[a@][s$*]")
 _GAP = r"[\s._\-]?"
@@ -118,7 +118,7 @@ def _raise_finger(match: re.Match[str]) -> str:
 def _to_latin(match: re.Match[str]) -> str:
     letters = match[0]
     mixed = any(letter.isascii() for letter in letters)
-    plain = "".join(_LOOKALIKES.get(letter, letter) for letter in letters)
+    plain = "".join(LOOKALIKES.get(letter, letter) for letter in letters)
     return plain if mixed and plain.isascii() else letters
 
 

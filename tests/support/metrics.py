@@ -1,14 +1,16 @@
 """Reads `/metrics` for tests, as Prometheus would."""
 
+from collections.abc import Mapping
+
 import httpx
 from prometheus_client.parser import text_string_to_metric_families
 
 Samples = dict[tuple[str, tuple[tuple[str, str], ...]], float]
 
 
-def samples(url: str) -> Samples:
+def samples(url: str, headers: Mapping[str, str] | None = None) -> Samples:
     """Every sample by its name and labels."""
-    answer = httpx.get(f"{url}/metrics")
+    answer = httpx.get(f"{url}/metrics", headers=headers)
     assert answer.status_code == 200
     assert answer.headers["content-type"].startswith("text/plain")
     return {

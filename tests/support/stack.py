@@ -141,7 +141,7 @@ class Stack:
         self.store.start()
         wait_until(self._store_answers, "the store's first answer")
 
-    def add_worker(self, worker_module: str = "tests.support.echo", **settings: object) -> Part:
+    def add_worker(self, worker_module: Any = "tests.support.echo", **settings: object) -> Part:
         environment = {**self.environment, **{name.upper(): str(value) for name, value in settings.items()}}
         log = self.folder / f"worker-{len(self.workers)}.log"
         worker = Part([sys.executable, "-m", worker_module], environment, log, self.checkout)
@@ -205,11 +205,13 @@ class Stack:
 
 
 @contextlib.contextmanager
-def running_stack(folder: Path, model: Path | str, *, workers: int = 1, **settings: Any) -> Iterator[Stack]:
+def running_stack(
+    folder: Path, model: Path | str, *, workers: int = 1, worker_module: Any = "tests.support.echo", **settings: Any
+) -> Iterator[Stack]:
     """A started stack, stopped at the end; its logs are printed, for pytest to show when a test fails."""
     stack = Stack(folder, model, **settings)
     try:
-        yield stack.start(workers)
+        yield stack.start(workers, worker_module)
     finally:
         stack.stop()
         sys.stdout.write(stack.logs())

@@ -1,0 +1,15 @@
+"""The list of doors."""
+
+from fastapi import FastAPI
+
+from api.doors.huggingface import routes as huggingface
+from api.doors.openai import models, moderations
+from api.doors.perspective import routes as perspective
+
+ROUTERS = (perspective.router, moderations.router, models.router, huggingface.router)
+
+
+def include(app: FastAPI) -> None:
+    """Add the routes of every door."""
+    for router in ROUTERS:
+        app.include_router(router)

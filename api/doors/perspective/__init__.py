@@ -1,0 +1,1 @@
+"""The door for clients of Perspective API (`v1alpha1`, Comment Analyzer)."""

@@ -1,0 +1,175 @@
+"""The JSON of the policy routes, as OpenAPI shows it and as it is written. A test holds the two together."""
+
+from typing import Annotated, Any, Literal
+
+import msgspec
+from pydantic import BaseModel, ConfigDict, Field
+
+from shared.options import LEVELS, MAX_THRESHOLDS, Level
+from shared.policies.parsing import MAX_LABEL_CHARS, MAX_LABELS, MAX_TERM_CHARS
+from shared.policies.records import Policy, PolicyHead
+
+EXAMPLE_RULES: dict[str, Any] = {
+    "strictness": "standard",
+    "thresholds": {"curse": 0.6},
+    "labels": ["curse", "hate"],
+    "deny": ["멍청이", {"term": "섹스", "label": "sexual", "match": "part"}],
+    "allow": ["게이머", "시발점"],
+    "mask": {"labels": ["curse", "denied"], "char": "*", "keep_first": False},
+}
+
+
+class DeniedOut(BaseModel):
+    """A denied term."""
+
+    term: str
+    label: Annotated[str, Field(description="counts where the term is found")]
+    match: Literal["word", "part"]
+
+
+class AllowedOut(BaseModel):
+    """An allowed term."""
+
+    term: str
+    match: Literal["word", "part"]
+
+
+class MaskOut(BaseModel):
+    """How masked copies are made where a request says nothing."""
+
+    labels: Annotated[list[str] | None, Field(description="null: every label that counts")]
+    char: str
+    keep_first: bool
+
+
+class Counts(BaseModel):
+    """How long the lists are."""
+
+    deny: int
+    allow: int
+
+
+class PolicyHeadOut(BaseModel):
+    """A policy without its lists."""
+
+    object: Literal["policy"]
+    name: str
+    version: Annotated[int, Field(description="grows with every change of any policy; also the ETag")]
+    created_at: Annotated[int, Field(description="Unix seconds")]
+    updated_at: Annotated[int, Field(description="Unix seconds")]
+    updated_by: Annotated[str, Field(description="the id of the key, everybody, or POLICIES_FILE")]
+    read_only: Annotated[bool, Field(description="it is in POLICIES_FILE")]
+    counts: Counts
+    strictness: Annotated[Level | None, Field(description="null: the settings decide")]
+    thresholds: dict[str, float]
+    labels: Annotated[list[str] | None, Field(description="those that may count; null: all")]
+    mask: MaskOut | None
+
+
+class PolicyOut(PolicyHeadOut):
+    """A policy."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [EXAMPLE_RULES]})
+
+    deny: list[DeniedOut]
+    allow: list[AllowedOut]
+
+
+class PolicyPage(BaseModel):
+    """All policies, by name."""
+
+    object: Literal["list"]
+    data: list[PolicyHeadOut]
+
+
+class PolicyDeleted(BaseModel):
+    """What is left of a deleted policy."""
+
+    name: str
+    object: Literal["policy"]
+    deleted: bool
+
+
+def _entry(**more: Any) -> dict[str, Any]:  # noqa: ANN401  JSON
+    term = {"type": "string", "minLength": 1, "maxLength": MAX_TERM_CHARS}
+    properties = {"term": term, "match": {"type": "string", "enum": ["word", "part"]}, **more}
+    whole = {"type": "object", "required": ["term"], "additionalProperties": False, "properties": properties}
+    return {"anyOf": [term, whole]}
+
+
+_LABEL = {"type": "string", "minLength": 1, "maxLength": MAX_LABEL_CHARS}
+_LABELS = {"type": "array", "items": _LABEL, "maxItems": MAX_LABELS}
+POLICY_REQUEST: dict[str, Any] = {
+    "parameters": [
+        {
+            "name": name,
+            "in": "header",
+            "required": False,
+            "description": description,
+            "schema": {"type": "string"},
+        }
+        for name, description in (
+            ("If-Match", "the ETag of the version to replace"),
+            ("If-None-Match", "*: only where there is none yet"),
+        )
+    ],
+    "requestBody": {
+        "required": True,
+        "content": {
+            "application/json": {
+                "schema": {
+                    "type": "object",
+                    "properties": {
+                        "strictness": {"type": "string", "enum": list(LEVELS)},
+                        "thresholds": {
+                            "type": "object",
+                            "maxProperties": MAX_THRESHOLDS,
+                            "additionalProperties": {"type": "number", "minimum": 0, "maximum": 1},
+                        },
+                        "labels": _LABELS,
+                        "deny": {"type": "array", "items": _entry(label=_LABEL)},
+                        "allow": {"type": "array", "items": _entry()},
+                        "mask": {
+                            "type": "object",
+                            "additionalProperties": False,
+                            "properties": {
+                                "labels": _LABELS,
+                                "char": {"type": "string", "minLength": 1, "maxLength": 1},
+                                "keep_first": {"type": "boolean"},
+                            },
+                        },
+                    },
+                },
+                "examples": {"board": {"summary": "게시판 규칙", "value": EXAMPLE_RULES}},
+            }
+        },
+    },
+}
+
+
+def show_head(name: str, head: PolicyHead) -> dict[str, Any]:
+    """A policy without its lists, as JSON values."""
+    mask = head.mask
+    return {
+        "object": "policy",
+        "name": name,
+        "version": head.version,
+        "created_at": head.created_at,
+        "updated_at": head.updated_at,
+        "updated_by": head.updated_by,
+        "read_only": head.source == "file",
+        "counts": {"deny": head.deny, "allow": head.allow},
+        "strictness": head.strictness,
+        "thresholds": head.thresholds,
+        "labels": head.labels,
+        "mask": None if mask is None else msgspec.structs.asdict(mask),
+    }
+
+
+def show_policy(name: str, head: PolicyHead, policy: Policy) -> dict[str, Any]:
+    """A policy with its lists, as JSON values."""
+    return {
+        **show_head(name, head),
+        "deny": [msgspec.structs.asdict(entry) for entry in policy.deny],
+        "allow": [msgspec.structs.asdict(entry) for entry in policy.allow],
+    }

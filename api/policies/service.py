@@ -1,0 +1,127 @@
+"""Changes and shows policies for the routes."""
+
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
+from typing import Any, TypeVar
+
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from api.policies.book import PolicyBook
+from api.policies.file import read_policies_file
+from api.policies.store import PolicyStore, Stored, no_policy
+from shared.errors import ConflictError, MalformedRequestError, TooLargeError
+from shared.options import VerdictOptions
+from shared.policies.parsing import parse_policy
+from shared.policies.records import MAX_NAME_CHARS, Policy, PolicyHead, is_policy_name, make_head, pack_policy
+from shared.settings import Settings
+from shared.store_errors import name_store_error
+
+T = TypeVar("T")
+# Raises UnsupportedOptionError where a model that is served cannot follow them.
+OptionsCheck = Callable[[VerdictOptions], None]
+
+
+class PolicyService:
+    """One per API process. Every method that waits raises `UnavailableError` when Redis does not answer."""
+
+    def __init__(self, settings: Settings, store: PolicyStore, book: PolicyBook, check_options: OptionsCheck) -> None:
+        self._settings = settings
+        self._store = store
+        self._check_options = check_options
+        self.book = book
+
+    async def put(self, name: str, body: Mapping[str, Any], owner: str, wanted: int | None) -> Stored:
+        """Store the rules in `body` under `name`; `wanted` is the version that they must replace, 0 for none.
+
+        Raises:
+            MalformedRequestError: the name or a rule cannot work; names the field or the entry.
+            UnsupportedOptionError: the served model lacks a level or a label.
+            TooLargeError: more entries or bytes than a policy takes.
+            ConflictError: POLICIES_FILE has the policy, or there are too many; or another version is the newest.
+        """
+        if not is_policy_name(name):
+            raise MalformedRequestError(
+                f"a policy's name has 1 to {MAX_NAME_CHARS} letters, digits, _, - and dots, not {name[:80]!r}",
+                param="name",
+            )
+        policy = parse_policy(body, self._settings.max_policy_entries)
+        packed = pack_policy(policy)
+        if len(packed) > self._settings.max_policy_bytes:
+            raise TooLargeError(
+                f"the policy has {len(packed):,} bytes; {self._settings.max_policy_bytes:,} are taken "
+                "(MAX_POLICY_BYTES)"
+            )
+        head = make_head(policy, packed, updated_at=int(time.time()), updated_by=owner)
+        self._check_supported(head)
+        self._require_changeable(name)
+        stored = await _named(self._store.put(name, policy, head, wanted))
+        await _named(self.book.refresh())
+        return stored
+
+    async def get(self, name: str) -> tuple[PolicyHead, Policy]:
+        """One policy with its lists.
+
+        Raises:
+            NotFoundError: there is none of this name.
+        """
+        if not is_policy_name(name):
+            raise no_policy(name)
+        return await _named(self._store.get(name))
+
+    async def heads(self) -> Mapping[str, PolicyHead]:
+        """All policies by name, as the store has them now."""
+        await _named(self.book.refresh())
+        return self.book.heads
+
+    async def delete(self, name: str, wanted: int | None) -> None:
+        """Delete a policy; texts in flight and jobs that began with it are still judged by it.
+
+        Raises:
+            NotFoundError: there is none of this name.
+            ConflictError: POLICIES_FILE has it; or it has another version than `wanted`.
+        """
+        if not is_policy_name(name):
+            raise no_policy(name)
+        self._require_changeable(name)
+        await _named(self._store.delete(name, wanted))
+        await _named(self.book.refresh())
+
+    def _check_supported(self, head: PolicyHead) -> None:
+        """While no worker runs nobody can say; then the texts are refused for what the model lacks."""
+        own = set(head.own_labels)
+        labels = None if head.labels is None else tuple(label for label in head.labels if label not in own)
+        self._check_options(VerdictOptions(head.strictness, tuple(head.thresholds.items()), labels=labels))
+
+    def _require_changeable(self, name: str) -> None:
+        head = self.book.heads.get(name)
+        if head is not None and head.source == "file":
+            raise ConflictError(
+                f"policy {name!r} is in POLICIES_FILE; change it there and restart the api", code="policy_read_only"
+            )
+
+
+async def _named(work: Awaitable[T]) -> T:
+    try:
+        return await work
+    except (RedisError, OSError) as error:
+        raise name_store_error(error) from error
+
+
+@asynccontextmanager
+async def running_policies(
+    settings: Settings, redis: Redis, check_options: OptionsCheck
+) -> AsyncIterator[PolicyService]:
+    """The service, with its book following the store.
+
+    Raises:
+        SettingsError: POLICIES_FILE cannot work.
+    """
+    store = PolicyStore(redis, settings.max_policies, int(settings.predict_timeout_s))
+    book = PolicyBook(store, read_policies_file(settings.policies_file, settings.max_policy_entries))
+    await book.start()
+    try:
+        yield PolicyService(settings, store, book, check_options)
+    finally:
+        await book.close()

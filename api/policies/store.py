@@ -1,0 +1,133 @@
+"""Policies in Redis as the API changes and lists them. Asynchronous; a worker reads rules with `RulesStore`."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+from redis.asyncio import Redis
+
+from shared import keys
+from shared.errors import ConflictError, NotFoundError, PreconditionFailedError
+from shared.policies.records import Policy, PolicyHead, digest_of, pack_policy
+from shared.policies.scripts import source_of
+
+# More than the time between the moment a request is accepted and the moment a worker reads its policy.
+SPARE_S = 60
+_HEAD = re.compile(rb"(\d+) (\d+) ([0-9a-f]+) (.*)", re.DOTALL)
+_decode_head = msgspec.json.Decoder(PolicyHead).decode
+_decode_policy = msgspec.json.Decoder(Policy).decode
+
+
+@dataclass(frozen=True)
+class Stored:
+    """What a PUT did: the head as it is now, and whether the policy is new."""
+
+    head: PolicyHead
+    is_new: bool
+
+
+class PolicyStore:
+    """Every method raises `redis.RedisError` or `OSError` when Redis does not answer."""
+
+    def __init__(self, redis: Redis, max_policies: int, old_rules_s: int) -> None:
+        self._redis = redis
+        self._max_policies = max_policies
+        self._old_rules_s = old_rules_s + SPARE_S
+
+    async def version(self) -> int:
+        """The version of the last change to any policy."""
+        return int(await self._redis.get(keys.POLICIES_VERSION) or 0)
+
+    async def heads(self) -> dict[str, PolicyHead]:
+        """All policies by name."""
+        found: Any = await self._redis.hgetall(keys.POLICIES)
+        return {name.decode(): _read_head(raw) for name, raw in sorted(found.items())}
+
+    async def get(self, name: str) -> tuple[PolicyHead, Policy]:
+        """One policy with its lists.
+
+        Raises:
+            NotFoundError: there is none of this name.
+        """
+        while True:
+            raw: Any = await self._redis.hget(keys.POLICIES, name)
+            if raw is None:
+                raise no_policy(name)
+            head = _read_head(raw)
+            packed: Any = await self._redis.hget(keys.policy_rules(name, head.digest), "rules")
+            if packed is not None:  # else it was replaced or deleted between the two
+                return head, _decode_policy(packed)
+
+    async def put(self, name: str, policy: Policy, head: PolicyHead, wanted: int | None = None) -> Stored:
+        """Store it as the newest version. `wanted` is the version that it must replace, 0 for none, None for any.
+
+        Raises:
+            PreconditionFailedError: the newest version is another.
+            ConflictError: there are as many policies as the store takes.
+        """
+        packed = pack_policy(policy)
+        outcome, version, created_at, raw = await self._run(
+            "put",
+            [keys.POLICIES, keys.POLICIES_VERSION, keys.policy_rules(name, head.digest)],
+            [
+                name,
+                "" if wanted is None else wanted,
+                digest_of(packed),
+                msgspec.json.encode(head),
+                packed,
+                self._max_policies,
+                self._old_rules_s,
+                keys.policy_rules(name),
+            ],
+        )
+        if outcome == b"changed":
+            raise _changed(name, version)
+        if outcome == b"full":
+            raise ConflictError(
+                f"there are {self._max_policies} policies (MAX_POLICIES); delete one first", code="too_many_policies"
+            )
+        stored = msgspec.structs.replace(_decode_head(raw), version=version, created_at=created_at)
+        return Stored(stored, outcome == b"created")
+
+    async def delete(self, name: str, wanted: int | None = None) -> None:
+        """Delete it; `wanted` is the version that it must have, None for any.
+
+        Raises:
+            NotFoundError: there is none of this name.
+            PreconditionFailedError: it has another version.
+        """
+        outcome, version = await self._run(
+            "delete",
+            [keys.POLICIES, keys.POLICIES_VERSION],
+            [name, "" if wanted is None else wanted, self._old_rules_s, keys.policy_rules(name)],
+        )
+        if outcome == b"missing":
+            raise no_policy(name)
+        if outcome == b"changed":
+            raise _changed(name, version)
+
+    async def _run(self, script: str, names: list[str], arguments: list[Any]) -> Any:  # noqa: ANN401  each script has its own reply
+        reply: Any = await self._redis.eval(source_of(script), len(names), *names, *arguments)
+        return reply
+
+
+def no_policy(name: str, known: Mapping[str, PolicyHead] | None = None) -> NotFoundError:
+    """The error for a policy that does not exist."""
+    there = f"; there are {', '.join(list(known)[:10])}" if known else ""
+    return NotFoundError(f"there is no policy {name[:64]!r}{there}", param="policy")
+
+
+def _changed(name: str, version: int) -> PreconditionFailedError:
+    there = f"is at version {version}" if version else "does not exist"
+    return PreconditionFailedError(
+        f"policy {name!r} {there}, which is not the version of If-Match; read it again and repeat the change"
+    )
+
+
+def _read_head(raw: bytes) -> PolicyHead:
+    found = _HEAD.fullmatch(raw)
+    if found is None:
+        raise ValueError("the store holds a policy that is none")
+    return msgspec.structs.replace(_decode_head(found[4]), version=int(found[1]), created_at=int(found[2]))

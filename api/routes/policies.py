@@ -1,0 +1,95 @@
+"""`/policies`: the rules of boards. One set of them, shared by all keys; each route needs the scope `policies`."""
+
+import re
+from typing import Annotated, Any
+from urllib.parse import quote
+
+import msgspec
+from fastapi import APIRouter, Depends, Request, Response
+
+from api.access.principal import Principal
+from api.context import ContextDep
+from api.http import schemas
+from api.http.auth import require_scope
+from api.http.body import read_json_object, refuse_unknown_fields
+from api.http.proxies import root_path_of
+from api.policies.schemas import POLICY_REQUEST, PolicyDeleted, PolicyOut, PolicyPage, show_head, show_policy
+from shared.errors import MalformedRequestError
+from shared.policies.parsing import FIELDS
+
+router = APIRouter(tags=["policies"])
+
+# A client may send back what it was given.
+_SHOWN = ("object", "name", "version", "created_at", "updated_at", "updated_by", "read_only", "counts")
+_ETAG = re.compile(r'(?:W/)?"(\d{1,15})"')
+WriterDep = Annotated[Principal, Depends(require_scope("policies"))]
+
+
+@router.get(
+    "/policies", summary="All policies", response_model=PolicyPage, responses=schemas.error_replies(401, 403, 503)
+)
+async def list_policies(_: WriterDep, context: ContextDep) -> Response:
+    """By name, without their lists: `counts` says how long these are."""
+    heads = await context.policies.heads()
+    return _json({"object": "list", "data": [show_head(name, head) for name, head in heads.items()]})
+
+
+@router.get(
+    "/policies/{name}",
+    summary="One policy",
+    response_model=PolicyOut,
+    responses=schemas.error_replies(401, 403, 404, 503),
+)
+async def get_policy(name: str, _: WriterDep, context: ContextDep) -> Response:
+    """With its lists. The ETag is its version, for `If-Match`."""
+    head, policy = await context.policies.get(name)
+    return _json(show_policy(name, head, policy), {"ETag": f'"{head.version}"'})
+
+
+@router.put(
+    "/policies/{name}",
+    summary="Set the rules of a policy",
+    response_model=PolicyOut,
+    responses={**schemas.error_replies(401, 403, 409, 412, 413, 415, 422, 429, 503), 201: {"model": PolicyOut}},
+    openapi_extra=POLICY_REQUEST,
+)
+async def put_policy(name: str, request: Request, principal: WriterDep, context: ContextDep) -> Response:
+    """The whole policy: a field that is left out is unset. It acts on every worker within a second.
+
+    `If-Match: "VERSION"` changes that version alone, `If-None-Match: *` makes a new policy alone; else 412.
+    """
+    body = await read_json_object(request, context.settings.max_body_bytes)
+    body = {field: value for field, value in body.items() if field not in _SHOWN}
+    refuse_unknown_fields(body, FIELDS)
+    stored = await context.policies.put(name, body, principal.key_id, _wanted_version(request))
+    head, policy = await context.policies.get(name)
+    headers = {"ETag": f'"{head.version}"'}
+    if stored.is_new:
+        headers["Location"] = f"{root_path_of(request)}/policies/{quote(name)}"
+    return _json(show_policy(name, head, policy), headers, 201 if stored.is_new else 200)
+
+
+@router.delete(
+    "/policies/{name}", summary="Delete a policy", responses=schemas.error_replies(401, 403, 404, 409, 412, 422, 503)
+)
+async def delete_policy(name: str, request: Request, _: WriterDep, context: ContextDep) -> PolicyDeleted:
+    """Jobs that began with it go on with it; whoever names it from now on gets 422."""
+    await context.policies.delete(name, _wanted_version(request))
+    return PolicyDeleted(name=name, object="policy", deleted=True)
+
+
+def _wanted_version(request: Request) -> int | None:
+    """The version that a change must meet: 0 for none yet, None for any."""
+    if request.headers.get("if-none-match") == "*":
+        return 0
+    wanted = request.headers.get("if-match", "*").strip()
+    if wanted == "*":
+        return None
+    found = _ETAG.fullmatch(wanted)
+    if found is None:
+        raise MalformedRequestError('If-Match must be the ETag of a policy, such as "7"', param="If-Match")
+    return int(found[1])
+
+
+def _json(content: Any, headers: dict[str, str] | None = None, status: int = 200) -> Response:  # noqa: ANN401  JSON
+    return Response(msgspec.json.encode(content), status, headers, "application/json")

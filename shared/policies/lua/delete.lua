@@ -1,0 +1,18 @@
+-- Deletes a policy; its rules are kept for those who began with them.
+-- KEYS: heads by name, counter of versions. ARGV: name, wanted version ("" any), seconds that its rules stay, prefix of
+--       the policy's rules.
+-- Returns {outcome, version}: deleted, changed (the wanted version is not the newest), missing.
+local found = redis.call('HGET', KEYS[1], ARGV[1])
+if not found then
+  return {'missing', 0}
+end
+local version, _, digest = found:match('^(%d+) (%d+) (%x+) ')
+if ARGV[2] ~= '' and ARGV[2] ~= version then
+  return {'changed', tonumber(version)}
+end
+redis.call('HDEL', KEYS[1], ARGV[1])
+redis.call('INCR', KEYS[2])
+local rules = ARGV[4] .. digest
+local pinned_until = tonumber(redis.call('HGET', rules, 'pinned_until') or '0')
+redis.call('EXPIRE', rules, math.max(tonumber(ARGV[3]), pinned_until - tonumber(redis.call('TIME')[1])))
+return {'deleted', tonumber(version)}

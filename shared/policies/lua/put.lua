@@ -1,0 +1,35 @@
+-- Stores the rules of a policy as its newest version; older rules are kept for those who began with them.
+-- KEYS: heads by name, counter of versions, rules of this version.
+-- ARGV: name, wanted version ("" any, "0" none yet), digest, head, rules, most policies, seconds that old rules stay,
+--       prefix of the policy's rules.
+-- Returns {outcome, version, created_at, head}: created, replaced, unchanged, changed (the wanted version is not the
+-- newest), full.
+local name, wanted, digest, head, rules = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
+local now = tonumber(redis.call('TIME')[1])
+local found = redis.call('HGET', KEYS[1], name)
+local version, created_at, old_digest, old_head = '0', now, nil, nil
+if found then
+  version, created_at, old_digest, old_head = found:match('^(%d+) (%d+) (%x+) (.*)$')
+end
+if wanted ~= '' and wanted ~= version then
+  return {'changed', tonumber(version), tonumber(created_at), head}
+end
+if not found and redis.call('HLEN', KEYS[1]) >= tonumber(ARGV[6]) then
+  return {'full', 0, 0, head}
+end
+local function is_of_file(text)
+  return text:find('"source":"file"', 1, true) ~= nil
+end
+if old_digest == digest and is_of_file(head) == is_of_file(old_head) then
+  return {'unchanged', tonumber(version), tonumber(created_at), old_head}
+end
+redis.call('HSET', KEYS[3], 'rules', rules)
+redis.call('PERSIST', KEYS[3])
+version = redis.call('INCR', KEYS[2])
+redis.call('HSET', KEYS[1], name, string.format('%d %d %s %s', version, created_at, digest, head))
+if old_digest and old_digest ~= digest then
+  local old = ARGV[8] .. old_digest
+  local pinned_until = tonumber(redis.call('HGET', old, 'pinned_until') or '0')
+  redis.call('EXPIRE', old, math.max(tonumber(ARGV[7]), pinned_until - now))
+end
+return {found and 'replaced' or 'created', version, tonumber(created_at), head}

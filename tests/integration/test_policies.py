@@ -1,0 +1,204 @@
+"""Policies through real processes: set by one API, followed by all APIs and workers, and still there afterwards."""
+
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.support.echo import write_echo_bundle
+from tests.support.stack import Part, Stack, free_port, running_stack, wait_until
+
+pytestmark = pytest.mark.integration
+
+LABELS = ["curse", "insult", "hate"]
+# The echo engine's scores are from 0.5 to 0.98.
+LEVELS = {
+    "lenient": dict.fromkeys(LABELS, 0.95),
+    "standard": dict.fromkeys(LABELS, 0.85),
+    "strict": dict.fromkeys(LABELS, 0.6),
+}
+TEXTS = [f"{number}번째 댓글" for number in range(40)]
+RULES: dict[str, Any] = {
+    "strictness": "strict",
+    "thresholds": {"curse": 0.9},
+    "labels": ["curse", "insult"],
+    "deny": ["멍청이", {"term": "섹스", "label": "sexual", "match": "part"}],
+    "allow": ["게이머"],
+    "mask": {"labels": ["curse"], "char": "#", "keep_first": True},
+}
+
+
+@pytest.fixture(scope="module")
+def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("bundles") / "levelled"
+    return write_echo_bundle(
+        folder, name="levelled", problem_type="multi_label_classification", labels=LABELS, strictness=LEVELS
+    )
+
+
+@pytest.fixture(scope="module")
+def stack(bundle: Path) -> Iterator[Stack]:
+    """Two workers; `other_api` is a second API beside its own."""
+    with (
+        tempfile.TemporaryDirectory(prefix="kt-") as folder,
+        running_stack(Path(folder), bundle, workers=2, job_chunk_rows=10, job_poll_s=0.5) as running,
+    ):
+        yield running
+
+
+@pytest.fixture(scope="module")
+def other_api(stack: Stack) -> Iterator[str]:
+    port = free_port()
+    api = Part(stack.api.command, {**stack.environment, "PORT": str(port)}, stack.folder / "api-2.log")
+    api.start()
+    url = f"http://127.0.0.1:{port}"
+    wait_until(lambda: _answers(url), "readiness of the second API")
+    yield url
+    api.stop()
+
+
+def _answers(url: str) -> bool:
+    try:
+        return httpx.get(f"{url}/ready").status_code == 200
+    except httpx.TransportError:
+        return False
+
+
+def put(stack: Stack, name: str, headers: dict[str, str] | None = None, **rules: Any) -> httpx.Response:
+    return httpx.put(f"{stack.url}/policies/{name}", json=rules, headers=headers)
+
+
+def predict(url: str, text: str, **body: Any) -> httpx.Response:
+    return httpx.post(f"{url}/predict", json={"text": text, **body}, timeout=60)
+
+
+def error_of(answer: httpx.Response) -> tuple[int, str | None, str]:
+    error = answer.json()["error"]
+    return answer.status_code, error["param"], error["message"]
+
+
+def test_a_policy_is_shown_as_it_was_set_and_knows_its_version_and_its_author(stack: Stack) -> None:
+    made = put(stack, "게시판-1", **RULES)
+    again = put(stack, "게시판-1", **RULES)
+    changed = put(stack, "게시판-1", deny=["멍청이"])
+
+    assert (made.status_code, again.status_code, changed.status_code) == (201, 200, 200)
+    shown = made.json()
+    assert {field: shown[field] for field in ("strictness", "thresholds", "labels", "mask")} == {
+        field: RULES[field] for field in ("strictness", "thresholds", "labels", "mask")
+    }
+    assert shown["deny"] == [{"term": "멍청이", "label": "denied", "match": "word"}, RULES["deny"][1]]
+    assert shown["allow"] == [{"term": "게이머", "match": "part"}]
+    assert (shown["updated_by"], shown["counts"]) == ("everybody", {"deny": 2, "allow": 1})
+    assert again.json() == shown
+    assert changed.json()["version"] > shown["version"]
+    assert changed.json()["created_at"] == shown["created_at"]
+    assert (changed.json()["strictness"], changed.json()["allow"]) == (None, [])
+    assert httpx.get(f"{stack.url}/policies/게시판-1").json() == changed.json()
+    assert "게시판-1" in [head["name"] for head in httpx.get(f"{stack.url}/policies").json()["data"]]
+
+
+def test_a_change_names_the_version_that_it_is_of(stack: Stack) -> None:
+    first = put(stack, "etag", deny=["하나"], headers={"If-None-Match": "*"})
+    second = put(stack, "etag", deny=["둘"], headers={"If-Match": first.headers["etag"]})
+
+    assert (first.status_code, second.status_code) == (201, 200)
+    late = put(stack, "etag", deny=["셋"], headers={"If-Match": first.headers["etag"]})
+    assert late.status_code == 412
+    assert late.json()["error"]["code"] == "precondition_failed"
+    assert put(stack, "etag", deny=["넷"], headers={"If-None-Match": "*"}).status_code == 412
+    stale = {"If-Match": first.headers["etag"]}
+    assert httpx.delete(f"{stack.url}/policies/etag", headers=stale).status_code == 412
+    assert put(stack, "etag", headers={"If-Match": "soon"}).json()["error"]["param"] == "If-Match"
+    assert httpx.delete(f"{stack.url}/policies/etag", headers={"If-Match": second.headers["etag"]}).status_code == 200
+    assert httpx.delete(f"{stack.url}/policies/etag").status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("rules", "param", "complaint"),
+    [
+        ({"deni": []}, "deni", "there is no field 'deni'"),
+        ({"strictness": "harsh"}, "strictness", "lenient, standard, strict"),
+        ({"thresholds": {"curze": 0.5}}, "thresholds", "it has them for curse, insult, hate"),
+        ({"labels": ["curse", "curze"]}, "labels", 'no label "curze"'),
+        ({"deny": "멍청이"}, "deny", "must be an array"),
+        ({"deny": ["멍청이", " "]}, "deny[1]", "empty or blank"),
+        ({"deny": ["멍청이", 3]}, "deny[1]", "a string or an object"),
+        ({"deny": [{"term": "a", "mode": "word"}]}, "deny[0]", "a field 'mode'"),
+        ({"deny": [{"term": "a", "match": "regex"}]}, "deny[0]", "match is word or part"),
+        ({"deny": [{"term": "a", "label": "a|b"}]}, "deny[0]", "a label has no |"),
+        ({"allow": ["가" * 101]}, "allow[0]", "a term takes 100"),
+        ({"allow": [{"term": "가", "label": "x"}]}, "allow[0]", "an entry has term, match"),
+        ({"mask": {"char": "**"}}, "mask.char", "one character"),
+    ],
+)
+def test_rules_that_cannot_work_are_refused_by_entry(
+    stack: Stack, rules: dict[str, Any], param: str, complaint: str
+) -> None:
+    status, named, message = error_of(put(stack, "bad", **rules))
+
+    assert (status, named) == (422, param)
+    assert complaint in message
+    assert httpx.get(f"{stack.url}/policies/bad").status_code == 404
+
+
+def test_a_text_is_judged_by_its_policy_and_the_reply_says_so(stack: Stack) -> None:
+    version = put(stack, "board", **RULES).json()["version"]
+    turns = {"curse": 0.9, "insult": 0.6}
+
+    results = httpx.post(f"{stack.url}/predict", json={"texts": TEXTS, "policy": "board"}, timeout=60)
+
+    assert results.headers["x-policy"] == f"board@{version}"
+    assert results.headers["x-model-revision"] == stack.info()["model"]["revision"]
+    for verdict in results.json()["results"]:
+        counting = [label for label, turn in turns.items() if verdict["scores"][label] >= turn]
+        assert sorted(verdict["labels"]) == sorted(counting or ["clean"])
+        assert verdict["policy"] == {"name": "board", "version": version}
+        assert verdict["matches"] == []
+
+
+def test_what_a_request_says_goes_over_what_its_policy_says(stack: Stack) -> None:
+    put(stack, "board", **RULES)
+    own = {"strictness": "lenient", "thresholds": {"insult": 0.7}}
+
+    body = {"texts": TEXTS, "policy": "board", **own}
+    for verdict in httpx.post(f"{stack.url}/predict", json=body, timeout=60).json()["results"]:
+        turns = {"curse": 0.9, "insult": 0.7}
+        counting = [label for label, turn in turns.items() if verdict["scores"][label] >= turn]
+        assert sorted(verdict["labels"]) == sorted(counting or ["clean"])
+
+
+def test_a_denied_term_counts_and_an_allowed_one_is_not_read(stack: Stack) -> None:
+    put(stack, "board", **RULES)
+
+    denied = predict(stack.url, "이 멍청이들아", policy="board").json()
+    named = predict(stack.url, "유니섹#스", policy="board").json()
+    alone = predict(stack.url, "게이머!", policy="board").json()
+    beside = predict(stack.url, "게이머 안녕", policy="board").json()
+
+    assert (denied["classification"], denied["confidence"], denied["labels"][0]) == ("denied", 1.0, "denied")
+    assert (denied["scores"]["denied"], denied["scores"]["clean"]) == (1.0, 0.0)
+    assert denied["matches"] == [
+        {"list": "deny", "term": "멍청이", "label": "denied", "start": 2, "end": 5, "text": "멍청이"}
+    ]
+    assert (named["classification"], named["matches"][0]["text"]) == ("sexual", "섹#스")
+    assert (alone["classification"], alone["matches"][0]["list"]) == ("clean", "allow")
+    assert beside["scores"] == predict(stack.url, "    안녕").json()["scores"]
+
+
+def test_without_a_policy_nothing_of_it_is_in_the_reply(stack: Stack) -> None:
+    answer = predict(stack.url, "멍청이")
+
+    assert list(answer.json()) == ["text", "classification", "confidence", "scores", "labels", "windows"]
+    assert answer.headers["x-policy"] == "none"
+
+
+def test_an_unknown_policy_is_refused_by_name(stack: Stack) -> None:
+    put(stack, "board", **RULES)
+    for name, complaint in (("bord", "there is no policy 'bord'"), (3, "the name of a policy"), ("", "no policy")):
+        status, param, message = error_of(predict(stack.url, "글", policy=name))
+        assert (status, param) == (422, "policy")
+        assert complaint in message

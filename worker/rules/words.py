@@ -1,0 +1,191 @@
+"""Finds the terms of a policy in a text, all at once (Aho and Corasick, 1975), and where they are in the text as sent.
+
+They are looked for in the letters of the text (`letters`), of the text as the model reads it, so that what its
+normaliser undoes is found too, and of the text without what is put between syllables (섹1스). Without a term in it, a
+text costs one pass of the automaton over its letters.
+"""
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from ahocorasick_rs import AhoCorasick, MatchKind
+
+from bundles.text.hangul import is_syllable, to_keys
+from bundles.text.normalise import CURRENT, normalise
+from bundles.text.offsets import trace
+from shared.policies.records import AllowedTerm, DeniedTerm, MatchBy, Policy
+from shared.verdict import Match
+from worker.rules import edges
+from worker.rules.letters import Letters, fold, letters_of
+
+# Reported of one text.
+MAX_MATCHES = 50
+# A Hangul term typed with the keyboard on English (tlqkf) is looked for from so many keys.
+MIN_KEYS = 5
+_FILLED = re.compile("(?<=[ㄱ-ㅣ가-힣])[0-9xX]{1,2}(?=[ㄱ-ㅣ가-힣])")
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A term as it is looked for. `label` is None for an allowed one; `breaks` are where it has spaces or signs."""
+
+    term: str
+    label: str | None
+    match: MatchBy
+    breaks: frozenset[int]
+
+    def at(self, text: str, start: int, end: int) -> Match:
+        """A match of it."""
+        return Match("allow" if self.label is None else "deny", self.term, self.label, start, end, text[start:end])
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """The matches in a text, denied ones first, and the ranges that the model must not read."""
+
+    matches: list[Match]
+    unread: list[tuple[int, int]]
+
+
+NOTHING = Found([], [])
+
+
+class Words:
+    """The lists of one policy, ready to be looked for. Thread-safe."""
+
+    def __init__(self, policy: Policy) -> None:
+        self.terms = policy.entries
+        self._by_letters: dict[str, list[Entry]] = {}
+        self._by_sign: dict[str, list[Entry]] = {}
+        terms: list[DeniedTerm | AllowedTerm] = [*policy.deny, *policy.allow]
+        for entry in map(_entry, terms):
+            letters = letters_of(entry.term)
+            if not letters:
+                self._by_sign.setdefault(fold(entry.term), []).append(entry)
+                continue
+            self._by_letters.setdefault(letters, []).append(entry)
+            if entry.label is not None and (keys := _keys(entry.term)):
+                self._by_letters.setdefault(keys, []).append(entry)
+        self._lists = list(self._by_letters.values())
+        self._automaton = _automaton(self._by_letters)
+        self._signs = list(self._by_sign.values())
+        self._sign_automaton = _automaton(self._by_sign)
+
+    def find(self, text: str) -> Found:
+        """All that is denied or allowed in `text`."""
+        hits = [*self._in_letters(text), *self._in_signs(text), *self._in_normalised(text)]
+        if not hits:
+            return NOTHING
+        allowed = [match for match in hits if match.label is None]
+        denied = [match for match in hits if match.label is not None and not any(_covers(a, match) for a in allowed)]
+        unread = [_with_ending(text, match) for match in allowed]
+        return Found(_once([*denied, *allowed])[:MAX_MATCHES], unread)
+
+    def _in_letters(self, text: str) -> Iterator[Match]:
+        if self._has_any(text):
+            yield from self._matches(Letters.of(text))
+        if _FILLED.search(text):
+            dropped = frozenset(place for found in _FILLED.finditer(text) for place in range(*found.span()))
+            if self._has_any(_FILLED.sub("", text)):
+                yield from self._matches(Letters.of(text, dropped))
+
+    def _in_normalised(self, text: str) -> Iterator[Match]:
+        """Denied terms alone: what is written in disguise is not innocent."""
+        normalised = normalise(text)
+        if normalised == text or not self._has_any(normalised):
+            return
+        traced = trace(text, CURRENT)
+        for match in self._matches(Letters.of(traced.text)):
+            if match.label is not None:
+                start, end = traced.sent_range(match.start, match.end)
+                yield Match("deny", match.term, match.label, start, end, text[start:end])
+
+    def _has_any(self, text: str) -> bool:
+        return self._automaton is not None and bool(
+            self._automaton.find_matches_as_indexes(letters_of(text))  # the first of overlapping ones is enough here
+        )
+
+    def _matches(self, letters: Letters) -> Iterator[Match]:
+        if self._automaton is None:
+            return
+        for which, at, end in self._automaton.find_matches_as_indexes(letters.letters, overlapping=True):
+            if not (edges.starts_whole(letters, at) and edges.ends_whole(letters, end)):
+                continue
+            for entry in self._lists[which]:
+                if _stands(entry, letters, at, end):
+                    yield entry.at(letters.text, letters.places[at], letters.places[end - 1] + 1)
+
+    def _in_signs(self, text: str) -> Iterator[Match]:
+        """Terms without a letter (🖕, ^^), as they stand."""
+        if self._sign_automaton is None:
+            return
+        for which, start, end in self._sign_automaton.find_matches_as_indexes(text, overlapping=True):
+            yield from (entry.at(text, start, end) for entry in self._signs[which])
+
+
+def _stands(entry: Entry, letters: Letters, at: int, end: int) -> bool:
+    """Whether an entry whose letters are there is there for a reader."""
+    is_joined, is_apart = edges.gaps_are_plausible(letters, at, end, entry.breaks)
+    if not is_joined:
+        return False
+    if entry.label is None and (is_apart or not _is_undisguised(entry, letters, at, end)):
+        return False
+    return (entry.match == "part" and not is_apart) or edges.is_word(letters, at, end, apart=is_apart)
+
+
+def _is_undisguised(entry: Entry, letters: Letters, at: int, end: int) -> bool:
+    """Whether nothing but the term's own spaces stands between its characters."""
+    return all(
+        after - before <= 1 or place - at in entry.breaks
+        for place, (before, after) in enumerate(
+            zip(letters.places[at : end - 1], letters.places[at + 1 : end], strict=True), start=at + 1
+        )
+    )
+
+
+def _entry(term: DeniedTerm | AllowedTerm) -> Entry:
+    label = term.label if isinstance(term, DeniedTerm) else None
+    letters = Letters.of(term.term)
+    pairs = zip(letters.places, letters.places[1:], strict=False)
+    breaks = frozenset(place for place, (before, after) in enumerate(pairs, start=1) if after - before > 1)
+    return Entry(term.term, label, term.match, breaks)
+
+
+def _keys(term: str) -> str:
+    """The keys that type a Hangul term, where they are too many to be an English word by chance."""
+    if not all(map(is_syllable, term)):
+        return ""
+    keys = to_keys(term).lower()
+    return keys if len(keys) >= MIN_KEYS else ""
+
+
+def _automaton(patterns: Iterable[str]) -> AhoCorasick | None:
+    listed = list(patterns)
+    return AhoCorasick(listed, matchkind=MatchKind.Standard, store_patterns=False) if listed else None
+
+
+def _covers(allowed: Match, denied: Match) -> bool:
+    return allowed.start <= denied.start and denied.end <= allowed.end
+
+
+def _once(matches: Sequence[Match]) -> list[Match]:
+    """Each entry once at each place: what was found in two forms of a text may differ by a sign at its edge."""
+    kept: list[Match] = []
+    for match in matches:
+        if not any(
+            other.term == match.term
+            and other.label == match.label
+            and other.start < match.end
+            and match.start < other.end
+            for other in kept
+        ):
+            kept.append(match)
+        if len(kept) == MAX_MATCHES:
+            break
+    return kept
+
+
+def _with_ending(text: str, match: Match) -> tuple[int, int]:
+    """The range of an allowed term with the endings behind it, which say nothing on their own."""
+    return match.start, match.end + edges.ending_chars(text, match.start, match.end)
