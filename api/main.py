@@ -38,7 +38,8 @@ from api.metrics.observation import ObservationMiddleware
 from api.policies.service import running_policies
 from api.queue.judging import Judging
 from api.queue.running import running_path
-from api.routes import corrections, docs, jobs, metrics, predict, status
+from api.reviews.service import running_reviews
+from api.routes import corrections, docs, jobs, metrics, predict, reviews, status
 from api.routes import policies as policies_routes
 from api.store_watch import running_store_watch
 from shared.commands import kobert_command
@@ -95,6 +96,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.include_router(jobs.router)
     app.include_router(policies_routes.router)
     app.include_router(corrections.router)
+    app.include_router(reviews.router)
     every_door.include(app)
     return app
 
@@ -123,6 +125,7 @@ def _lifespan(settings: Settings, redis_url: str) -> Callable[[FastAPI], Abstrac
             refreshed_keyring(app.state.keyring, path.redis),
             running_jobs(settings, redis_url, path.publisher, path.fleet, app.state.keyring) as jobs_service,
             running_corrections(settings, redis_url, jobs_service.run) as corrections_service,
+            running_reviews(settings, redis_url, jobs_service, corrections_service) as reviews_service,
             running_store_watch(settings, redis_url) as store_watch,
         ):
             app.state.quotas = quotas = Quotas(path.redis)
@@ -135,6 +138,7 @@ def _lifespan(settings: Settings, redis_url: str) -> Callable[[FastAPI], Abstrac
                 path.publisher,
                 jobs_service,
                 corrections_service,
+                reviews_service,
                 app.version,
                 time.time(),
                 store_watch,

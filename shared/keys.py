@@ -79,3 +79,13 @@ def idempotency(owner: str, digest: str) -> str:
 def policy_rules(name: str, digest: str = "") -> str:
     """The rules of one version of a policy; the prefix of all its versions where no digest is given."""
     return f"{PREFIX}policy:{name}:{digest}"
+
+
+def reviews_of(owner: str) -> str:
+    """The sorted set of one owner's review queues by creation time."""
+    return f"{PREFIX}reviews:of:{owner}"
+
+
+def review_part(owner: str, review_id: str, part: str) -> str:
+    """One of the keys of a review queue: its head where `part` is empty."""
+    return f"{PREFIX}review:{owner}:{review_id}:{part}"
