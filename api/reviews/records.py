@@ -12,7 +12,7 @@ _REVIEW_ID = re.compile(r"review_[0-9a-f]{24}")
 
 
 class ReviewHead(msgspec.Struct, frozen=True, kw_only=True):
-    """What never changes of a queue. `left_out` rows of the job matched too, and had no room; times are Unix seconds."""
+    """What never changes of a queue. `left_out` more rows matched and had no room; times are Unix seconds."""
 
     id: str
     job_id: str

@@ -1,5 +1,6 @@
 """Review queues as the event loop sees them; decisions that contradict a verdict become corrections."""
 
+import contextlib
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -13,7 +14,7 @@ from api.corrections.service import REDIS_TIMEOUT_S, CorrectionService, RunInThr
 from api.jobs.results import CLEAN, Selection
 from api.jobs.service import JobService
 from api.reviews.picking import Room, pick_items
-from api.reviews.records import Decision, Order, ReviewHead, ReviewItem, Verb, is_review_id, new_review_id
+from api.reviews.records import Decision, Order, ReviewHead, ReviewItem, is_review_id, new_review_id
 from api.reviews.store import ReviewStore
 from shared.corrections.records import NewCorrection
 from shared.corrections.store import Added
@@ -79,7 +80,9 @@ class ReviewService:
         Raises:
             NotFoundError: the owner has none with this id.
         """
-        found = await self._run(self._store.head, owner, review_id) if is_review_id(review_id) else None
+        found: ReviewHead | None = None
+        if is_review_id(review_id):
+            found = await self._run(self._store.head, owner, review_id)
         if found is None:
             raise NotFoundError("there is no such review queue; it may have expired with its job", param="review_id")
         return found
@@ -95,10 +98,8 @@ class ReviewService:
         found: list[ReviewItem] = await self._run(self._store.lease, owner, head, holder, count)
         return found
 
-    async def decide(
-        self, principal: Principal, head: ReviewHead, item: int, reviewer: str, verb: Verb, classification: str | None
-    ) -> Decision:
-        """Keep what a moderator decided of one item.
+    async def decide(self, principal: Principal, head: ReviewHead, item: int, decision: Decision) -> Decision:
+        """Keep what a moderator decided of one item; returns it with the correction that it became.
 
         Raises:
             NotFoundError: the queue has no such item.
@@ -108,9 +109,6 @@ class ReviewService:
         items: list[ReviewItem] = await self._run(self._store.items, owner, head.id, [item])
         if not items:
             raise NotFoundError(f"the queue has no item {item}", param="item")
-        decision = Decision(
-            decision=verb, reviewer=reviewer, decided_at=int(time.time()), classification=classification
-        )
         outcome = await self._run(self._store.decide, owner, head, item, decision)
         if outcome != "kept":
             why = "was decided already" if outcome == "decided" else "is with another reviewer"
@@ -128,10 +126,9 @@ class ReviewService:
         if decision is None:
             raise NotFoundError(f"{reviewer} has decided no item {item} of this queue", param="item")
         if decision.correction_id is not None:
-            try:
+            # Somebody may have withdrawn it already.
+            with contextlib.suppress(NotFoundError):
                 await self._corrections.withdraw(decision.correction_id)
-            except NotFoundError:
-                pass  # somebody has withdrawn it already
         items: list[ReviewItem] = await self._run(self._store.items, owner, head.id, [item])
         return items[0]
 

@@ -46,7 +46,8 @@ class ReviewStore:
 
     def heads(self, owner: str) -> list[ReviewHead]:
         """The owner's queues, newest first."""
-        ids = [raw.decode() for raw in self._redis.zrevrange(keys.reviews_of(owner), 0, -1)]
+        listed: list[bytes] = self._redis.zrevrange(keys.reviews_of(owner), 0, -1)  # type: ignore[assignment]
+        ids = [raw.decode() for raw in listed]
         found = self._redis.mget([_key(owner, one, "") for one in ids]) if ids else []
         gone = [one for one, raw in zip(ids, found, strict=True) if raw is None]
         if gone:

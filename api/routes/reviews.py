@@ -1,5 +1,6 @@
 """`/reviews`: queues of a job's rows for moderators, who get items, decide, and can take a decision back."""
 
+import time
 from typing import Annotated, Any
 
 import msgspec
@@ -10,6 +11,7 @@ from api.http import schemas
 from api.http.auth import CallerDep, OwnerDep
 from api.jobs.results import Selection
 from api.reviews.export import as_json_lines, as_table
+from api.reviews.records import Decision
 from api.reviews.schemas import (
     DECISIONS_REPLY,
     DecisionsRequest,
@@ -114,9 +116,7 @@ async def decide_items(review_id: str, wanted: DecisionsRequest, caller: CallerD
     results: list[Any] = []
     for place, one in enumerate(wanted.decisions):
         try:
-            kept = await context.reviews.decide(
-                caller, head, one.item, wanted.reviewer, one.decision, one.classification
-            )
+            kept = await context.reviews.decide(caller, head, one.item, _decision(one, wanted.reviewer))
             results.append({"item": one.item, **msgspec.structs.asdict(kept)})
         except KobertError as error:
             body = {"code": error.code, "message": error.message, "param": f"decisions[{place}]"}
@@ -157,6 +157,12 @@ async def list_decisions(
     if kind == "csv":
         return Response(as_table(decided, is_safe=safe), media_type="text/csv; charset=utf-8")
     return Response(as_json_lines(decided), media_type="application/jsonl; charset=utf-8")
+
+
+def _decision(sent: OneDecision, reviewer: str) -> Decision:
+    return Decision(
+        decision=sent.decision, reviewer=reviewer, decided_at=int(time.time()), classification=sent.classification
+    )
 
 
 def _check_labels(decisions: list[OneDecision], context: Context) -> None:
