@@ -7,11 +7,13 @@ import { html, language, t, useFetched } from "./ui.js";
 import { Try } from "./views/try.js";
 import { Files } from "./views/files.js";
 import { Job } from "./views/job.js";
+import { Queue } from "./views/queue.js";
+import { Rules } from "./views/rules.js";
 import { Status } from "./views/status.js";
 
 // The address after # names the view; what follows a slash is the view's own.
-const VIEWS = { try: Try, files: Files, job: Job, state: Status };
-const TABS = ["try", "files", "state"];
+const VIEWS = { try: Try, files: Files, job: Job, queue: Queue, rules: Rules, state: Status };
+const TABS = ["try", "files", "queue", "rules", "state"];
 
 const place = () => {
   const [view, ...rest] = location.hash.slice(1).split("/");
