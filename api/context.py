@@ -7,6 +7,7 @@ from fastapi import Depends, Request
 
 from api.access.audit_log import AuditLog
 from api.corrections.service import CorrectionService
+from api.jobs.owned_records import OwnedRecords
 from api.jobs.service import JobService
 from api.policies.service import PolicyService
 from api.queue.dispatcher import Dispatcher
@@ -29,6 +30,7 @@ class Context:
     policies: PolicyService
     publisher: Publisher
     jobs: JobService
+    records: OwnedRecords
     corrections: CorrectionService
     reviews: ReviewService
     version: str

@@ -31,6 +31,7 @@ from api.http.protocol import HeadLimits, bounded_protocol
 from api.http.proxies import ProxiesMiddleware
 from api.http.request_id import RequestIdMiddleware
 from api.http.traffic import Traffic, traffic_limits
+from api.jobs.owned_records import OwnedRecords
 from api.jobs.running import running_jobs
 from api.metrics.counters import ApiMetrics
 from api.metrics.gauges import LiveGauges
@@ -137,6 +138,7 @@ def _lifespan(settings: Settings, redis_url: str) -> Callable[[FastAPI], Abstrac
                 policies,
                 path.publisher,
                 jobs_service,
+                OwnedRecords(path.redis, settings),
                 corrections_service,
                 reviews_service,
                 app.version,

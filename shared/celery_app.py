@@ -1,4 +1,4 @@
-"""The Celery application, shared by the API, which sends, and the worker.
+"""The Celery application of a worker. The API writes its messages itself (`api.queue.celery_message`).
 
 Why each option is as it is: `docs/decisions/0002-celery-on-redis.md`.
 """
@@ -11,15 +11,9 @@ from kombu import Exchange, Queue
 from shared import keys, redis_url
 from shared.settings import Settings
 
-PREDICT_TASK = "kobert.predict"
-JOBS_TASK = "kobert.jobs"
-
 QUEUES = (keys.INTERACTIVE_QUEUE, keys.BULK_QUEUE)
 # The queues of each value of WORKER_TAKES.
 QUEUES_TAKEN = {"all": QUEUES, "predict": (keys.INTERACTIVE_QUEUE,), "jobs": (keys.BULK_QUEUE,)}
-
-# Message header with the Unix time at which the message was queued.
-QUEUED_AT_HEADER = "queued_at"
 
 # A dead worker holds the lock for restoring unacknowledged messages at most this long; kombu's default is 300 s.
 RESTORE_LOCK_S = 5

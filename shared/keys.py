@@ -66,6 +66,21 @@ def jobs_of(owner: str) -> str:
     return f"{PREFIX}jobs:of:{owner}"
 
 
+def owned_record(kind: str, owner: str, record_id: str) -> str:
+    """One record of an owner, a hash of its head and its body (`api/jobs/owned_records.py`)."""
+    return f"{PREFIX}{kind}:{owner}:{record_id}"
+
+
+def owned_index(kind: str, owner: str) -> str:
+    """The sorted set of the ids of an owner's records, by their numbers."""
+    return f"{PREFIX}{kind}:of:{owner}"
+
+
+def owned_counter(kind: str, owner: str) -> str:
+    """The number of the owner's last record."""
+    return f"{PREFIX}{kind}:counter:{owner}"
+
+
 def quota(key_id: str, rate: str) -> str:
     """When the token bucket of one rate of an API key is full again."""
     return f"{PREFIX}access:quota:{key_id}:{rate}"

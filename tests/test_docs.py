@@ -13,11 +13,9 @@ from redis.asyncio import Redis
 from api.main import create_app
 from api.metrics.counters import ApiMetrics
 from api.metrics.gauges import LiveGauges
-from api.queue.celery_sender import CelerySender
 from api.queue.dispatcher import Dispatcher
 from api.queue.fleet import Fleet
 from api.queue.publisher import Publisher
-from shared.celery_app import make_celery
 from shared.settings import Settings
 from worker.counters import WorkerMetrics
 
@@ -82,7 +80,7 @@ def test_the_korean_tables_of_metrics_say_what_the_english_ones_say() -> None:
 def test_the_table_of_the_apis_metrics_is_complete_and_its_types_are_true() -> None:
     settings = Settings(redis_url="redis://localhost")
     fleet = Fleet(Redis(), interval_s=1)
-    dispatcher = Dispatcher(settings, "here", Publisher(CelerySender(make_celery(settings))), fleet)
+    dispatcher = Dispatcher(settings, "here", Publisher(Redis(), "here"), fleet)
     registry = ApiMetrics().registry
     registry.register(LiveGauges(Redis(), fleet, dispatcher, "1"))
 

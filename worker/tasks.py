@@ -7,10 +7,10 @@ import msgspec
 import structlog
 from celery import Celery, Task
 
-from shared.celery_app import JOBS_TASK, PREDICT_TASK, QUEUED_AT_HEADER
 from shared.log import get_logger, milliseconds
 from shared.messages import Answer, PredictMessage, decode
 from shared.options import NO_OPTIONS, VerdictOptions
+from shared.tasks import JOBS_TASK, PREDICT_TASK, QUEUED_AT_HEADER
 from worker.bulk.runner import BulkRunner
 from worker.counters import AnsweredMessage, WorkerMetrics
 from worker.inference.classifier import Classifier

@@ -3,10 +3,10 @@
 from fastapi import FastAPI
 
 from api.doors.huggingface import routes as huggingface
-from api.doors.openai import models, moderations
+from api.doors.openai import batches, files, models, moderations
 from api.doors.perspective import routes as perspective
 
-ROUTERS = (perspective.router, moderations.router, models.router, huggingface.router)
+ROUTERS = (perspective.router, moderations.router, models.router, files.router, batches.router, huggingface.router)
 
 
 def include(app: FastAPI) -> None:

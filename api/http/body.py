@@ -30,20 +30,8 @@ async def read_json_object(request: Request, max_body_bytes: int) -> dict[str, o
 
 async def parse_json_object(request: Request, max_body_bytes: int) -> dict[str, object]:
     """As `read_json_object`, whatever the content type says: other services take JSON under any."""
-    refusal = TooLargeError(f"the body is larger than {max_body_bytes:,} bytes (MAX_BODY_BYTES); send it in parts")
-    return _parse_object(await read_body(request, max_body_bytes, refusal))
-
-
-async def read_body(request: Request, max_bytes: int, refusal: TooLargeError) -> bytes | bytearray:
-    """The whole body, unpacked.
-
-    Raises:
-        TooSlowError, OverloadedError: as `read_json_object`.
-        TooLargeError: `refusal`; more than `max_bytes`.
-        MalformedRequestError: the client left.
-    """
     try:
-        return await _read_limited(request, max_bytes, refusal)
+        return _parse_object(await read_body(request, max_body_bytes))
     except ClientDisconnect as error:
         raise MalformedRequestError("the client left before the body was complete") from error
     finally:
@@ -98,7 +86,13 @@ def _check_content_type(request: Request) -> None:
         raise UnsupportedMediaError(f"the body came as {shown}; {JSON_HINT}")
 
 
-async def _read_limited(request: Request, max_body_bytes: int, refusal: TooLargeError) -> bytes | bytearray:
+async def read_body(request: Request, max_body_bytes: int) -> bytes | bytearray:
+    """The body, unpacked; it counts as held until `bodies.release`.
+
+    Raises:
+        TooSlowError, OverloadedError, TooLargeError: as `read_json_object`.
+    """
+    refusal = TooLargeError(f"the body is larger than {max_body_bytes:,} bytes (MAX_BODY_BYTES); send it in parts")
     coding = coding_of(request.headers.get("content-encoding", ""))
     unpacker = None if coding is None else Unpacker(coding, max_body_bytes)
     declared = request.headers.get("content-length", "")

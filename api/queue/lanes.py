@@ -14,9 +14,9 @@ from shared.cost import COST_PER_TOKEN, cost_of
 from shared.settings import Settings
 
 # Passes of the model that may be with one worker or on their way to it.
-PASSES_AHEAD = 4
+PASSES_AHEAD = 6
 # Messages that carry them, unless they are larger.
-MESSAGES_AHEAD = 3
+MESSAGES_AHEAD = 2
 # Long texts that may be with one worker at a time.
 LONG_AHEAD = 2
 # What a caller may send before it is another's turn: a share of a pass, or of the longest text.

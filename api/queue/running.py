@@ -6,13 +6,13 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
 from redis.asyncio import Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
 
-from api.queue.celery_sender import CelerySender
 from api.queue.dispatcher import Dispatcher
 from api.queue.fleet import Fleet
 from api.queue.publisher import Publisher
 from api.queue.reply_reader import BLOCK_MS, ReplyReader
-from shared.celery_app import make_celery
 from shared.settings import Settings
 
 REDIS_TIMEOUT_S = 2
@@ -36,9 +36,10 @@ async def running_path(settings: Settings, redis_url: str) -> AsyncIterator[Runn
         redis = await closing.enter_async_context(_connect(redis_url, REDIS_TIMEOUT_S))
         # Its reads block on purpose, longer than any other command may take.
         reply_redis = await closing.enter_async_context(_connect(redis_url, REDIS_TIMEOUT_S + BLOCK_MS / 1000))
-        publisher = Publisher(CelerySender(make_celery(settings, socket_timeout_s=REDIS_TIMEOUT_S)))
-        closing.callback(publisher.close)
+        # A connection from before a restart of Redis is stale: once more on a new one, and at once.
+        queue_redis = await closing.enter_async_context(_connect(redis_url, REDIS_TIMEOUT_S, Retry(NoBackoff(), 1)))
         process_id = uuid.uuid4().hex
+        publisher = Publisher(queue_redis, process_id)
         fleet = Fleet(redis, settings.heartbeat_interval_s)
         dispatcher = Dispatcher(settings, process_id, publisher, fleet)
         reader = ReplyReader(reply_redis, process_id, dispatcher.resolve, fleet.mark_store_lost)
@@ -47,12 +48,14 @@ async def running_path(settings: Settings, redis_url: str) -> AsyncIterator[Runn
         closing.push_async_callback(fleet.close)
         closing.push_async_callback(reader.close)
         closing.push_async_callback(dispatcher.close)
-        publisher.connect_soon()
         await fleet.start()
         reader.start()
         dispatcher.start()
         yield RunningPath(process_id, redis, fleet, publisher, dispatcher)
 
 
-def _connect(redis_url: str, timeout_s: float) -> Redis:
-    return Redis.from_url(redis_url, socket_timeout=timeout_s, socket_connect_timeout=REDIS_TIMEOUT_S)
+def _connect(redis_url: str, timeout_s: float, retry: Retry | None = None) -> Redis:
+    redis = Redis.from_url(redis_url, socket_timeout=timeout_s, socket_connect_timeout=REDIS_TIMEOUT_S)
+    if retry is not None:
+        redis.set_retry(retry)
+    return redis

@@ -7,6 +7,7 @@ from typing import Annotated
 import msgspec
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import StreamingResponse
+from starlette.requests import ClientDisconnect
 
 from api.context import Context, ContextDep
 from api.http import bodies, schemas
@@ -85,10 +86,7 @@ async def preview_job(request: Request, owner: OwnerDep, context: ContextDep) ->
     and jsonl. Nothing is kept.
     """
     upload = UploadRequest(owner, request.headers.get("content-type", ""), dict(request.query_params), None)
-    refusal = TooLargeError(
-        f"a preview takes {MAX_PREVIEW_BYTES:,} bytes; send the beginning of a csv, txt or jsonl file"
-    )
-    content = await read_body(request, MAX_PREVIEW_BYTES, refusal)
+    content = await _preview_body(request)
     preview = await context.jobs.preview(upload, bytes(content))
     return Response(msgspec.json.encode(preview), media_type="application/json")
 
@@ -248,6 +246,17 @@ def _accepted(request: Request, job: Job, context: Context, headers: Mapping[str
 def _respond(request: Request, job: Job, context: Context) -> Response:
     body = msgspec.json.encode(show_job(job, context.fleet.texts_per_s, root_path_of(request)))
     return Response(body, media_type="application/json")
+
+
+async def _preview_body(request: Request) -> bytes | bytearray:
+    try:
+        return await read_body(request, MAX_PREVIEW_BYTES)
+    except TooLargeError as error:
+        raise TooLargeError(f"a preview takes {MAX_PREVIEW_BYTES:,} bytes; send the file's beginning") from error
+    except ClientDisconnect as error:
+        raise MalformedRequestError("the client left before the body was complete") from error
+    finally:
+        bodies.release(request.scope)
 
 
 def _idempotency_digest(request: Request) -> str | None:

@@ -35,12 +35,11 @@ async def health() -> dict[str, str]:
 @router.head("/ready", include_in_schema=False)
 @router.get("/ready", summary="Whether a text sent now would be answered", responses=schemas.error_replies(403, 503))
 async def ready(context: ContextDep) -> dict[str, str | int | list[str]]:
-    """200 when Redis answers, queue and ledger are connected and a worker lives; else 503, with the reason.
+    """200 when Redis answers, the ledger is connected and a worker lives; else 503, with the reason.
 
     `store_warnings` has a sentence for each setting of the store that puts jobs at risk.
     """
     context.fleet.require_live_worker()
-    context.publisher.require_connection()
     context.jobs.require_connection()
     context.store_watch.require_fit()
     state: dict[str, str | int | list[str]] = {"status": "ready", "workers": len(context.fleet.workers)}

@@ -31,6 +31,8 @@ MAX_BULK_WAIT_S = 0.02
 LENGTH_SCAN_WINDOWS = 512
 # Padding costs as much as text. Twice and three times this share made no measurable difference (docs/performance.md).
 MAX_PADDING_SHARE = 0.1
+# A pass costs about as much as these tokens by itself, so padding up to here is cheaper than another pass.
+PASS_TOKENS = 24
 
 
 class Priority(IntEnum):
@@ -56,6 +58,8 @@ class _Text:
     windows: int
     waiting: int
     has_failed: bool = False
+    # Set after each pass that read a window of it.
+    read: threading.Event | None = None
 
 
 @dataclass(eq=False)
@@ -110,6 +114,7 @@ class MicroBatcher:
             self._changed.notify_all()
         for window in left:
             window.future.set_exception(UnavailableError("the worker is stopping"))
+        _tell(left)
         if self._thread.is_alive():
             self._thread.join()
 
@@ -134,16 +139,17 @@ class MicroBatcher:
         return self._waiting_texts
 
     def submit(
-        self, texts: Iterable[Sequence[Sequence[int]]], priority: Priority
+        self, texts: Iterable[Sequence[Sequence[int]]], priority: Priority, read: threading.Event | None = None
     ) -> list[list["Future[WindowResult]"]]:
         """Queue texts, each as its windows of token ids; returns a future per window, by text.
 
-        A future ends as a `WindowResult` or as the error of that window alone.
+        A future ends as a `WindowResult` or as the error of that window alone. `read` is set after each pass that read
+        some of these windows, once for all of them.
 
         Raises:
             UnavailableError: the batcher is closed.
         """
-        by_text = [_windows_of(windows) for windows in texts]
+        by_text = [_windows_of(windows, read) for windows in texts]
         entries = [window for windows in by_text for window in windows]
         with self._changed:
             if self._closed:
@@ -179,6 +185,7 @@ class MicroBatcher:
             batch = [window for window in self._take() if window.future.set_running_or_notify_cancel()]
             if batch:
                 self._run_batch(batch)
+                _tell(batch)
 
     def _take(self) -> list[_Window]:
         with self._changed:
@@ -235,9 +242,16 @@ class MicroBatcher:
             self._run_batch([window])
 
 
-def _windows_of(windows: Sequence[Sequence[int]]) -> list[_Window]:
-    text = _Text(len(windows), len(windows))
+def _windows_of(windows: Sequence[Sequence[int]], read: threading.Event | None) -> list[_Window]:
+    text = _Text(len(windows), len(windows), read=read)
     return [_Window(token_ids, text) for token_ids in windows]
+
+
+def _tell(windows: Iterable[_Window]) -> None:
+    """Wake those who wait for some of these windows, each once."""
+    for event in {window.text.read for window in windows}:
+        if event is not None:
+            event.set()
 
 
 def close_batch(waiting: deque[_Window], max_batch_tokens: int) -> list[_Window]:
@@ -255,7 +269,7 @@ def close_batch(waiting: deque[_Window], max_batch_tokens: int) -> list[_Window]
         longest = max(longest, len(window.token_ids))
         tokens += len(window.token_ids)
         padded = longest * (len(batch) + 1)
-        if padded > max_batch_tokens or padded - tokens > MAX_PADDING_SHARE * padded:
+        if padded > max_batch_tokens or padded - tokens > max(MAX_PADDING_SHARE * padded, PASS_TOKENS):
             break
         batch.append(window)
     taken = set(map(id, batch))

@@ -1,8 +1,9 @@
 """Classifies texts: tokenise in the calling thread, infer in the model thread, judge in the calling thread."""
 
+import threading
 import time
 from collections.abc import Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, wait
+from concurrent.futures import Future
 from dataclasses import dataclass
 from itertools import compress
 from operator import attrgetter
@@ -76,11 +77,14 @@ class Classifier:
         text, or is empty.
         """
         with self.batcher.interactive():
-            answered, waiting = self._submit(items, Priority.INTERACTIVE, options or [NO_OPTIONS] * len(items))
+            read = threading.Event()
+            answered, waiting = self._submit(items, Priority.INTERACTIVE, options or [NO_OPTIONS] * len(items), read)
             if answered:
                 yield answered
             while waiting:
-                answers, waiting = self._wait_for_some(waiting, deadline)
+                read.wait(max(0.0, deadline - time.time()))
+                read.clear()
+                answers, waiting = self._take_done(waiting, deadline)
                 if answers:
                     yield answers
 
@@ -93,7 +97,11 @@ class Classifier:
         return [answer.outcome for answer in sorted(answers, key=attrgetter("id"))]
 
     def _submit(
-        self, items: Sequence[TextItem], priority: Priority, options: Sequence[VerdictOptions]
+        self,
+        items: Sequence[TextItem],
+        priority: Priority,
+        options: Sequence[VerdictOptions],
+        read: threading.Event | None = None,
     ) -> tuple[list[Answer], list[_Submitted]]:
         """Prepare and tokenise texts and queue their windows.
 
@@ -111,7 +119,7 @@ class Classifier:
                 answered.append(_failed(item, error, tokenization_s))
             else:
                 accepted.append((item, reading, windows))
-        futures = self.batcher.submit([windows for _, _, windows in accepted], priority)
+        futures = self.batcher.submit([windows for _, _, windows in accepted], priority, read)
         waiting = [
             _Submitted(item, of_text, tokenization_s, reading)
             for (item, reading, _), of_text in zip(accepted, futures, strict=True)
@@ -137,10 +145,8 @@ class Classifier:
                     answered.append(Answer(id=item.id, verdict=reading.verdict))
         return answered, readings
 
-    def _wait_for_some(self, waiting: Sequence[_Submitted], deadline: float) -> tuple[list[Answer], list[_Submitted]]:
-        """Wait for the next text to be done; the answers to those that are, and the others. Past `deadline` all are."""
-        unfinished = [future for text in waiting for future in text.windows if not future.done()]
-        wait(unfinished, timeout=max(0.0, deadline - time.time()), return_when=FIRST_COMPLETED)
+    def _take_done(self, waiting: Sequence[_Submitted], deadline: float) -> tuple[list[Answer], list[_Submitted]]:
+        """The answers to the texts that are done, and the other texts. Past `deadline` all are."""
         # Asked once: a text that ends between two looks must not fall between two lists.
         are_done = [text.done for text in waiting]
         if not any(are_done) and time.time() >= deadline:

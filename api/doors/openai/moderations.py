@@ -42,12 +42,13 @@ async def create_moderation(request: Request, context: ContextDep) -> Response:
     verdicts = require_verdicts(judged)
     model = context.judging.model
     inputs = [verdicts] if is_one else [[verdict] for verdict in verdicts]
-    reply = {
-        "id": f"modr-{uuid.uuid4().hex}",
-        "model": model.name,
-        "results": [show_result(verdicts, model) for verdicts in inputs],
-    }
+    reply = show_reply(uuid.uuid4().hex, model.name, [show_result(verdicts, model.clean_label) for verdicts in inputs])
     return Response(msgspec.json.encode(reply), media_type="application/json", headers=judged.headers())
+
+
+def show_reply(number: str, model: str, results: list[dict[str, object]]) -> dict[str, object]:
+    """OpenAI's reply to a request for moderation."""
+    return {"id": f"modr-{number}", "model": model, "results": results}
 
 
 def read_input(given: object, max_texts: int) -> tuple[list[Item], bool]:

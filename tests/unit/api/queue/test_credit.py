@@ -13,7 +13,8 @@ from shared.settings import Settings
 from shared.verdict import Verdict
 from tests.unit.api.queue.test_dispatcher import Queue, Workers, settle
 
-# A pass of 16 tokens costs 32, a text of one character 9: three messages, or 15 such texts, may be with a worker.
+# A pass of 16 tokens costs 32, a text of one character 9: two messages, or 22 such texts, may be with a worker.
+FULL = 22
 SETTINGS = Settings(max_batch_tokens=16, max_message_texts=32)
 
 
@@ -57,41 +58,41 @@ async def test_texts_leave_one_by_one_until_the_workers_have_enough_and_then_tog
 ) -> None:
     for text in "abcdefgh":
         await ask(dispatcher, [text])
-    assert queue.texts() == [["a"], ["b"], ["c"]]
+    assert queue.texts() == [["a"], ["b"]]
 
     answer(dispatcher, queue.messages[0])
     await settle()
 
-    assert queue.texts()[3:] == [["d", "e", "f", "g", "h"]]
+    assert queue.texts()[2:] == [["c", "d", "e", "f", "g", "h"]]
 
 
 async def test_credit_counts_the_work_and_not_the_messages(dispatcher: Dispatcher, queue: Queue) -> None:
     await ask(dispatcher, ["a"] * 100)
-    assert sum(map(len, queue.texts())) == 15
+    assert sum(map(len, queue.texts())) == FULL
 
     answer(dispatcher, queue.messages[0])
     await settle()
 
     answered = len(queue.messages[0].items)
-    assert sum(map(len, queue.texts())) == 15 + answered
+    assert sum(map(len, queue.texts())) == FULL + answered
 
 
 async def test_two_workers_get_twice_as_much(dispatcher: Dispatcher, queue: Queue, workers: Workers) -> None:
     workers.interactive_count = 2
     await ask(dispatcher, ["a"] * 100)
 
-    assert sum(map(len, queue.texts())) == 29
+    assert sum(map(len, queue.texts())) == 43
 
 
 async def test_a_dead_workers_credit_comes_back_with_its_texts(dispatcher: Dispatcher, queue: Queue) -> None:
-    await ask(dispatcher, ["a"] * 15)
+    await ask(dispatcher, ["a"] * FULL)
     await ask(dispatcher, ["b"])
-    assert queue.texts() == [["a"] * 15]
+    assert queue.texts() == [["a"] * FULL]
 
     dispatcher.resend_pending()
     await settle()
 
-    assert queue.texts() == [["a"] * 15, ["a"] * 15]
+    assert queue.texts() == [["a"] * FULL, ["a"] * FULL]
     answer(dispatcher, queue.messages[1])
     await settle()
     assert queue.texts()[2:] == [["b"]]
@@ -101,9 +102,9 @@ async def test_a_message_of_which_nothing_is_heard_holds_up_nobody_for_long(
     dispatcher: Dispatcher, queue: Queue, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(lanes, "STUCK_S", 0.0)
-    await ask(dispatcher, ["a"] * 15)
+    await ask(dispatcher, ["a"] * FULL)
     await ask(dispatcher, ["b"])
-    assert queue.texts() == [["a"] * 15]
+    assert queue.texts() == [["a"] * FULL]
 
     dispatcher.check_progress()
     await settle()
@@ -143,7 +144,7 @@ async def test_short_texts_do_not_wait_for_long_ones(dispatcher: Dispatcher, que
 
 
 async def test_texts_whose_caller_has_hung_up_are_not_sent(dispatcher: Dispatcher, queue: Queue) -> None:
-    await ask(dispatcher, ["a"] * 15)
+    await ask(dispatcher, ["a"] * FULL)
     presence = Presence()
 
     async def request() -> None:
@@ -157,7 +158,7 @@ async def test_texts_whose_caller_has_hung_up_are_not_sent(dispatcher: Dispatche
     answer(dispatcher, queue.messages[0])
     await settle()
 
-    assert queue.texts() == [["a"] * 15]
+    assert queue.texts() == [["a"] * FULL]
     assert dispatcher.inflight_texts == 0
 
 
@@ -167,7 +168,7 @@ async def test_texts_that_left_before_their_caller_hung_up_still_count(dispatche
 
     async def request() -> None:
         note_caller({"type": "http", "kobert.presence": presence}, "gone")
-        await dispatcher.ask_workers(["a"] * 15)
+        await dispatcher.ask_workers(["a"] * FULL)
 
     gone = asyncio.create_task(request())
     await settle()
@@ -175,7 +176,7 @@ async def test_texts_that_left_before_their_caller_hung_up_still_count(dispatche
     await gone
     dispatcher.check_progress()
     await ask(dispatcher, ["b"])
-    assert queue.texts() == [["a"] * 15]
+    assert queue.texts() == [["a"] * FULL]
 
     answer(dispatcher, queue.messages[0])
     await settle()
