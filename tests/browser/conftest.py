@@ -48,7 +48,7 @@ def stack() -> Iterator[Stack]:
             yield stack
         finally:
             stack.stop()
-            print(stack.logs())
+            print(stack.logs())  # noqa: T201  pytest shows it when a test fails
 
 
 @pytest.fixture

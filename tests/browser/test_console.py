@@ -11,7 +11,7 @@ import httpx
 import openpyxl
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Page, expect
+from playwright.sync_api import FilePayload, Page, expect
 
 from tests.browser.conftest import DESKTOP, PHONE
 from tests.support.stack import Stack
@@ -30,7 +30,8 @@ def type_text(page: Page, text: str) -> None:
 
 
 def upload(page: Page, name: str, content: bytes) -> None:
-    page.locator("input[type=file]").set_input_files([{"name": name, "mimeType": "", "buffer": content}])
+    file: FilePayload = {"name": name, "mimeType": "", "buffer": content}
+    page.locator("input[type=file]").set_input_files(file)
 
 
 def start(page: Page) -> None:

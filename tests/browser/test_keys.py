@@ -18,11 +18,16 @@ KEY = "a-key-of-the-tests"
 @pytest.fixture(scope="module")
 def closed_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     bundle = write_echo_bundle(tmp_path_factory.mktemp("bundles") / "echo")
-    with tempfile.TemporaryDirectory(prefix="kt-") as folder, running_stack(Path(folder), bundle, api_keys=KEY) as stack:
+    with (
+        tempfile.TemporaryDirectory(prefix="kt-") as folder,
+        running_stack(Path(folder), bundle, api_keys=KEY) as stack,
+    ):
         yield stack
 
 
-def test_a_key_is_asked_for_once_and_forgotten_with_the_tab(open_page: Callable[..., Page], closed_stack: Stack) -> None:
+def test_a_key_is_asked_for_once_and_forgotten_with_the_tab(
+    open_page: Callable[..., Page], closed_stack: Stack
+) -> None:
     page = open_page("#files", url=closed_stack.url)
     field = page.get_by_label("API 키", exact=True)
     field.fill("wrong")

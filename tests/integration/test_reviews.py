@@ -32,7 +32,9 @@ def lease(stack: Stack, review: dict[str, Any], reviewer: str, count: int) -> li
     return post(stack, review, "lease", reviewer=reviewer, count=count).json()["data"]
 
 
-def decide(stack: Stack, review: dict[str, Any], reviewer: str, item: int, decision: str, **more: str) -> dict[str, Any]:
+def decide(
+    stack: Stack, review: dict[str, Any], reviewer: str, item: int, decision: str, **more: str
+) -> dict[str, Any]:
     decisions = [{"item": item, "decision": decision, **more}]
     return post(stack, review, "decisions", reviewer=reviewer, decisions=decisions).json()["results"][0]
 
