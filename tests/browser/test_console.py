@@ -108,7 +108,7 @@ def test_a_sheet_of_5000_rows_is_judged_filtered_and_downloaded(open_page: Open,
     start(page)
     expect(page.get_by_text("끝남")).to_be_visible(timeout=90_000)
 
-    page.get_by_label("판정", exact=True).select_option("curse")
+    page.get_by_role("combobox", name="판정", exact=True).select_option("curse")
     expect(page.locator("table.results tbody tr").first.locator("td").first).to_have_text("10")
     expect(page.locator("table.results tbody tr")).to_have_count(50)
     page.get_by_role("button", name="다음").click()

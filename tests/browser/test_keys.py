@@ -29,7 +29,7 @@ def test_a_key_is_asked_for_once_and_forgotten_with_the_tab(
     open_page: Callable[..., Page], closed_stack: Stack
 ) -> None:
     page = open_page("#files", url=closed_stack.url)
-    field = page.get_by_label("API 키", exact=True)
+    field = page.get_by_role("textbox", name="API 키")
     field.fill("wrong")
     page.get_by_role("button", name="들어가기").click()
     expect(page.get_by_text("이 키로는 들어갈 수 없습니다")).to_be_visible()
@@ -42,4 +42,4 @@ def test_a_key_is_asked_for_once_and_forgotten_with_the_tab(
     assert page.evaluate("localStorage.length") == 0
     other = page.context.new_page()
     other.goto(f"{closed_stack.url}/#files")
-    expect(other.get_by_label("API 키", exact=True)).to_be_visible()
+    expect(other.get_by_role("textbox", name="API 키")).to_be_visible()

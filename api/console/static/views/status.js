@@ -132,7 +132,8 @@ function Chart({ title, samples, lines }) {
     const ink = style.getPropertyValue("--pico-color");
     const colours = [style.getPropertyValue("--chart-1"), style.getPropertyValue("--chart-2")];
     const axis = { stroke: ink, grid: { stroke: style.getPropertyValue("--line"), width: 1 }, ticks: { show: false } };
-    const size = () => ({ width: place.current.clientWidth, height: 200 });
+    const box = place.current;
+    const size = () => ({ width: box.clientWidth, height: 200 });
     chart.current = new uPlot(
       {
         ...size(),
@@ -143,10 +144,10 @@ function Chart({ title, samples, lines }) {
         series: [{}, ...lines.map(({ label }, at) => ({ label, stroke: colours[at], width: 2, spanGaps: false, dash: at ? [6, 4] : undefined }))],
       },
       data,
-      place.current,
+      box,
     );
     const resized = new ResizeObserver(() => chart.current.setSize(size()));
-    resized.observe(place.current);
+    resized.observe(box);
     return () => (resized.disconnect(), chart.current.destroy());
   }, []);
   useEffect(() => chart.current?.setData(data), [samples.length, samples.at(-1)?.at]);
