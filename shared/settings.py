@@ -150,6 +150,8 @@ class Settings(BaseSettings):
     webhook_ports: TextList | None = None
     webhook_attempts: Annotated[int, Field(ge=1, le=20)] = 6
     webhook_timeout_s: Annotated[float, Field(gt=0, le=60)] = 10.0
+    webhook_concurrency: Annotated[int, Field(ge=1, le=256)] = 16
+    webhook_host_concurrency: Annotated[int, Field(ge=1, le=256)] = 2
 
     # Metrics of a worker; the API serves its own on PORT
     worker_metrics_port: Annotated[int, Field(ge=0, le=65535)] = 0

@@ -4,10 +4,12 @@ from api.queue.judging import Judging
 from shared.options import VerdictOptions, parse_verdict_options
 
 
-def read_options(judging: Judging, strictness: object, thresholds: object) -> VerdictOptions | None:
-    """The options, checked against the served models; None when nothing is set.
+def read_options(
+    judging: Judging, strictness: object, thresholds: object, policy: object = None
+) -> VerdictOptions | None:
+    """The options, checked against policies and served models; None when nothing is set.
 
     Raises:
         MalformedRequestError, UnsupportedOptionError: as for `/predict`.
     """
-    return judging.check_options(parse_verdict_options(strictness, thresholds))
+    return judging.check_options(parse_verdict_options(strictness, thresholds), policy)

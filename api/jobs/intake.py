@@ -6,11 +6,12 @@ Blocking: runs in a thread, because parsing keeps the processor busy and the eve
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import partial
 
 from redis.exceptions import RedisError
 
 from api.jobs.capacity import StoreCapacity
-from api.jobs.options import VerdictOptionsCheck, check_options
+from api.jobs.options import OptionsCheck
 from api.jobs.writer import JobWriter
 from api.uploads.opening import Opened, UploadOpener, UploadRequest
 from api.uploads.pull import Body
@@ -50,12 +51,12 @@ class JobIntake:
         settings: Settings,
         writer: JobWriter,
         capacity: StoreCapacity,
-        check_verdict_options: VerdictOptionsCheck,
+        options_check: OptionsCheck,
     ) -> None:
         self._settings = settings
         self._writer = writer
         self._capacity = capacity
-        self._opener = UploadOpener(settings, lambda fields: check_options(fields, settings, check_verdict_options))
+        self._options_check = options_check
 
     def receive(self, request: UploadRequest, body: Body) -> str:
         """Read the body and return the id of the job; if anything fails, nothing is left of it in the store.
@@ -64,7 +65,8 @@ class JobIntake:
             RequestError: the upload is refused.
             RedisError: the store does not answer.
         """
-        upload = self._opener.open(request, body)
+        opener = UploadOpener(self._settings, partial(self._options_check.check, request.owner))
+        upload = opener.open(request, body)
         try:
             return self._store(request, upload, body)
         finally:

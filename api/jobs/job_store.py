@@ -14,7 +14,7 @@ from shared import keys
 from shared.errors import ConflictError, NotFoundError
 from shared.jobs import journal
 from shared.jobs.ledger import LABEL_FIELD
-from shared.jobs.records import JOB_TIMES, Job, JobSpec, is_job_id
+from shared.jobs.records import ENDED, JOB_TIMES, Job, JobSpec, Webhook, is_job_id
 from shared.jobs.scripts import Scripts
 from shared.settings import Settings
 
@@ -141,4 +141,18 @@ def _job(job_id: str, fields: dict[str, str], errors: Sequence[bytes], pace: Seq
         errors=[msgspec.json.decode(error) for error in errors],
         corrected=int(fields.get("corrected", 0)),
         rows_per_s=average_speed(fields, pace, time.time()),
+        webhook=_webhook(fields),
+    )
+
+
+def _webhook(fields: dict[str, str]) -> Webhook | None:
+    if "webhook" not in fields:
+        return None
+    next_at = fields.get("webhook_next_at")
+    unsettled = "pending" if fields["status"] in ENDED else "waiting"
+    return Webhook(
+        status=fields.get("webhook_state", unsettled),  # type: ignore[arg-type]  # written by the scripts alone
+        attempts=int(fields.get("webhook_attempts", 0)),
+        last_error=fields.get("webhook_error") or None,
+        next_attempt_at=None if next_at is None else int(next_at),
     )

@@ -3,25 +3,44 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from api.jobs.webhook_target import check_webhook_url
+from api.jobs.webhook_signature import WebhookSecrets
+from api.jobs.webhook_target import resolve_webhook
 from api.uploads.options import UploadOptions, parse_options
+from shared.errors import MalformedRequestError
 from shared.options import VerdictOptions
 from shared.settings import Settings
 
 VerdictOptionsCheck = Callable[[VerdictOptions], None]
 
 
-def check_options(
-    fields: Mapping[str, Any], settings: Settings, check_verdict_options: VerdictOptionsCheck
-) -> UploadOptions:
-    """The options of an upload, from strings (a query, a form) or JSON values, with every check that needs no row.
+class OptionsCheck:
+    """Every check of options that needs no row."""
 
-    Raises:
-        MalformedRequestError: an option is unknown, has an impossible value, or is not allowed on this server.
-    """
-    options = parse_options(fields)
-    if options.webhook_url is not None:
-        check_webhook_url(options.webhook_url, settings)
-    if options.verdict is not None:
-        check_verdict_options(options.verdict)
-    return options
+    def __init__(
+        self, settings: Settings, check_verdict_options: VerdictOptionsCheck, webhook_secrets: WebhookSecrets
+    ) -> None:
+        self._settings = settings
+        self._check_verdict_options = check_verdict_options
+        self._webhook_secrets = webhook_secrets
+
+    def check(self, owner: str, fields: Mapping[str, Any]) -> UploadOptions:
+        """The options of an upload of `owner`, from strings (a query, a form) or JSON values.
+
+        Raises:
+            MalformedRequestError: an option is unknown, has an impossible value, or is not allowed on this server.
+        """
+        options = parse_options(fields)
+        if options.webhook_url is not None:
+            self._check_webhook(owner, options.webhook_url)
+        if options.verdict is not None:
+            self._check_verdict_options(options.verdict)
+        return options
+
+    def _check_webhook(self, owner: str, url: str) -> None:
+        """Refuse a URL to which no webhook could be delivered."""
+        if self._webhook_secrets.of_owner(owner) is None:
+            raise MalformedRequestError(
+                "webhooks are off here: WEBHOOK_SECRET is not set, and the key has no secret to sign with",
+                param="webhook_url",
+            )
+        resolve_webhook(url, self._settings)

@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from api.jobs.options import VerdictOptionsCheck, check_options
+from api.jobs.options import OptionsCheck
 from api.uploads.opening import Opened, UploadOpener, UploadRequest
 from shared.jobs.records import Row
 from shared.settings import Settings
@@ -38,8 +38,8 @@ class HeldBody:
 class JobPreview:
     """Thread-safe and blocking."""
 
-    def __init__(self, settings: Settings, check_verdict_options: VerdictOptionsCheck) -> None:
-        self._opener = UploadOpener(settings, lambda fields: check_options(fields, settings, check_verdict_options))
+    def __init__(self, settings: Settings, options_check: OptionsCheck) -> None:
+        self._opener = UploadOpener(settings, options_check.check)
 
     def read(self, request: UploadRequest, content: bytes) -> dict[str, Any]:
         """What a job of this file would have: format, encoding, columns, the text column, and `PREVIEW_ROWS` rows.

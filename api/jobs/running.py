@@ -25,7 +25,7 @@ async def running_jobs(
     # A blocking client, used only in threads.
     redis: Redis = Redis.from_url(redis_url, socket_timeout=REDIS_TIMEOUT_S, socket_connect_timeout=CONNECT_TIMEOUT_S)
     jobs = JobService(settings, redis, publisher, fleet.check_job_options, keyring)
-    webhooks = WebhookSender(settings, jobs)
+    webhooks = WebhookSender(settings, jobs, keyring)
     jobs.start()
     webhooks.start()
     try:

@@ -31,6 +31,18 @@ class JobErrors(BaseModel):
     data: list[dict[str, JsonValue]]
 
 
+class WebhookOut(BaseModel):
+    """How the webhook of a job stands."""
+
+    status: Annotated[
+        Literal["waiting", "pending", "delivered", "failed"],
+        Field(description="waiting for the job's end; failed: given up after WEBHOOK_ATTEMPTS"),
+    ]
+    attempts: int
+    last_error: str | None
+    next_attempt_at: Time
+
+
 class JobOut(BaseModel):
     """A bulk job: OpenAI's Batch object, with extra fields for moderators."""
 
@@ -60,6 +72,7 @@ class JobOut(BaseModel):
     metadata: dict[str, str]
     strictness: Annotated[Level | None, Field(description="absent where the settings decide")] = None
     thresholds: Annotated[dict[str, float] | None, Field(description="absent where the settings decide")] = None
+    webhook: Annotated[WebhookOut | None, Field(description="absent where the job has no webhook_url")] = None
     links: dict[str, str]
 
 

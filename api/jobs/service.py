@@ -1,7 +1,7 @@
 """Bulk jobs as the event loop sees them: each method runs blocking work in a thread."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol, TypeVar
 
 from redis import Redis
@@ -11,13 +11,14 @@ from api.background import end_task
 from api.jobs.capacity import StoreCapacity
 from api.jobs.intake import JobIntake
 from api.jobs.job_store import JobStore
-from api.jobs.options import VerdictOptionsCheck
+from api.jobs.options import OptionsCheck, VerdictOptionsCheck
 from api.jobs.places import PlaceKind, Places
 from api.jobs.preview import JobPreview
 from api.jobs.room import JobRoom
 from api.jobs.threads import JobThreads
 from api.jobs.upload_slots import UploadSlots
-from api.jobs.webhook_queue import WebhookQueue
+from api.jobs.webhook_queue import DueWebhook, WebhookEnd, WebhookQueue
+from api.jobs.webhook_signature import WebhookSecrets
 from api.jobs.writer import JobWriter
 from api.uploads.opening import UploadRequest
 from api.uploads.pull import BodyPull
@@ -61,9 +62,10 @@ class JobService:
         self._writer = JobWriter(redis, settings, room)
         self._capacity = StoreCapacity(redis, settings, room)
         self._store = JobStore(redis, settings)
-        self._webhooks = WebhookQueue(redis, self._store)
-        self._intake = JobIntake(settings, self._writer, self._capacity, check_verdict_options)
-        self._preview = JobPreview(settings, check_verdict_options)
+        self._webhooks = WebhookQueue(redis)
+        options_check = OptionsCheck(settings, check_verdict_options, WebhookSecrets(settings, keyring))
+        self._intake = JobIntake(settings, self._writer, self._capacity, options_check)
+        self._preview = JobPreview(settings, options_check)
         self._threads = JobThreads(settings.max_uploads)
         self._slots = UploadSlots(settings.max_uploads)
         self._uploads = Places(PlaceKind(settings.max_uploads, "uploads are coming in", "MAX_UPLOADS"), keyring)
@@ -173,25 +175,23 @@ class JobService:
         """The packed result of one chunk; None if the job was deleted meanwhile."""
         return await self.run(self._store.result_chunk, job_id, first_row)
 
-    async def claim_webhook(self, hold_s: int) -> str | None:
-        """Take the id of a job whose webhook is due; no other process gets it for `hold_s`. None if none is due."""
-        return await self.run(self._webhooks.claim, hold_s)
+    async def claim_webhook(
+        self, hold_s: int, busy_receivers: Sequence[str], busy_owners: Sequence[str]
+    ) -> DueWebhook | None:
+        """Take a webhook that is due, of nobody busy; no other process gets it for `hold_s`. None if there is none."""
+        return await self.run(self._webhooks.claim, hold_s, busy_receivers, busy_owners)
 
-    async def start_webhook_attempt(self, job_id: str) -> tuple[Job, int]:
-        """Count one more attempt; returns the job and the number of the attempt, from 1.
+    async def webhook_job(self, job_id: str, owner: str) -> Job:
+        """The job to tell of.
 
         Raises:
-            NotFoundError: the job was deleted or has expired.
+            NotFoundError: it was deleted or has expired.
         """
-        return await self.run(self._webhooks.start_attempt, job_id)
+        return await self.run(self._store.get, job_id, owner)
 
-    async def delay_webhook(self, job_id: str, delay_s: int) -> None:
-        """Try again after `delay_s`."""
-        await self.run(self._webhooks.delay, job_id, delay_s)
-
-    async def drop_webhook(self, job_id: str) -> None:
-        """Stop trying: the webhook was delivered, or given up."""
-        await self.run(self._webhooks.drop, job_id)
+    async def settle_webhook(self, job_id: str, end: WebhookEnd) -> None:
+        """Note how an attempt to deliver a webhook ended."""
+        await self.run(self._webhooks.settle, job_id, end)
 
     async def run(self, work: Callable[..., T], *args: Any) -> T:  # noqa: ANN401  the arguments of `work`
         """`work(*args)` in a thread, for what goes with a job but is not in the store: to render its results."""

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import msgspec
+
 from api.jobs.pacing import eta_seconds
 from shared.jobs.records import ENDED, JOB_TIMES, Job
 
@@ -30,6 +32,7 @@ def show_job(job: Job, fleet_texts_per_s: float, root_path: str = "") -> dict[st
         "text_column": job.spec.text_column,
         "metadata": job.spec.metadata,
         **_verdict_options(job),
+        **({} if job.webhook is None else {"webhook": msgspec.structs.asdict(job.webhook)}),
         "links": {
             "self": path,
             "results": f"{path}/results",

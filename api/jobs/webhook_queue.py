@@ -1,44 +1,53 @@
-"""The webhooks that are due, and when each is tried again. Kept in the store, so that every API process shares them."""
+"""The webhooks that are due, and how each attempt ended. Kept in the store, so that every API process shares them."""
 
-import time
-from typing import Any
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal
 
+import msgspec
 from redis import Redis
 
-from api.jobs.job_store import INDEX_KEYS, JobStore
+from api.jobs.job_store import INDEX_KEYS
 from shared import keys
-from shared.jobs.records import Job
 from shared.jobs.scripts import Scripts
+
+Settled = Literal["pending", "delivered", "failed"]
+
+
+@dataclass(frozen=True, slots=True)
+class DueWebhook:
+    """A webhook that this process is to deliver now. `receiver` is its host and port, `attempt` counts from 1."""
+
+    job_id: str
+    owner: str
+    receiver: str
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True)
+class WebhookEnd:
+    """How an attempt ended: delivered, or with an error and tried again after `delay_s`, or given up."""
+
+    state: Settled
+    error: str = ""
+    delay_s: int = 0
 
 
 class WebhookQueue:
     """Thread-safe and blocking. Every method raises `redis.RedisError` when Redis does not answer."""
 
-    def __init__(self, redis: Redis, jobs: JobStore) -> None:
-        self._redis = redis
-        self._jobs = jobs
+    def __init__(self, redis: Redis) -> None:
         self._scripts = Scripts(redis)
 
-    def claim(self, hold_s: int) -> str | None:
-        """Take the id of a job whose webhook is due; no other process gets it for `hold_s`. None if none is due."""
-        found = self._scripts.run("claim_webhook", INDEX_KEYS, [hold_s])
-        return None if found is None else str(found.decode())
+    def claim(self, hold_s: int, busy_receivers: Iterable[str], busy_owners: Iterable[str]) -> DueWebhook | None:
+        """Take a webhook that is due, of nobody busy; no other process gets it for `hold_s`. None if there is none."""
+        busy = [msgspec.json.encode(list(names)) for names in (busy_receivers, busy_owners)]
+        found = self._scripts.run("claim_webhook", INDEX_KEYS, [keys.JOB, hold_s, *busy])
+        if found is None:
+            return None
+        job_id, owner, receiver, attempt = found
+        return DueWebhook(job_id.decode(), owner.decode(), receiver.decode(), attempt)
 
-    def start_attempt(self, job_id: str) -> tuple[Job, int]:
-        """Count one more attempt; returns the job, whoever owns it, and the number of the attempt, from 1.
-
-        Raises:
-            NotFoundError: the job was deleted or has expired.
-        """
-        owner: Any = self._redis.hget(keys.job_part(job_id, ""), "owner")
-        job = self._jobs.get(job_id, "" if owner is None else owner.decode())
-        attempt: Any = self._redis.hincrby(keys.job_part(job_id, ""), "webhook_attempts", 1)
-        return job, attempt
-
-    def delay(self, job_id: str, delay_s: int) -> None:
-        """Try again after `delay_s`."""
-        self._redis.zadd(keys.JOB_WEBHOOKS, {job_id: time.time() + delay_s}, xx=True)
-
-    def drop(self, job_id: str) -> None:
-        """Stop trying: the webhook was delivered, or given up."""
-        self._redis.zrem(keys.JOB_WEBHOOKS, job_id)
+    def settle(self, job_id: str, end: WebhookEnd) -> None:
+        """Note how the attempt ended; does nothing if the job was deleted meanwhile."""
+        self._scripts.run("settle_webhook", INDEX_KEYS, [keys.JOB, job_id, end.state, end.error, end.delay_s])

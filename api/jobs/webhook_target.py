@@ -52,17 +52,6 @@ class WebhookTarget:
     ip: str
 
 
-def check_webhook_url(url: str, settings: Settings) -> None:
-    """Refuse a URL to which no webhook could be delivered.
-
-    Raises:
-        MalformedRequestError: no secret is set to sign with, or the address is not allowed, or its name is unknown.
-    """
-    if settings.webhook_secret is None:
-        raise MalformedRequestError("webhooks are off here: WEBHOOK_SECRET is not set", param="webhook_url")
-    resolve_webhook(url, settings)
-
-
 def resolve_webhook(url: str, settings: Settings) -> WebhookTarget:
     """Look the address up.
 

@@ -1,25 +1,23 @@
-"""Notifies a client's server that a job has ended: signed, retried with backoff, without following redirects.
+"""Notifies clients' servers that jobs have ended: several at once, each retried with backoff.
 
-Signed as Standard Webhooks (https://www.standardwebhooks.com) says, like OpenAI's, so its libraries can verify it:
-`webhook-id`, `webhook-timestamp`, `webhook-signature: v1,BASE64(HMAC-SHA256(id.timestamp.body))`.
+A slow receiver, and a key that has many of them, hold a part of the places only, so that they delay nobody else.
 """
 
 import asyncio
-import base64
-import binascii
-import hashlib
-import hmac
-import http.client
-import socket
-import ssl
+import secrets
 import time
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 
 import msgspec
 
+from api.access.keyring import Keyring
 from api.background import end_task
 from api.jobs.service import JobService
 from api.jobs.view import show_job
-from api.jobs.webhook_target import WebhookTarget, resolve_webhook
+from api.jobs.webhook_delivery import DeliveryError, deliver
+from api.jobs.webhook_queue import DueWebhook, WebhookEnd
+from api.jobs.webhook_signature import WebhookSecrets, signed_headers
 from shared.errors import KobertError, NotFoundError
 from shared.jobs.records import Job
 from shared.log import get_logger
@@ -30,105 +28,123 @@ log = get_logger(__name__)
 POLL_S = 1.0
 FIRST_RETRY_S = 5
 RETRY_FACTOR = 4
-_SECRET_PREFIX = "whsec_"  # noqa: S105  what a Standard Webhooks secret begins with
-_OK = range(200, 300)
+# What an attempt may take besides WEBHOOK_TIMEOUT_S before another process takes it over.
+HOLD_GRACE_S = 10
+# Retries of many webhooks that failed together are spread over this share of their delay.
+JITTER = 0.2
 
 
 class WebhookSender:
-    """Sends due webhooks, one at a time. One per API process; the store keeps two from sending the same webhook."""
+    """Sends due webhooks. One per API process; the store keeps two from sending the same webhook."""
 
-    def __init__(self, settings: Settings, jobs: JobService) -> None:
+    def __init__(self, settings: Settings, jobs: JobService, keyring: Keyring) -> None:
         self._settings = settings
         self._jobs = jobs
+        self._keyring = keyring
+        self._secrets = WebhookSecrets(settings, keyring)
+        # A name server that does not answer holds these threads, and no others.
+        self._lookups = ThreadPoolExecutor(settings.webhook_concurrency, thread_name_prefix="webhook-name")
+        self._attempts: set[asyncio.Task[None]] = set()
+        self._receivers: Counter[str] = Counter()
+        self._owners: Counter[str] = Counter()
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
-        """Start sending, if WEBHOOK_SECRET is set."""
-        if self._settings.webhook_secret is not None:
-            self._task = asyncio.create_task(self._send_forever(), name="webhooks")
+        """Start sending."""
+        self._task = asyncio.create_task(self._send_forever(), name="webhooks")
 
     async def close(self) -> None:
-        """Stop; a webhook that is being sent will be sent again."""
+        """Stop; webhooks that are being sent will be sent again."""
         await end_task(self._task)
+        for attempt in set(self._attempts):
+            await end_task(attempt)
+        self._lookups.shutdown(wait=False, cancel_futures=True)
 
     async def _send_forever(self) -> None:
         while True:
             try:
-                sent = await self._send_next()
+                has_started = await self._start_next()
             except KobertError:
-                sent = False
-            if not sent:
-                await asyncio.sleep(POLL_S)
+                has_started = False
+            if not has_started:
+                await self._wait()
 
-    async def _send_next(self) -> bool:
-        """Send one webhook; False if none is due."""
-        job_id = await self._jobs.claim_webhook(int(self._settings.webhook_timeout_s * 3))
-        if job_id is None:
-            return False
-        try:
-            job, attempt = await self._jobs.start_webhook_attempt(job_id)
-        except NotFoundError:
-            await self._jobs.drop_webhook(job_id)
-            return True
-        is_over = await self._attempt(job) or attempt >= self._settings.webhook_attempts
-        if is_over:
-            await self._jobs.drop_webhook(job_id)
+    async def _wait(self) -> None:
+        """Wait until an attempt ends, which makes room, or until it is time to look again."""
+        if self._attempts:
+            await asyncio.wait(self._attempts, timeout=POLL_S, return_when=asyncio.FIRST_COMPLETED)
         else:
-            await self._jobs.delay_webhook(job_id, FIRST_RETRY_S * RETRY_FACTOR ** (attempt - 1))
+            await asyncio.sleep(POLL_S)
+
+    async def _start_next(self) -> bool:
+        """Start to send one webhook; False if none is due, or there is no room for one."""
+        if len(self._attempts) >= self._settings.webhook_concurrency:
+            return False
+        hold_s = int(self._settings.webhook_timeout_s) + HOLD_GRACE_S
+        due = await self._jobs.claim_webhook(hold_s, self._busy_receivers(), self._busy_owners())
+        if due is None:
+            return False
+        self._receivers[due.receiver] += 1
+        self._owners[due.owner] += 1
+        attempt = asyncio.create_task(self._send(due), name=f"webhook {due.job_id}")
+        self._attempts.add(attempt)
+        attempt.add_done_callback(lambda task: self._make_room(task, due))
         return True
 
-    async def _attempt(self, job: Job) -> bool:
-        """Whether the other side took it."""
+    def _make_room(self, attempt: "asyncio.Task[None]", due: DueWebhook) -> None:
+        self._attempts.discard(attempt)
+        for counter, name in ((self._receivers, due.receiver), (self._owners, due.owner)):
+            counter[name] -= 1
+            if not counter[name]:
+                del counter[name]
+
+    def _busy_receivers(self) -> list[str]:
+        most = self._settings.webhook_host_concurrency
+        return [receiver for receiver, count in self._receivers.items() if count >= most]
+
+    def _busy_owners(self) -> list[str]:
+        """Of several keys, those that have half of the places."""
+        if not self._keyring.has_several_owners:
+            return []
+        most = max(1, self._settings.webhook_concurrency // 2)
+        return [owner for owner, count in self._owners.items() if count >= most]
+
+    async def _send(self, due: DueWebhook) -> None:
+        try:
+            end = await self._attempt(due)
+            await self._jobs.settle_webhook(due.job_id, end)
+        except NotFoundError:
+            return  # deleted meanwhile
+        except KobertError as error:
+            # It is tried again when its hold ends.
+            log.warning("webhook_unsettled", job_id=due.job_id, error=error.code)
+
+    async def _attempt(self, due: DueWebhook) -> WebhookEnd:
+        secret = self._secrets.of_owner(due.owner)
+        if secret is None:
+            return WebhookEnd("failed", "the job's key was revoked, or webhooks are off")
+        job = await self._jobs.webhook_job(due.job_id, due.owner)
+        try:
+            status = await self._deliver(job, secret)
+        except DeliveryError as error:
+            is_last = due.attempt >= self._settings.webhook_attempts
+            log.warning(
+                "webhook_given_up" if is_last else "webhook_failed",
+                job_id=due.job_id,
+                attempt=due.attempt,
+                reason=str(error),
+            )
+            return WebhookEnd("failed" if is_last else "pending", str(error), 0 if is_last else _delay_s(due.attempt))
+        log.info("webhook_sent", job_id=due.job_id, attempt=due.attempt, status=status)
+        return WebhookEnd("delivered")
+
+    async def _deliver(self, job: Job, secret: str) -> int:
         body = msgspec.json.encode({"type": f"job.{job.status}", "data": show_job(job, 0.0, self._settings.root_path)})
-        headers = signed_headers(self._settings.webhook_secret or "", job.id, body, int(time.time()))
-        try:
-            status = await asyncio.to_thread(self._deliver, str(job.spec.webhook_url), body, headers)
-        except (KobertError, OSError, http.client.HTTPException, ValueError) as error:
-            log.warning("webhook_failed", job_id=job.id, error_type=type(error).__name__)
-            return False
-        if status not in _OK:
-            log.warning("webhook_failed", job_id=job.id, status=status)
-            return False
-        log.info("webhook_sent", job_id=job.id, status=status)
-        return True
-
-    def _deliver(self, url: str, body: bytes, headers: dict[str, str]) -> int:
-        target = resolve_webhook(url, self._settings)
-        connection = _connect(target, self._settings.webhook_timeout_s)
-        try:
-            connection.request("POST", target.path, body, headers)
-            return connection.getresponse().status
-        finally:
-            connection.close()
+        headers = signed_headers(secret, job.id, body, int(time.time()))
+        return await deliver(str(job.spec.webhook_url), body, headers, self._settings, self._lookups)
 
 
-def signed_headers(secret: str, message_id: str, body: bytes, timestamp: int) -> dict[str, str]:
-    """The headers of a delivery; the receiver recomputes the signature from them and from the body."""
-    signed = f"{message_id}.{timestamp}.".encode() + body
-    signature = base64.b64encode(hmac.digest(_key(secret), signed, hashlib.sha256)).decode()
-    return {
-        "Content-Type": "application/json",
-        "User-Agent": "kobert-classifier",
-        "webhook-id": message_id,
-        "webhook-timestamp": str(timestamp),
-        "webhook-signature": f"v1,{signature}",
-    }
-
-
-def _key(secret: str) -> bytes:
-    if secret.startswith(_SECRET_PREFIX):
-        try:
-            return base64.b64decode(secret.removeprefix(_SECRET_PREFIX), validate=True)
-        except binascii.Error:
-            return secret.encode()
-    return secret.encode()
-
-
-def _connect(target: WebhookTarget, timeout_s: float) -> http.client.HTTPConnection:
-    """A connection to the checked address; TLS verifies the host's name."""
-    connection = http.client.HTTPConnection(target.host, target.port, timeout=timeout_s)
-    sock: socket.socket = socket.create_connection((target.ip, target.port), timeout_s)
-    if target.scheme == "https":
-        sock = ssl.create_default_context().wrap_socket(sock, server_hostname=target.host)
-    connection.sock = sock
-    return connection
+def _delay_s(attempt: int) -> int:
+    """5, 20, 80 … seconds, and up to a fifth more."""
+    delay_s = FIRST_RETRY_S * int(RETRY_FACTOR ** (attempt - 1))
+    return delay_s + secrets.randbelow(int(delay_s * JITTER) + 1)

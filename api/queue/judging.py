@@ -72,6 +72,10 @@ class Judging:
         self._fleet.require_live_worker()
         return max(self._fleet.workers, key=lambda worker: worker.started_at).model
 
+    def has_policy(self, name: str) -> bool:
+        """Whether there is a policy of this name."""
+        return name in self._policies.heads
+
     def check_options(self, options: VerdictOptions | None, policy: object = None) -> VerdictOptions | None:
         """The options with what `policy`, a name, says beside them, if every served model can follow them.
 

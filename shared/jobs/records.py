@@ -89,6 +89,18 @@ class JobSpec(msgspec.Struct, frozen=True, kw_only=True):
     version: int = SPEC_VERSION
 
 
+class Webhook(msgspec.Struct, frozen=True):
+    """How the webhook of a job stands: `waiting` for its end, `pending`, `delivered`, or `failed` for good.
+
+    `last_error` is a sentence, `next_attempt_at` Unix seconds; both are None where there is none.
+    """
+
+    status: Literal["waiting", "pending", "delivered", "failed"]
+    attempts: int
+    last_error: str | None
+    next_attempt_at: int | None
+
+
 class Job(msgspec.Struct, frozen=True, kw_only=True):
     """A job as the ledger has it. Times are Unix seconds; `rows_per_s` is None until two chunks are done.
 
@@ -107,6 +119,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     times: dict[str, int]
     errors: list[dict[str, Any]]
     rows_per_s: float | None
+    webhook: Webhook | None = None
     corrected: int = 0
 
     @property

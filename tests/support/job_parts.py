@@ -19,4 +19,4 @@ class JobParts:
         self.writer = JobWriter(redis, settings, room)
         self.store = JobStore(redis, settings)
         self.capacity = StoreCapacity(redis, settings, room)
-        self.webhooks = WebhookQueue(redis, self.store)
+        self.webhooks = WebhookQueue(redis)

@@ -9,12 +9,13 @@ from shared.errors import MalformedRequestError, TooLargeError
 
 
 class Parameters(msgspec.Struct, forbid_unknown_fields=True):
-    """How the reply is to look; `strictness` and `thresholds` are ours."""
+    """How the reply is to look; `strictness`, `thresholds` and `policy` are ours."""
 
     top_k: int | None = None
     function_to_apply: Literal["sigmoid", "softmax", "none"] | None = None
     strictness: Any = None
     thresholds: Any = None
+    policy: Any = None
 
 
 class ClassificationRequest(msgspec.Struct, forbid_unknown_fields=True):

@@ -62,7 +62,7 @@ async def _classify(body: dict[str, object], context: Context) -> tuple[list[lis
     parameters = asked.parameters or Parameters()
     model = context.judging.model
     _check(asked, parameters, model)
-    options = read_options(context.judging, parameters.strictness, parameters.thresholds)
+    options = read_options(context.judging, parameters.strictness, parameters.thresholds, parameters.policy)
     items = read_inputs(asked.inputs, context.settings.max_texts_per_request)
     judged = await context.judging.judge(items, options)
     return [_show(outcome, parameters.top_k) for outcome in judged.outcomes], _headers(items, judged)

@@ -22,12 +22,13 @@ router = APIRouter(route_class=OpenAiRoute, include_in_schema=False, dependencie
 
 
 class ModerationRequest(msgspec.Struct, forbid_unknown_fields=True):
-    """The body; `strictness` and `thresholds` are ours (`extra_body` of OpenAI's Python client)."""
+    """The body; `strictness`, `thresholds` and `policy` are ours."""
 
     input: Any = None
     model: str | None = None
     strictness: Any = None
     thresholds: Any = None
+    policy: Any = None
 
 
 @router.post("/v1/moderations")
@@ -36,7 +37,7 @@ async def create_moderation(request: Request, context: ContextDep) -> Response:
     asked = convert(await read_json_object(request, context.settings.max_body_bytes), ModerationRequest)
     if asked.model is not None:
         require_model(asked.model, context.fleet)
-    options = read_options(context.judging, asked.strictness, asked.thresholds)
+    options = read_options(context.judging, asked.strictness, asked.thresholds, asked.policy)
     items, is_one = read_input(asked.input, context.settings.max_texts_per_request)
     judged = await context.judging.judge(items, options)
     verdicts = require_verdicts(judged)

@@ -60,6 +60,8 @@ _SCHEMAS = [
         dropUnsupportedAttributes=_FLAG,
     ),
     _schema("AnalyzeCommentResponse", **_COMMON, attributeScores=_map_of("AttributeScores"), detectedLanguages=_TEXTS),
+    _schema("SuggestCommentScoreRequest", **_ASKED, attributeScores=_map_of("AttributeScores")),
+    _schema("SuggestCommentScoreResponse", clientToken=_TEXT),
 ]
 
 
@@ -90,7 +92,12 @@ def describe(root_url: str) -> dict[str, Any]:
         },
         "schemas": {schema["id"]: schema for schema in _SCHEMAS},
         "resources": {
-            "comments": {"methods": {"analyze": _method("analyze", "AnalyzeComment", "Scores a comment.")}},
+            "comments": {
+                "methods": {
+                    "analyze": _method("analyze", "AnalyzeComment", "Scores a comment."),
+                    "suggestscore": _method("suggestscore", "SuggestCommentScore", "Corrects the scores of a comment."),
+                }
+            },
         },
     }
 

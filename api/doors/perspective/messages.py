@@ -32,7 +32,10 @@ class AttributeParameters(msgspec.Struct, forbid_unknown_fields=True, rename="ca
 
 
 class AnalyzeRequest(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
-    """The body of `comments:analyze`. `context`, `sessionId` and `doNotStore` are taken and have no effect."""
+    """The body of `comments:analyze`. `context`, `sessionId` and `doNotStore` are taken and have no effect.
+
+    `communityId` names a policy; one that does not is of another service's making, and has no effect.
+    """
 
     comment: TextEntry | None = None
     requested_attributes: dict[str, AttributeParameters | None] | None = None
@@ -44,6 +47,30 @@ class AnalyzeRequest(msgspec.Struct, forbid_unknown_fields=True, rename="camel")
     context: Any = None
     session_id: str | None = None
     do_not_store: bool | None = None
+
+
+class Score(msgspec.Struct):
+    """One score; its `type` and any other field have no effect."""
+
+    value: float
+
+
+class SuggestedScores(msgspec.Struct, rename="camel"):
+    """What an attribute should have been; scores of spans have no effect."""
+
+    summary_score: Score | None = None
+
+
+class SuggestRequest(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
+    """The body of `comments:suggestscore`. `context`, `languages` and `sessionId` are taken and have no effect."""
+
+    comment: TextEntry | None = None
+    attribute_scores: dict[str, SuggestedScores] | None = None
+    languages: list[str] | None = None
+    client_token: str | None = None
+    community_id: str | None = None
+    context: Any = None
+    session_id: str | None = None
 
 
 def attribute_of(name: str) -> str:
@@ -77,7 +104,7 @@ def require_attributes(asked: AnalyzeRequest, answerable: frozenset[str]) -> dic
     return found
 
 
-def require_comment(asked: AnalyzeRequest) -> TextEntry:
+def require_comment(asked: AnalyzeRequest | SuggestRequest) -> TextEntry:
     """The comment.
 
     Raises:

@@ -1,10 +1,11 @@
-"""`POST /v1alpha1/comments:analyze` and the document from which Google's clients build themselves."""
+"""`comments:analyze`, `comments:suggestscore`, and the document from which Google's clients build themselves."""
 
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 from fastapi import APIRouter, Depends, Request, Response
 
+from api.access.principal import Principal
 from api.context import ContextDep
 from api.doors.bodies import convert
 from api.doors.perspective import errors
@@ -14,12 +15,14 @@ from api.doors.perspective.messages import (
     PROBABILITY,
     AnalyzeRequest,
     AttributeParameters,
+    SuggestRequest,
     attribute_of,
     require_attributes,
     require_comment,
 )
 from api.doors.perspective.scores import AttributeScale
 from api.doors.perspective.sentences import Span, sentences, whole
+from api.doors.perspective.suggestions import community_options, correct
 from api.doors.route import DoorRoute
 from api.http.auth import require_scope
 from api.http.body import parse_json_object
@@ -59,13 +62,24 @@ async def analyze(request: Request, context: ContextDep) -> Response:
     if len(parts) == 1:
         parts = []
     items = [Item(text, "comment.text"), *(Item(part.text, "comment.text") for part in parts)]
-    judged = await context.judging.judge(items)
+    judged = await context.judging.judge(items, community_options(asked.community_id, context))
     values = [scale.values(outcome) if isinstance(outcome, Verdict) else None for outcome in judged.outcomes]
     if values[0] is None:
         raise judged.outcomes[0]  # type: ignore[misc]  # an outcome without a verdict is an error
     spans = [(part, found) for part, found in zip(parts, values[1:], strict=True) if found is not None]
     reply = _reply(asked, attributes, values[0], spans or [(whole(text), values[0])])
     return Response(msgspec.json.encode(reply), media_type="application/json", headers=judged.headers())
+
+
+@router.post("/v1alpha1/comments:suggestscore")
+async def suggest(
+    request: Request, editor: Annotated[Principal, Depends(require_scope("policies"))], context: ContextDep
+) -> Response:
+    """A moderator's decision becomes a correction, unless the verdict agrees with it."""
+    asked = convert(await parse_json_object(request, context.settings.max_body_bytes), SuggestRequest)
+    await correct(asked, editor, context)
+    reply = {} if asked.client_token is None else {"clientToken": quotable(asked.client_token)}
+    return Response(msgspec.json.encode(reply), media_type="application/json")
 
 
 @router.get("/$discovery/rest")

@@ -20,7 +20,8 @@ LABELS: Mapping[str, str] = {"IDENTITY_ATTACK": "hate", "INSULT": "insult", "PRO
 # An insult or hatred in coarse words, and hatred that insults: two of these together are severe.
 _SEVERE_TOGETHER = ("IDENTITY_ATTACK", "INSULT", "PROFANITY")
 TOXICITY, SEVERE_TOXICITY = "TOXICITY", "SEVERE_TOXICITY"
-ATTRIBUTES = (TOXICITY, SEVERE_TOXICITY, *LABELS)
+TOXIC_ATTRIBUTES = (TOXICITY, SEVERE_TOXICITY)
+ATTRIBUTES = (*TOXIC_ATTRIBUTES, *LABELS)
 
 
 class AttributeScale:

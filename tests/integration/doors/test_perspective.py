@@ -9,8 +9,8 @@ import pytest
 from googleapiclient import discovery
 from googleapiclient.errors import HttpError
 
-from tests.support.doors import BAD, CLEAN, KEY, THREAT
-from tests.support.stack import Stack
+from tests.support.doors import BAD, CLEAN, HEADERS, KEY, THREAT, plain_verdicts
+from tests.support.stack import Stack, wait_until
 
 pytestmark = pytest.mark.integration
 
@@ -131,6 +131,65 @@ def test_corals_request_is_answered(service: Stack) -> None:
 
     assert answer.status_code == 200
     assert answer.json()["attributeScores"]["TOXICITY"]["summaryScore"]["value"] > 80 / 100
+
+
+def coral_feedback(service: Stack, text: str, status: str) -> httpx.Response:
+    """As Coral 9 sends what a moderator decided (`commentStatus` is APPROVED or DELETED)."""
+    body = {
+        "comment": {"text": text},
+        "context": {"entries": [{"text": json.dumps({"url": "https://site.example/1", "Coral_comment_id": "c1"})}]},
+        "attributeScores": {"TOXICITY": {"summaryScore": {"value": 0 if status == "APPROVED" else 1}}},
+        "languages": ["en"],
+        "communityId": "Coral:https://comments.site.example",
+        "clientToken": "comment:c1",
+    }
+    return httpx.post(f"{service.url}/v1alpha1/comments:suggestscore", params={"key": KEY}, json=body, timeout=60)
+
+
+def classification(service: Stack, text: str) -> str:
+    return plain_verdicts(service, [text])[0]["classification"]
+
+
+def corrections_of(service: Stack, text: str) -> list[dict]:
+    page = httpx.get(f"{service.url}/corrections", params={"limit": 100}, headers=HEADERS).json()
+    return [each for each in page["data"] if each["text"] == text]
+
+
+def test_a_moderators_decision_becomes_a_correction(service: Stack) -> None:
+    approved, deleted = f"{BAD} 라고 쓴 칠판", "산책하기 좋은 저녁이네요"
+    answers = [coral_feedback(service, approved, "APPROVED"), coral_feedback(service, deleted, "DELETED")]
+
+    assert [(answer.status_code, answer.json()) for answer in answers] == [(200, {"clientToken": "comment:c1"})] * 2
+    wait_until(lambda: classification(service, approved) == "clean", "the correction of what was approved", 20)
+    wait_until(lambda: classification(service, deleted) != "clean", "the correction of what was deleted", 20)
+    assert score(post(service, ask(approved)).json()) < 0.8 <= score(post(service, ask(deleted)).json())
+
+
+def test_a_decision_that_the_verdict_agrees_with_is_not_stored(client: Any, service: Stack) -> None:
+    text = f"{BAD} 너 말이야"
+    suggestion = {"comment": {"text": text}, "attributeScores": {"INSULT": {"summaryScore": {"value": 1}}}}
+    client.comments().suggestscore(body=suggestion).execute()
+    assert corrections_of(service, text) == []
+
+    threat = {"comment": {"text": text}, "attributeScores": {"THREAT": {"summaryScore": {"value": 0.9}}}}
+    client.comments().suggestscore(body=threat).execute()
+    assert [each["classification"] for each in corrections_of(service, text)] == ["threat"]
+
+
+@pytest.mark.parametrize(
+    ("scores", "words"),
+    [
+        ({}, "attributeScores has no summaryScore"),
+        ({"SPAM": {"summaryScore": {"value": 1}}}, "Attribute SPAM has no label"),
+        ({"TOXICITY": {"summaryScore": {"value": "high"}}}, "Expected `float`"),
+    ],
+)
+def test_a_decision_that_cannot_be_read_is_refused(service: Stack, scores: dict, words: str) -> None:
+    body = {"comment": {"text": CLEAN}, "attributeScores": scores}
+    answer = httpx.post(f"{service.url}/v1alpha1/comments:suggestscore", params={"key": KEY}, json=body, timeout=60)
+
+    assert answer.status_code == 400
+    assert words in answer.json()["error"]["message"]
 
 
 def test_a_browser_sends_json_as_text(service: Stack) -> None:

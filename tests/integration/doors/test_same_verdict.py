@@ -88,6 +88,27 @@ def test_severe_toxicity_is_never_above_toxicity(perspective: list[dict]) -> Non
     assert 0 < sum(values["SEVERE_TOXICITY"] >= 0.8 for values in perspective) < 200
 
 
+def test_every_door_follows_a_policy(service: Stack) -> None:
+    text = "이 게시판의 금칙어는 감자입니다"
+    made = httpx.put(f"{service.url}/policies/door-board", json={"deny": ["감자"]}, headers=HEADERS)
+    assert made.status_code in {200, 201}, made.text
+    asked = {"comment": {"text": text}, "requestedAttributes": {"TOXICITY": {}}}
+
+    def answers(policy: dict) -> dict[str, bool]:
+        openai = post(service, "/v1/moderations", {"input": text, **policy}).json()
+        hugging_face = post(service, "/", {"inputs": text, "parameters": policy}).json()
+        community = {"communityId": policy["policy"]} if policy else {}
+        perspective = post(service, "/v1alpha1/comments:analyze", {**asked, **community}).json()
+        return {
+            "openai": openai["results"][0]["flagged"],
+            "huggingface": hugging_face[0][0]["label"] != "clean",
+            "perspective": perspective["attributeScores"]["TOXICITY"]["summaryScore"]["value"] >= 0.8,
+        }
+
+    assert set(answers({}).values()) == {False}
+    assert set(answers({"policy": "door-board"}).values()) == {True}
+
+
 @pytest.mark.parametrize(
     ("door", "path", "body"),
     [

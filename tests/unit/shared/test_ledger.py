@@ -10,11 +10,12 @@ from api.access.keyring import Keyring
 from api.jobs.capacity import StoreCapacity
 from api.jobs.pacing import recent_speed
 from api.jobs.room import JobRoom
+from api.jobs.webhook_queue import DueWebhook, WebhookEnd
 from shared import keys
 from shared.errors import ConflictError, DiskFullError, NotFoundError, OverloadedError, UnavailableError
 from shared.jobs.ledger import Ledger
 from shared.jobs.packing import pack_rows, unpack_result, unpack_rows
-from shared.jobs.records import JobSpec, Lease, Row, Verdicts
+from shared.jobs.records import JobSpec, Lease, Row, Verdicts, Webhook
 from shared.options import VerdictOptions
 from shared.settings import Settings
 from shared.verdict import Failure, Verdict
@@ -306,15 +307,48 @@ def test_every_key_expires_whatever_state_the_job_is_in(parts: JobParts, ledger:
 
 def test_a_webhook_is_due_at_the_end_and_is_claimed_by_one(parts: JobParts, ledger: Ledger) -> None:
     job_id = add_job(parts, chunks=1, webhook_url=HOOK)
-    assert parts.webhooks.claim(60) is None
+    assert parts.webhooks.claim(60, (), ()) is None
+    assert parts.store.get(job_id, OWNER).webhook == Webhook("waiting", 0, None, None)
     hand_in(ledger, take(ledger))
-    assert parts.webhooks.claim(60) == job_id
-    assert parts.webhooks.claim(60) is None
-    parts.webhooks.delay(job_id, -1)
-    job, attempt = parts.webhooks.start_attempt(parts.webhooks.claim(60) or "")
-    assert (job.id, attempt) == (job_id, 1)
-    parts.webhooks.drop(job_id)
-    assert parts.webhooks.claim(60) is None
+    assert parts.webhooks.claim(60, (), ()) == DueWebhook(job_id, OWNER, "example.com", 1)
+    assert parts.webhooks.claim(60, (), ()) is None
+    assert parts.store.get(job_id, OWNER).webhook == Webhook("pending", 1, None, None)
+    parts.webhooks.settle(job_id, WebhookEnd("pending", "it was slow", -1))
+    due = parts.webhooks.claim(60, (), ())
+    assert due is not None
+    assert due.attempt == 2
+    parts.webhooks.settle(job_id, WebhookEnd("failed", "it was slow"))
+    assert parts.webhooks.claim(60, (), ()) is None
+    assert parts.store.get(job_id, OWNER).webhook == Webhook("failed", 2, "it was slow", None)
+
+
+def test_webhooks_to_a_busy_receiver_or_of_a_busy_owner_are_passed_over(parts: JobParts, ledger: Ledger) -> None:
+    hooks = ["https://Slow.example:8443/a?b", "https://slow.example:8443#c", "http://quick.example/"]
+    jobs = [add_job(parts, chunks=1, webhook_url=hook) for hook in hooks]
+    for _ in jobs:
+        hand_in(ledger, take(ledger))
+    assert parts.webhooks.claim(60, (), (OWNER,)) is None
+    found = [parts.webhooks.claim(60, busy, ()) for busy in (("slow.example:8443",), ("slow.example:8443",), (), ())]
+
+    assert [due and (due.job_id, due.receiver) for due in found] == [
+        (jobs[2], "quick.example"),
+        None,
+        (jobs[0], "slow.example:8443"),
+        (jobs[1], "slow.example:8443"),
+    ]
+
+
+def test_a_deleted_job_has_no_webhook_and_none_comes_back_with_its_settlement(
+    parts: JobParts, ledger: Ledger, redis: Redis
+) -> None:
+    job_id = add_job(parts, chunks=1, webhook_url=HOOK)
+    hand_in(ledger, take(ledger))
+    assert parts.webhooks.claim(0, (), ()) is not None
+    parts.store.delete(job_id, OWNER)
+    parts.webhooks.settle(job_id, WebhookEnd("delivered"))
+
+    assert parts.webhooks.claim(60, (), ()) is None
+    assert not redis.exists(keys.job_part(job_id, ""))
 
 
 def test_a_nearly_full_store_takes_no_more_uploads_but_work_goes_on() -> None:

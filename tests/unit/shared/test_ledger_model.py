@@ -27,6 +27,7 @@ from redis import Redis
 import api.jobs.job_store
 import api.jobs.writer
 import shared.jobs.ledger
+from api.jobs.webhook_queue import WebhookEnd
 from shared import keys
 from shared.errors import ConflictError, NotFoundError, OverloadedError, StoreUnavailableError
 from shared.jobs.ledger import Ledger
@@ -273,9 +274,16 @@ class LedgerMachine(RuleBasedStateMachine):
 
     @rule()
     def claim_webhook(self) -> None:
-        job_id = self.parts.webhooks.claim(60)
-        if job_id is not None and self.status(job_id) is None:
-            self.parts.webhooks.drop(job_id)
+        due = self.parts.webhooks.claim(60, (), ())
+        assert due is None or self.status(due.job_id) is not None
+
+    @rule(
+        data=st.data(),
+        end=st.sampled_from([WebhookEnd("pending", "e", 5), WebhookEnd("delivered"), WebhookEnd("failed")]),
+    )
+    def settle_webhook(self, data: st.DataObject, end: WebhookEnd) -> None:
+        if self.jobs:
+            self.parts.webhooks.settle(data.draw(st.sampled_from(sorted(self.jobs))), end)
 
     # What must hold whatever has happened
 

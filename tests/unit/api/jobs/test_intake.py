@@ -10,7 +10,9 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from api.access.keyring import Keyring
 from api.jobs.capacity import StoreCapacity
 from api.jobs.intake import JobIntake
+from api.jobs.options import OptionsCheck
 from api.jobs.room import JobRoom
+from api.jobs.webhook_signature import WebhookSecrets
 from api.jobs.writer import JobWriter
 from api.uploads.opening import UploadRequest
 from shared.errors import MalformedRequestError
@@ -19,6 +21,7 @@ from tests.support.valkey import running_valkey
 
 SETTINGS = Settings(webhook_secret="a secret")
 ROOM = JobRoom(SETTINGS, Keyring())
+CHECK = OptionsCheck(SETTINGS, lambda _options: None, WebhookSecrets(SETTINGS, Keyring()))
 PRIVATE_HOOK = "http://127.0.0.1/hook"
 
 
@@ -43,7 +46,7 @@ def intake() -> JobIntake:
         SETTINGS,
         JobWriter(unreachable, SETTINGS, ROOM),
         StoreCapacity(unreachable, SETTINGS, ROOM),
-        lambda _options: None,
+        CHECK,
     )
 
 
@@ -108,9 +111,7 @@ def test_good_options_reach_the_store(intake: JobIntake) -> None:
 @pytest.mark.parametrize(("name", "value"), BAD_OPTIONS[:2] + BAD_OPTIONS[3:])
 def test_a_bad_option_after_the_file_is_refused_too_and_leaves_nothing_in_the_store(name: str, value: str) -> None:
     with running_valkey() as url, Redis.from_url(url) as redis:
-        intake = JobIntake(
-            SETTINGS, JobWriter(redis, SETTINGS, ROOM), StoreCapacity(redis, SETTINGS, ROOM), lambda _options: None
-        )
+        intake = JobIntake(SETTINGS, JobWriter(redis, SETTINGS, ROOM), StoreCapacity(redis, SETTINGS, ROOM), CHECK)
         with pytest.raises(MalformedRequestError):
             intake.receive(upload_of(FORM), form(FILE, field(name, value)))
         assert redis.dbsize() == 0

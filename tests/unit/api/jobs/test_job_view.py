@@ -1,7 +1,7 @@
 from api.jobs.pacing import eta_seconds
 from api.jobs.schemas import JobOut
 from api.jobs.view import show_job
-from shared.jobs.records import Job, JobSpec
+from shared.jobs.records import Job, JobSpec, Webhook
 from shared.options import VerdictOptions
 
 
@@ -17,7 +17,9 @@ def job_of(**changes: object) -> Job:
 
 def test_the_object_is_what_openapi_says_and_nothing_else() -> None:
     options = VerdictOptions("strict", (("curse", 0.4), ("insult", 0.6)))
-    shown = show_job(job_of(spec=JobSpec(format="csv", options=options)), 0.0)
+    shown = show_job(
+        job_of(spec=JobSpec(format="csv", options=options), webhook=Webhook("pending", 1, "slow", 9), corrected=2), 0.0
+    )
 
     assert list(shown) == list(JobOut.model_fields)
     assert JobOut.model_validate(shown, strict=True)

@@ -4,8 +4,11 @@ import hmac
 
 import pytest
 
-from api.jobs.webhook_target import check_webhook_url, resolve_webhook
-from api.jobs.webhooks import signed_headers
+from api.access.keyring import Keyring
+from api.jobs.options import OptionsCheck
+from api.jobs.webhook_signature import WebhookSecrets, signed_headers
+from api.jobs.webhook_target import resolve_webhook
+from shared.access.records import KeyRecord
 from shared.errors import MalformedRequestError, SettingsError
 from shared.settings import Settings, load_settings
 
@@ -37,7 +40,7 @@ def test_a_public_address_is_taken_in_every_spelling(host: str) -> None:
 def test_a_private_name_and_one_that_nobody_knows_are_refused_with_the_same_words() -> None:
     def refusal(host: str) -> str:
         with pytest.raises(MalformedRequestError) as caught:
-            check_webhook_url(f"http://{host}/hook", PUBLIC)
+            resolve_webhook(f"http://{host}/hook", PUBLIC)
         return caught.value.message.replace(host, "HOST")
 
     assert refusal("localhost") == refusal("no-such-host.invalid") == refusal("a..b") == refusal("127.0.0.1")
@@ -95,10 +98,24 @@ def test_a_public_address_keeps_its_path_and_query_and_korean_is_escaped() -> No
     assert resolve_webhook("https://8.8.8.8/글?a=%EA%B8%80", PUBLIC).path == "/%EA%B8%80?a=%EA%B8%80"
 
 
-def test_without_a_secret_webhooks_are_off() -> None:
+def key_of(name: str, secret: str | None = None, revoked_at: int | None = None) -> KeyRecord:
+    return KeyRecord(
+        id=name, name=name, scopes=("jobs",), secrets=(), created_at=1, webhook_secret=secret, revoked_at=revoked_at
+    )
+
+
+def test_without_a_secret_webhooks_are_off_except_for_a_key_that_has_its_own() -> None:
+    keyring = Keyring()
+    keyring.load((key_of("signs", "own"), key_of("plain"), key_of("revoked", revoked_at=1)))
+    without, common = WebhookSecrets(Settings(), keyring), WebhookSecrets(PUBLIC, keyring)
+    check = OptionsCheck(Settings(), lambda _options: None, without)
+
     with pytest.raises(MalformedRequestError, match="WEBHOOK_SECRET"):
-        check_webhook_url("https://8.8.8.8/", Settings())
-    check_webhook_url("https://8.8.8.8/", PUBLIC)
+        check.check("plain", {"webhook_url": "https://8.8.8.8/"})
+    assert check.check("signs", {"webhook_url": "https://8.8.8.8/"}).webhook_url == "https://8.8.8.8/"
+    assert [without.of_owner(owner) for owner in ("signs", "plain", "everybody")] == ["own", None, None]
+    assert [common.of_owner(owner) for owner in ("signs", "plain", "everybody")] == ["own", "s", "s"]
+    assert common.of_owner("revoked") is None
 
 
 @pytest.mark.parametrize("secret", ["plain text", "whsec_" + base64.b64encode(b"0123456789abcdef").decode()])
