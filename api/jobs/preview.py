@@ -1,6 +1,7 @@
 """Reads the first rows of a file without keeping it, so that a person can see how the service understands the file."""
 
 from collections.abc import Iterator, Mapping
+from functools import partial
 from itertools import islice
 from typing import Any
 
@@ -39,7 +40,8 @@ class JobPreview:
     """Thread-safe and blocking."""
 
     def __init__(self, settings: Settings, options_check: OptionsCheck) -> None:
-        self._opener = UploadOpener(settings, options_check.check)
+        self._settings = settings
+        self._options_check = options_check
 
     def read(self, request: UploadRequest, content: bytes) -> dict[str, Any]:
         """What a job of this file would have: format, encoding, columns, the text column, and `PREVIEW_ROWS` rows.
@@ -49,7 +51,8 @@ class JobPreview:
         Raises:
             RequestError: a job of the file would be refused too.
         """
-        upload = self._opener.open(request, HeldBody(content))
+        opener = UploadOpener(self._settings, partial(self._options_check.check, request.owner))
+        upload = opener.open(request, HeldBody(content))
         try:
             rows = list(islice(upload.source.rows, PREVIEW_ROWS))
             return _describe(upload, rows)
