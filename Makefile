@@ -78,8 +78,10 @@ bench-smoke: $(VENV)/.dev  ## every benchmark for a few seconds, to show that it
 	$(BIN)/python -m bench.million_rows --smoke
 	$(BIN)/python -m bench.pack_rows --smoke
 	$(BIN)/python -m bench.corrections --smoke
+	$(BIN)/python -m bench.policy_words --smoke
 	$(BIN)/python -m bench.chaos --smoke
 	$(BIN)/python -m bench.record_replies --smoke
+	$(BIN)/python -m bench.spans --smoke
 
 chaos: $(VENV)/.dev  ## 60 jobs with a worker, the store or the API killed in the middle: many minutes
 	$(BIN)/python -m bench.chaos

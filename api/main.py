@@ -23,6 +23,7 @@ from api.context import Context
 from api.corrections.service import running_corrections
 from api.doors import every_door
 from api.http import cross_origin, errors
+from api.http.admin_side import AdminSide, require_admin_side
 from api.http.auth import require_scope
 from api.http.bodies import BodyFaultsMiddleware
 from api.http.openapi import DescribedApi
@@ -85,13 +86,14 @@ def create_app(settings: Settings) -> FastAPI:
     )
     app.state.metrics = ApiMetrics()
     app.state.keyring = Keyring(settings.api_keys or (), is_required=settings.require_keys)
+    app.state.admin_side = AdminSide(settings.admin_port, frozenset(settings.closed_routes))
     app.state.failed_attempts = FailedAttempts(settings.max_wrong_keys_per_minute)
     _add_middleware(app, settings)
     errors.install(app)
     app.router.routes.insert(0, predict.FAST_ROUTE)
     app.include_router(status.router)
-    app.include_router(metrics.router)
-    app.include_router(docs.router)
+    app.include_router(metrics.router, dependencies=[Depends(require_admin_side("metrics"))])
+    app.include_router(docs.router, dependencies=[Depends(require_admin_side("docs"))])
     app.include_router(console.router)
     app.include_router(predict.router, dependencies=[Depends(require_scope("predict"))])
     app.include_router(jobs.router)
@@ -124,7 +126,7 @@ def _lifespan(settings: Settings, redis_url: str) -> Callable[[FastAPI], Abstrac
             running_path(settings, redis_url) as path,
             running_policies(settings, path.redis, path.fleet.check_options) as policies,
             refreshed_keyring(app.state.keyring, path.redis),
-            running_jobs(settings, redis_url, path.publisher, path.fleet, app.state.keyring) as jobs_service,
+            running_jobs(settings, path, policies.book, app.state.keyring) as jobs_service,
             running_corrections(settings, redis_url, jobs_service.run) as corrections_service,
             running_reviews(settings, redis_url, jobs_service, corrections_service) as reviews_service,
             running_store_watch(settings, redis_url) as store_watch,
@@ -199,7 +201,7 @@ def serve(settings: Settings) -> None:
     Raises:
         SettingsError: as `create_app`.
         StoreUnfitError: the store would lose jobs, and STORE_CHECKS is `refuse`.
-        StartupError: nothing can listen on `HOST` and `PORT`.
+        StartupError: nothing can listen on `HOST` and `PORT`, or on ADMIN_HOST and ADMIN_PORT.
     """
     require_fit_store(settings, log)
     shorten_switch_interval()
@@ -217,9 +219,16 @@ def serve(settings: Settings) -> None:
     )
     server = _Server(config, settings.shutdown_timeout_s)
     _end_in_order(server)
-    server.run(open_listeners(settings.host, settings.port))
+    server.run(_listeners(settings))
     if not server.started:
         sys.exit(STARTUP_FAILURE)
+
+
+def _listeners(settings: Settings) -> list[socket.socket]:
+    listeners = open_listeners(settings.host, settings.port)
+    if settings.admin_port is not None and settings.admin_port != settings.port:
+        listeners += open_listeners(settings.admin_host or settings.host, settings.admin_port)
+    return listeners
 
 
 def _end_in_order(server: uvicorn.Server) -> None:

@@ -22,6 +22,9 @@ TOKENIZER_FILE = "tokenizer.json"
 CONFIG_FILE = "config.json"
 MANIFEST_FILE = "manifest.json"
 CARD_FILE = "README.md"
+# Outputs of the graph: `[batch, labels]`, and, where it has one, `[batch, length, labels]`, what each token adds.
+LOGITS_OUTPUT = "logits"
+EVIDENCE_OUTPUT = "evidence"
 _READ_BYTES = 1 << 20
 
 T = TypeVar("T")

@@ -61,6 +61,12 @@ class ServiceClient:
         body = json.dumps(content).encode("ascii")
         return self._json(_Request("POST", path, body=body, headers={"Content-Type": "application/json"}))
 
+    def put(self, path: str, content: Mapping[str, object], headers: Mapping[str, str] | None = None) -> Any:  # noqa: ANN401  JSON
+        """The JSON of a PUT with a JSON body."""
+        body = json.dumps(content).encode("ascii")
+        given = {"Content-Type": "application/json", **(headers or {})}
+        return self._json(_Request("PUT", path, body=body, headers=given))
+
     def delete(self, path: str) -> Any:  # noqa: ANN401  JSON
         """The JSON of a DELETE."""
         return self._json(_Request("DELETE", path))

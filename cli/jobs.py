@@ -161,7 +161,7 @@ def _send(client: ServiceClient, file: Path, options: dict[str, Any]) -> Any:  #
             "encoding": options["encoding"],
             "sheet": options["sheet"],
             "header": "false" if options["no_header"] else None,
-            **judging_query(options["strictness"], options["thresholds"]),
+            **judging_query(options),
         }
         return client.upload("/jobs", upload, query)
 

@@ -9,6 +9,7 @@ from cli.corrections import corrections
 from cli.env_file import ENV_FILE, load_env_file
 from cli.jobs import jobs
 from cli.model import model
+from cli.policy import policy
 from cli.predict import predict
 from cli.run import run
 from shared.errors import KobertError
@@ -48,6 +49,7 @@ kobert.add_command(predict)
 kobert.add_command(model)
 kobert.add_command(run)
 kobert.add_command(jobs)
+kobert.add_command(policy)
 kobert.add_command(corrections)
 kobert.add_command(keys)
 

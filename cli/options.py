@@ -1,7 +1,7 @@
 """Options that several commands share: where the service is, and how strictly it judges."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -59,27 +59,56 @@ def service_options(command: Command) -> Command:
 
 
 def judging_options(command: Command) -> Command:
-    """`--strictness` and `--threshold`."""
-    command = click.option(
+    """How strictly to judge (`--strictness`, `--threshold`), and what to say of the words at fault (`--explain` …)."""
+    for option in reversed(_JUDGING):
+        command = option(command)
+    return command
+
+
+_JUDGING = (
+    click.option("--policy", help="The rules of a board, by name (kobert policy)."),
+    click.option("--strictness", type=click.Choice(STRICTNESS), help="How readily a text is flagged."),
+    click.option(
         "--threshold",
         "thresholds",
         multiple=True,
         type=Threshold(),
         help="The score from which a label counts: curse=0.6. May be given several times.",
-    )(command)
-    return click.option("--strictness", type=click.Choice(STRICTNESS), help="How readily a text is flagged.")(command)
+    ),
+    click.option("--explain", is_flag=True, help="Say which words made the labels count."),
+    click.option("--mask", is_flag=True, help="Give the text with these words hidden."),
+    click.option("--mask-char", help="What a hidden character becomes; * when you say nothing."),
+    click.option("--mask-keep-first", is_flag=True, help="Leave the first letter of each hidden word."),
+    click.option(
+        "--mask-label",
+        "mask_labels",
+        multiple=True,
+        help="Hide the words of this label alone. May be given several times.",
+    ),
+)
 
 
-def judging_fields(strictness: str | None, thresholds: tuple[tuple[str, float], ...]) -> dict[str, Any]:
-    """The fields of a request that say how strictly to judge; none where nothing was said."""
-    fields: dict[str, Any] = {"strictness": strictness, "thresholds": dict(thresholds) or None}
-    return {name: value for name, value in fields.items() if value is not None}
-
-
-def judging_query(strictness: str | None, thresholds: tuple[tuple[str, float], ...]) -> dict[str, str]:
-    """The same for a query, where an object is written as JSON."""
-    fields = judging_fields(strictness, thresholds)
-    return {
-        name: value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-        for name, value in fields.items()
+def judging_fields(options: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields of a request for what was said with `judging_options`; none where nothing was said."""
+    fields: dict[str, Any] = {
+        "policy": options["policy"],
+        "strictness": options["strictness"],
+        "thresholds": dict(options["thresholds"]),
+        "explain": options["explain"],
+        "mask": options["mask"],
+        "mask_char": options["mask_char"],
+        "mask_keep_first": options["mask_keep_first"],
+        "mask_labels": list(options["mask_labels"]),
     }
+    return {name: value for name, value in fields.items() if value or (name == "mask_char" and value is not None)}
+
+
+def judging_query(options: Mapping[str, Any]) -> dict[str, str]:
+    """The same for a query, where an object is written as JSON and an array with commas."""
+    return {name: _in_query(value) for name, value in judging_fields(options).items()}
+
+
+def _in_query(value: object) -> str:
+    if isinstance(value, list):
+        return ",".join(value)
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

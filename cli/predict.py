@@ -54,7 +54,7 @@ def predict(texts: tuple[str, ...], url: str, key: str | None, **options: Any) -
     client = ServiceClient(url, key)
     reading = ReadingOptions(options["file_format"], options["text_column"], options["encoding"])
     source = _source(texts, options["file"], reading)
-    fields = judging_fields(options["strictness"], options["thresholds"])
+    fields = judging_fields(options)
     is_table = (options["output_format"] or ("table" if sys.stdout.isatty() else "jsonl")) == "table"
     printer: _Printer = _Table(_clean_label(client)) if is_table else _JsonLines()
     failed = 0
@@ -200,4 +200,11 @@ class _Table:
             return "error", "", printable(result["error"]["message"]), "yellow"
         label = str(result["classification"])
         color = "green" if label == self._clean_label else "red" if self._clean_label else "cyan"
-        return printable(label), f"{result['confidence']:.3f}", printable(result["text"]), color
+        return printable(label), f"{result['confidence']:.3f}", printable(_shown_text(result)), color
+
+
+def _shown_text(result: Any) -> str:  # noqa: ANN401  JSON
+    """The text, hidden as was asked for; before it the words at fault, since the end of a long text is cut."""
+    text = str(result.get("masked", result["text"]))
+    words = dict.fromkeys(span["text"] for span in result.get("spans", ()))
+    return f"[{', '.join(words)}] {text}" if words else text

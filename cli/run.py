@@ -53,6 +53,8 @@ def _embedded_store(settings: Settings, resources: ExitStack) -> EmbeddedStore:
 
 def _check(settings: Settings, store: EmbeddedStore | None) -> None:
     preflight.require_free_port(settings.host, settings.port)
+    if settings.admin_port is not None:
+        preflight.require_free_port(settings.admin_host or settings.host, settings.admin_port)
     with TerminalProgress() as progress:
         bundle = resolve(settings, progress)
     _announce_model(bundle)

@@ -1,5 +1,6 @@
 """`kobert model train`: a bundle of the user's own labels, from a table of texts."""
 
+from collections.abc import Sequence
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
@@ -11,14 +12,18 @@ import click
 from bundles.files import choose_files, names_in
 from bundles.format import MANIFEST_FILE
 from bundles.hub.repository import KOBERT_REPO, HubRepo
+from cli.client import ServiceClient
+from cli.corrections import fetch_corrections
 from cli.labelled import read_labelled
+from cli.options import service_options
 from cli.outputs import require_new_folder
 from cli.progress import TerminalProgress
 from cli.texts import ReadingOptions
 from cli.wording import in_cli_words
 from shared.commands import install_command, serving_command
-from shared.errors import ModelNotFoundError, StartupError
+from shared.errors import KobertError, ModelNotFoundError, StartupError
 from shared.settings import Settings, load_settings
+from training.corrections import CorrectedText, read_corrections
 from training.user_table import UserTable, split_rows
 
 if TYPE_CHECKING:
@@ -42,6 +47,11 @@ _ENCODER_FILES = ("model.safetensors", "config.json")
 @click.option("--format", "file_format", help="csv, tsv, jsonl, parquet or xlsx, when the file's name does not tell.")
 @click.option("--encoding", help="utf-8, cp949, …; it is found out when you say nothing.")
 @click.option("--sheet", help="Name or number of the sheet of an xlsx file; the first one when you say nothing.")
+@click.option("--corrections", "wants_corrections", is_flag=True,
+              help="Learn the corrections of the running service (--url), too.")  # fmt: skip
+@click.option("--corrections-file", type=click.Path(exists=True, dir_okay=False, path_type=Path),
+              help="Learn corrections that were exported as .jsonl or .csv.")  # fmt: skip
+@service_options
 @click.option("--epochs", type=click.IntRange(1, 100), default=4, show_default=True, help="At most so many.")
 @click.option("--patience", type=click.IntRange(0, 100), default=1, show_default=True,
               help="Epochs without a better dev score before it stops.")  # fmt: skip
@@ -55,7 +65,9 @@ def train(table: Path, output: Path, base: str | None, **options: Any) -> None: 
     reading = ReadingOptions(
         options.pop("file_format"), options.pop("text_column"), options.pop("encoding"), options.pop("sheet")
     )
-    rows = _read(table, reading, options.pop("label_column"))
+    service = ServiceClient(options.pop("url"), options.pop("key"))
+    corrections = _corrections(service if options.pop("wants_corrections") else None, options.pop("corrections_file"))
+    rows = _read(table, reading, options.pop("label_column"), corrections)
     user_data = import_module("training.user_data")  # torch, only where it is used
     user_data.find_clean_label(rows.labels, options["clean_label"])
 
@@ -65,11 +77,30 @@ def train(table: Path, output: Path, base: str | None, **options: Any) -> None: 
     _show(result, chosen)
 
 
-def _read(file: Path, reading: ReadingOptions, label_column: str | None) -> UserTable:
+def _corrections(service: ServiceClient | None, file: Path | None) -> list[CorrectedText]:
+    """Those of the running service, and those of the file."""
+    read = [] if file is None else [read_corrections(file)]
+    if service is not None:
+        with TemporaryDirectory(prefix="kobert-corrections-") as folder:
+            fetched = Path(folder) / "corrections.jsonl"
+            fetched.write_bytes(b"".join(fetch_corrections(service)))
+            if not fetched.stat().st_size:
+                raise KobertError("the service has no corrections to learn from; leave --corrections out, or make some")
+            read.append(read_corrections(fetched))
+    if of_policies := sum(corrections.of_policies for corrections in read):
+        click.echo(f"note: {of_policies:,} corrections hold under one policy alone and are left out", err=True)
+    return [one for corrections in read for one in corrections.texts]
+
+
+def _read(
+    file: Path, reading: ReadingOptions, label_column: str | None, corrections: Sequence[CorrectedText]
+) -> UserTable:
     read = read_labelled(file, reading, label_column)
     if read.left_out:
         click.echo(f"note: {read.left_out:,} rows are left out; the first: {in_cli_words(read.first_fault)}", err=True)
-    return split_rows(read.pairs, click.format_filename(file))
+    if corrections:
+        click.echo(f"learning {len(corrections):,} corrections beside {len(read.pairs):,} rows", err=True)
+    return split_rows(read.pairs, click.format_filename(file), corrections)
 
 
 def _base_folder(base: str | None, scratch: Path) -> Path | None:

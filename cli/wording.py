@@ -20,9 +20,12 @@ _OPTIONS = {
     "sheet": "--sheet",
     "strictness": "--strictness",
     "thresholds": "--threshold",
+    "mask_char": "--mask-char",
+    "mask_keep_first": "--mask-keep-first",
+    "mask_labels": "--mask-label",
 }
 # A bare word is an option's name only where it cannot be anything else.
-_UNMISTAKABLE = ("text_column", "id_column", "label_column")
+_UNMISTAKABLE = ("text_column", "id_column", "label_column", "mask_char", "mask_labels")
 _FLAG = re.compile("|".join(rf"\b{re.escape(flag)}\b" for flag in _FLAGS))
 _GIVEN = re.compile(rf"(?<![\w-])({'|'.join(_OPTIONS)})=(\S*)")
 _BARE = re.compile(rf"(?<![\w-])({'|'.join(_UNMISTAKABLE)})(?!\w)")

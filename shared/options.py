@@ -5,19 +5,19 @@ model has which levels.
 """
 
 from collections.abc import Collection, Mapping
+from types import MappingProxyType
 from typing import Literal, get_args
 
 import msgspec
 
 from shared.errors import MalformedRequestError, UnsupportedOptionError
+from shared.span_options import CODEPOINTS, MaskStyle, Offsets, parse_span_options
 
 Level = Literal["lenient", "standard", "strict"]
 LEVELS: tuple[Level, ...] = get_args(Level)
 STANDARD: Level = "standard"
 MAX_THRESHOLDS = 256
 _MAX_SHOWN_CHARS = 60
-# Of a policy.
-MAX_NAME_CHARS = 64
 
 
 class PolicyRef(msgspec.Struct, frozen=True):
@@ -34,6 +34,8 @@ class VerdictOptions(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unk
     `policy` names the rules of a board; what it says of strictness, thresholds and labels is in the other fields by
     then. `labels` are those that may count, None for all. `details` asks what a verdict rests on.
 
+    `explain` asks for spans, `mask` for a copy with the spans hidden, and `offsets` says what spans count in.
+
     A process that does not know one of a newer version's fields must not judge without it, so it refuses to read them.
     """
 
@@ -42,13 +44,28 @@ class VerdictOptions(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unk
     policy: PolicyRef | None = None
     labels: tuple[str, ...] | None = None
     details: bool = False
+    explain: bool = False
+    mask: MaskStyle | None = None
+    offsets: Offsets = CODEPOINTS
+
+    @property
+    def wants_spans(self) -> bool:
+        """Whether the answer needs the parts of the text that made the labels count."""
+        return self.explain or self.mask is not None
 
 
 NO_OPTIONS = VerdictOptions()
 
 
-def parse_verdict_options(strictness: object, thresholds: object, details: object = None) -> VerdictOptions | None:
+def parse_verdict_options(
+    strictness: object,
+    thresholds: object,
+    details: object = None,
+    spans: Mapping[str, object] = MappingProxyType({}),
+) -> VerdictOptions | None:
     """The options from the JSON values that a client sent, each None where it sent none; None when it set none.
+
+    `spans` has what it sent of `SPAN_FIELDS`, perhaps among other fields.
 
     Raises:
         MalformedRequestError: an unknown level, a threshold that is no number from 0 to 1, or `details` that is neither
@@ -56,7 +73,15 @@ def parse_verdict_options(strictness: object, thresholds: object, details: objec
     """
     if details is not None and not isinstance(details, bool):
         raise MalformedRequestError(f"details must be true or false, not {_shown(details)}", param="details")
-    options = VerdictOptions(_parse_level(strictness), _parse_thresholds(thresholds), details=bool(details))
+    asked = parse_span_options(spans)
+    options = VerdictOptions(
+        _parse_level(strictness),
+        _parse_thresholds(thresholds),
+        details=bool(details),
+        explain=asked.explain,
+        mask=asked.mask,
+        offsets=asked.offsets,
+    )
     return None if options == NO_OPTIONS else options
 
 
@@ -93,12 +118,21 @@ def check_supported(
             f"the model {model} has only the strictness {', '.join(levels)}, not {options.strictness}",
             param="strictness",
         )
-    missing = [label for label in options.labels or () if label not in labels_of_model]
+    # A policy's lists have labels of their own.
+    missing = [] if options.policy else [label for label in options.labels or () if label not in labels_of_model]
     if missing:
         raise UnsupportedOptionError(
             f"the model {model} has no label {', '.join(map(_shown, missing[:3]))}; it has "
             f"{', '.join(labels_of_model)}",
             param="labels",
+        )
+    hidden = options.mask.labels if options.mask and not options.policy else None
+    unmasked = [label for label in hidden or () if label not in labels_of_model]
+    if unmasked:
+        raise UnsupportedOptionError(
+            f"the model {model} has no label {', '.join(map(_shown, unmasked[:3]))} to mask; it has "
+            f"{', '.join(labels_of_model)}",
+            param="mask_labels",
         )
     labels = levels[STANDARD]
     unknown = [label for label, _ in options.thresholds if label not in labels]

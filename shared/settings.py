@@ -41,6 +41,9 @@ OptionalText = Annotated[str | None, BeforeValidator(_blank_is_unset)]
 TextList = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split_names)]
 Thresholds = Annotated[dict[str, Annotated[float, Field(ge=0, le=1)]], NoDecode, BeforeValidator(_parse_thresholds)]
 
+# What only operators need.
+AdminPart = Literal["metrics", "docs", "info"]
+
 
 class Settings(BaseSettings):
     """All settings. Times end in `_s` (seconds), sizes in `_bytes`, `_chars` or `_tokens`."""
@@ -67,6 +70,9 @@ class Settings(BaseSettings):
     # Clients; without keys anybody may send requests
     api_keys: TextList | None = None
     require_keys: bool = False
+    closed_routes: Annotated[tuple[AdminPart, ...], NoDecode, BeforeValidator(_split_names)] = ()
+    admin_port: Annotated[int | None, Field(ge=1, le=65535)] = None
+    admin_host: OptionalText = None
     max_wrong_keys_per_minute: Annotated[int, Field(ge=1, le=6_000)] = 20
 
     # The model

@@ -43,10 +43,11 @@ class PolicyVersion(msgspec.Struct, frozen=True):
 
 
 class Details(msgspec.Struct, frozen=True):
-    """What a verdict rests on: the model, and the scores from which each label counted."""
+    """What a verdict rests on: the model, the policy if one was named, and the scores from which each label counted."""
 
     model: str
     revision: str
+    policy: PolicyVersion | None
     strictness: Level
     thresholds: dict[str, float]
 
@@ -72,6 +73,10 @@ class Verdict(msgspec.Struct, frozen=True):
     policy: PolicyVersion | msgspec.UnsetType = msgspec.UNSET
     details: Details | msgspec.UnsetType = msgspec.UNSET
     corrected: bool | msgspec.UnsetType = msgspec.UNSET
+
+
+# Fields of a verdict that are there only if asked for.
+EXTRA_FIELDS = tuple(field.name for field in msgspec.structs.fields(Verdict) if field.default is msgspec.UNSET)
 
 
 class Failure(msgspec.Struct, frozen=True, array_like=True):

@@ -22,7 +22,14 @@ def main() -> int:
     plan = PLANS[options.plan]
     if options.bundle:
         plan = replace(plan, bundles=tuple(options.bundle))
-    space = Workspace(plan, options.base or _default_base(options.plan), options.work, _data(options), options.start)
+    space = Workspace(
+        plan,
+        options.base or _default_base(options.plan),
+        options.work,
+        _data(options),
+        options.start,
+        options.corrections,
+    )
     try:
         run_pipeline(space, Output(options.models, options.docs))
     except KobertError as error:
@@ -39,6 +46,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--base", type=Path, help="folder of the encoder to start from")
     parser.add_argument("--start", type=Path, default=EMBEDDED, help="bundle whose encoder the students start from")
+    parser.add_argument("--corrections", type=Path, help="answers that people put right, to be learnt: .jsonl or .csv")
     parser.add_argument("--work", type=Path, default=ROOT / "build" / "model", help="where checkpoints are kept")
     parser.add_argument("--models", type=Path, default=ROOT / "models", help="where bundles are written")
     parser.add_argument("--docs", type=Path, default=ROOT / "docs", help="where the report is written")

@@ -30,6 +30,7 @@ from training.score.findings import BundleFindings, Verdicts
 from training.score.speed import measure_speed
 from training.ship.bundle import GraphRunner, config_of, write_bundle
 from training.ship.calibrate import Judged, calibrate
+from training.ship.evidence import add_evidence, family_texts
 from training.ship.export import export_float
 from training.ship.quantise import quantise
 from training.ship.serving import STANDARD, STRICTNESSES, TAXONOMIES, Taxonomy, served_network
@@ -76,6 +77,7 @@ def graphs(space: Workspace, candidate: Candidate) -> tuple[Path, Path]:
             network = served_network(network, TAXONOMIES[_kind(candidate)])
         export_float(network, float_path, max_length=space.plan.max_length)
         quantise(float_path, int8_path, space.calibration(candidate.trained_as))
+        add_evidence(int8_path, space.runner(int8_path), family_texts()[: space.plan.evidence_texts])
     return float_path, int8_path
 
 

@@ -40,6 +40,7 @@ class Plan:
     max_length: int = 64  # tokens in a window: the shorter it is, the less a curse drowns in what stands around it
     seed: int = 20
     calibration_draws: Mapping[str, int] = field(default_factory=dict)  # of the texts that int8 is measured on
+    evidence_texts: int = 6_000  # that the second output, which spans are read from, is fitted on at most
     tiny: TinyEncoder | None = None
     bundles: tuple[str, ...] = field(default=("default", "sentiment"))
 
@@ -125,6 +126,7 @@ SMOKE = Plan(
     ),
     sentiment=replace(_QUICK, epochs=6),
     sentiment_mixture=replace(_FEW, rows={"nsmc": 200, "headlines": 50, "square_questions": 50}),
+    evidence_texts=60,
     tiny=TinyEncoder(),
 )
 PLANS = {"full": FULL, "smoke": SMOKE}

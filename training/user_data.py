@@ -14,6 +14,7 @@ from bundles.format import CARD_FILE, FORMAT_VERSION, MANIFEST_FILE, Bundle, Bun
 from bundles.text.normalise import CURRENT, normalise
 from shared.errors import ModelSourceError
 from training.data.batches import Floats, TrainingSet, encode
+from training.data.corrected import reshaped
 from training.data.noise import Generator
 from training.learn.embedded import encoder_of_bundle
 from training.learn.fit import Fit, FitPlan, class_loss
@@ -21,6 +22,7 @@ from training.learn.metrics import Confusion, confusion
 from training.learn.network import CommentNetwork, load_encoder
 from training.learn.predict import logits_of_ids
 from training.ship.bundle import GraphRunner, write_bundle
+from training.ship.evidence import add_evidence
 from training.ship.export import export_float
 from training.ship.quantise import calibration_feeds, quantise
 from training.ship.vocabulary import tokenizer_of
@@ -28,6 +30,11 @@ from training.user_card import user_card
 from training.user_table import UserTable
 
 EMBEDDED = Path(__file__).resolve().parents[1] / "models" / "default"
+_EVIDENCE_TEXTS = 2_000
+# Corrections are few and each is meant: of an epoch they are about this share, each in so many shapes.
+_CORRECTED_SHARE = 0.25
+_FEWEST_SHAPES, _MOST_SHAPES = 4, 16
+_PLEASANT_CHARS = 60
 _TEMPERATURES = np.geomspace(0.25, 8.0, 41)
 # As in a conversion.
 CLEAN_NAMES = ("clean", "정상")
@@ -131,8 +138,25 @@ class _Run:
             self.network.load_state_dict(self.best[1])
         return fit.epochs_run
 
-    def _epoch(self, _epoch: int, _generator: Generator) -> TrainingSet:
-        return self.train_set
+    def _epoch(self, _epoch: int, generator: Generator) -> TrainingSet:
+        """The rows of the table, and each corrected text in several shapes."""
+        if not self.table.corrected:
+            return self.train_set
+        lessons = self._encoded(self._reshaped(generator))
+        targets = np.concatenate([self.train_set.targets, lessons.targets])
+        return TrainingSet([*self.train_set.ids, *lessons.ids], targets)
+
+    def _reshaped(self, generator: Generator) -> list[tuple[str, int]]:
+        table = self.table
+        clean = find_clean_label(table.labels, self.choices.clean_label)
+        harmless = [text for text, label in table.train if table.labels[label] == clean]
+        pleasant = [text for text in harmless if len(text) < _PLEASANT_CHARS]
+        shapes = round(_CORRECTED_SHARE * len(table.train) / len(table.corrected))
+        return [
+            (reshaped(text, generator, is_clean=table.labels[label] == clean, pleasant=pleasant), label)
+            for text, label in table.corrected
+            for _ in range(min(max(shapes, _FEWEST_SHAPES), _MOST_SHAPES))
+        ]
 
     def _stop_after(self, _epoch: int) -> bool:
         score = _accuracy(self._dev_logits(), self.dev_set.targets)
@@ -156,6 +180,10 @@ class _Run:
         feeds = calibration_feeds(self.train_set.ids, self.pad_id)
         quantise(self.work / "float.onnx", self.work / "int8.onnx", feeds)
         config = self._config(output.name)
+        runner = GraphRunner(
+            self.work / "int8.onnx", self.tokenizer, max_length=self.max_length, pad_id=self.pad_id, threads=1
+        )
+        add_evidence(self.work / "int8.onnx", runner, [text for text, _ in self.table.train][:_EVIDENCE_TEXTS])
         bundle = write_bundle(output, config, self.work / "int8.onnx", self.tokenizer, "")
         result = self._score(bundle, epochs_run)
         return replace(result, bundle=self._with_card(result))
@@ -177,7 +205,8 @@ class _Run:
         folder = result.bundle.path
         card = user_card(
             result.bundle.config,
-            rows=(len(self.table.train), result.dev_rows),
+            rows=(len(self.table.train) + len(self.table.corrected), result.dev_rows),
+            corrections=len(self.table.corrected),
             accuracy=result.accuracy,
             scores=result.by_label,
         )

@@ -12,9 +12,10 @@ from transformers import BertConfig, BertModel
 
 from bundles.text.normalise import normalise
 from shared.errors import ModelSourceError
+from training.corrections import read_corrections
 from training.data.batches import Floats, encode
 from training.data.made_up import made_up_rows
-from training.data.prepare import training_rows
+from training.data.prepare import correction_rows, training_rows
 from training.data.sources import Row, file_hashes, read_folder
 from training.learn.network import load_encoder, new_encoder
 from training.plan import Plan
@@ -32,7 +33,8 @@ class Workspace:
     """The folders of a run.
 
     `data`: the labelled files, None for made-up rows; `base`: the encoder that the teacher starts from; `start`: the
-    bundle whose encoder the students start from; `work`: what the run makes.
+    bundle whose encoder the students start from; `work`: what the run makes; `corrections`: an export of what people
+    put right, None for none.
     """
 
     plan: Plan
@@ -40,6 +42,7 @@ class Workspace:
     work: Path
     data: Path | None
     start: Path = EMBEDDED
+    corrections: Path | None = None
 
     @cached_property
     def rows(self) -> list[Row]:
@@ -49,7 +52,10 @@ class Workspace:
     @cached_property
     def train(self) -> list[Row]:
         """The rows to learn from."""
-        return training_rows(self.rows)
+        if self.corrections is None:
+            return training_rows(self.rows)
+        taught = read_corrections(self.corrections)
+        return training_rows(self.rows, correction_rows((one.text, one.classification) for one in taught.texts))
 
     @cached_property
     def dev(self) -> list[Row]:

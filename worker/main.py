@@ -23,6 +23,7 @@ from shared.interpreter import freeze_startup_objects, shorten_switch_interval
 from shared.jobs.ledger import Ledger
 from shared.log import configure_logging, get_logger
 from shared.messages import TextItem
+from shared.policies.hits import HitStore
 from shared.policies.rules_store import RulesStore
 from shared.settings import Settings, load_settings
 from shared.store_check import require_fit_store
@@ -42,6 +43,7 @@ from worker.inference.tokenizer import BundleTokenizer
 from worker.inference.verdict import Judge
 from worker.metrics_server import MetricsServer
 from worker.replies import ReplyWriter
+from worker.rules.hits import HitCounter
 from worker.rules.policies import PolicyRules
 from worker.rules.stage import PolicyStage
 from worker.tasks import register_jobs, register_predict
@@ -68,6 +70,7 @@ class Worker:
     replies: ReplyWriter
     bulk: BulkRunner
     corrections: CorrectionFollower
+    hits: HitCounter
     metrics: WorkerMetrics
 
 
@@ -114,7 +117,8 @@ def build_worker(settings: Settings, engine_factory: EngineFactory = OnnxEngine)
         settings.redis_url, socket_timeout=REDIS_TIMEOUT_S, socket_connect_timeout=REDIS_TIMEOUT_S
     )
     book = CorrectionBook()
-    classifier = build_classifier(settings, engine_factory, book, PolicyRules(RulesStore(redis)))
+    rules = PolicyRules(RulesStore(redis), HitCounter(HitStore(redis)))
+    classifier = build_classifier(settings, engine_factory, book, rules)
     worker_id = f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:6]}"
     heartbeat = HeartbeatWriter(redis, worker_id, classifier, settings)
     watchdog = Watchdog(classifier.batcher, heartbeat, redis, settings)
@@ -122,7 +126,7 @@ def build_worker(settings: Settings, engine_factory: EngineFactory = OnnxEngine)
     bulk = BulkRunner(Ledger(redis, settings), classifier, settings, worker_id, metrics.observe_chunk)
     metrics.watch(classifier.batcher, classifier.info)
     corrections = CorrectionFollower(settings.redis_url, book)
-    return Worker(settings, classifier, watchdog, ReplyWriter(redis, worker_id), bulk, corrections, metrics)
+    return Worker(settings, classifier, watchdog, ReplyWriter(redis, worker_id), bulk, corrections, rules.hits, metrics)
 
 
 def serve(worker: Worker) -> int:
@@ -152,10 +156,12 @@ def serve(worker: Worker) -> int:
     warnings.filterwarnings("ignore", category=CPendingDeprecationWarning)
     # Before the first text is taken, so that none of them is answered by a model that was put right.
     worker.corrections.start()
+    worker.hits.start()
     worker.bulk.start()
     consumer.start()
     worker.bulk.stop(worker.settings.shutdown_timeout_s * BULK_SHUTDOWN_SHARE)
     worker.corrections.stop()
+    worker.hits.stop()
     worker.watchdog.stop()
     worker.classifier.batcher.close()
     log.info("worker_stopped")

@@ -1,6 +1,6 @@
 """Reads corrections from a JSON body and checks each, so that a bad one is named and stops no other."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +10,7 @@ from api.http.echo import is_unicode, quotable
 from api.http.texts import check_text
 from shared.corrections.records import NewCorrection
 from shared.errors import KobertError, MalformedRequestError, TooLargeError, UnsupportedOptionError
+from shared.policies.records import PolicyHead
 
 FIELDS = ("text", "classification", "policy", "note")
 MANY = "corrections"
@@ -17,11 +18,15 @@ MANY = "corrections"
 
 @dataclass(frozen=True)
 class Limits:
-    """What a correction may be: how long its text, and which classifications the served models know."""
+    """What a correction may be: how long its text, what the served models know, and which policies there are.
+
+    `find_policy` raises MalformedRequestError where there is none of a name.
+    """
 
     max_text_chars: int
     max_items: int
     labels: Sequence[str]
+    find_policy: Callable[[object], PolicyHead]
 
 
 @dataclass(frozen=True)
@@ -69,10 +74,12 @@ def _checked(item: object, name: str, sender: Sender, limits: Limits) -> NewCorr
     if "text" not in item:
         raise MalformedRequestError(f'{prefix}text is missing: send {{"text": "…", "classification": "…"}}',
                                     param=f"{prefix}text")  # fmt: skip
+    policy = _policy(item.get("policy"), f"{prefix}policy", limits)
+    labels = [*limits.labels, *(() if policy is None else policy.own_labels)]
     return NewCorrection(
         text=check_text(item["text"], f"{prefix}text", limits.max_text_chars),
-        classification=_classification(item.get("classification"), f"{prefix}classification", limits.labels),
-        policy=_policy(item.get("policy"), f"{prefix}policy"),
+        classification=_classification(item.get("classification"), f"{prefix}classification", labels),
+        policy=None if policy is None else str(item["policy"]),
         note=_note(item.get("note"), f"{prefix}note"),
         created_at=sender.now,
         created_by=sender.key_id,
@@ -86,12 +93,11 @@ def _classification(value: object, param: str, labels: Sequence[str]) -> str:
     raise UnsupportedOptionError(f"{param} must be one of {', '.join(labels)}; {shown}", param=param)
 
 
-def _policy(value: object, param: str) -> str | None:
-    if value is None:
-        return None
-    if not isinstance(value, str):
-        raise MalformedRequestError(f"{param} must be the name of a policy, or null", param=param)
-    raise UnsupportedOptionError(f"{param}: there is no policy {quotable(value)[:60]!r}", param=param)
+def _policy(value: object, param: str, limits: Limits) -> PolicyHead | None:
+    try:
+        return None if value is None else limits.find_policy(value)
+    except MalformedRequestError as error:
+        raise MalformedRequestError(error.message, param=param) from error
 
 
 def _note(value: object, param: str) -> str:

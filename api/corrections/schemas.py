@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from api.http.schemas import ErrorOut
-from shared.options import MAX_NAME_CHARS
+from shared.policies.records import MAX_NAME_CHARS
 
 MAX_NOTE_CHARS = 1_000
 MAX_PAGE = 100

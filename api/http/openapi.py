@@ -2,15 +2,30 @@
 
 from typing import Any
 
-from fastapi import FastAPI
+from fastapi import FastAPI, Request, Response
 
 from api.access.keyring import Keyring
+from api.http.admin_side import require_admin_side
 
 
 class DescribedApi(FastAPI):
-    """FastAPI, with `state.keyring` set by the composition root."""
+    """FastAPI, with `state.keyring` and `state.admin_side` set by the composition root."""
 
     _is_without_keys = False
+
+    def setup(self) -> None:
+        """Put the OpenAPI behind the same check as its pages."""
+        super().setup()
+        (route,) = self.router.routes
+        show: Any = route.endpoint  # type: ignore[attr-defined]  # FastAPI adds a plain Starlette route
+        self.router.routes.clear()
+
+        async def show_openapi(request: Request) -> Response:
+            await require_admin_side("docs")(request)
+            response: Response = await show(request)
+            return response
+
+        self.add_route(str(self.openapi_url), show_openapi, include_in_schema=False)
 
     def openapi(self) -> dict[str, Any]:
         """The OpenAPI of the service as it is set up; built once, and again when the first key is added."""

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 from shared.options import Level
+from shared.span_options import MASK_CHAR_PATTERN, Offsets
 
 EXAMPLE_TEXT = "이 영화 정말 재미있었어요!"
 EXAMPLE_PREDICTION: dict[str, JsonValue] = {
@@ -36,6 +37,18 @@ Thresholds = Annotated[
 PolicyName = Annotated[str | None, Field(description="the rules of a board, by name: `/policies`")]
 WithDetails = Annotated[bool | None, Field(description="answer with `details`: what the verdict rests on")]
 
+Explain = Annotated[bool | None, Field(description="answer with `spans`: the parts of the text that made labels count")]
+Mask = Annotated[bool | None, Field(description="answer with `masked`: the text with the spans hidden")]
+MaskChar = Annotated[
+    str | None, Field(pattern=MASK_CHAR_PATTERN, description="with `mask`: what a hidden character becomes; `*`")
+]
+MaskKeepFirst = Annotated[bool | None, Field(description="with `mask`: leave the first letter of each hidden word")]
+MaskLabels = Annotated[
+    Annotated[list[str], Field(min_length=1)] | str | None,
+    Field(description="with `mask`: hide the spans of these labels alone, else of all"),
+]
+SpanOffsets = Annotated[Offsets | None, Field(description="what `start` and `end` of spans count; code points")]
+
 
 class OneText(BaseModel):
     """One text to classify."""
@@ -47,6 +60,12 @@ class OneText(BaseModel):
     thresholds: Thresholds = None
     policy: PolicyName = None
     details: WithDetails = None
+    explain: Explain = None
+    mask: Mask = None
+    mask_char: MaskChar = None
+    mask_keep_first: MaskKeepFirst = None
+    mask_labels: MaskLabels = None
+    offsets: SpanOffsets = None
 
 
 class ManyTexts(BaseModel):
@@ -61,6 +80,12 @@ class ManyTexts(BaseModel):
     thresholds: Thresholds = None
     policy: PolicyName = None
     details: WithDetails = None
+    explain: Explain = None
+    mask: Mask = None
+    mask_char: MaskChar = None
+    mask_keep_first: MaskKeepFirst = None
+    mask_labels: MaskLabels = None
+    offsets: SpanOffsets = None
 
 
 class SpanOut(BaseModel):
@@ -96,6 +121,7 @@ class DetailsOut(BaseModel):
 
     model: str
     revision: str
+    policy: PolicyVersionOut | None
     strictness: Level
     thresholds: Annotated[dict[str, float], Field(description="the scores from which each label counted")]
 

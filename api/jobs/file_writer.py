@@ -33,7 +33,7 @@ class FileHead(msgspec.Struct):
     """The columns: the user's, with their Arrow types where they have some, then ours.
 
     `harmless` is the classification whose rows get no colour; None where no classification is a verdict on a text;
-    `optional` is how many of ours come after `error`.
+    `optional` is how many of ours come after `error`: text, all of them.
     """
 
     theirs: list[str]

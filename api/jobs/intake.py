@@ -14,11 +14,13 @@ from api.jobs.capacity import StoreCapacity
 from api.jobs.options import OptionsCheck
 from api.jobs.writer import JobWriter
 from api.uploads.opening import Opened, UploadOpener, UploadRequest
+from api.uploads.options import UploadOptions
 from api.uploads.pull import Body
 from shared.errors import MalformedRequestError, TooLargeError
 from shared.jobs.packing import pack_rows
 from shared.jobs.records import JobSpec, Row
 from shared.log import get_logger
+from shared.options import VerdictOptions
 from shared.settings import Settings
 
 log = get_logger(__name__)
@@ -76,7 +78,8 @@ class JobIntake:
         job_id = self._writer.begin(request.owner)
         try:
             total = self._store_rows(job_id, upload.source.rows)
-            spec = _describe(upload, body)
+            options = upload.final_options()
+            spec = _describe(upload, body, options, self._options_check.begin(options))
             committed = self._writer.commit(job_id, request.owner, spec, total, request.idempotency_digest)
         except BaseException:
             self._discard(job_id, request.owner)
@@ -126,14 +129,13 @@ class JobIntake:
             log.info("upload_left_to_expire", job_id=job_id)
 
 
-def _describe(upload: Opened, body: Body) -> JobSpec:
+def _describe(upload: Opened, body: Body, options: UploadOptions, judged_by: VerdictOptions | None) -> JobSpec:
     """What is known of the upload once all its rows are read."""
-    options = upload.final_options()
     return JobSpec(
         file_name=upload.file_name,
         metadata=options.metadata,
         webhook_url=options.webhook_url,
         bytes=body.received_bytes,
-        options=options.verdict,
+        options=judged_by,
         **{"format": upload.format, **upload.source.describe()},
     )

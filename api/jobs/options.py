@@ -1,8 +1,9 @@
 """Checks the options of an upload, all of them, before the first of its rows is stored."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
+from api.jobs.judging_rules import JudgingRules
 from api.jobs.webhook_signature import WebhookSecrets
 from api.jobs.webhook_target import resolve_webhook
 from api.uploads.options import UploadOptions, parse_options
@@ -10,17 +11,13 @@ from shared.errors import MalformedRequestError
 from shared.options import VerdictOptions
 from shared.settings import Settings
 
-VerdictOptionsCheck = Callable[[VerdictOptions], None]
-
 
 class OptionsCheck:
     """Every check of options that needs no row."""
 
-    def __init__(
-        self, settings: Settings, check_verdict_options: VerdictOptionsCheck, webhook_secrets: WebhookSecrets
-    ) -> None:
+    def __init__(self, settings: Settings, rules: JudgingRules, webhook_secrets: WebhookSecrets) -> None:
         self._settings = settings
-        self._check_verdict_options = check_verdict_options
+        self._rules = rules
         self._webhook_secrets = webhook_secrets
 
     def check(self, owner: str, fields: Mapping[str, Any]) -> UploadOptions:
@@ -32,9 +29,16 @@ class OptionsCheck:
         options = parse_options(fields)
         if options.webhook_url is not None:
             self._check_webhook(owner, options.webhook_url)
-        if options.verdict is not None:
-            self._check_verdict_options(options.verdict)
+        self._rules.resolve(options)
         return options
+
+    def begin(self, options: UploadOptions) -> VerdictOptions | None:
+        """What a job with these options is judged by from now on; None where the settings decide.
+
+        Raises:
+            MalformedRequestError, UnsupportedOptionError: it can no longer be, as its policy or the model changed.
+        """
+        return self._rules.begin(options)
 
     def _check_webhook(self, owner: str, url: str) -> None:
         """Refuse a URL to which no webhook could be delivered."""

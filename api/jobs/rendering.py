@@ -9,16 +9,16 @@ from typing import Any, Protocol
 import msgspec
 
 from api.jobs.names import prefix_for, unique
+from api.jobs.optional_columns import optional_cells, optional_columns, optional_values
 from api.uploads.objects import value_at_path
 from shared.jobs.records import Job, Row
-from shared.verdict import Failure, Outcome, Verdict
+from shared.verdict import Failure, Outcome
 
 Fields = list[msgspec.Raw] | dict[str, msgspec.Raw] | str | None
 Numbered = tuple[int, Row, Outcome]
 
 _FIELDS: msgspec.json.Decoder[Fields] = msgspec.json.Decoder(Fields)
 _encode = msgspec.json.Encoder().encode
-_OUR_NAMES = ("row", "id", "classification", "confidence", "labels", "scores", "error", "corrected")
 LABEL_SEPARATOR = "|"
 # The full-width signs of a Korean or Japanese keyboard count as the others do.
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
@@ -114,9 +114,8 @@ class Table:
         self._is_safe = is_safe
         self._separator = separator
         self._label_names = job.label_names
-        ours = ["classification", "confidence", "labels", *(f"score_{name}" for name in job.label_names), "error"]
         self._optional = optional_columns(job)
-        ours += self._optional
+        ours = our_columns(job)
         prefix = prefix_for(ours, self._columns)
         self._header = [*self._columns, *(prefix + name for name in ours)]
 
@@ -172,25 +171,15 @@ class Table:
         labels = LABEL_SEPARATOR.join(outcome.labels)
         # By name: should a worker have served another model, its chunk has other labels.
         scores = [outcome.scores.get(name, "") for name in self._label_names]
-        return [
-            outcome.classification,
-            outcome.confidence,
-            labels,
-            *scores,
-            "",
-            *optional_cells(outcome, self._optional),
-        ]
+        optional = [cell or "" for cell in optional_cells(outcome, self._optional)]
+        optional = [defused(cell) for cell in optional] if self._is_safe else optional
+        return [outcome.classification, outcome.confidence, labels, *scores, "", *optional]
 
 
-def optional_columns(job: Job) -> list[str]:
-    """Columns that only some jobs have, after all others: `corrected` where a correction answered a row."""
-    return ["corrected"] if job.corrected else []
-
-
-def optional_cells(outcome: Verdict, columns: Sequence[str]) -> list[str]:
-    """Their cells in a row with a verdict."""
-    values = {"corrected": "true" if outcome.corrected is True else ""}
-    return [values[name] for name in columns]
+def our_columns(job: Job) -> list[str]:
+    """The columns that a table has besides the user's, in their order."""
+    scores = [f"score_{name}" for name in job.label_names]
+    return ["classification", "confidence", "labels", *scores, "error", *optional_columns(job)]
 
 
 def shown_verdict(row: Row, outcome: Outcome) -> dict[str, Any]:
@@ -202,7 +191,7 @@ def shown_verdict(row: Row, outcome: Outcome) -> dict[str, Any]:
         "confidence": outcome.confidence,
         "labels": outcome.labels,
         "scores": outcome.scores,
-        **({"corrected": True} if outcome.corrected is True else {}),
+        **optional_values(outcome),
     }
 
 

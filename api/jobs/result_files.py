@@ -14,7 +14,8 @@ from starlette.background import BackgroundTask
 
 from api.jobs.file_writer import DISK_FULL, FileHead
 from api.jobs.names import prefix_for, unique
-from api.jobs.rendering import Numbered, Table, optional_cells, optional_columns
+from api.jobs.optional_columns import optional_cells, optional_columns
+from api.jobs.rendering import Numbered, Table, our_columns
 from api.jobs.results import CLEAN, ResultStream, Selection
 from api.jobs.service import JobService
 from api.uploads import confined
@@ -65,9 +66,8 @@ class RowSpool:
     def __init__(self, job: Job, spool: IO[bytes]) -> None:
         self._cells = Table(job, ",", is_safe=False).raw_cells
         theirs = unique(job.spec.columns or ["text"])
-        ours = ["classification", "confidence", "labels", *(f"score_{name}" for name in job.label_names), "error"]
+        ours = our_columns(job)
         self._optional = optional_columns(job)
-        ours += self._optional
         prefix = prefix_for(ours, theirs)
         self._score_count = len(job.label_names)
         self._spool = spool
@@ -116,4 +116,4 @@ class RowSpool:
             empty = [None] * (3 + self._score_count)
             return [*empty, f"{outcome.code}: {outcome.message}", *[None] * len(self._optional)]
         verdict = [outcome.classification, outcome.confidence, outcome.labels, *outcome.scores.values(), None]
-        return [*verdict, *(cell or None for cell in optional_cells(outcome, self._optional))]
+        return [*verdict, *optional_cells(outcome, self._optional)]

@@ -1,14 +1,15 @@
 """The JSON of the job routes, as OpenAPI shows it. A test holds it to what `api.jobs.view` writes."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
-from api.http.schemas import EXAMPLE_TEXT
+from api.http.schemas import EXAMPLE_TEXT, PolicyVersionOut
 from api.jobs.result_files import MEDIA_TYPES
 from api.uploads.options import FORMATS, MAX_METADATA_KEY_CHARS, MAX_METADATA_KEYS, MAX_METADATA_VALUE_CHARS
 from shared.jobs.records import Status
 from shared.options import LEVELS, MAX_THRESHOLDS, Level
+from shared.span_options import MASK_CHAR_PATTERN, Offsets
 
 MAX_KEY_CHARS = 255
 # More than a job can have; keeps what is asked for within the numbers that all clients can write.
@@ -72,6 +73,14 @@ class JobOut(BaseModel):
     metadata: dict[str, str]
     strictness: Annotated[Level | None, Field(description="absent where the settings decide")] = None
     thresholds: Annotated[dict[str, float] | None, Field(description="absent where the settings decide")] = None
+    policy: Annotated[PolicyVersionOut | None, Field(description="the version that the job began with")] = None
+    details: Annotated[bool | None, Field(description="results have `details`; absent where they do not")] = None
+    explain: Annotated[bool | None, Field(description="results have `spans`; absent where they do not")] = None
+    mask: Annotated[bool | None, Field(description="results have `masked`; absent where they do not")] = None
+    mask_char: str | None = None
+    mask_keep_first: bool | None = None
+    mask_labels: list[str] | None = None
+    offsets: Offsets | None = None
     webhook: Annotated[WebhookOut | None, Field(description="absent where the job has no webhook_url")] = None
     links: dict[str, str]
 
@@ -118,6 +127,17 @@ JOB_OPTIONS: dict[str, dict[str, Any]] = {
         "maxProperties": MAX_THRESHOLDS,
         "additionalProperties": {"type": "number", "minimum": 0, "maximum": 1},
     },
+    "policy": {"type": "string", "description": "the rules of a board, by name; results have `matches`"},
+    "details": {"type": "boolean", "description": "results have `details`: what a verdict rests on"},
+    "explain": {"type": "boolean", "description": "results have `spans`: the parts of a text that made labels count"},
+    "mask": {"type": "boolean", "description": "results have `masked`: the text with its spans hidden"},
+    "mask_char": {"type": "string", "pattern": MASK_CHAR_PATTERN, "description": "what a hidden character becomes"},
+    "mask_keep_first": {"type": "boolean", "description": "leave the first letter of each hidden word"},
+    "mask_labels": {
+        "type": "string",
+        "description": "hide the spans of these labels alone: curse,insult; in JSON also an array",
+    },
+    "offsets": {"type": "string", "enum": list(get_args(Offsets)), "description": "what spans count in"},
 }
 
 

@@ -11,7 +11,8 @@ from api.background import end_task
 from api.jobs.capacity import StoreCapacity
 from api.jobs.intake import JobIntake
 from api.jobs.job_store import JobStore
-from api.jobs.options import OptionsCheck, VerdictOptionsCheck
+from api.jobs.judging_rules import JudgingRules
+from api.jobs.options import OptionsCheck
 from api.jobs.places import PlaceKind, Places
 from api.jobs.preview import JobPreview
 from api.jobs.room import JobRoom
@@ -51,7 +52,7 @@ class JobService:
         settings: Settings,
         redis: Redis,
         announcer: Announcer,
-        check_verdict_options: VerdictOptionsCheck,
+        rules: JudgingRules,
         keyring: Keyring,
     ) -> None:
         self._keyring = keyring
@@ -63,7 +64,7 @@ class JobService:
         self._capacity = StoreCapacity(redis, settings, room)
         self._store = JobStore(redis, settings)
         self._webhooks = WebhookQueue(redis)
-        options_check = OptionsCheck(settings, check_verdict_options, WebhookSecrets(settings, keyring))
+        options_check = OptionsCheck(settings, rules, WebhookSecrets(settings, keyring))
         self._intake = JobIntake(settings, self._writer, self._capacity, options_check)
         self._preview = JobPreview(settings, options_check)
         self._threads = JobThreads(settings.max_uploads)

@@ -6,6 +6,7 @@ import msgspec
 
 from api.jobs.pacing import eta_seconds
 from shared.jobs.records import ENDED, JOB_TIMES, Job
+from shared.span_options import MaskStyle
 
 
 def show_job(job: Job, fleet_texts_per_s: float, root_path: str = "") -> dict[str, Any]:
@@ -44,11 +45,24 @@ def show_job(job: Job, fleet_texts_per_s: float, root_path: str = "") -> dict[st
 
 
 def _verdict_options(job: Job) -> dict[str, Any]:
-    """What the client set of how strict the verdicts are; nothing where the settings decide."""
+    """What the client set about the verdicts; nothing where the settings decide."""
     options = job.spec.options
     if options is None:
         return {}
-    shown = {"strictness": options.strictness, "thresholds": dict(options.thresholds)}
+    style = options.mask or MaskStyle()
+    policy = options.policy
+    shown = {
+        "strictness": options.strictness,
+        "thresholds": dict(options.thresholds),
+        "policy": None if policy is None else {"name": policy.name, "version": policy.version},
+        "details": options.details,
+        "explain": options.explain,
+        "mask": options.mask is not None,
+        "mask_char": style.char,
+        "mask_keep_first": style.keep_first,
+        "mask_labels": list(style.labels or ()),
+        "offsets": options.offsets if options.explain else None,
+    }
     return {name: value for name, value in shown.items() if value}
 
 

@@ -15,7 +15,8 @@ from api.policies.store import PolicyStore, no_policy
 from shared.errors import KobertError, MalformedRequestError, StoreUnavailableError
 from shared.log import get_logger
 from shared.options import NO_OPTIONS, VerdictOptions
-from shared.policies.records import PolicyHead
+from shared.policies.records import MaskRules, PolicyHead
+from shared.span_options import MaskStyle
 
 log = get_logger(__name__)
 
@@ -77,6 +78,7 @@ class PolicyBook:
             thresholds=tuple(sorted({**head.thresholds, **dict(options.thresholds)}.items())),
             labels=head.labels,
             policy=head.ref(str(name)),
+            mask=_mask(options.mask, head.mask),
         )
 
     async def refresh(self) -> None:
@@ -103,3 +105,14 @@ class PolicyBook:
             except Exception:
                 # A stale view would hide every later change.
                 log.exception("policies_unreadable")
+
+
+def _mask(asked: MaskStyle | None, rules: MaskRules | None) -> MaskStyle | None:
+    """How to mask, where a mask is asked for: what the request leaves open, the policy says."""
+    if asked is None or rules is None:
+        return asked
+    return MaskStyle(
+        asked.char or rules.char,
+        rules.keep_first if asked.keep_first is None else asked.keep_first,
+        rules.labels if asked.labels is None else asked.labels,
+    )

@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from shared.options import LEVELS, MAX_THRESHOLDS, Level
 from shared.policies.parsing import MAX_LABEL_CHARS, MAX_LABELS, MAX_TERM_CHARS
 from shared.policies.records import Policy, PolicyHead
+from shared.span_options import MASK_CHAR_PATTERN
 
 EXAMPLE_RULES: dict[str, Any] = {
     "strictness": "standard",
@@ -82,6 +83,21 @@ class PolicyPage(BaseModel):
     data: list[PolicyHeadOut]
 
 
+class EntryHits(BaseModel):
+    """How often one entry fired."""
+
+    list: Literal["deny", "allow"]
+    term: str
+    hits: Annotated[int, Field(description="texts in which it fired")]
+
+
+class PolicyHits(BaseModel):
+    """Every entry of a policy, the most frequent first."""
+
+    object: Literal["list"]
+    data: list[EntryHits]
+
+
 class PolicyDeleted(BaseModel):
     """What is left of a deleted policy."""
 
@@ -134,7 +150,7 @@ POLICY_REQUEST: dict[str, Any] = {
                             "additionalProperties": False,
                             "properties": {
                                 "labels": _LABELS,
-                                "char": {"type": "string", "minLength": 1, "maxLength": 1},
+                                "char": {"type": "string", "pattern": MASK_CHAR_PATTERN},
                                 "keep_first": {"type": "boolean"},
                             },
                         },

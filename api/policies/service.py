@@ -13,6 +13,7 @@ from api.policies.file import read_policies_file
 from api.policies.store import PolicyStore, Stored, no_policy
 from shared.errors import ConflictError, MalformedRequestError, TooLargeError
 from shared.options import VerdictOptions
+from shared.policies.hits import entry_field
 from shared.policies.parsing import parse_policy
 from shared.policies.records import MAX_NAME_CHARS, Policy, PolicyHead, is_policy_name, make_head, pack_policy
 from shared.settings import Settings
@@ -69,6 +70,18 @@ class PolicyService:
         if not is_policy_name(name):
             raise no_policy(name)
         return await _named(self._store.get(name))
+
+    async def hits(self, name: str) -> list[tuple[str, str, int]]:
+        """The entries of a policy as (list, term, how often it fired), the most frequent first.
+
+        Raises:
+            NotFoundError: there is none of this name.
+        """
+        _, policy = await self.get(name)
+        counts = await _named(self._store.hits(name))
+        entries = [("deny", entry.term) for entry in policy.deny] + [("allow", entry.term) for entry in policy.allow]
+        counted = [(kind, term, counts.get(entry_field(kind, term), 0)) for kind, term in dict.fromkeys(entries)]
+        return sorted(counted, key=lambda entry: -entry[2])
 
     async def heads(self) -> Mapping[str, PolicyHead]:
         """All policies by name, as the store has them now."""

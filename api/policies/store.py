@@ -10,6 +10,7 @@ from redis.asyncio import Redis
 
 from shared import keys
 from shared.errors import ConflictError, NotFoundError, PreconditionFailedError
+from shared.policies.hits import read_hits
 from shared.policies.records import Policy, PolicyHead, digest_of, pack_policy
 from shared.policies.scripts import source_of
 
@@ -59,6 +60,11 @@ class PolicyStore:
             packed: Any = await self._redis.hget(keys.policy_rules(name, head.digest), "rules")
             if packed is not None:  # else it was replaced or deleted between the two
                 return head, _decode_policy(packed)
+
+    async def hits(self, name: str) -> dict[str, int]:
+        """How often each entry of a policy fired, by `deny:TERM` and `allow:TERM`."""
+        found: Any = await self._redis.hgetall(keys.policy_hits(name))
+        return read_hits(found)
 
     async def put(self, name: str, policy: Policy, head: PolicyHead, wanted: int | None = None) -> Stored:
         """Store it as the newest version. `wanted` is the version that it must replace, 0 for none, None for any.

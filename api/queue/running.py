@@ -23,6 +23,7 @@ class RunningPath:
     """The parts of the path that other code uses."""
 
     process_id: str
+    redis_url: str
     redis: Redis
     fleet: Fleet
     publisher: Publisher
@@ -51,7 +52,7 @@ async def running_path(settings: Settings, redis_url: str) -> AsyncIterator[Runn
         await fleet.start()
         reader.start()
         dispatcher.start()
-        yield RunningPath(process_id, redis, fleet, publisher, dispatcher)
+        yield RunningPath(process_id, redis_url, redis, fleet, publisher, dispatcher)
 
 
 def _connect(redis_url: str, timeout_s: float, retry: Retry | None = None) -> Redis:

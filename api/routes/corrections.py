@@ -117,7 +117,8 @@ async def _add(read: list[NewCorrection | KobertError], context: Context) -> lis
 
 def _limits(context: Context) -> Limits:
     settings = context.settings
-    return Limits(settings.max_text_chars, settings.max_texts_per_request, context.fleet.require_labels())
+    labels = context.fleet.require_labels()
+    return Limits(settings.max_text_chars, settings.max_texts_per_request, labels, context.policies.book.look_up)
 
 
 def _show_one(request: Request, added: Added) -> Response:

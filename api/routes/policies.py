@@ -13,7 +13,15 @@ from api.http import schemas
 from api.http.auth import require_scope
 from api.http.body import read_json_object, refuse_unknown_fields
 from api.http.proxies import root_path_of
-from api.policies.schemas import POLICY_REQUEST, PolicyDeleted, PolicyOut, PolicyPage, show_head, show_policy
+from api.policies.schemas import (
+    POLICY_REQUEST,
+    PolicyDeleted,
+    PolicyHits,
+    PolicyOut,
+    PolicyPage,
+    show_head,
+    show_policy,
+)
 from shared.errors import MalformedRequestError
 from shared.policies.parsing import FIELDS
 
@@ -46,6 +54,18 @@ async def get_policy(name: str, _: WriterDep, context: ContextDep) -> Response:
     return _json(show_policy(name, head, policy), {"ETag": f'"{head.version}"'})
 
 
+@router.get(
+    "/policies/{name}/hits",
+    summary="How often each entry fired",
+    response_model=PolicyHits,
+    responses=schemas.error_replies(401, 403, 404, 503),
+)
+async def policy_hits(name: str, _: WriterDep, context: ContextDep) -> Response:
+    """Texts of `/predict` and jobs, counted a few seconds late; forgotten a month after the last hit of the policy."""
+    hits = await context.policies.hits(name)
+    return _json({"object": "list", "data": [{"list": kind, "term": term, "hits": n} for kind, term, n in hits]})
+
+
 @router.put(
     "/policies/{name}",
     summary="Set the rules of a policy",
@@ -62,6 +82,7 @@ async def put_policy(name: str, request: Request, principal: WriterDep, context:
     body = {field: value for field, value in body.items() if field not in _SHOWN}
     refuse_unknown_fields(body, FIELDS)
     stored = await context.policies.put(name, body, principal.key_id, _wanted_version(request))
+    await context.audit.note(principal, "policy.changed", name)
     head, policy = await context.policies.get(name)
     headers = {"ETag": f'"{head.version}"'}
     if stored.is_new:
@@ -72,9 +93,10 @@ async def put_policy(name: str, request: Request, principal: WriterDep, context:
 @router.delete(
     "/policies/{name}", summary="Delete a policy", responses=schemas.error_replies(401, 403, 404, 409, 412, 422, 503)
 )
-async def delete_policy(name: str, request: Request, _: WriterDep, context: ContextDep) -> PolicyDeleted:
+async def delete_policy(name: str, request: Request, principal: WriterDep, context: ContextDep) -> PolicyDeleted:
     """Jobs that began with it go on with it; whoever names it from now on gets 422."""
     await context.policies.delete(name, _wanted_version(request))
+    await context.audit.note(principal, "policy.deleted", name)
     return PolicyDeleted(name=name, object="policy", deleted=True)
 
 

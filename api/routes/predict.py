@@ -13,11 +13,12 @@ from api.http.echo import echo_of
 from api.queue.judging import Item
 from shared.errors import KobertError, MalformedRequestError, TooLargeError
 from shared.options import parse_verdict_options
+from shared.span_options import SPAN_FIELDS
 from shared.verdict import Verdict
 
 router = APIRouter(tags=["predict"])
 
-FIELDS = ("text", "texts", "strictness", "thresholds", "policy", "details")
+FIELDS = ("text", "texts", "strictness", "thresholds", "policy", "details", *SPAN_FIELDS)
 
 _REQUEST_BODY = {
     "required": True,
@@ -27,6 +28,10 @@ _REQUEST_BODY = {
             "examples": {
                 "text": {"summary": "한 문장", "value": {"text": schemas.EXAMPLE_TEXT}},
                 "texts": {"summary": "여러 문장", "value": {"texts": [schemas.EXAMPLE_TEXT, "배송이 너무 늦어요."]}},
+                "explain": {
+                    "summary": "어느 말 때문인지",
+                    "value": {"text": "아 씨발 또 비 온다", "explain": True, "mask": True},
+                },
                 "strict": {"summary": "엄격하게", "value": {"text": schemas.EXAMPLE_TEXT, "strictness": "strict"}},
             },
         }
@@ -53,7 +58,12 @@ async def predict(request: Request) -> Response:
     `strictness` (`lenient`, `standard`, `strict`) and `thresholds` (`{"curse": 0.4}`) say for this request which scores
     count. `GET /info` has the levels and labels that the model knows. `policy` names the rules of a board
     (`/policies`), and `details` asks what the verdict rests on.
+
+    `explain` adds `spans`, the parts of the text that made its labels count; `mask` adds `masked`, the text with them
+    hidden.
     """
+    # For the log and the metrics; FastAPI would have set it.
+    request.scope["route"] = FAST_ROUTE
     await admit(request, "predict")
     context = context_of(request)
     body = await read_json_object(request, context.settings.max_body_bytes)
@@ -61,7 +71,7 @@ async def predict(request: Request) -> Response:
         return await huggingface.answer_predict(body, context)
     refuse_unknown_fields(body, FIELDS)
     items = _items(body, context.settings.max_texts_per_request)
-    options = parse_verdict_options(body.get("strictness"), body.get("thresholds"), body.get("details"))
+    options = parse_verdict_options(body.get("strictness"), body.get("thresholds"), body.get("details"), body)
     options = context.judging.check_options(options, body.get("policy"))
     judged = await context.judging.judge(items, options)
     shown = [_encode_result(item, outcome) for item, outcome in zip(items, judged.outcomes, strict=True)]

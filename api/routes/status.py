@@ -9,10 +9,13 @@ from fastapi import APIRouter, Request, Response
 from api.console.routes import console_page, wants_page
 from api.context import Context, ContextDep
 from api.http import schemas
+from api.http.admin_side import may_see_everything
 from shared.messages import Heartbeat
 
 router = APIRouter(tags=["status"])
 
+# What of a worker strangers are not told.
+_PRIVATE = frozenset(("id", "rss_bytes", "started_at"))
 GREETING = "Text Classification API (KoBERT)"
 
 
@@ -49,10 +52,20 @@ async def ready(context: ContextDep) -> dict[str, str | int | list[str]]:
 
 
 @router.head("/info", include_in_schema=False)
-@router.get("/info", summary="Model, workers, limits", responses=schemas.error_replies(403))
-async def info(context: ContextDep) -> Response:
-    """The model that is served, each worker with its speed and mean batch size, and the limits of a request."""
-    return Response(msgspec.json.encode(_describe(context)), media_type="application/json")
+@router.get("/info", summary="Model, workers, limits", responses=schemas.error_replies(401, 403, 429, 503))
+async def info(request: Request, context: ContextDep) -> Response:
+    """The model that is served, each worker with its speed and mean batch size, and the limits of a request.
+
+    With keys, only one with the scope `admin` is told the workers' ids, memory and start.
+    """
+    shown = _describe(context)
+    if not await may_see_everything(request):
+        shown["workers"] = [_without_private(worker) for worker in shown["workers"]]
+    return Response(msgspec.json.encode(shown), media_type="application/json")
+
+
+def _without_private(worker: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in worker.items() if name not in _PRIVATE}
 
 
 def _describe(context: Context) -> dict[str, Any]:

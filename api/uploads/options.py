@@ -8,6 +8,7 @@ import msgspec
 from api.uploads.encodings import known_encoding
 from shared.errors import MalformedRequestError
 from shared.options import VerdictOptions, parse_verdict_options, read_thresholds_text
+from shared.span_options import SPAN_FIELDS
 
 FORMATS = ("csv", "tsv", "jsonl", "json", "txt", "xlsx", "parquet")
 # OpenAI's limits.
@@ -35,17 +36,26 @@ class UploadOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     metadata: dict[str, str] = {}
     strictness: Any = None
     thresholds: Any = None
+    policy: str | None = None
+    details: bool | None = None
+    explain: bool | None = None
+    mask: bool | None = None
+    mask_char: Any = None
+    mask_keep_first: bool | None = None
+    mask_labels: Any = None
+    offsets: Any = None
 
     @property
     def verdict(self) -> VerdictOptions | None:
-        """`strictness` and `thresholds`, or None where the client set neither.
+        """What decides about the verdicts and their spans, or None where the client set none of it.
 
         Raises:
             MalformedRequestError: a value that they cannot have.
         """
         is_text = isinstance(self.thresholds, str)
         thresholds = read_thresholds_text(self.thresholds) if is_text else self.thresholds
-        return parse_verdict_options(self.strictness, thresholds)
+        spans = {name: getattr(self, name) for name in SPAN_FIELDS}
+        return parse_verdict_options(self.strictness, thresholds, self.details, spans)
 
 
 def parse_options(fields: Mapping[str, Any]) -> UploadOptions:

@@ -12,8 +12,7 @@ from functools import lru_cache
 from bundles.text.hangul import to_keys
 from bundles.text.normalise import NORMALISERS
 from bundles.text.substitution import Replacement
-
-Range = tuple[int, int]
+from bundles.text.words import Range
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,11 +6,12 @@ Compression level 1 is three times as fast on comments as level 6, and 10% large
 import struct
 import zlib
 from collections.abc import Sequence
+from typing import Any
 
 import msgspec
 
 from shared.jobs.records import Row, Verdicts
-from shared.verdict import Failure, Outcome, Verdict
+from shared.verdict import EXTRA_FIELDS, Failure, Outcome, Verdict
 
 LEVEL = 1
 _LENGTH = struct.Struct(">I")
@@ -19,14 +20,17 @@ _ENCODER = msgspec.json.Encoder()
 
 
 class _PackedVerdict(msgspec.Struct, array_like=True, tag="v"):
-    """A `Verdict` whose scores are in the order of the chunk's label names: half the size, also when deflated."""
+    """A `Verdict` whose scores are in the order of the chunk's label names: half the size, also when deflated.
+
+    `extra` has what the job asked for besides, by the field's name in the verdict.
+    """
 
     classification: str
     confidence: float
     labels: list[str]
     scores: list[float]
     windows: int = 1
-    corrected: bool = False
+    extra: dict[str, Any] | None = None
 
 
 class _PackedFailure(msgspec.Struct, array_like=True, tag="e"):
@@ -78,15 +82,18 @@ def _pack_outcome(outcome: Outcome, names: Sequence[str]) -> _PackedVerdict | _P
     if isinstance(outcome, Failure):
         return _PackedFailure(outcome.code, outcome.message)
     scores = [outcome.scores[name] for name in names]
-    corrected = outcome.corrected is True
-    return _PackedVerdict(
-        outcome.classification, outcome.confidence, outcome.labels, scores, outcome.windows, corrected
-    )
+    set_fields = {name: value for name in EXTRA_FIELDS if (value := getattr(outcome, name)) is not msgspec.UNSET}
+    extra = set_fields or None
+    return _PackedVerdict(outcome.classification, outcome.confidence, outcome.labels, scores, outcome.windows, extra)
 
 
 def _unpack_outcome(stored: _PackedVerdict | _PackedFailure, names: Sequence[str]) -> Outcome:
     if isinstance(stored, _PackedFailure):
         return Failure(stored.code, stored.message)
-    scores = dict(zip(names, stored.scores, strict=True))
-    corrected = True if stored.corrected else msgspec.UNSET
-    return Verdict(stored.classification, stored.confidence, scores, stored.labels, stored.windows, corrected=corrected)
+    # A label that the model does not have is that of a denied term, and certain.
+    certain = dict.fromkeys((label for label in stored.labels if label not in names), 1.0)
+    scores = {**certain, **dict(zip(names, stored.scores, strict=True))}
+    verdict = Verdict(stored.classification, stored.confidence, scores, stored.labels, stored.windows)
+    if stored.extra is None:
+        return verdict
+    return msgspec.convert({**msgspec.to_builtins(verdict), **stored.extra}, Verdict)

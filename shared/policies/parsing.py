@@ -7,6 +7,7 @@ from typing import Any
 from shared.errors import MalformedRequestError, TooLargeError
 from shared.options import parse_verdict_options
 from shared.policies.records import DENIED, MAX_NAME_CHARS, AllowedTerm, DeniedTerm, MaskRules, MatchBy, Policy
+from shared.span_options import check_mask_char
 
 FIELDS = ("strictness", "thresholds", "labels", "deny", "allow", "mask")
 MAX_TERM_CHARS = 100
@@ -122,13 +123,11 @@ def _mask(value: object) -> MaskRules | None:
     if not isinstance(value, dict) or set(value) - {"labels", "char", "keep_first"}:
         raise MalformedRequestError('mask is an object with "labels", "char" and "keep_first"', param="mask")
     char, keep_first = value.get("char", "*"), value.get("keep_first", False)
-    if not isinstance(char, str) or len(char) != 1 or not char.isprintable():
-        raise MalformedRequestError(f"mask.char must be one character, not {_shown(char)}", param="mask.char")
     if not isinstance(keep_first, bool):
         raise MalformedRequestError(
             f"mask.keep_first must be true or false, not {_shown(keep_first)}", param="mask.keep_first"
         )
-    return MaskRules(_labels(value.get("labels"), "mask.labels"), char, keep_first)
+    return MaskRules(_labels(value.get("labels"), "mask.labels"), check_mask_char(char, "mask.char"), keep_first)
 
 
 def _require_unicode(text: str, where: str) -> None:

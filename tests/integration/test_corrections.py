@@ -13,9 +13,12 @@ import httpx
 import pytest
 from click.testing import CliRunner, Result
 
+from cli.client import ServiceClient
 from cli.main import kobert as command
+from cli.train import _corrections
 from tests.support.echo import LABELS
 from tests.support.stack import Stack, running_stack, wait_until
+from training.corrections import CorrectedText
 
 pytestmark = pytest.mark.integration
 
@@ -84,7 +87,7 @@ def test_the_same_text_again_replaces_the_first(client: httpx.Client) -> None:
         ({"text": "가", "classification": "nice"}, "classification", "one of clean, curse, insult, hate; not 'nice'"),
         ({"text": "가"}, "classification", "one of clean, curse, insult, hate"),
         ({"text": "가", "classification": "clean", "policy": "board1"}, "policy", "there is no policy 'board1'"),
-        ({"text": "가", "classification": "clean", "policy": 1}, "policy", "the name of a policy, or null"),
+        ({"text": "가", "classification": "clean", "policy": 1}, "policy", "the name of a policy"),
         ({"text": "가", "classification": "clean", "note": "가" * 1_001}, "note", "at most 1,000 characters"),
         ({"text": "가", "classification": "clean", "reason": ""}, "reason", "there is no field 'reason'"),
         ({"corrections": []}, "corrections", "at least one"),
@@ -189,6 +192,23 @@ def test_a_corrected_text_is_answered_so_in_any_disguise_until_it_is_withdrawn(c
     wait_until(lambda: answer_to(client, text) == before, "the model's own answer")
 
 
+def test_a_correction_of_a_policy_holds_under_it_alone_and_may_use_its_own_labels(client: httpx.Client) -> None:
+    rules = {"deny": [{"term": "광고", "label": "spam"}]}
+    assert client.put("/policies/board1", json=rules).status_code == 201
+    correct(client, "여기로 오세요", "spam", policy="board1")
+    elsewhere = client.post("/corrections", json={"text": "여기로 오세요", "classification": "spam"})
+    assert "one of clean, curse, insult, hate; not 'spam'" in elsewhere.json()["error"]["message"]
+
+    def ruled() -> dict[str, Any]:
+        answer: dict[str, Any] = client.post("/predict", json={"text": "여기로, 오세요!", "policy": "board1"}).json()
+        return answer
+
+    wait_until(lambda: bool(ruled().get("corrected")), "the corrected answer under the policy")
+    assert (ruled()["classification"], ruled()["labels"], ruled()["matches"]) == ("spam", ["spam"], [])
+    assert not is_corrected(client, "여기로 오세요")
+    client.delete("/policies/board1")
+
+
 def test_rows_of_a_job_are_answered_as_corrected_and_say_so(client: httpx.Client) -> None:
     correct(client, "뿡뿡이", "insult")
     wait_until(lambda: is_corrected(client, "뿡뿡이"), "the corrected answer")
@@ -284,6 +304,15 @@ def test_a_file_without_the_column_is_refused_with_those_that_it_has(kobert: Kob
     done = kobert("import", str(file))
     assert done.exit_code == 1
     assert "--column should_be: there is no such column; there are 1 'text', 2 'classification'" in done.stderr
+
+
+def test_training_fetches_the_corrections_that_hold_everywhere(stack: Stack, client: httpx.Client) -> None:
+    correct(client, "뿡뿡이", "insult")
+    correct(client, "게이머들", "clean")
+    assert _corrections(ServiceClient(stack.url, None), None) == [
+        CorrectedText("뿡뿡이", "insult"),
+        CorrectedText("게이머들", "clean"),
+    ]
 
 
 def test_a_killed_store_still_has_them_and_a_worker_that_was_away_catches_up(

@@ -32,7 +32,10 @@ class TwoApis:
         self.stack = stack
         port = free_port()
         self.urls = [stack.url, f"http://127.0.0.1:{port}"]
-        self.second = Part(stack.api.command, {**stack.environment, "PORT": str(port)}, stack.folder / "api-2.log")
+        self.admin_url = f"http://127.0.0.1:{free_port()}"
+        # The first API closes what is for operators, the second moves it to a port of its own.
+        other = {"PORT": str(port), "ADMIN_PORT": self.admin_url.rpartition(":")[2], "CLOSED_ROUTES": ""}
+        self.second = Part(stack.api.command, {**stack.environment, **other}, stack.folder / "api-2.log")
 
     def manage(self, *words: str) -> str:
         """The standard output of `kobert keys`."""
@@ -70,6 +73,7 @@ def two(echo_bundle: Path) -> Iterator[TwoApis]:
         "job_poll_s": 0.5,
         "max_wrong_keys_per_minute": 6_000,
         "max_open_jobs": 8,
+        "closed_routes": "metrics,docs",
     }
     with (
         tempfile.TemporaryDirectory(prefix="kt-") as folder,
@@ -244,3 +248,37 @@ def test_a_key_that_opens_jobs_without_end_leaves_room_to_another(two: TwoApis) 
     jobs = two.ask("GET", "/jobs", greedy).json()["data"]
     for job in jobs:
         assert two.ask("GET", f"/jobs/{job['id']}?wait=30", greedy).json()["status"] == "completed"
+
+
+OPERATORS_PATHS = ("/metrics", "/docs", "/redoc", "/openapi.json", "/docs/files/swagger-ui.css")
+
+
+def test_what_is_for_operators_takes_a_key_of_theirs_where_it_is_closed(two: TwoApis) -> None:
+    operator, user = two.add("operator", "--scope", "admin"), two.add("user")
+    for path in OPERATORS_PATHS:
+        assert httpx.get(two.urls[0] + path).status_code == 401
+        assert two.ask("GET", path, user).json()["error"]["code"] == "missing_scope"
+        assert two.ask("GET", path, operator).status_code == 200
+    assert httpx.get(f"{two.urls[0]}/health").status_code == 200
+
+
+def test_what_is_for_operators_is_on_their_port_alone_where_there_is_one(two: TwoApis) -> None:
+    nowhere = httpx.get(f"{two.urls[1]}/nowhere")
+    for path in OPERATORS_PATHS:
+        hidden = httpx.get(two.urls[1] + path)
+        assert (hidden.status_code, hidden.json()["error"]["code"]) == (404, nowhere.json()["error"]["code"])
+        assert httpx.get(two.admin_url + path).status_code == 200
+    assert httpx.post(f"{two.admin_url}/predict", json={"text": "글"}).status_code == 401
+
+
+def test_info_tells_strangers_nothing_of_the_workers_processes(two: TwoApis) -> None:
+    operator, user = two.add("operator-2", "--scope", "admin"), two.add("user-2")
+    private = {"id", "rss_bytes", "started_at"}
+
+    def told(answer: httpx.Response) -> set[str]:
+        assert answer.json()["model"]["name"] == "echo"
+        return set(answer.json()["workers"][0]) & private
+
+    assert told(httpx.get(f"{two.urls[0]}/info")) == told(two.ask("GET", "/info", user)) == set()
+    assert told(two.ask("GET", "/info", operator)) == told(httpx.get(f"{two.admin_url}/info")) == private
+    assert two.ask("GET", "/info", "wrong").status_code == 401

@@ -81,6 +81,8 @@ def test_a_table_becomes_a_bundle_on_a_base_from_the_hub(
         (["--text-column", "comment"], "--text-column comment: there is no such column; there are 1 'text', 2 'label'"),
         (["--label-column", "kind"], "--label-column kind: there is no such column"),
         (["--clean-label", "정상"], "no label is called '정상'; the table has 긍정, 부정"),
+        (["--corrections-file", __file__], "line 1 is not JSON"),
+        (["--corrections", "--url", "http://127.0.0.1:1"], "does not answer"),
         (["--base", "me/nothing"], "me/nothing is not on the Hub, or it is private"),
         (["--base", "./nowhere/at/all"], "--base ./nowhere/at/all: there is no such folder"),
     ],

@@ -1,6 +1,9 @@
 """Policies through real processes: set by one API, followed by all APIs and workers, and still there afterwards."""
 
+import os
+import signal
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -8,7 +11,9 @@ from typing import Any
 import httpx
 import pytest
 
+from tests.support.command import run_command
 from tests.support.echo import write_echo_bundle
+from tests.support.jobs import finish, result_lines
 from tests.support.stack import Part, Stack, free_port, running_stack, wait_until
 
 pytestmark = pytest.mark.integration
@@ -202,3 +207,189 @@ def test_an_unknown_policy_is_refused_by_name(stack: Stack) -> None:
         status, param, message = error_of(predict(stack.url, "글", policy=name))
         assert (status, param) == (422, "policy")
         assert complaint in message
+
+
+def test_details_say_what_a_verdict_rests_on(stack: Stack) -> None:
+    put(stack, "board", **RULES)
+    model = stack.info()["model"]
+
+    plain = predict(stack.url, "글", details=True).json()
+    ruled = predict(stack.url, "글", details=True, policy="board").json()
+
+    assert plain["details"] == {
+        "model": "levelled",
+        "revision": model["revision"],
+        "policy": None,
+        "strictness": "standard",
+        "thresholds": LEVELS["standard"],
+    }
+    assert ruled["details"]["policy"] == ruled["policy"]
+    assert ruled["details"]["strictness"] == "strict"
+    assert ruled["details"]["thresholds"] == {**LEVELS["strict"], "curse": 0.9}
+    assert error_of(predict(stack.url, "글", details="yes"))[:2] == (422, "details")
+
+
+def test_a_policy_counts_how_often_its_entries_fire(stack: Stack) -> None:
+    put(stack, "counted", deny=["바보", "멍청이"], allow=["게이머"])
+    for text in ("바보", "바보야 바보", "게이머", "안녕"):
+        predict(stack.url, text, policy="counted")
+
+    def hits() -> list[tuple[str, int]]:
+        entries = httpx.get(f"{stack.url}/policies/counted/hits").json()["data"]
+        return [(entry["term"], entry["hits"]) for entry in entries]
+
+    wait_until(lambda: hits() == [("바보", 2), ("게이머", 1), ("멍청이", 0)], "the hits")
+    assert httpx.get(f"{stack.url}/policies/none/hits").status_code == 404
+
+
+def test_a_policy_put_through_one_api_acts_through_the_other_on_every_worker(stack: Stack, other_api: str) -> None:
+    put(stack, "shared", deny=["하나"])
+    wait_until(lambda: predict(other_api, "하나", policy="shared").status_code == 200, "the policy", 5)
+
+    version = put(stack, "shared", deny=["둘"]).json()["version"]
+    wait_until(lambda: predict(other_api, "둘", policy="shared").headers["x-policy"] == f"shared@{version}", "it", 5)
+
+    verdicts = [predict(other_api, "둘", policy="shared").json() for _ in range(10)]
+    assert {verdict["classification"] for verdict in verdicts} == {"denied"}
+    assert predict(other_api, "하나", policy="shared").json()["matches"] == []
+
+
+def test_a_worker_that_was_away_catches_up(stack: Stack) -> None:
+    put(stack, "away", deny=["하나"])
+    for _ in range(6):
+        predict(stack.url, "하나", policy="away")
+    away, present = stack.workers
+    os.kill(away.pid, signal.SIGSTOP)
+    try:
+        put(stack, "away", deny=["둘"])
+    finally:
+        os.kill(away.pid, signal.SIGCONT)
+    wait_until(lambda: len(stack.info()["workers"]) == 2, "both workers")
+    os.kill(present.pid, signal.SIGSTOP)
+    try:
+        verdict = predict(stack.url, "둘", policy="away").json()
+    finally:
+        os.kill(present.pid, signal.SIGCONT)
+    assert verdict["classification"] == "denied"
+
+
+def test_policies_are_there_after_the_store_was_killed_and_started_again(short_tmp: Path, bundle: Path) -> None:
+    with running_stack(short_tmp, bundle) as running:
+        kept = put(running, "kept", **RULES).json()
+        put(running, "gone", deny=["하나"])
+        httpx.delete(f"{running.url}/policies/gone")
+        time.sleep(1.5)  # an append-only file is written once a second
+        running.store.kill()
+        running.start_store()
+        wait_until(lambda: httpx.get(f"{running.url}/ready").status_code == 200, "the way back")
+
+        assert httpx.get(f"{running.url}/policies/kept").json() == kept
+        assert httpx.get(f"{running.url}/policies/gone").status_code == 404
+        assert predict(running.url, "멍청이", policy="kept").json()["classification"] == "denied"
+        lasting = [key for key in running.redis().scan_iter("kobert:polic*") if running.redis().ttl(key) == -1]
+        assert sorted(key.decode().rpartition(":")[0] for key in lasting) == [
+            "kobert",
+            "kobert:policies",
+            "kobert:policy:kept",
+        ]
+
+
+def test_policies_of_a_file_are_there_from_the_start_and_nobody_else_changes_them(
+    short_tmp: Path, bundle: Path
+) -> None:
+    file = short_tmp / "policies.toml"
+    file.write_text('[board1]\nstrictness = "strict"\ndeny = ["멍청이"]\n\n[board2]\nthresholds = {curse = 0.7}\n')
+    with running_stack(short_tmp, bundle, policies_file=file) as running:
+        listed = httpx.get(f"{running.url}/policies").json()["data"]
+        assert [(head["name"], head["read_only"], head["updated_by"]) for head in listed] == [
+            ("board1", True, "POLICIES_FILE"),
+            ("board2", True, "POLICIES_FILE"),
+        ]
+        assert predict(running.url, "멍청이", policy="board1").json()["classification"] == "denied"
+        assert put(running, "board1", deny=[]).json()["error"]["code"] == "policy_read_only"
+        assert httpx.delete(f"{running.url}/policies/board2").status_code == 409
+        put(running, "own", deny=["하나"])
+
+        file.write_text("[board2]\n")
+        running.api.kill(signal.SIGTERM)
+        running.api.start()
+        running.wait_ready()
+        wait_until(lambda: len(httpx.get(f"{running.url}/policies").json()["data"]) == 2, "the new file")
+        assert [head["name"] for head in httpx.get(f"{running.url}/policies").json()["data"]] == ["board2", "own"]
+
+
+def test_a_job_keeps_the_version_that_it_began_with_and_its_rows_say_what_fired(stack: Stack) -> None:
+    version = put(stack, "jobs", deny=["하나"], labels=["curse"]).json()["version"]
+    texts = ["하나는 둘", "둘", *TEXTS]
+    rows = "".join(f"{text}\n" for text in texts).encode()
+    query = {"policy": "jobs", "details": "true", "format": "txt"}
+    # While the workers stand still, the policy is replaced and deleted.
+    for worker in stack.workers:
+        os.kill(worker.pid, signal.SIGSTOP)
+    try:
+        job = httpx.post(f"{stack.url}/jobs", params=query, content=rows).json()
+        put(stack, "jobs", deny=["둘"])
+        httpx.delete(f"{stack.url}/policies/jobs")
+    finally:
+        for worker in stack.workers:
+            os.kill(worker.pid, signal.SIGCONT)
+    job = finish(stack, job)
+
+    lines = result_lines(stack, job)
+
+    assert job["policy"] == {"name": "jobs", "version": version}
+    assert [line["classification"] for line in lines[:2]] == ["denied", lines[1]["labels"][0]]
+    assert [(match["term"], match["text"]) for match in lines[0]["matches"]] == [("하나", "하나")]
+    assert (lines[0]["scores"]["denied"], lines[1]["matches"]) == (1.0, [])
+    assert {label for line in lines[1:] for label in line["labels"]} <= {"curse", "clean"}
+    assert {line["details"]["revision"] for line in lines} == {stack.info()["model"]["revision"]}
+    assert lines[0]["details"]["policy"] == {"name": "jobs", "version": version}
+    table = httpx.get(f"{stack.url}/jobs/{job['id']}/results", params={"format": "csv"}).text.splitlines()
+    assert table[0].endswith(",error,matches,details")
+    assert '""term"":""하나""' in table[1]
+
+
+def test_a_job_with_an_unknown_policy_is_refused(stack: Stack) -> None:
+    for name in ("none", "jobs:results"):
+        answer = httpx.post(f"{stack.url}/jobs", json={"texts": ["글"], "policy": name})
+        assert error_of(answer)[:2] == (422, "policy")
+
+
+def test_a_denied_term_is_a_span_and_the_policy_says_how_to_mask(stack: Stack) -> None:
+    put(stack, "masked", deny=["멍청이"], mask={"labels": ["denied"], "char": "#", "keep_first": True})
+
+    verdict = predict(stack.url, "😀 멍청이들아", policy="masked", explain=True, mask=True, offsets="utf16").json()
+
+    assert verdict["spans"][0] == {"label": "denied", "start": 3, "end": 6, "text": "멍청이", "share": 1.0}
+    assert verdict["masked"] == "😀 멍##들아"
+    assert (verdict["matches"][0]["start"], verdict["matches"][0]["end"]) == (3, 6)
+
+
+def test_the_command_line_sets_imports_tests_and_deletes_policies(stack: Stack, tmp_path: Path) -> None:
+    def kobert(*words: str | Path) -> str:
+        ended = run_command("policy", *words, KOBERT_URL=stack.url)
+        assert ended.returncode == 0, ended.stderr.decode()
+        return ended.stdout.decode()
+
+    words, whole = tmp_path / "words.txt", tmp_path / "rules.json"
+    words.write_bytes("바보\n멍청이\n".encode("cp949"))
+
+    kobert("set", "cli", "--strictness", "strict", "--threshold", "curse=0.7", "--deny", "멍청이", "--allow", "게이머")
+    kobert("import", "cli", words, "--label", "banned", "--match", "part")
+    whole.write_text(kobert("show", "cli"))
+    shown = httpx.get(f"{stack.url}/policies/cli").json()
+    assert (shown["strictness"], shown["thresholds"]) == ("strict", {"curse": 0.7})
+    assert [(entry["term"], entry["label"]) for entry in shown["deny"]] == [("멍청이", "denied"), ("바보", "banned")]
+
+    table = kobert("test", "cli", "이 바보야", "게이머")
+    assert "banned" in table
+    assert "deny 바보" in table
+    assert "allow 게이머" in table
+    kobert("set", "cli", "--remove", "바보")
+    assert [entry["term"] for entry in httpx.get(f"{stack.url}/policies/cli").json()["deny"]] == ["멍청이"]
+    kobert("set", "cli", "--file", whole)
+    assert httpx.get(f"{stack.url}/policies/cli").json()["deny"] == shown["deny"]
+    assert "cli" in kobert("list")
+    assert "바보" in kobert("show", "cli", "--hits")
+    kobert("delete", "cli")
+    assert httpx.get(f"{stack.url}/policies/cli").status_code == 404

@@ -8,6 +8,7 @@ import numpy as np
 from tokenizers import Tokenizer
 
 from bundles.text.normalise import normalise
+from shared.errors import ModelSourceError
 from training.data.batches import Floats, TrainingSet, cut, encode
 from training.data.lexicon import CERTAIN_CURSES, INNOCENT_LINES, INNOCENT_WORDS, INTERJECTIONS, PLAIN_CURSE_LINES
 from training.data.noise import Generator, disguise_text
@@ -18,6 +19,7 @@ SYNTHETIC = "synthetic"
 INNOCENT = "innocent"
 INNOCENT_SENTENCES = "innocent_sentences"
 CURSED = "cursed"
+CORRECTIONS = "corrections/people"
 MADE_UP = (SYNTHETIC, INNOCENT, INNOCENT_SENTENCES, CURSED)
 HARMLESS = (EVERYDAY, INNOCENT, INNOCENT_SENTENCES)
 _INNOCENT_SENTENCES_FILE = Path(__file__).with_name("innocent_sentences.txt")
@@ -135,9 +137,26 @@ def sentiment_rows(rows: Iterable[Row], train: Iterable[Row], folder: Path = FAM
     return tones + [(row, "neutral") for row in train if row.source in _NEITHER]
 
 
-def training_rows(rows: Iterable[Row]) -> list[Row]:
-    """The rows to learn from: training splits of the files, merged, and the made-up ones; no dev or test text."""
-    given = [*rows, *held_out_rows(), *innocent_rows(), *curse_rows(), *family_rows()]
+def correction_rows(texts: Iterable[tuple[str, str]]) -> list[Row]:
+    """Texts with what people said that they are, as rows of a source that is read as often as a family's.
+
+    Raises:
+        ModelSourceError: the embedded model has no such label.
+    """
+    rows = []
+    for text, said in texts:
+        if said != "clean" and said not in SERVED:
+            raise ModelSourceError(f"a correction says {said}; the embedded model has clean, {', '.join(SERVED)}")
+        rows.append(Row(text, CORRECTIONS, "train", dict(CLEAN) if said == "clean" else _as_written([said])))
+    return rows
+
+
+def training_rows(rows: Iterable[Row], corrections: Iterable[Row] = ()) -> list[Row]:
+    """The rows to learn from: training splits of the files, merged, and the made-up ones; no dev or test text.
+
+    What corrections say of a text overrules what the other sources say.
+    """
+    given = [*corrections, *rows, *held_out_rows(), *innocent_rows(), *curse_rows(), *family_rows()]
     known = [row for row in without_dev_texts(given) if row.split == "train"]
     cursed = cursed_rows([row for row in known if row.source in (EVERYDAY, INNOCENT_SENTENCES)])
     return merge(row for row in without_dev_texts([*given, *cursed]) if row.split == "train")

@@ -1,7 +1,5 @@
 """The verdict that a correction makes: what a person said, with a score of 1, and nothing of the model's."""
 
-from collections.abc import Sequence
-
 from bundles.format import BundleConfig
 from shared.verdict import Verdict
 
@@ -28,9 +26,5 @@ class CorrectedVerdicts:
     def _make(self, said: str) -> Verdict:
         top = self._parents.get(said, said)
         counted = [top] if said == top else [top, said]
-        scores = {name: 1.0 if name in counted else 0.0 for name in [*counted, *_without(self._names, counted)]}
+        scores = {name: 1.0 if name in counted else 0.0 for name in dict.fromkeys([*counted, *self._names])}
         return Verdict(top, 1.0, scores, counted, corrected=True)
-
-
-def _without(names: Sequence[str], some: Sequence[str]) -> list[str]:
-    return [name for name in names if name not in some]

@@ -1,5 +1,7 @@
 """Corrections before all else: a text that a person put right is answered so, and neither rules nor model see it."""
 
+import msgspec
+
 from shared.options import VerdictOptions
 from shared.verdict import Verdict
 from worker.corrections.answer import CorrectedVerdicts
@@ -17,10 +19,13 @@ class CorrectionStage:
 
     def prepare(self, text: str, options: VerdictOptions) -> Reading:
         """The corrected verdict, or what the inner stage makes of the text."""
-        said = self._book.find(text, None if options.policy is None else options.policy.name)
+        policy = options.policy
+        said = self._book.find(text, None if policy is None else policy.name)
         if said is None:
             return self._inner.prepare(text, options)
-        return Reading(text, options, self._verdicts.verdict(said))
+        verdict = self._verdicts.verdict(said)
+        # Under a policy a verdict says which of its entries fired: here none was asked.
+        return Reading(text, options, verdict if policy is None else msgspec.structs.replace(verdict, matches=[]))
 
     def amend(self, reading: Reading, verdict: Verdict) -> Verdict:
         """What the inner stage makes of the model's verdict; a corrected text never comes here."""

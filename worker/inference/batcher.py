@@ -9,7 +9,7 @@ import itertools
 import threading
 import time
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -17,7 +17,7 @@ from enum import IntEnum
 
 from shared.errors import PredictionFailedError, UnavailableError
 from shared.log import get_logger
-from worker.inference.engines.protocol import Engine, Logits
+from worker.inference.engines.protocol import Engine, Evidence, ExplainingEngine, Logits
 from worker.inference.stats import BatchStats
 
 log = get_logger(__name__)
@@ -44,11 +44,15 @@ class Priority(IntEnum):
 
 @dataclass(frozen=True)
 class WindowResult:
-    """Logits `[labels]` of one window, with the number of its pass and the seconds that the pass took."""
+    """Logits `[labels]` of one window, with the number of its pass and the seconds that the pass took.
+
+    `evidence` is what each of its tokens adds, where the text is to be explained and the engine can tell.
+    """
 
     logits: Logits
     pass_number: int
     inference_s: float
+    evidence: Evidence | None = None
 
 
 @dataclass(eq=False)
@@ -58,6 +62,7 @@ class _Text:
     windows: int
     waiting: int
     has_failed: bool = False
+    is_explained: bool = False
     # Set after each pass that read a window of it.
     read: threading.Event | None = None
 
@@ -87,6 +92,7 @@ class MicroBatcher:
         self.beat_at = time.monotonic()
         self.interactive_windows = 0
         self._engine = engine
+        self._explaining = engine if isinstance(engine, ExplainingEngine) and engine.has_evidence else None
         # An interactive text may have to wait for a bulk pass, so bulk passes can have a smaller limit.
         self._max_batch_tokens = {
             Priority.INTERACTIVE: max_batch_tokens,
@@ -119,6 +125,11 @@ class MicroBatcher:
             self._thread.join()
 
     @property
+    def gives_evidence(self) -> bool:
+        """Whether the engine tells what each token adds."""
+        return self._explaining is not None
+
+    @property
     def is_alive(self) -> bool:
         """Whether the model thread runs."""
         return self._thread.is_alive()
@@ -139,17 +150,25 @@ class MicroBatcher:
         return self._waiting_texts
 
     def submit(
-        self, texts: Iterable[Sequence[Sequence[int]]], priority: Priority, read: threading.Event | None = None
+        self,
+        texts: Iterable[Sequence[Sequence[int]]],
+        priority: Priority,
+        read: threading.Event | None = None,
+        explained: Container[int] = (),
     ) -> list[list["Future[WindowResult]"]]:
         """Queue texts, each as its windows of token ids; returns a future per window, by text.
 
         A future ends as a `WindowResult` or as the error of that window alone. `read` is set after each pass that read
-        some of these windows, once for all of them.
+        some of these windows, once for all of them. `explained` has the places of those texts whose evidence is wanted,
+        if the engine gives any.
 
         Raises:
             UnavailableError: the batcher is closed.
         """
-        by_text = [_windows_of(windows, read) for windows in texts]
+        by_text = [
+            _windows_of(windows, _Text(len(windows), len(windows), is_explained=at in explained, read=read))
+            for at, windows in enumerate(texts)
+        ]
         entries = [window for windows in by_text for window in windows]
         with self._changed:
             if self._closed:
@@ -206,25 +225,33 @@ class MicroBatcher:
 
     def _run_batch(self, batch: list[_Window]) -> None:
         try:
-            logits, elapsed_s = self._pass(batch)
+            logits, evidence, elapsed_s = self._pass(batch)
         except Exception as error:  # noqa: BLE001  whatever a model raises must end as a named error of its text
             self._run_one_by_one(batch, error)
         else:
-            self._deliver(batch, logits, elapsed_s)
+            self._deliver(batch, logits, evidence, elapsed_s)
 
-    def _pass(self, batch: list[_Window]) -> tuple[Logits, float]:
+    def _pass(self, batch: list[_Window]) -> tuple[Logits, Sequence[Evidence | None], float]:
         started = time.perf_counter()
-        logits = self._engine.run([window.token_ids for window in batch])
+        rows = [window.token_ids for window in batch]
+        evidence: Sequence[Evidence | None] = [None] * len(batch)
+        # One text that wants it makes the whole pass give it: it costs less than a pass of its own.
+        if self._explaining is not None and any(window.text.is_explained for window in batch):
+            logits, evidence = self._explaining.run_with_evidence(rows)
+        else:
+            logits = self._engine.run(rows)
         elapsed_s = time.perf_counter() - started
         if len(logits) != len(batch):
             raise RuntimeError(f"the engine gave {len(logits)} windows for {len(batch)}")
-        return logits, elapsed_s
+        return logits, evidence, elapsed_s
 
-    def _deliver(self, batch: list[_Window], logits: Logits, elapsed_s: float) -> None:
+    def _deliver(
+        self, batch: list[_Window], logits: Logits, evidence: Sequence[Evidence | None], elapsed_s: float
+    ) -> None:
         lengths = [len(window.token_ids) for window in batch]
         pass_number = self.stats.record(lengths, sum(window.text_share for window in batch), elapsed_s)
-        for window, window_logits in zip(batch, logits, strict=True):
-            window.future.set_result(WindowResult(window_logits, pass_number, elapsed_s))
+        for window, window_logits, of_tokens in zip(batch, logits, evidence, strict=True):
+            window.future.set_result(WindowResult(window_logits, pass_number, elapsed_s, of_tokens))
 
     def _run_one_by_one(self, batch: list[_Window], error: Exception) -> None:
         """A pass failed: find the windows at fault by running each alone, so that their neighbours are answered."""
@@ -242,8 +269,7 @@ class MicroBatcher:
             self._run_batch([window])
 
 
-def _windows_of(windows: Sequence[Sequence[int]], read: threading.Event | None) -> list[_Window]:
-    text = _Text(len(windows), len(windows), read=read)
+def _windows_of(windows: Sequence[Sequence[int]], text: _Text) -> list[_Window]:
     return [_Window(token_ids, text) for token_ids in windows]
 
 

@@ -4,19 +4,23 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import compress
 from operator import attrgetter
+
+import msgspec
 
 from bundles.format import Bundle
 from shared.errors import DeadlineExceededError, KobertError
 from shared.messages import Answer, ModelInfo, TextItem
 from shared.options import NO_OPTIONS, VerdictOptions
-from shared.verdict import Failure, Outcome, Verdict
+from shared.verdict import Details, Failure, Outcome, PolicyVersion, Verdict
 from worker.inference.batcher import MicroBatcher, Priority, WindowResult
+from worker.inference.explaining import Explainer, Explanation
 from worker.inference.stage import NoStage, Reading, Stage
 from worker.inference.tokenizer import BundleTokenizer
 from worker.inference.verdict import Judge
+from worker.spans.showing import show_spans
 
 _MODEL_ALONE = NoStage()
 
@@ -29,10 +33,19 @@ class _Submitted:
     windows: "list[Future[WindowResult]]"
     tokenization_s: float
     reading: Reading
+    priority: Priority
+    explanation: Explanation | None = None
+    occlusions: "list[Future[WindowResult]]" = field(default_factory=list)
+    is_planned: bool = False
+    read: threading.Event | None = None
+
+    @property
+    def futures(self) -> "list[Future[WindowResult]]":
+        return [*self.windows, *self.occlusions]
 
     @property
     def done(self) -> bool:
-        return all(future.done() for future in self.windows)
+        return all(future.done() for future in (self.futures if self.occlusions else self.windows))
 
 
 class Classifier:
@@ -51,6 +64,9 @@ class Classifier:
         self._tokenizer = tokenizer
         self._judge = judge
         self._stage = stage
+        config = bundle.config
+        is_single = config.problem_type == "single_label_classification"
+        self._explainer = Explainer(judge, config.labels, config.clean_label, is_single=is_single)
 
     @property
     def info(self) -> ModelInfo:
@@ -93,6 +109,8 @@ class Classifier:
         self.batcher.give_way()
         items = [TextItem(index, text) for index, text in enumerate(texts)]
         answered, waiting = self._submit(items, Priority.BULK, [options] * len(items))
+        for text in waiting:
+            self._occlude(text)
         answers = [*answered, *map(self._answer, waiting)]
         return [answer.outcome for answer in sorted(answers, key=attrgetter("id"))]
 
@@ -109,22 +127,32 @@ class Classifier:
         """
         started = time.perf_counter()
         answered, readings = self._prepare(items, options)
-        encoded = self._tokenizer.encode([reading.text for _, reading in readings])
+        explanations = {
+            at: self._trace(item, reading) for at, (item, reading) in enumerate(readings) if reading.options.wants_spans
+        }
+        plain = [reading.text for at, (_, reading) in enumerate(readings) if at not in explanations]
+        encoded = iter(self._tokenizer.encode(plain))
         tokenization_s = time.perf_counter() - started
-        accepted: list[tuple[TextItem, Reading, Sequence[Sequence[int]]]] = []
-        for (item, reading), windows in zip(readings, encoded, strict=True):
+        waiting: list[_Submitted] = []
+        windows_of: list[Sequence[Sequence[int]]] = []
+        for at, (item, reading) in enumerate(readings):
+            explanation = explanations.get(at)
+            windows = explanation.encoded.windows if explanation else next(encoded)
             try:
                 self._tokenizer.check_length(windows)
             except KobertError as error:
                 answered.append(_failed(item, error, tokenization_s))
             else:
-                accepted.append((item, reading, windows))
-        futures = self.batcher.submit([windows for _, _, windows in accepted], priority, read)
-        waiting = [
-            _Submitted(item, of_text, tokenization_s, reading)
-            for (item, reading, _), of_text in zip(accepted, futures, strict=True)
-        ]
+                waiting.append(_Submitted(item, [], tokenization_s, reading, priority, explanation, read=read))
+                windows_of.append(windows)
+        explained = {at for at, text in enumerate(waiting) if text.explanation}
+        for text, futures in zip(waiting, self.batcher.submit(windows_of, priority, read, explained), strict=True):
+            text.windows = futures
         return answered, waiting
+
+    def _trace(self, item: TextItem, reading: Reading) -> Explanation:
+        encoded = self._tokenizer.encode_traced(reading.text)
+        return Explanation(item.text, reading.options, encoded, self._tokenizer.special_tokens)
 
     def _prepare(
         self, items: Sequence[TextItem], options: Sequence[VerdictOptions]
@@ -142,39 +170,76 @@ class Classifier:
                 if reading.verdict is None:
                     readings.append((item, reading))
                 else:
-                    answered.append(Answer(id=item.id, verdict=reading.verdict))
+                    answered.append(
+                        Answer(id=item.id, verdict=self._shown(item.text, reading.verdict, reading.options))
+                    )
         return answered, readings
 
     def _take_done(self, waiting: Sequence[_Submitted], deadline: float) -> tuple[list[Answer], list[_Submitted]]:
         """The answers to the texts that are done, and the other texts. Past `deadline` all are."""
         # Asked once: a text that ends between two looks must not fall between two lists.
-        are_done = [text.done for text in waiting]
+        are_done = [text.done and not self._occlude(text) for text in waiting]
         if not any(are_done) and time.time() >= deadline:
             return list(map(_expire, waiting)), []
         answers = [self._answer(text) for text in compress(waiting, are_done)]
         return answers, [text for text, is_done in zip(waiting, are_done, strict=True) if not is_done]
 
+    def _occlude(self, text: _Submitted) -> bool:
+        """Queue the further windows that explaining the text needs, once its own are read; whether there are any."""
+        if text.explanation is None or text.is_planned or self.batcher.gives_evidence:
+            return False
+        text.is_planned = True
+        try:
+            rows = [future.result() for future in text.windows]
+        except KobertError:
+            return False
+        windows = self._explainer.occlusions(text.explanation, rows, text.reading.options)
+        if windows:
+            (text.occlusions,) = self.batcher.submit([windows], text.priority, text.read)
+        return bool(windows)
+
     def _answer(self, text: _Submitted) -> Answer:
         """The answer to a text once the model has read its windows."""
         try:
             rows = [future.result() for future in text.windows]
+            rest = [future.result() for future in text.occlusions]
+            verdict = self._verdict(text, rows, rest)
         except KobertError as error:
             return _failed(text.item, error, text.tokenization_s)
         return Answer(
             id=text.item.id,
-            verdict=self._verdict(text.reading, rows),
+            verdict=verdict,
             tokenization_s=text.tokenization_s,
             # Windows of one text may have shared a pass, whose time counts once.
-            inference_s=sum({row.pass_number: row.inference_s for row in rows}.values()),
+            inference_s=sum({row.pass_number: row.inference_s for row in (*rows, *rest)}.values()),
         )
 
-    def _verdict(self, reading: Reading, rows: Sequence[WindowResult]) -> Verdict:
+    def _verdict(self, text: _Submitted, rows: Sequence[WindowResult], rest: Sequence[WindowResult]) -> Verdict:
+        reading = text.reading
         said = self._judge.judge([row.logits for row in rows], reading.options)
-        return self._stage.amend(reading, said)
+        if text.explanation is not None:
+            spans = self._explainer.spans(text.explanation, rows, rest, said)
+            said = msgspec.structs.replace(said, spans=spans)
+        return self._shown(text.item.text, self._stage.amend(reading, said), reading.options)
+
+    def _shown(self, text: str, verdict: Verdict, options: VerdictOptions) -> Verdict:
+        """The verdict with what the caller asked for besides: spans, a mask, what it rests on."""
+        shown = show_spans(text, verdict, options)
+        return msgspec.structs.replace(shown, details=self._details(options)) if options.details else shown
+
+    def _details(self, options: VerdictOptions) -> Details:
+        ref = options.policy
+        return Details(
+            model=self.bundle.config.name,
+            revision=self.bundle.revision,
+            policy=None if ref is None else PolicyVersion(ref.name, ref.version),
+            strictness=options.strictness or self._judge.strictness,
+            thresholds=self._judge.thresholds_for(options),
+        )
 
 
 def _expire(text: _Submitted) -> Answer:
-    for future in text.windows:
+    for future in text.futures:
         future.cancel()
     error = DeadlineExceededError("the text was not classified before its deadline")
     return _failed(text.item, error, text.tokenization_s)

@@ -1,13 +1,25 @@
 """Turns a text into windows of token ids. Runs in the task threads, never in the model thread."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 from tokenizers import Tokenizer
 
 from bundles.format import Bundle
 from bundles.text.normalise import NORMALISERS
+from bundles.text.offsets import TracedText, trace
+from bundles.text.words import Range
 from bundles.windows import split_windows
 from shared.errors import BundleInvalidError, TextRejectedError
+
+
+@dataclass(frozen=True)
+class TracedWindows:
+    """The windows of a text, and for each token of each, special ones aside, its range in the normalised text."""
+
+    traced: TracedText
+    windows: list[list[int]]
+    token_ranges: list[Sequence[Range]]
 
 
 class BundleTokenizer:
@@ -24,6 +36,7 @@ class BundleTokenizer:
         self._prefix, self._suffix = _special_tokens(self._tokenizer)
         self._window_tokens = bundle.config.max_length - len(self._prefix) - len(self._suffix)
         self._max_windows = max_windows
+        self._normaliser = bundle.config.normaliser
         self._normalise = _normaliser(bundle)
         if self._window_tokens < 1:
             raise BundleInvalidError(f"max_length {bundle.config.max_length} leaves no room for a token")
@@ -33,9 +46,25 @@ class BundleTokenizer:
         prepared = [self._normalise(text) for text in texts]
         encodings = self._tokenizer.encode_batch_fast(prepared, add_special_tokens=False)
         return [
-            [[*self._prefix, *window, *self._suffix] for window in split_windows(encoding.ids, self._window_tokens)]
+            [self._wrap(window) for window in split_windows(encoding.ids, self._window_tokens)]
             for encoding in encodings
         ]
+
+    def encode_traced(self, text: str) -> TracedWindows:
+        """The windows of one text, with where in it each token is."""
+        traced = trace(text, self._normaliser)
+        encoding = self._tokenizer.encode(traced.text, add_special_tokens=False)
+        ranges: Sequence[Sequence[Range]] = split_windows(encoding.offsets, self._window_tokens)
+        windows = [self._wrap(window) for window in split_windows(encoding.ids, self._window_tokens)]
+        return TracedWindows(traced, windows, list(ranges))
+
+    @property
+    def special_tokens(self) -> tuple[int, int]:
+        """How many special tokens a window has before and after those of the text."""
+        return len(self._prefix), len(self._suffix)
+
+    def _wrap(self, window: Sequence[int]) -> list[int]:
+        return [*self._prefix, *window, *self._suffix]
 
     def check_length(self, windows: Sequence[Sequence[int]]) -> None:
         """Refuse a text with more windows than MAX_WINDOWS.

@@ -125,7 +125,8 @@ class SingleLabelDecision:
             raise UnsupportedOptionError(
                 "the model has no clean label to answer where no label that matters applies", param="labels"
             )
-        return Rules(matter=frozenset(map(self._labels.index, {*labels, self._clean_label})))
+        wanted = {*labels, self._clean_label}
+        return Rules(matter=frozenset(at for at, label in enumerate(self._labels) if label in wanted))
 
     def __call__(self, windows: Sequence[Logits], rules: Rules) -> Verdict:
         """The verdict on one text."""
@@ -178,7 +179,9 @@ class MultiLabelDecision:
     def rules(self, thresholds: Mapping[str, float], labels: Sequence[str] | None) -> Rules:
         """These thresholds by the places of their labels."""
         turns = tuple((at, thresholds[self._names[at]]) for at in self._order if at != self._clean_at)
-        return Rules(turns, None if labels is None else frozenset(map(self._names.index, labels)))
+        return Rules(
+            turns, None if labels is None else frozenset(at for at, name in enumerate(self._names) if name in labels)
+        )
 
     def __call__(self, windows: Sequence[Logits], rules: Rules) -> Verdict:
         """The verdict on one text."""

@@ -84,7 +84,14 @@ def fold(text: str) -> str:
 
 def letters_of(text: str) -> str:
     """The letters of `text` alone."""
-    return _NOT_LETTER.sub("", fold(text))
+    letters = text.translate(_letter_table())
+    return letters if letters.isalnum() else _NOT_LETTER.sub("", letters)
+
+
+@cache
+def _letter_table() -> dict[int, str | None]:
+    """As `_table`, without the signs and spaces of a keyboard."""
+    return _table() | {code: None for code in range(128) if not chr(code).isalnum()}
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from shared.log import get_logger
 from shared.options import PolicyRef
 from shared.policies.rules_store import RulesStore
 from shared.store_errors import is_passing
+from worker.rules.hits import HitCounter
 from worker.rules.words import Words
 
 log = get_logger(__name__)
@@ -20,9 +21,10 @@ MAX_TERMS_KEPT = 200_000
 
 
 class PolicyRules:
-    """Thread-safe. A version never changes, so what is kept is never out of date."""
+    """Thread-safe. A version never changes, so what is kept is never out of date. `hits` counts what fired."""
 
-    def __init__(self, store: RulesStore) -> None:
+    def __init__(self, store: RulesStore, hits: HitCounter) -> None:
+        self.hits = hits
         self._store = store
         self._kept: OrderedDict[tuple[str, str], Words] = OrderedDict()
         self._terms = 0

@@ -8,7 +8,7 @@ import msgspec
 
 from bundles.format import BundleConfig
 from shared.options import VerdictOptions
-from shared.verdict import Verdict
+from shared.verdict import Match, Span, Verdict
 from worker.inference.stage import Reading
 from worker.rules.policies import PolicyRules
 from worker.rules.words import NOTHING, Found
@@ -19,9 +19,10 @@ CERTAIN = 1.0
 
 @dataclass(frozen=True)
 class RuledReading(Reading):
-    """A reading under a policy, with what its lists found."""
+    """A reading under a policy, with what its lists found in the text as `sent`."""
 
     found: Found = NOTHING
+    sent: str = ""
 
 
 class PolicyStage:
@@ -42,12 +43,14 @@ class PolicyStage:
         if options.policy is None:
             return Reading(text, options)
         found = self._policies.words(options.policy).find(text)
+        if found.matches:
+            self._policies.hits.note(options.policy.name, found.matches)
         read = _without(text, found.unread)
         if found.unread and self._clean_label is not None and not _has_letters(read):
             verdict = self._nothing_read(self._clean_label)
-            ruled = RuledReading(text, options, None, found)
-            return RuledReading(text, options, self.amend(ruled, verdict), found)
-        return RuledReading(read if _has_letters(read) else text, options, None, found)
+            ruled = RuledReading(text, options, None, found, text)
+            return RuledReading(text, options, self.amend(ruled, verdict), found, text)
+        return RuledReading(read if _has_letters(read) else text, options, None, found, text)
 
     def amend(self, reading: Reading, verdict: Verdict) -> Verdict:
         """What the model said, with the labels of denied terms before its own."""
@@ -59,6 +62,11 @@ class PolicyStage:
         denied = list(dict.fromkeys(label for kind in named for label in (self._parents.get(kind, kind), kind)))
         if denied:
             verdict = self._with_denied(verdict, denied)
+        if reading.options.wants_spans:
+            spans = [] if verdict.spans is msgspec.UNSET else verdict.spans
+            verdict = msgspec.structs.replace(verdict, spans=[*_spans(matches), *spans])
+        if reading.options.offsets == "utf16":
+            matches = [_in_utf16(reading.sent, match) for match in matches]
         return msgspec.structs.replace(verdict, matches=matches)
 
     def _with_denied(self, verdict: Verdict, denied: list[str]) -> Verdict:
@@ -87,3 +95,14 @@ def _without(text: str, ranges: Sequence[tuple[int, int]]) -> str:
 
 def _has_letters(text: str) -> bool:
     return any(unicodedata.category(char)[0] in "LNS" for char in text)
+
+
+def _spans(matches: Sequence[Match]) -> list[Span]:
+    """Denied terms as the parts of the text that made their labels count."""
+    return [Span(match.label, match.start, match.end, match.text, CERTAIN) for match in matches if match.label]
+
+
+def _in_utf16(text: str, match: Match) -> Match:
+    before = sum(char > "\uffff" for char in text[: match.start])
+    inside = sum(char > "\uffff" for char in match.text)
+    return msgspec.structs.replace(match, start=match.start + before, end=match.end + before + inside)

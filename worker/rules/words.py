@@ -26,6 +26,9 @@ MIN_KEYS = 5
 _FILLED = re.compile("(?<=[ㄱ-ㅣ가-힣])[0-9xX]{1,2}(?=[ㄱ-ㅣ가-힣])")
 
 
+Hits = list[tuple[int, int, int]]
+
+
 @dataclass(frozen=True, slots=True)
 class Entry:
     """A term as it is looked for. `label` is None for an allowed one; `breaks` are where it has spaces or signs."""
@@ -83,33 +86,34 @@ class Words:
         return Found(_once([*denied, *allowed])[:MAX_MATCHES], unread)
 
     def _in_letters(self, text: str) -> Iterator[Match]:
-        if self._has_any(text):
-            yield from self._matches(Letters.of(text))
+        if hits := self._hits(text):
+            yield from self._matches(Letters.of(text), hits)
         if _FILLED.search(text):
             dropped = frozenset(place for found in _FILLED.finditer(text) for place in range(*found.span()))
-            if self._has_any(_FILLED.sub("", text)):
-                yield from self._matches(Letters.of(text, dropped))
+            if hits := self._hits(_FILLED.sub("", text)):
+                yield from self._matches(Letters.of(text, dropped), hits)
 
     def _in_normalised(self, text: str) -> Iterator[Match]:
         """Denied terms alone: what is written in disguise is not innocent."""
         normalised = normalise(text)
-        if normalised == text or not self._has_any(normalised):
+        if normalised == text or not (hits := self._hits(normalised)):
             return
         traced = trace(text, CURRENT)
-        for match in self._matches(Letters.of(traced.text)):
+        for match in self._matches(Letters.of(traced.text), hits):
             if match.label is not None:
                 start, end = traced.sent_range(match.start, match.end)
                 yield Match("deny", match.term, match.label, start, end, text[start:end])
 
-    def _has_any(self, text: str) -> bool:
-        return self._automaton is not None and bool(
-            self._automaton.find_matches_as_indexes(letters_of(text))  # the first of overlapping ones is enough here
+    def _hits(self, text: str) -> Hits:
+        """Where letters of terms are among the letters of `text`: (which, start, end)."""
+        return (
+            []
+            if self._automaton is None
+            else self._automaton.find_matches_as_indexes(letters_of(text), overlapping=True)
         )
 
-    def _matches(self, letters: Letters) -> Iterator[Match]:
-        if self._automaton is None:
-            return
-        for which, at, end in self._automaton.find_matches_as_indexes(letters.letters, overlapping=True):
+    def _matches(self, letters: Letters, hits: Hits) -> Iterator[Match]:
+        for which, at, end in hits:
             if not (edges.starts_whole(letters, at) and edges.ends_whole(letters, end)):
                 continue
             for entry in self._lists[which]:

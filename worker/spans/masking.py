@@ -3,9 +3,9 @@
 import unicodedata
 from collections.abc import Iterable
 
+from bundles.text.words import Range
 from shared.verdict import Span
 
-Range = tuple[int, int]
 MASK_CHAR = "*"
 
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from shared.jobs.packing import pack_rows, pack_verdicts, unpack_result
 from shared.jobs.records import Row, Verdicts
-from shared.verdict import Failure, Verdict
+from shared.verdict import Details, Failure, Match, PolicyVersion, Verdict
 
 NAMES = ["clean", "curse", "insult"]
 scores = st.floats(0, 1)
@@ -53,3 +53,19 @@ def test_a_result_that_an_earlier_version_stored_is_read() -> None:
         Failure("empty_text", "it is empty"),
     ]
     assert rows_read[1].error == Failure("empty_text", "it is empty")
+
+
+def test_what_a_policy_adds_to_a_verdict_comes_back_with_the_score_of_its_own_label() -> None:
+    verdict = Verdict(
+        "denied",
+        1.0,
+        {"denied": 1.0, "curse": 0.2, "clean": 0.0},
+        ["denied"],
+        matches=[Match("deny", "하나", "denied", 0, 2, "하나")],
+        details=Details("m", "r", PolicyVersion("board", 1), "standard", {"curse": 0.5}),
+    )
+    packed = pack_verdicts(Verdicts(["clean", "curse"], "r", [verdict])) + pack_rows([Row(1, "하나")])
+
+    _, stored = unpack_result(packed)
+
+    assert stored.outcomes == [verdict]

@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 import onnxruntime
 
-from bundles.format import Bundle
+from bundles.format import EVIDENCE_OUTPUT, LOGITS_OUTPUT, Bundle
 from bundles.session import session_options
 from shared.errors import BundleInvalidError
-from worker.inference.engines.protocol import Logits
+from worker.inference.engines.protocol import Evidence, Logits
 
 KNOWN_INPUTS = {"input_ids", "attention_mask", "token_type_ids"}
 
@@ -24,7 +24,11 @@ class OnnxEngine:
     def __init__(self, bundle: Bundle, threads: int) -> None:
         self._session = _open_session(bundle.model_path, threads)
         self._inputs = {value.name for value in self._session.get_inputs()}
+        self.has_evidence = any(value.name == EVIDENCE_OUTPUT for value in self._session.get_outputs())
         self._pad_token_id = bundle.config.pad_token_id
+        # Without this, ONNX Runtime runs every node of the graph, whoever asks for its outputs.
+        self._only_what_is_asked = onnxruntime.RunOptions()
+        self._only_what_is_asked.only_execute_path_to_fetches = True
         unknown = sorted(self._inputs - KNOWN_INPUTS)
         if unknown:
             raise BundleInvalidError(
@@ -33,9 +37,20 @@ class OnnxEngine:
 
     def run(self, rows: Sequence[Sequence[int]]) -> Logits:
         """Pad the rows to the longest of them and run them in one pass."""
-        feeds = pad(rows, self._pad_token_id)
-        logits: Logits = self._session.run(["logits"], {name: feeds[name] for name in self._inputs})[0]
+        logits: Logits = self._run([LOGITS_OUTPUT], rows)[0]
         return logits
+
+    def run_with_evidence(self, rows: Sequence[Sequence[int]]) -> tuple[Logits, list[Evidence]]:
+        """One pass for both outputs; the evidence is without what was padded."""
+        logits, evidence = self._run([LOGITS_OUTPUT, EVIDENCE_OUTPUT], rows)
+        return logits, [of_row[: len(row)] for of_row, row in zip(evidence, rows, strict=True)]
+
+    def _run(self, outputs: list[str], rows: Sequence[Sequence[int]]) -> list[np.ndarray]:
+        feeds = pad(rows, self._pad_token_id)
+        found: list[np.ndarray] = self._session.run(
+            outputs, {name: feeds[name] for name in self._inputs}, self._only_what_is_asked
+        )
+        return found
 
 
 def pad(rows: Sequence[Sequence[int]], pad_token_id: int) -> dict[str, np.ndarray]:

@@ -74,6 +74,8 @@ function useVerdicts(asked, round) {
       ...(strictness && { strictness }),
       ...(policy && { policy }),
       ...(Object.keys(cuts).length > 0 && { thresholds: cuts }),
+      explain: true,
+      mask: true,
     };
     setState(([old]) => [old, null, true]);
     call("POST", "predict", { json: body, signal: aborter.signal }).then(

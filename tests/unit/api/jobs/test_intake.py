@@ -17,11 +17,12 @@ from api.jobs.writer import JobWriter
 from api.uploads.opening import UploadRequest
 from shared.errors import MalformedRequestError
 from shared.settings import Settings
+from tests.support.job_parts import rules_of_any_model
 from tests.support.valkey import running_valkey
 
 SETTINGS = Settings(webhook_secret="a secret")
 ROOM = JobRoom(SETTINGS, Keyring())
-CHECK = OptionsCheck(SETTINGS, lambda _options: None, WebhookSecrets(SETTINGS, Keyring()))
+CHECK = OptionsCheck(SETTINGS, rules_of_any_model(Redis(host="127.0.0.1", port=1)), WebhookSecrets(SETTINGS, Keyring()))
 PRIVATE_HOOK = "http://127.0.0.1/hook"
 
 

@@ -1,5 +1,7 @@
 from typing import get_args
 
+from fakeredis import FakeRedis
+
 from api.access.keyring import Keyring
 from api.jobs.options import OptionsCheck
 from api.jobs.result_files import MEDIA_TYPES
@@ -7,6 +9,7 @@ from api.jobs.schemas import JOB_OPTIONS, JOB_REQUEST, ResultsQuery
 from api.jobs.webhook_signature import WebhookSecrets
 from api.uploads.options import UploadOptions
 from shared.settings import Settings
+from tests.support.job_parts import rules_of_any_model
 
 
 def test_openapi_lists_every_option_of_an_upload_and_no_other() -> None:
@@ -19,7 +22,7 @@ def test_openapi_lists_every_option_of_an_upload_and_no_other() -> None:
 
 
 def test_every_value_that_openapi_offers_is_taken() -> None:
-    check = OptionsCheck(Settings(), lambda _: None, WebhookSecrets(Settings(), Keyring()))
+    check = OptionsCheck(Settings(), rules_of_any_model(FakeRedis()), WebhookSecrets(Settings(), Keyring()))
     for name, schema in JOB_OPTIONS.items():
         for value in schema.get("enum", []):
             assert getattr(check.check("o", {name: value}), name) == value

@@ -11,6 +11,7 @@ from api.access.keyring import Keyring
 from api.jobs.service import JobService
 from shared.errors import DiskFullError, StoreUnavailableError
 from shared.settings import Settings
+from tests.support.job_parts import rules_of_any_model
 
 
 class SilentAnnouncer:
@@ -25,7 +26,8 @@ class SilentAnnouncer:
 
 @pytest.fixture
 async def jobs() -> AsyncIterator[JobService]:
-    service = JobService(Settings(), FakeRedis(), SilentAnnouncer(), lambda _options: None, Keyring())
+    redis = FakeRedis()
+    service = JobService(Settings(), redis, SilentAnnouncer(), rules_of_any_model(redis), Keyring())
     yield service
     await service.close()
 

@@ -2,7 +2,8 @@ from api.jobs.pacing import eta_seconds
 from api.jobs.schemas import JobOut
 from api.jobs.view import show_job
 from shared.jobs.records import Job, JobSpec, Webhook
-from shared.options import VerdictOptions
+from shared.options import PolicyRef, VerdictOptions
+from shared.span_options import MaskStyle
 
 
 def job_of(**changes: object) -> Job:
@@ -16,7 +17,11 @@ def job_of(**changes: object) -> Job:
 
 
 def test_the_object_is_what_openapi_says_and_nothing_else() -> None:
-    options = VerdictOptions("strict", (("curse", 0.4), ("insult", 0.6)))
+    mask = MaskStyle("#", keep_first=True, labels=("curse",))
+    policy = PolicyRef("board", 3, "00")
+    options = VerdictOptions(
+        "strict", (("curse", 0.4), ("insult", 0.6)), explain=True, mask=mask, policy=policy, details=True
+    )
     shown = show_job(
         job_of(spec=JobSpec(format="csv", options=options), webhook=Webhook("pending", 1, "slow", 9), corrected=2), 0.0
     )

@@ -3,6 +3,7 @@ import hashlib
 import hmac
 
 import pytest
+from fakeredis import FakeRedis
 
 from api.access.keyring import Keyring
 from api.jobs.options import OptionsCheck
@@ -11,6 +12,7 @@ from api.jobs.webhook_target import resolve_webhook
 from shared.access.records import KeyRecord
 from shared.errors import MalformedRequestError, SettingsError
 from shared.settings import Settings, load_settings
+from tests.support.job_parts import rules_of_any_model
 
 PRIVATE_TOO = Settings(webhook_secret="s", webhook_allow_private=True)
 PUBLIC = Settings(webhook_secret="s")
@@ -108,7 +110,7 @@ def test_without_a_secret_webhooks_are_off_except_for_a_key_that_has_its_own() -
     keyring = Keyring()
     keyring.load((key_of("signs", "own"), key_of("plain"), key_of("revoked", revoked_at=1)))
     without, common = WebhookSecrets(Settings(), keyring), WebhookSecrets(PUBLIC, keyring)
-    check = OptionsCheck(Settings(), lambda _options: None, without)
+    check = OptionsCheck(Settings(), rules_of_any_model(FakeRedis()), without)
 
     with pytest.raises(MalformedRequestError, match="WEBHOOK_SECRET"):
         check.check("plain", {"webhook_url": "https://8.8.8.8/"})
