@@ -96,8 +96,8 @@ def main() -> None:
                 speeds[has_policy].append(speed)
     fired = sum(len(words.find(text).matches) for text in texts)
     sys.stdout.write(
-        f"{policy.entries:,} entries (read in {built_s * 1000:.0f} ms), {len(texts):,} texts, {fired:,} matches, median of "
-        f"{rounds} rounds in turns\n"
+        f"{policy.entries:,} entries (read in {built_s * 1000:.0f} ms), {len(texts):,} texts, {fired:,} matches, "
+        f"median of {rounds} rounds in turns\n"
     )
     for which, unit in enumerate(("texts/s", "texts per CPU second")):
         plain, ruled = ([speed[which] for speed in speeds[has_policy]] for has_policy in (False, True))

@@ -72,7 +72,7 @@ function Chosen({ file, leave }) {
     setError(null);
     setSent(0);
     try {
-      const job = await upload("jobs", form(file, file.name), { query: options, onProgress: setSent, signal: aborter.current.signal });
+      const job = await upload("jobs", form(file, file.name), { query: { ...options, explain: "true" }, onProgress: setSent, signal: aborter.current.signal });
       location.hash = `job/${job.id}`;
     } catch (failure) {
       if (failure.name !== "AbortError") setError(failure);

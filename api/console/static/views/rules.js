@@ -36,6 +36,8 @@ function Board({ name, labels, levels, changed }) {
   const [before, setBefore] = useState([]);
   const [error, setError] = useState(null);
   const [isSaved, setIsSaved] = useState(false);
+  const [hits] = useFetched(async (signal) => (await call("GET", `${path}/hits`, { signal })).data, [path]);
+  const fired = (list) => Object.fromEntries((hits ?? []).filter((one) => one.list === list).map((one) => [one.term, one.hits]));
   useEffect(() => {
     call("GET", path).then(
       (policy) => (setSaved(policy), setRules(rulesOf(policy))),
@@ -72,8 +74,8 @@ function Board({ name, labels, levels, changed }) {
     ${isFixed && html`<p class="note">${t("rules.fixed")}</p>`}
     <label>${t("try.strictness")}<select value=${rules.strictness ?? ""} disabled=${isFixed} onChange=${(event) => change("strictness", event.target.value || null)}>
       ${["", ...levels].map((level) => html`<option value=${level}>${t(`strictness.${level}`)}</option>`)}</select></label>
-    <${Words} list="deny" entries=${rules.deny} hits=${saved?.hits?.deny} labels=${labels} isFixed=${isFixed} set=${(entries) => change("deny", entries)} />
-    <${Words} list="allow" entries=${rules.allow} hits=${saved?.hits?.allow} labels=${labels} isFixed=${isFixed} set=${(entries) => change("allow", entries)} />
+    <${Words} list="deny" entries=${rules.deny} hits=${fired("deny")} labels=${labels} isFixed=${isFixed} set=${(entries) => change("deny", entries)} />
+    <${Words} list="allow" entries=${rules.allow} hits=${fired("allow")} labels=${labels} isFixed=${isFixed} set=${(entries) => change("allow", entries)} />
     <${TryOut} rules=${rules} name=${saved ? name : null} />
     <div class="actions">
       <button type="button" disabled=${isFixed || (!isChanged && saved)} onClick=${() => store(rules)}>${t("rules.save")}</button>
