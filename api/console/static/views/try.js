@@ -166,14 +166,22 @@ function Correction({ result, labels, policy, again }) {
   const [isOpen, setOpen] = useState(false);
   const [made, setMade] = useState(null);
   const [error, setError] = useState(null);
-  useEffect(() => (setOpen(false), setMade(null), setError(null)), [result.text]);
+  // A change reaches every worker within a second: until then the service is asked again.
+  const [awaited, setAwaited] = useState(null);
+  useEffect(() => (setOpen(false), setMade(null), setError(null), setAwaited(null)), [result.text]);
+  useEffect(() => {
+    if (!awaited || Boolean(result.corrected) === awaited.corrected || Date.now() > awaited.until) return undefined;
+    const timer = setTimeout(again, 300);
+    return () => clearTimeout(timer);
+  }, [awaited, result]);
+  const awaitAnswer = (corrected) => (setAwaited({ corrected, until: Date.now() + 5000 }), again());
   const choices = ["clean", ...labels.filter((label) => label !== "clean" && !label.includes("/"))].filter((label) => label !== result.classification);
   const correct = async (classification) => {
     try {
       setMade(await call("POST", "corrections", { json: { text: result.text, classification, ...(policy && { policy }) } }));
       setOpen(false);
       setError(null);
-      again();
+      awaitAnswer(true);
     } catch (failure) {
       setError(failure);
     }
@@ -182,7 +190,7 @@ function Correction({ result, labels, policy, again }) {
     try {
       await call("DELETE", `corrections/${encodeURIComponent(made.id)}`);
       setMade(null);
-      again();
+      awaitAnswer(false);
     } catch (failure) {
       setError(failure);
     }
