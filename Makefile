@@ -55,6 +55,7 @@ slow-test: $(VENV)/.dev  ## real servers and processes: minutes
 	$(PYTEST) -m 'integration or e2e or browser' tests
 
 nightly: $(VENV)/.dev  ## 20,000 hostile requests of each kind, 3,000 by the OpenAPI, results in LibreOffice: hours
+	$(PIP) install --quiet --constraint constraints.txt --editable '.[examples]'
 	KOBERT_FUZZ_EXAMPLES=20000 $(BIN)/pytest tests/integration/test_job_fuzz.py tests/integration/test_predict_fuzz.py
 	KOBERT_SCHEMA_EXAMPLES=250 $(BIN)/pytest tests/integration/test_openapi.py
 	$(BIN)/pytest -m slow tests

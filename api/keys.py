@@ -6,6 +6,7 @@ reach the store runs the service, and nobody else needs to.
 
 import getpass
 import json
+import os
 import re
 import time
 from collections.abc import Callable, Iterator
@@ -209,7 +210,15 @@ def _ordered(scopes: tuple[str, ...]) -> tuple[Any, ...]:
 @contextmanager
 def _store() -> Iterator[KeyStore]:
     with _redis() as redis:
-        yield KeyStore(redis, f"operator:{getpass.getuser()}")
+        yield KeyStore(redis, f"operator:{_operator()}")
+
+
+def _operator() -> str:
+    """The user of this process; a container may run under a number that has no name."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return str(os.getuid())
 
 
 @contextmanager

@@ -44,6 +44,7 @@ class SourceFiles:
     manifest: str | None = None
     tokenizer: str | None = None
     tokenizer_config: str | None = None
+    added_tokens: str | None = None
     sentencepiece: str | None = None
     word_pieces: str | None = None
     vocabulary: str | None = None
@@ -89,6 +90,7 @@ def choose_files(names: Iterable[str], where: str) -> SourceFiles:
         manifest=_first(present, (MANIFEST_FILE,)),
         tokenizer=_first(present, (TOKENIZER_FILE, f"onnx/{TOKENIZER_FILE}")),
         tokenizer_config=_first(present, ("tokenizer_config.json",)),
+        added_tokens=_first(present, ("added_tokens.json",)),
         sentencepiece=_first(present, _SENTENCEPIECE),
         word_pieces=_first(present, ("vocab.txt",)),
         vocabulary=_first(present, _VOCABULARY),

@@ -25,7 +25,7 @@ from convert.labels import are_placeholders, choose_clean_label, choose_labels
 from convert.model_config import ModelConfig, read_model_config
 from convert.model_source import TextClassifier, open_model
 from convert.record import ConversionRecord, Drift, write_record
-from convert.tokenizer import choose_tokenizer, pad_token_id
+from convert.tokenizer import check_known, choose_tokenizer, pad_token_id
 from convert.verify import measure_drift, run_graph, sample_rows
 from convert.vocabulary import read_categories
 from shared.errors import ModelSourceError
@@ -58,6 +58,7 @@ class Conversion:
             self._say("building the tokenizer", 0.15)
             tokenizer, tokenizer_kind = choose_tokenizer(self._files(), self.request, self._warn)
             self._check_vocabulary(tokenizer, model)
+            check_known(tokenizer, tokenizer_kind)
             (output / TOKENIZER_FILE).write_text(tokenizer.to_str(), encoding="utf-8")
             bundle_config = self._bundle_config(model, config, labels, pad_token_id(tokenizer))
             self._say("writing the model in float", 0.2)
@@ -86,6 +87,7 @@ class Conversion:
         self, model: TextClassifier, config: ModelConfig, labels: list[str], pad_id: int
     ) -> BundleConfig:
         multi_label = config.problem_type == _MULTI_LABEL
+        _check_outputs(labels, config, multi_label=multi_label)
         problem_type: ProblemType = "multi_label_classification" if multi_label else "single_label_classification"
         return BundleConfig(
             format_version=FORMAT_VERSION,
@@ -150,6 +152,20 @@ class Conversion:
     def _warn(self, message: str) -> None:
         self.notices.append(message)
         self.on_report(Notice(message))
+
+
+def _check_outputs(labels: list[str], config: ModelConfig, *, multi_label: bool) -> None:
+    """Refuse what is no classifier: of one output a softmax says 1.0 for every text.
+
+    Raises:
+        ModelSourceError: it answers a number, or has one class.
+    """
+    if config.problem_type == "regression" or (len(labels) == 1 and not multi_label):
+        raise ModelSourceError(
+            f"the model answers {'a number' if len(labels) == 1 else 'numbers'} (regression), not classes; only "
+            "classifiers can be served. One that was trained with a single yes-or-no output says problem_type "
+            f"{_MULTI_LABEL} in its config.json"
+        )
 
 
 def _without_folders(source: str) -> str:

@@ -17,12 +17,14 @@ WIRE_VERSION = 2
 class TextItem(msgspec.Struct, frozen=True, omit_defaults=True):
     """One text; `id` is unique within the API process that sent it.
 
-    `options_at` is the place of its options among those of the message, None where it has none.
+    `options_at` is the place of its options among those of the message, None where it has none. `flow` is a number of
+    its caller: callers take turns in a worker.
     """
 
     id: int
     text: str
     options_at: int | None = None
+    flow: int = 0
 
 
 class PredictMessage(msgspec.Struct, frozen=True, kw_only=True):
@@ -84,7 +86,10 @@ class ModelInfo(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Throughput(msgspec.Struct, frozen=True, kw_only=True):
-    """Counters since the worker's start, and the speed of its recent batches (while computing, not while idle)."""
+    """Counters since the worker's start, and the speed of its recent batches (while computing, not while idle).
+
+    `cost_per_s` is in the unit of `shared.cost`, over the larger ones of its recent batches: its speed under load.
+    """
 
     texts: int = 0
     batches: int = 0
@@ -93,6 +98,7 @@ class Throughput(msgspec.Struct, frozen=True, kw_only=True):
     padding_tokens: int = 0
     mean_batch_size: float = 0.0
     texts_per_s: float = 0.0
+    cost_per_s: float = 0.0
 
 
 class Heartbeat(msgspec.Struct, frozen=True, kw_only=True):

@@ -217,7 +217,9 @@ class _Run:
     def _score(self, bundle: Bundle, epochs_run: int) -> UserResult:
         logits = GraphRunner.of_bundle(bundle).logits_of_ids(self.dev_set.ids)
         chosen, truth = logits.argmax(axis=1), self.dev_set.targets.argmax(axis=1)
-        by_label = {name: confusion(chosen == index, truth == index) for index, name in enumerate(self.table.labels)}
+        # A label that only corrections have is scored on nothing.
+        scored = [(index, name) for index, name in enumerate(self.table.labels) if (truth == index).any()]
+        by_label = {name: confusion(chosen == index, truth == index) for index, name in scored}
         return UserResult(
             bundle=bundle,
             accuracy=_accuracy(logits, self.dev_set.targets),

@@ -1,8 +1,9 @@
 """A user's labelled texts: checked, and split into rows to learn from and rows to score."""
 
+import re
 import zlib
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from bundles.text.identity import text_key
@@ -11,6 +12,7 @@ from training.corrections import CorrectedText
 
 _DEV_EVERY = 10
 _FEWEST_ROWS = 20
+_SEPARATOR = re.compile(r"[,;|]")
 
 
 @dataclass(frozen=True)
@@ -42,6 +44,7 @@ def split_rows(rows: Iterable[tuple[str, str]], source: str, corrections: Sequen
             f"{source} has {len(label_of)} different texts and {len(labels)} labels; "
             f"at least {_FEWEST_ROWS} texts and 2 labels are needed"
         )
+    _check_labels(label_of, {correction.classification for correction in corrections}, source)
     train: list[tuple[str, int]] = []
     dev: list[tuple[str, int]] = []
     for label, name in enumerate(labels):
@@ -51,6 +54,37 @@ def split_rows(rows: Iterable[tuple[str, str]], source: str, corrections: Sequen
         train += [(text, label) for text in texts[kept:]]
     corrected = tuple((one.text, labels.index(one.classification)) for one in corrections)
     return UserTable(labels, train, dev, corrected)
+
+
+def _check_labels(label_of: Mapping[str, str], corrected: Collection[str], source: str) -> None:
+    """Refuse labels that would be learnt as something else than was meant, or scored on nothing.
+
+    Raises:
+        ModelSourceError: a label joins others, or has one text; names it.
+    """
+    counts = Counter(label_of.values())
+    if joined := _joined(counts):
+        raise ModelSourceError(
+            f"{source} has the label {joined!r}, which joins several: a text has one label here. Keep the one to "
+            "act on; or, if it is a class of its own, write it without a separator"
+        )
+    alone = [label for label, texts in counts.items() if texts == 1 and label not in corrected]
+    if alone:
+        raise ModelSourceError(
+            f"{source} has one text with the label {alone[0]!r}, too little to be learnt and scored; "
+            "give it more texts, or leave it out"
+        )
+
+
+def _joined(labels: Collection[str]) -> str | None:
+    """A label such as `curse,insult`, if a part of it is a label too, or all of its parts are parts of others."""
+    parts = {label: [part.strip() for part in _SEPARATOR.split(label)] for label in labels}
+    several = {label: own for label, own in parts.items() if len(own) > 1 and all(own)}
+    uses = Counter(part for own in several.values() for part in set(own))
+    for label, own in several.items():
+        if any(part in labels for part in own) or all(uses[part] > 1 for part in own):
+            return label
+    return None
 
 
 def _place(text: str) -> int:

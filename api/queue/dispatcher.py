@@ -6,17 +6,19 @@ one Celery message carries many.
 """
 
 import asyncio
-import math
 import time
 from collections.abc import Sequence
 from typing import Protocol
 
+import msgspec
+
 from api.background import end_task
 from api.http.caller import current_caller
 from api.http.request_id import current_request_id
+from api.queue.admission import Admission
 from api.queue.lanes import Lanes
 from api.queue.pending import PendingRequest, PendingText
-from shared.errors import DeadlineExceededError, KobertError, OverloadedError, StoreUnavailableError
+from shared.errors import DeadlineExceededError, KobertError, StoreUnavailableError
 from shared.log import get_logger
 from shared.messages import Answer, PredictMessage, TextItem
 from shared.options import VerdictOptions
@@ -36,8 +38,8 @@ class WorkerFleet(Protocol):
     """What is known of the workers."""
 
     @property
-    def texts_per_s(self) -> float:
-        """Texts per second of all live workers together, while they compute."""
+    def cost_per_s(self) -> float:
+        """Cost of texts per second of all live workers together, while they compute; 0 if it is not known."""
 
     @property
     def interactive_count(self) -> int:
@@ -57,7 +59,7 @@ class Dispatcher:
         self._fleet = fleet
         self._lanes = Lanes(settings)
         self._requests: set[PendingRequest] = set()
-        self._unanswered_texts = 0
+        self._admission = Admission(settings, fleet)
         self._sent: dict[int, PendingText] = {}
         self._work = asyncio.Event()
         self._sender: asyncio.Task[None] | None = None
@@ -76,7 +78,15 @@ class Dispatcher:
     @property
     def inflight_texts(self) -> int:
         """Texts accepted and not yet answered."""
-        return self._unanswered_texts
+        return self._admission.texts
+
+    def require_room(self) -> None:
+        """Refuse the current caller at once, before its request is read, if not even a short text would be accepted.
+
+        Raises:
+            OverloadedError: as `ask_workers`.
+        """
+        self._admission.require_room(current_caller().name)
 
     async def ask_workers(
         self, texts: Sequence[str], options: VerdictOptions | None = None
@@ -88,9 +98,9 @@ class Dispatcher:
         Raises:
             StoreUnavailableError, NoWorkerError: no worker could answer.
             OverloadedError: too much is in flight.
+            TooLargeError: these texts alone take longer than a caller waits.
         """
         self._fleet.require_live_worker()
-        self._check_room(len(texts))
         request = self._accept(texts, options)
         timer = asyncio.get_running_loop().call_later(self._settings.predict_timeout_s, request.end)
         request.caller.presence.watch(request.end)
@@ -100,20 +110,24 @@ class Dispatcher:
             timer.cancel()
             request.caller.presence.forget(request.end)
             self._requests.discard(request)
-            self._unanswered_texts -= request.unanswered
             request.end()
+            self._admission.release(request.caller.name, request.cost_left, request.texts_left)
         late = DeadlineExceededError(f"no answer within {self._settings.predict_timeout_s:g} s (PREDICT_TIMEOUT_S)")
         return [late if answer is None else answer for answer in request.answers]
 
     def resolve(self, answers: Sequence[Answer]) -> None:
         """Take answers from the reply stream; those nobody waits for (late, or doubled by a redelivery) are dropped."""
         now = time.monotonic()
+        cost = 0
         for answer in answers:
             text = self._sent.pop(answer.id, None)
             if text is not None:
+                cost += text.cost
                 self._lanes.settle(text, now)
                 self._answer(text, answer)
-        if self._lanes:
+        is_backlogged = bool(self._lanes)
+        self._admission.note_answers(cost, is_backlogged=is_backlogged)
+        if is_backlogged:
             self._work.set()
 
     def resend_pending(self) -> None:
@@ -138,38 +152,22 @@ class Dispatcher:
             text_id: text for text_id, text in self._sent.items() if text.is_wanted or self._lanes.counts(text)
         }
 
-    def _check_room(self, texts: int) -> None:
-        # Texts beyond what the workers can answer in time would only time out.
-        pending = self._unanswered_texts
-        answerable = int(self._fleet.texts_per_s * self._settings.predict_timeout_s)
-        limit = min(self._settings.max_inflight_texts, max(answerable, 1))
-        if pending and pending + texts > limit:
-            excess = pending + min(texts, limit) - limit
-            retry_after_s = self._seconds_for(excess)
-            raise OverloadedError(
-                f"{pending:,} texts are already in flight; try again in {retry_after_s} s",
-                retry_after_s=retry_after_s,
-            )
-
-    def _seconds_for(self, texts: int) -> int:
-        """How long the workers take for so many texts, in whole seconds; as long as a caller may wait at most."""
-        longest_s = math.ceil(self._settings.predict_timeout_s)
-        speed = self._fleet.texts_per_s
-        return longest_s if speed * longest_s <= texts else max(1, math.ceil(texts / speed))
-
     def _accept(self, texts: Sequence[str], options: VerdictOptions | None) -> PendingRequest:
         deadline = time.time() + self._settings.predict_timeout_s
         request = PendingRequest(texts, options, current_caller(), deadline)
         request.request_id = current_request_id()
+        self._admission.accept(request.caller.name, request.cost_left, len(texts))
         self._requests.add(request)
-        self._unanswered_texts += len(texts)
         self._lanes.add(request)
         self._work.set()
         return request
 
     def _answer(self, text: PendingText, answer: Answer | KobertError) -> None:
         if text.is_wanted:
-            self._unanswered_texts -= 1
+            request = text.request
+            request.cost_left -= text.cost
+            request.texts_left -= 1
+            self._admission.release(request.caller.name, text.cost, 1)
             text.answer(answer)
 
     async def _send_forever(self) -> None:
@@ -177,8 +175,13 @@ class Dispatcher:
             await self._work.wait()
             self._work.clear()
             self._lanes.resize(self._fleet.interactive_count)
-            while batch := self._lanes.take(time.monotonic()):
+            while batch := self._lanes.take(time.monotonic(), self._horizon()):
                 await self._send(batch)
+
+    def _horizon(self) -> float:
+        """The Unix time before which a text that leaves now cannot be answered."""
+        speed = self._admission.speed
+        return time.time() + (self._lanes.cost_away / speed if speed else 0.0)
 
     async def _send(self, batch: list[PendingText]) -> None:
         for text in batch:
@@ -214,4 +217,4 @@ class Dispatcher:
 def _placed(text: PendingText, options: Sequence[VerdictOptions]) -> TextItem:
     """Its item, with the place of its options among those of the message."""
     own = text.request.options
-    return text.item if own is None else TextItem(text.item.id, text.item.text, options.index(own))
+    return text.item if own is None else msgspec.structs.replace(text.item, options_at=options.index(own))

@@ -30,6 +30,7 @@ class Fleet:
         self._interval_s = interval_s
         self._workers: dict[str, Heartbeat] = {}
         self._interactive_count = 0
+        self._cost_per_s = 0.0
         self._revisions = ""
         self._store_answers = False
         self._store_fault: UnavailableError | None = None
@@ -66,6 +67,11 @@ class Fleet:
     def revisions(self) -> str:
         """Revisions of the models that interactive texts are read by, usually one; empty while there is none."""
         return self._revisions
+
+    @property
+    def cost_per_s(self) -> float:
+        """As `texts_per_s`, in the cost of texts and under load."""
+        return self._cost_per_s
 
     @property
     def interactive_count(self) -> int:
@@ -133,7 +139,9 @@ class Fleet:
         lost = [worker_id for worker_id in self._workers if worker_id in listed and worker_id not in heartbeats]
         was_away, self._store_answers = not self._store_answers, True
         self._workers = heartbeats
-        self._interactive_count = len(self._interactive_workers())
+        takers = self._interactive_workers()
+        self._interactive_count = len(takers)
+        self._cost_per_s = sum(worker.throughput.cost_per_s for worker in takers)
         self._revisions = ",".join(sorted({worker.model.revision for worker in self._interactive_workers()}))
         # While the store takes nothing, heartbeats run out though their workers live.
         if lost and fault is None:

@@ -75,11 +75,16 @@ class Lanes:
         for text in texts:
             self._lane_of(text).outbox.add_again([text])
 
-    def take(self, now: float) -> list[PendingText]:
-        """Texts for one message, charged; none if no text waits that may leave now."""
+    @property
+    def cost_away(self) -> float:
+        """What is with the workers."""
+        return self._short.credit.used
+
+    def take(self, now: float, horizon: float) -> list[PendingText]:
+        """Texts for one message, charged; none if no text waits that may leave now. `horizon`: as `Outbox.take`."""
         for lane in self._all:
             if lane.outbox and lane.credit.room > 0:
-                batch = lane.outbox.take(lane.credit.room, self._max_message_texts)
+                batch = lane.outbox.take(lane.credit.room, self._max_message_texts, horizon)
                 if batch:
                     lane.credit.charge(batch, now)
                     return batch

@@ -11,6 +11,12 @@ from dataclasses import dataclass, field
 
 from api.queue.pending import PendingRequest, PendingText
 from shared.cost import cost_of
+from shared.errors import OverloadedError
+
+TOO_LATE = OverloadedError(
+    "the workers are slower than when this was accepted, and cannot answer it in time; try again shortly",
+    retry_after_s=1,
+)
 
 
 @dataclass(eq=False, slots=True)
@@ -29,12 +35,17 @@ class _Turn:
     allowance: float = 0.0
     flows: deque[_Flow] = field(default_factory=deque)
 
-    def head(self) -> _Flow | None:
-        """The request whose text is next; those that nobody waits for any more are dropped."""
+    def head(self, horizon: float) -> _Flow | None:
+        """The request whose text is next.
+
+        Those that nobody waits for are dropped, and those that would not be answered before `horizon` are ended.
+        """
         while self.flows:
             flow = self.flows[0]
             if flow.places and not flow.request.over.done():
-                return flow
+                if flow.request.deadline > horizon:
+                    return flow
+                flow.request.fail(TOO_LATE)
             self.flows.popleft()
         return None
 
@@ -65,10 +76,13 @@ class Outbox:
         """Queue texts that have left before, ahead of all others."""
         self._again.extend(texts)
 
-    def take(self, room: float, count: int) -> list[PendingText]:
-        """The next texts, up to `count`, until their cost fills `room`; the last one may exceed it."""
+    def take(self, room: float, count: int, horizon: float) -> list[PendingText]:
+        """The next texts, up to `count`, until their cost fills `room`; the last one may exceed it.
+
+        Requests whose deadline is before the Unix time `horizon` fail: their texts would be computed for nobody.
+        """
         taken: list[PendingText] = []
-        for text in itertools.chain(self._drain_again(), self._drain_turns()):
+        for text in itertools.chain(self._drain_again(), self._drain_turns(horizon)):
             taken.append(text)
             room -= text.cost
             if room <= 0 or len(taken) == count:
@@ -81,10 +95,10 @@ class Outbox:
             if text.is_wanted:
                 yield text
 
-    def _drain_turns(self) -> Iterator[PendingText]:
+    def _drain_turns(self, horizon: float) -> Iterator[PendingText]:
         while self._turns:
             turn = self._turns[0]
-            flow = turn.head()
+            flow = turn.head(horizon)
             if flow is None:
                 self._turns.popleft()
                 del self._by_name[turn.name]

@@ -26,7 +26,8 @@ class PendingRequest:
     """The texts of one request, and the answers that have come. `over` ends when all are there, or nobody waits."""
 
     __slots__ = (
-        "answers", "caller", "deadline", "options", "over", "request_id", "texts", "unanswered"
+        "answers", "caller", "cost_left", "deadline", "options", "over", "request_id", "texts", "texts_left",
+        "unanswered",
     )  # fmt: skip
 
     def __init__(self, texts: Sequence[str], options: VerdictOptions | None, caller: Caller, deadline: float) -> None:
@@ -37,6 +38,9 @@ class PendingRequest:
         self.request_id: str | None = None
         self.answers: list[Answer | KobertError | None] = [None] * len(texts)
         self.unanswered = len(texts)
+        # What admission still counts.
+        self.cost_left: float = sum(map(cost_of, texts))
+        self.texts_left = len(texts)
         self.over: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     def answer(self, place: int, answer: Answer | KobertError) -> None:
@@ -69,7 +73,7 @@ class PendingText:
         text = request.texts[place]
         self.request = request
         self.place = place
-        self.item = TextItem(text_id, text)
+        self.item = TextItem(text_id, text, flow=request.caller.flow)
         self.cost = cost_of(text)
         self.flight: Flight | None = None
 

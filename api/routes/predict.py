@@ -66,6 +66,7 @@ async def predict(request: Request) -> Response:
     request.scope["route"] = FAST_ROUTE
     await admit(request, "predict")
     context = context_of(request)
+    context.dispatcher.require_room()
     body = await read_json_object(request, context.settings.max_body_bytes)
     if "inputs" in body:
         return await huggingface.answer_predict(body, context)

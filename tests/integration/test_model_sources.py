@@ -286,6 +286,22 @@ def test_a_model_without_named_classes_is_one_sentence(tmp_path: Path) -> None:
     assert "does not name its 3 classes: set MODEL_LABELS" in refusal_of(settings_for(folder, tmp_path / "cache"))
 
 
+@pytest.mark.parametrize("config", [{"problem_type": "regression"}, {"id2label": {"0": "LABEL_0"}}])
+def test_a_model_that_answers_a_number_is_one_sentence(tmp_path: Path, config: dict[str, Any]) -> None:
+    folder = write_transformers_folder(tmp_path / "source", **config)
+    if "id2label" in config:
+        save_one_output(folder)
+    with pytest.raises(ModelSourceError, match=r"answers (a number|numbers) \(regression\), not classes"):
+        resolve(settings_for(folder, tmp_path / "cache"))
+
+
+def save_one_output(folder: Path) -> None:
+    """A model with one output in place of the one in `folder`, whose config stays."""
+    config = (folder / "config.json").read_text()
+    bert_classifier(1).save_pretrained(folder)
+    (folder / "config.json").write_text(config)
+
+
 def test_a_hostile_category_file_is_one_sentence(tmp_path: Path) -> None:
     folder = write_legacy_folder(tmp_path / "legacy")
     (folder / "category.pkl").write_bytes(dumps(os.getcwd))

@@ -273,49 +273,40 @@ def test_a_worker_that_was_away_catches_up(stack: Stack) -> None:
     assert verdict["classification"] == "denied"
 
 
-def test_policies_are_there_after_the_store_was_killed_and_started_again(short_tmp: Path, bundle: Path) -> None:
-    with running_stack(short_tmp, bundle) as running:
-        kept = put(running, "kept", **RULES).json()
-        put(running, "gone", deny=["하나"])
-        httpx.delete(f"{running.url}/policies/gone")
-        time.sleep(1.5)  # an append-only file is written once a second
-        running.store.kill()
-        running.start_store()
-        wait_until(lambda: httpx.get(f"{running.url}/ready").status_code == 200, "the way back")
-
-        assert httpx.get(f"{running.url}/policies/kept").json() == kept
-        assert httpx.get(f"{running.url}/policies/gone").status_code == 404
-        assert predict(running.url, "멍청이", policy="kept").json()["classification"] == "denied"
-        lasting = [key for key in running.redis().scan_iter("kobert:polic*") if running.redis().ttl(key) == -1]
-        assert sorted(key.decode().rpartition(":")[0] for key in lasting) == [
-            "kobert",
-            "kobert:policies",
-            "kobert:policy:kept",
-        ]
-
-
-def test_policies_of_a_file_are_there_from_the_start_and_nobody_else_changes_them(
-    short_tmp: Path, bundle: Path
-) -> None:
+def test_policies_of_a_file_and_all_others_outlive_the_store_and_the_api(short_tmp: Path, bundle: Path) -> None:
     file = short_tmp / "policies.toml"
     file.write_text('[board1]\nstrictness = "strict"\ndeny = ["멍청이"]\n\n[board2]\nthresholds = {curse = 0.7}\n')
     with running_stack(short_tmp, bundle, policies_file=file) as running:
-        listed = httpx.get(f"{running.url}/policies").json()["data"]
-        assert [(head["name"], head["read_only"], head["updated_by"]) for head in listed] == [
-            ("board1", True, "POLICIES_FILE"),
-            ("board2", True, "POLICIES_FILE"),
-        ]
+
+        def listed() -> list[tuple[str, bool, str]]:
+            heads = httpx.get(f"{running.url}/policies").json()["data"]
+            return [(head["name"], head["read_only"], head["updated_by"]) for head in heads]
+
+        assert listed() == [("board1", True, "POLICIES_FILE"), ("board2", True, "POLICIES_FILE")]
         assert predict(running.url, "멍청이", policy="board1").json()["classification"] == "denied"
         assert put(running, "board1", deny=[]).json()["error"]["code"] == "policy_read_only"
         assert httpx.delete(f"{running.url}/policies/board2").status_code == 409
-        put(running, "own", deny=["하나"])
+        kept = put(running, "kept", **RULES).json()
+        put(running, "gone", deny=["하나"])
+        httpx.delete(f"{running.url}/policies/gone")
+
+        time.sleep(1.5)  # an append-only file is written once a second
+        running.store.kill()
+        running.start_store()
+        running.wait_ready()
+        assert httpx.get(f"{running.url}/policies/kept").json() == kept
+        assert httpx.get(f"{running.url}/policies/gone").status_code == 404
+        assert predict(running.url, "멍청이", policy="kept").json()["classification"] == "denied"
+        redis = running.redis()
+        lasting = {key.decode() for key in redis.scan_iter("kobert:policy:*") if redis.ttl(key) == -1}
+        assert {key.split(":")[2] for key in lasting} == {"board1", "board2", "kept"}
 
         file.write_text("[board2]\n")
         running.api.kill(signal.SIGTERM)
         running.api.start()
         running.wait_ready()
-        wait_until(lambda: len(httpx.get(f"{running.url}/policies").json()["data"]) == 2, "the new file")
-        assert [head["name"] for head in httpx.get(f"{running.url}/policies").json()["data"]] == ["board2", "own"]
+        wait_until(lambda: len(listed()) == 2, "the new file")
+        assert listed() == [("board2", True, "POLICIES_FILE"), ("kept", False, "everybody")]
 
 
 def test_a_job_keeps_the_version_that_it_began_with_and_its_rows_say_what_fired(stack: Stack) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 import structlog
 from redis.exceptions import RedisError
 
-from shared.errors import PredictionFailedError
+from shared.errors import PredictionFailedError, StoreUnavailableError
 from shared.jobs import journal
 from shared.jobs.ledger import Ledger
 from shared.jobs.packing import unpack_rows
@@ -97,15 +97,15 @@ class ChunkWorker:
             log.info("lease_lost", first_row=lease.first_row)
 
     def _judge_rows(self, rows: list[Row], options: VerdictOptions) -> list[Outcome] | None:
-        """An outcome for each row, or None when the worker is stopping."""
+        """An outcome for each row, or None when the worker is stopping or lacks what the store has."""
         outcomes: list[Outcome | None] = [row.error for row in rows]
         wanted = [index for index, outcome in enumerate(outcomes) if outcome is None]
         for indices in _slices(wanted, rows):
             texts = [rows[index].text or "" for index in indices]
             for index, outcome in zip(indices, self._outcomes(texts, options), strict=True):
                 outcomes[index] = outcome
-            if self._is_stopping():
-                # The model may have stopped already, so a missing answer is not the text's fault.
+            if self._is_stopping() or any(_is_stores_fault(outcomes[index]) for index in indices):
+                # The model may have stopped already, or the rules of a policy could not be read: not the text's fault.
                 return None
         return outcomes  # type: ignore[return-value]  # each index was either refused or wanted
 
@@ -118,6 +118,10 @@ class ChunkWorker:
                 return [self._outcomes([text], options)[0] for text in texts]
             message = f"the model failed on this text ({type(error).__name__})"
             return [Failure(PredictionFailedError.code, message)]
+
+
+def _is_stores_fault(outcome: Outcome | None) -> bool:
+    return isinstance(outcome, Failure) and outcome.code == StoreUnavailableError.code
 
 
 def _slices(indices: Sequence[int], rows: Sequence[Row]) -> Iterator[list[int]]:

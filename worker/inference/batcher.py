@@ -9,16 +9,16 @@ import itertools
 import threading
 import time
 from collections import deque
-from collections.abc import Container, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from enum import IntEnum
 
 from shared.errors import PredictionFailedError, UnavailableError
 from shared.log import get_logger
 from worker.inference.engines.protocol import Engine, Evidence, ExplainingEngine, Logits
 from worker.inference.stats import BatchStats
+from worker.inference.turns import NO_LOAD, TextLoad, Turns, Window, WindowResult, windows_of
 
 log = get_logger(__name__)
 
@@ -27,6 +27,8 @@ IDLE_BEAT_S = 0.5
 # Longest time bulk waits for interactive work: several times what one text takes, and short enough that bulk goes on
 # slowly under a constant stream of interactive texts.
 MAX_BULK_WAIT_S = 0.02
+# Where interactive texts never end, bulk gets a pass after so long.
+MAX_BULK_STARVATION_S = 0.25
 # How many waiting windows are searched for ones of similar length; bounds the cost of closing a batch.
 LENGTH_SCAN_WINDOWS = 512
 # Padding costs as much as text. Twice and three times this share made no measurable difference (docs/performance.md).
@@ -40,48 +42,6 @@ class Priority(IntEnum):
 
     INTERACTIVE = 0
     BULK = 1
-
-
-@dataclass(frozen=True)
-class WindowResult:
-    """Logits `[labels]` of one window, with the number of its pass and the seconds that the pass took.
-
-    `evidence` is what each of its tokens adds, where the text is to be explained and the engine can tell.
-    """
-
-    logits: Logits
-    pass_number: int
-    inference_s: float
-    evidence: Evidence | None = None
-
-
-@dataclass(eq=False)
-class _Text:
-    """Shared by the windows of one text, to count texts: the API plans with texts, not windows."""
-
-    windows: int
-    waiting: int
-    has_failed: bool = False
-    is_explained: bool = False
-    # Set after each pass that read a window of it.
-    read: threading.Event | None = None
-
-
-@dataclass(eq=False)
-class _Window:
-    token_ids: Sequence[int]
-    text: _Text = field(default_factory=lambda: _Text(1, 1))
-    future: "Future[WindowResult]" = field(default_factory=Future)
-
-    @property
-    def text_share(self) -> float:
-        """The share of its text that this window is."""
-        return 1 / self.text.windows
-
-    def leaves(self) -> bool:
-        """Count the window as taken; returns whether it was the last waiting window of its text."""
-        self.text.waiting -= 1
-        return not self.text.waiting
 
 
 class MicroBatcher:
@@ -99,7 +59,9 @@ class MicroBatcher:
             Priority.BULK: max_bulk_batch_tokens or max_batch_tokens,
         }
         self._waiting_texts = 0
-        self._waiting: dict[Priority, deque[_Window]] = {priority: deque() for priority in Priority}
+        self._waiting: dict[Priority, deque[Window]] = {priority: deque() for priority in Priority}
+        self._turns = {priority: Turns() for priority in Priority}
+        self._bulk_due_at: float | None = None
         self._changed = threading.Condition()
         self._interactive_in_hand = 0
         self._closed = False
@@ -154,26 +116,22 @@ class MicroBatcher:
         texts: Iterable[Sequence[Sequence[int]]],
         priority: Priority,
         read: threading.Event | None = None,
-        explained: Container[int] = (),
+        loads: Sequence[TextLoad] = (),
     ) -> list[list["Future[WindowResult]"]]:
         """Queue texts, each as its windows of token ids; returns a future per window, by text.
 
         A future ends as a `WindowResult` or as the error of that window alone. `read` is set after each pass that read
-        some of these windows, once for all of them. `explained` has the places of those texts whose evidence is wanted,
-        if the engine gives any.
+        some of these windows, once for all of them. `loads` has one for each text, or is empty.
 
         Raises:
             UnavailableError: the batcher is closed.
         """
-        by_text = [
-            _windows_of(windows, _Text(len(windows), len(windows), is_explained=at in explained, read=read))
-            for at, windows in enumerate(texts)
-        ]
+        by_text = [windows_of(windows, read, load or NO_LOAD) for windows, load in itertools.zip_longest(texts, loads)]
         entries = [window for windows in by_text for window in windows]
         with self._changed:
             if self._closed:
                 raise UnavailableError("the worker is stopping")
-            self._waiting[priority].extend(entries)
+            self._turns[priority].queue(by_text, self._waiting[priority])
             self._waiting_texts += len(by_text)
             if priority is Priority.INTERACTIVE:
                 self.interactive_windows += len(entries)
@@ -206,24 +164,37 @@ class MicroBatcher:
                 self._run_batch(batch)
                 _tell(batch)
 
-    def _take(self) -> list[_Window]:
+    def _take(self) -> list[Window]:
         with self._changed:
             if not self.waiting_windows and not self._closed:
                 self._changed.wait(IDLE_BEAT_S)
             # An interactive text in work would have to wait for a bulk pass that starts now.
             self._changed.wait_for(self._may_start_pass, MAX_BULK_WAIT_S)
-            for priority in Priority:
+            for priority in self._order():
                 if self._waiting[priority]:
                     batch = close_batch(self._waiting[priority], self._max_batch_tokens[priority])
+                    self._turns[priority].note(batch, self._waiting_texts, self._waiting[priority])
                     self._waiting_texts -= sum(window.leaves() for window in batch)
                     return batch
         return []
+
+    def _order(self) -> Sequence[Priority]:
+        """Interactive first, except that bulk that waits gets one pass every `MAX_BULK_STARVATION_S`."""
+        if not all(self._waiting.values()):
+            self._bulk_due_at = None
+            return (Priority.INTERACTIVE, Priority.BULK)
+        now = time.monotonic()
+        if self._bulk_due_at is None or now >= self._bulk_due_at:
+            is_due = self._bulk_due_at is not None
+            self._bulk_due_at = now + MAX_BULK_STARVATION_S
+            return (Priority.BULK, Priority.INTERACTIVE) if is_due else (Priority.INTERACTIVE, Priority.BULK)
+        return (Priority.INTERACTIVE, Priority.BULK)
 
     def _may_start_pass(self) -> bool:
         is_only_bulk = self._waiting[Priority.BULK] and not self._waiting[Priority.INTERACTIVE]
         return not (self._interactive_in_hand and is_only_bulk) or self._closed
 
-    def _run_batch(self, batch: list[_Window]) -> None:
+    def _run_batch(self, batch: list[Window]) -> None:
         try:
             logits, evidence, elapsed_s = self._pass(batch)
         except Exception as error:  # noqa: BLE001  whatever a model raises must end as a named error of its text
@@ -231,12 +202,12 @@ class MicroBatcher:
         else:
             self._deliver(batch, logits, evidence, elapsed_s)
 
-    def _pass(self, batch: list[_Window]) -> tuple[Logits, Sequence[Evidence | None], float]:
+    def _pass(self, batch: list[Window]) -> tuple[Logits, Sequence[Evidence | None], float]:
         started = time.perf_counter()
         rows = [window.token_ids for window in batch]
         evidence: Sequence[Evidence | None] = [None] * len(batch)
         # One text that wants it makes the whole pass give it: it costs less than a pass of its own.
-        if self._explaining is not None and any(window.text.is_explained for window in batch):
+        if self._explaining is not None and any(window.text.load.is_explained for window in batch):
             logits, evidence = self._explaining.run_with_evidence(rows)
         else:
             logits = self._engine.run(rows)
@@ -246,14 +217,16 @@ class MicroBatcher:
         return logits, evidence, elapsed_s
 
     def _deliver(
-        self, batch: list[_Window], logits: Logits, evidence: Sequence[Evidence | None], elapsed_s: float
+        self, batch: list[Window], logits: Logits, evidence: Sequence[Evidence | None], elapsed_s: float
     ) -> None:
         lengths = [len(window.token_ids) for window in batch]
-        pass_number = self.stats.record(lengths, sum(window.text_share for window in batch), elapsed_s)
+        texts = sum(window.text_share for window in batch)
+        cost = sum(window.text.load.cost * window.text_share for window in batch)
+        pass_number = self.stats.record(lengths, texts, elapsed_s, cost)
         for window, window_logits, of_tokens in zip(batch, logits, evidence, strict=True):
             window.future.set_result(WindowResult(window_logits, pass_number, elapsed_s, of_tokens))
 
-    def _run_one_by_one(self, batch: list[_Window], error: Exception) -> None:
+    def _run_one_by_one(self, batch: list[Window], error: Exception) -> None:
         """A pass failed: find the windows at fault by running each alone, so that their neighbours are answered."""
         if len(batch) == 1:
             if not batch[0].text.has_failed:
@@ -269,18 +242,14 @@ class MicroBatcher:
             self._run_batch([window])
 
 
-def _windows_of(windows: Sequence[Sequence[int]], text: _Text) -> list[_Window]:
-    return [_Window(token_ids, text) for token_ids in windows]
-
-
-def _tell(windows: Iterable[_Window]) -> None:
+def _tell(windows: Iterable[Window]) -> None:
     """Wake those who wait for some of these windows, each once."""
     for event in {window.text.read for window in windows}:
         if event is not None:
             event.set()
 
 
-def close_batch(waiting: deque[_Window], max_batch_tokens: int) -> list[_Window]:
+def close_batch(waiting: deque[Window], max_batch_tokens: int) -> list[Window]:
     """Take the oldest window and those of the most similar length, until the token budget, with padding, is full.
 
     At most `MAX_PADDING_SHARE` of the batch is padding. The oldest window is always taken, even if it alone exceeds the

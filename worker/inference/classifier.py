@@ -11,14 +11,16 @@ from operator import attrgetter
 import msgspec
 
 from bundles.format import Bundle
+from shared.cost import cost_of
 from shared.errors import DeadlineExceededError, KobertError
 from shared.messages import Answer, ModelInfo, TextItem
 from shared.options import NO_OPTIONS, VerdictOptions
 from shared.verdict import Details, Failure, Outcome, PolicyVersion, Verdict
-from worker.inference.batcher import MicroBatcher, Priority, WindowResult
+from worker.inference.batcher import MicroBatcher, Priority
 from worker.inference.explaining import Explainer, Explanation
 from worker.inference.stage import NoStage, Reading, Stage
 from worker.inference.tokenizer import BundleTokenizer
+from worker.inference.turns import TextLoad, WindowResult
 from worker.inference.verdict import Judge
 from worker.spans.showing import show_spans
 
@@ -145,8 +147,8 @@ class Classifier:
             else:
                 waiting.append(_Submitted(item, [], tokenization_s, reading, priority, explanation, read=read))
                 windows_of.append(windows)
-        explained = {at for at, text in enumerate(waiting) if text.explanation}
-        for text, futures in zip(waiting, self.batcher.submit(windows_of, priority, read, explained), strict=True):
+        loads = [TextLoad(cost_of(text.item.text), text.item.flow, bool(text.explanation)) for text in waiting]
+        for text, futures in zip(waiting, self.batcher.submit(windows_of, priority, read, loads), strict=True):
             text.windows = futures
         return answered, waiting
 
@@ -195,7 +197,9 @@ class Classifier:
             return False
         windows = self._explainer.occlusions(text.explanation, rows, text.reading.options)
         if windows:
-            (text.occlusions,) = self.batcher.submit([windows], text.priority, text.read)
+            (text.occlusions,) = self.batcher.submit(
+                [windows], text.priority, text.read, [TextLoad(flow=text.item.flow)]
+            )
         return bool(windows)
 
     def _answer(self, text: _Submitted) -> Answer:

@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 from bundles.text.words import word_of_each
 from shared.options import VerdictOptions
 from shared.verdict import Span, Verdict
-from worker.inference.batcher import WindowResult
 from worker.inference.engines.protocol import Logits
 from worker.inference.tokenizer import TracedWindows
+from worker.inference.turns import WindowResult
 from worker.inference.verdict import Judge
 from worker.spans.selection import choose_words, spans_of
 from worker.spans.words import SentWords, sent_words

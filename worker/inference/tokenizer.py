@@ -33,6 +33,8 @@ class BundleTokenizer:
         self._tokenizer = _load(bundle)
         self._tokenizer.no_padding()
         self._tokenizer.no_truncation()
+        # A comment that contains "[SEP]" is read as those five characters, whatever the tokenizer calls special.
+        self._tokenizer.encode_special_tokens = True
         self._prefix, self._suffix = _special_tokens(self._tokenizer)
         self._window_tokens = bundle.config.max_length - len(self._prefix) - len(self._suffix)
         self._max_windows = max_windows

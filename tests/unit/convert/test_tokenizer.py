@@ -1,14 +1,15 @@
 """The tokenizer of a source: which file it is made of, and what is refused."""
 
+import json
 from pathlib import Path
 
 import pytest
-from tokenizers import Tokenizer
+from tokenizers import Tokenizer, models, pre_tokenizers
 from transformers import BertTokenizer
 
 from bundles.sources.conversion import ConversionOptions, ConversionRequest
 from convert.sentencepiece_tokenizer import own_ids
-from convert.tokenizer import choose_tokenizer, pad_token_id
+from convert.tokenizer import check_known, choose_tokenizer, pad_token_id
 from shared.errors import ModelSourceError
 from tests.support.checkpoints import SENTENCES, write_sentencepiece
 
@@ -84,3 +85,75 @@ def test_a_tokenizer_that_cannot_be_read_is_refused(tmp_path: Path, name: str, c
 def test_a_source_without_any_tokenizer_is_refused() -> None:
     with pytest.raises(ModelSourceError, match="model has no tokenizer: add"):
         choose({})
+
+
+def wordpiece_of(path: Path, folder: Path) -> Path:
+    """A `tokenizer.json` as optimum writes it for a KoBERT: word pieces of what are SentencePiece's pieces."""
+    ids = own_ids(path)
+    wrong = Tokenizer(models.WordPiece(ids, unk_token="[UNK]", max_input_chars_per_word=100))
+    wrong.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    wrong.save(str(folder / "tokenizer.json"))
+    return folder / "tokenizer.json"
+
+
+def test_a_tokenizer_json_that_knows_no_korean_gives_way_to_the_sentencepiece_model(tmp_path: Path) -> None:
+    path = write_sentencepiece(tmp_path / "spiece.model")
+    wrong = wordpiece_of(path, tmp_path)
+
+    tokenizer = choose({"tokenizer": wrong, "sentencepiece": path})
+
+    assert tokenizer.encode(SENTENCES[0]).ids == choose({"sentencepiece": path}).encode(SENTENCES[0]).ids
+    with pytest.raises(ModelSourceError, match=r"tokenizer\.json does not know \d\d% of Korean sample texts"):
+        check_known(choose({"tokenizer": wrong}), "tokenizer.json")
+
+
+@pytest.mark.parametrize("separator", ["\u2028", "\u0085", "\x0b", "\x1c"])
+def test_a_line_of_a_vocab_txt_may_hold_any_character_but_a_line_feed(tmp_path: Path, separator: str) -> None:
+    path = tmp_path / "vocab.txt"
+    path.write_text("\n".join([*WORDS[:5], separator, *WORDS[5:]]) + "\n")
+    tokenizer = choose({"word_pieces": path})
+    assert tokenizer.get_vocab_size() == len(WORDS) + 1
+    assert tokenizer.token_to_id("안녕") == WORDS.index("안녕") + 1
+
+
+def test_special_tokens_of_a_trainers_own_are_matched_in_a_text_and_those_of_the_input_are_not(tmp_path: Path) -> None:
+    path = tmp_path / "vocab.txt"
+    path.write_text("\n".join([*WORDS, "[", "]", "sep", "name"]) + "\n")
+    trained = choose({"word_pieces": path})
+    trained.add_special_tokens(["[SEP]", "[NAME]"])
+    trained.save(str(tmp_path / "tokenizer.json"))
+
+    tokenizer = choose({"tokenizer": tmp_path / "tokenizer.json"})
+    tokenizer.encode_special_tokens = True  # as a worker sets it
+
+    tokens = tokenizer.encode("abc[NAME]abc[SEP]", add_special_tokens=False).tokens
+    assert tokens == ["abc", "[NAME]", "abc", "[", "sep", "]"]
+
+
+def test_added_tokens_have_their_ids_and_match_as_transformers_matches_them(tmp_path: Path) -> None:
+    path = tmp_path / "vocab.txt"
+    path.write_text("\n".join(WORDS) + "\n")
+    trained = BertTokenizer(str(path), do_lower_case=False)
+    trained.add_tokens(["뿡뿡이", "[NAME]"])
+    first = len(WORDS)
+    (tmp_path / "added_tokens.json").write_text(json.dumps({"뿡뿡이": first, "[NAME]": first + 1}))
+    decoder = {str(first + 1): {"content": "[NAME]", "special": True}, "3": {"content": "[SEP]", "special": True}}
+    config = tmp_path / "tokenizer_config.json"
+    config.write_text(json.dumps({"do_lower_case": False, "added_tokens_decoder": decoder}))
+
+    files = {"word_pieces": path, "tokenizer_config": config, "added_tokens": tmp_path / "added_tokens.json"}
+    tokenizer = choose(files)
+    tokenizer.encode_special_tokens = True  # as a worker sets it
+
+    for text in ("오늘 뿡뿡이 방송", "뿡뿡이안녕하세요[NAME]!", "안녕"):
+        assert tokenizer.encode(text).ids == trained(text)["input_ids"]
+    assert tokenizer.encode("[SEP]").ids.count(3) == 1
+
+
+def test_an_added_token_whose_id_cannot_be_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "vocab.txt"
+    path.write_text("\n".join(WORDS) + "\n")
+    for wrong, said in (({"뿡뿡이": 40}, "ends at 12"), ({"방송": 5}, "gives it 8"), ({"안녕하세요": 7}, "ends at 12")):
+        (tmp_path / "added_tokens.json").write_text(json.dumps(wrong))
+        with pytest.raises(ModelSourceError, match=said):
+            choose({"word_pieces": path, "added_tokens": tmp_path / "added_tokens.json"})

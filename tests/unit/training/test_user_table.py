@@ -31,3 +31,22 @@ def test_too_few_rows_are_refused() -> None:
         split_rows(rows(4), "t.csv")
     with pytest.raises(ModelSourceError, match="has 20 different texts and 1 labels"):
         split_rows([(text, "one") for text, _ in rows(20)], "t.csv")
+
+
+@pytest.mark.parametrize(
+    "labels", [("curse", "curse,insult", "clean"), ("clean", "curse; insult", "insult; curse"), ("a|b", "b", "c")]
+)
+def test_labels_that_join_others_are_refused(labels: tuple[str, ...]) -> None:
+    texts = [(f"글 {index}", labels[index % len(labels)]) for index in range(60)]
+    with pytest.raises(ModelSourceError, match=r"t\.csv has the label '.+', which joins several"):
+        split_rows(texts, "t.csv")
+
+
+def test_a_label_with_a_comma_of_its_own_is_one_label() -> None:
+    texts = [(f"글 {index}", "좋음, 매우" if index % 2 else "나쁨") for index in range(60)]
+    assert split_rows(texts, "t.csv").labels == ["나쁨", "좋음, 매우"]
+
+
+def test_a_label_with_one_text_is_refused_by_name() -> None:
+    with pytest.raises(ModelSourceError, match=r"t\.csv has one text with the label 'rare'"):
+        split_rows([*rows(), ("드문 글", "rare")], "t.csv")

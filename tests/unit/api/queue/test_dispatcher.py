@@ -6,11 +6,15 @@ from collections.abc import AsyncIterator
 import pytest
 
 from api.queue.dispatcher import Dispatcher
+from shared.cost import cost_of
 from shared.errors import DeadlineExceededError, KobertError, NoWorkerError, OverloadedError, StoreUnavailableError
 from shared.messages import Answer, PredictMessage
 from shared.options import VerdictOptions
 from shared.settings import Settings
 from shared.verdict import Verdict
+
+# Of a text of one character.
+COST = cost_of("a")
 
 
 class Queue:
@@ -36,7 +40,7 @@ class Workers:
     """The fleet as the dispatcher sees it."""
 
     def __init__(self) -> None:
-        self.texts_per_s = 1000.0
+        self.cost_per_s = 1000.0 * COST
         self.interactive_count = 1
         self.absence: Exception | None = None
 
@@ -188,7 +192,7 @@ async def test_texts_beyond_what_can_be_in_flight_are_refused(dispatcher: Dispat
 async def test_texts_that_slow_workers_could_not_answer_in_time_are_refused(
     dispatcher: Dispatcher, queue: Queue, workers: Workers
 ) -> None:
-    workers.texts_per_s = 4.0  # two texts in the half second that callers wait
+    workers.cost_per_s = 4.0 * COST  # two texts in the half second that callers wait
     request = asyncio.create_task(dispatcher.ask_workers(["a", "b"]))
     await settle()
     with pytest.raises(OverloadedError):
@@ -198,7 +202,7 @@ async def test_texts_that_slow_workers_could_not_answer_in_time_are_refused(
     await request
 
 
-@pytest.mark.parametrize(("speed", "wait_s"), [(1000.0, 1), (2.0, 5), (1.0, 10), (0.1, 30), (0.0, 30)])
+@pytest.mark.parametrize(("speed", "wait_s"), [(1000.0, 1), (2.0, 2), (1.0, 4), (0.1, 30), (0.0, 30)])
 async def test_a_refusal_says_after_how_long_there_will_be_room(
     queue: Queue, workers: Workers, speed: float, wait_s: int
 ) -> None:
@@ -206,10 +210,10 @@ async def test_a_refusal_says_after_how_long_there_will_be_room(
     dispatcher.start()
     request = asyncio.create_task(dispatcher.ask_workers(["a"] * 10))
     await settle()
-    workers.texts_per_s = speed
+    workers.cost_per_s = speed * COST
 
     with pytest.raises(OverloadedError) as caught:
-        await dispatcher.ask_workers(["b"] * 10)
+        await dispatcher.ask_workers(["b"] * 2)
 
     assert caught.value.retry_after_s == wait_s
     answer_all(dispatcher, queue)

@@ -4,18 +4,25 @@ from pathlib import Path
 import msgspec
 import pytest
 from redis import Redis
+from redis.exceptions import ConnectionError as RedisConnectionError
 
 from shared.jobs.ledger import Ledger
 from shared.jobs.packing import pack_rows, unpack_result
 from shared.jobs.records import JobSpec, Lease, Row
+from shared.options import PolicyRef, VerdictOptions
+from shared.policies.hits import HitStore
+from shared.policies.records import Policy
+from shared.policies.rules_store import RulesStore
 from shared.settings import Settings
-from shared.verdict import Failure, Outcome
+from shared.verdict import Failure, Outcome, Verdict
 from tests.support.echo import EchoEngine, echo_scores
 from tests.support.job_parts import JobParts
 from tests.support.valkey import running_valkey
 from worker.bulk.chunks import SLICE_CHARS, ChunkWorker
 from worker.inference.classifier import Classifier
 from worker.main import build_classifier
+from worker.rules.hits import HitCounter
+from worker.rules.policies import PolicyRules
 
 pytestmark = pytest.mark.integration
 
@@ -63,6 +70,34 @@ class OneChunk:
     @property
     def outcomes(self) -> list[Outcome]:
         return unpack_result(self._parts.store.result_chunk(self.job_id, 0) or b"")[1].outcomes
+
+
+class AwayOnce(RulesStore):
+    """The rules of every policy are empty, once the store has been away for one reading."""
+
+    reads = 0
+
+    def read(self, ref: PolicyRef) -> Policy | None:
+        self.reads += 1
+        if self.reads == 1:
+            raise RedisConnectionError("away")
+        return Policy()
+
+
+def test_a_chunk_whose_policy_cannot_be_read_is_given_back_and_done_later(redis: Redis, echo_bundle: Path) -> None:
+    rules = PolicyRules(AwayOnce(redis), HitCounter(HitStore(redis)))
+    ruled = build_classifier(Settings(model=str(echo_bundle)), EchoEngine, rules=rules)
+    options = VerdictOptions(policy=PolicyRef("board", 1, "00"))
+    chunk = OneChunk(redis, ruled, [Row(1, "가")])
+    first = msgspec.structs.replace(chunk.lease(), options=options)
+    worker = ChunkWorker(chunk.ledger, ruled, SETTINGS, lambda: False, chunk.stored.extend)
+
+    worker.do(first)
+    assert chunk.stored == []
+    worker.do(msgspec.structs.replace(chunk.lease(), options=options))
+    ruled.batcher.close()
+
+    assert [outcome.scores for outcome in chunk.outcomes if isinstance(outcome, Verdict)] == [echo_scores("가")]
 
 
 def test_every_row_has_its_outcome_in_its_place(redis: Redis, classifier: Classifier) -> None:

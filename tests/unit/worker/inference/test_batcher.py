@@ -10,9 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.errors import PredictionFailedError, UnavailableError
-from worker.inference.batcher import MAX_PADDING_SHARE, PASS_TOKENS, MicroBatcher, Priority, _Window, close_batch
+from worker.inference.batcher import MAX_PADDING_SHARE, PASS_TOKENS, MicroBatcher, Priority, close_batch
 from worker.inference.engines.protocol import Logits
 from worker.inference.stats import BatchStats
+from worker.inference.turns import Window
 
 WAIT_S = 10
 POISON = 666
@@ -188,11 +189,11 @@ def test_an_idle_model_thread_goes_on_saying_that_it_lives(batcher: MicroBatcher
     assert batcher.beat_at > before
 
 
-def rows_of(lengths: Sequence[int]) -> deque[_Window]:
-    return deque(_Window([0] * length) for length in lengths)
+def rows_of(lengths: Sequence[int]) -> deque[Window]:
+    return deque(Window([0] * length) for length in lengths)
 
 
-def lengths_of(rows: Sequence[_Window]) -> list[int]:
+def lengths_of(rows: Sequence[Window]) -> list[int]:
     return [len(row.token_ids) for row in rows]
 
 
@@ -226,7 +227,7 @@ def test_a_row_over_the_budget_is_run_alone() -> None:
 def test_closing_batches_loses_and_doubles_no_row_and_keeps_to_the_budget(lengths: list[int], budget: int) -> None:
     waiting = rows_of(lengths)
     rows = list(waiting)
-    taken: list[_Window] = []
+    taken: list[Window] = []
     while waiting:
         oldest = waiting[0]
         batch = close_batch(waiting, budget)

@@ -39,3 +39,9 @@ def test_an_unknown_normaliser_is_refused_by_name(tmp_path: Path) -> None:
 def test_any_valid_unicode_can_be_tokenised(tokenizer: BundleTokenizer, text: str) -> None:
     ((*_, last),) = tokenizer.encode([text])
     assert last[-1] == 2
+
+
+def test_a_special_token_in_a_text_is_read_as_its_characters(tokenizer: BundleTokenizer) -> None:
+    ((window,),) = tokenizer.encode(["a[SEP]b"])
+    assert len(window) == 2 + len("a[SEP]b")
+    assert window.count(2) == 1
