@@ -5,32 +5,38 @@ BIN := $(VENV)/bin
 # `docker`, or a script with the sub-commands that tests/containers/engine.py lists.
 CONTAINER_ENGINE ?= docker
 PIP := $(BIN)/python -m pip --disable-pip-version-check
+# What a lock names, and only if the file that comes has the hash that the lock has.
+LOCKED := install --quiet --require-hashes --requirement requirements/build.lock --requirement
+TOOLS := $(VENV)/tools
 # Most tests wait for processes, so more of them run at once than there are two cores. A file's tests stay together: they share servers.
 TEST_PROCESSES ?= 3
 PYTEST := $(BIN)/pytest -n $(TEST_PROCESSES) --dist loadfile
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint typecheck fast-test slow-test nightly browser-test containers-test coverage bench-smoke chaos hooks release clean
+.PHONY: help run test lint typecheck fast-test slow-test nightly browser-test containers-test coverage bench-smoke chaos attack lock sbom audit hooks release clean
 
 help:  ## what there is to make
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
 
-$(VENV)/.run: pyproject.toml constraints.txt
+$(VENV)/.run: pyproject.toml requirements/run.lock
 	@echo "Setting up $(VENV) (once; about a minute) with $$($(PYTHON) --version)"
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || \
 	  { echo "Python 3.11, 3.12 or 3.13 is needed; name one with PYTHON=/path/to/python3.11" >&2; exit 1; }
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	@$(PIP) install --quiet --constraint constraints.txt --editable '.[run]'
+	@$(PIP) $(LOCKED) requirements/run.lock
+	@$(PIP) install --quiet --no-deps --no-build-isolation --editable .
 	@touch $@
 
-$(VENV)/.dev: $(VENV)/.run
+# torch has no lock: its CPU build comes from another index on each system. constraints.txt still has its version.
+$(VENV)/.dev: $(VENV)/.run constraints.txt requirements/dev.lock
 	@echo "Adding what the tests and the training need (once; a minute or two)"
-	@$(PIP) install --quiet --constraint constraints.txt --editable '.[dev,training]'
+	@$(PIP) $(LOCKED) requirements/dev.lock
+	@$(PIP) install --quiet --no-build-isolation --constraint constraints.txt --editable '.[dev,training]'
 	@touch $@
 
 $(VENV)/.convert: $(VENV)/.run
 	@echo "Adding what converts a model of your own (once; a minute)"
-	@$(PIP) install --quiet --constraint constraints.txt --editable '.[convert]'
+	@$(PIP) install --quiet --no-build-isolation --constraint constraints.txt --editable '.[convert]'
 	@touch $@
 
 # 3: MODEL (of the environment or of .env) is there and must be converted; a misspelt one ends it before torch comes.
@@ -80,12 +86,31 @@ bench-smoke: $(VENV)/.dev  ## every benchmark for a few seconds, to show that it
 	$(BIN)/python -m bench.pack_rows --smoke
 	$(BIN)/python -m bench.corrections --smoke
 	$(BIN)/python -m bench.policy_words --smoke
+	$(BIN)/python -m bench.overload --smoke
 	$(BIN)/python -m bench.chaos --smoke
+	$(BIN)/python -m bench.attack --smoke
 	$(BIN)/python -m bench.record_replies --smoke
 	$(BIN)/python -m bench.spans --smoke
 
 chaos: $(VENV)/.dev  ## 60 jobs with a worker, the store or the API killed in the middle: many minutes
 	$(BIN)/python -m bench.chaos
+
+attack: $(VENV)/.dev  ## each attack on a service with its defaults, beside a victim: twenty minutes
+	$(BIN)/python -m bench.attack
+
+$(TOOLS)/.tools: $(VENV)/.run requirements/tools.lock
+	@$(BIN)/python -m venv $(TOOLS)
+	@$(TOOLS)/bin/python -m pip --disable-pip-version-check $(LOCKED) requirements/tools.lock
+	@touch $@
+
+lock: $(TOOLS)/.tools  ## pin and hash every dependency again, after a change of pyproject.toml or constraints.txt
+	$(TOOLS)/bin/python deploy/supply/lock.py
+
+sbom: $(TOOLS)/.tools  ## what the service is made of: build/sbom.json (CycloneDX), build/third-party-notices.txt
+	$(TOOLS)/bin/python deploy/supply/sbom.py $(BIN)/python
+
+audit: $(TOOLS)/.tools  ## known vulnerabilities of what make run installs, where they can be looked up
+	$(TOOLS)/bin/python deploy/supply/audit.py
 
 hooks: $(VENV)/.dev  ## run `make lint`'s checks before each commit
 	$(BIN)/python -m pre_commit install

@@ -31,9 +31,10 @@ from api.http.origins import OriginsMiddleware
 from api.http.protocol import HeadLimits, bounded_protocol
 from api.http.proxies import ProxiesMiddleware
 from api.http.request_id import RequestIdMiddleware
-from api.http.traffic import Traffic, traffic_limits
+from api.http.traffic import Traffic, bound_socket_memory, traffic_limits
 from api.jobs.owned_records import OwnedRecords
 from api.jobs.running import running_jobs
+from api.memory import memory_given_back
 from api.metrics.counters import ApiMetrics
 from api.metrics.gauges import LiveGauges
 from api.metrics.observation import ObservationMiddleware
@@ -62,6 +63,8 @@ carries an `X-Request-ID`.
 """
 # Time for the rest of the exit after everything is closed.
 EXIT_GRACE_S = 1.0
+# Connections that the system keeps until they are taken; where that is full, a client tries again after a second.
+BACKLOG = 4096
 # The exit code of uvicorn when it cannot start.
 STARTUP_FAILURE = 3
 
@@ -130,6 +133,7 @@ def _lifespan(settings: Settings, redis_url: str) -> Callable[[FastAPI], Abstrac
             running_corrections(settings, redis_url, jobs_service.run) as corrections_service,
             running_reviews(settings, redis_url, jobs_service, corrections_service) as reviews_service,
             running_store_watch(settings, redis_url) as store_watch,
+            memory_given_back(),
         ):
             app.state.quotas = quotas = Quotas(path.redis)
             app.state.context = Context(
@@ -215,6 +219,7 @@ def serve(settings: Settings) -> None:
         server_header=False,
         proxy_headers=False,  # ours are read by ProxiesMiddleware
         timeout_keep_alive=settings.keep_alive_s,
+        backlog=BACKLOG,
         timeout_graceful_shutdown=int(settings.shutdown_timeout_s),
     )
     server = _Server(config, settings.shutdown_timeout_s)
@@ -228,6 +233,8 @@ def _listeners(settings: Settings) -> list[socket.socket]:
     listeners = open_listeners(settings.host, settings.port)
     if settings.admin_port is not None and settings.admin_port != settings.port:
         listeners += open_listeners(settings.admin_host or settings.host, settings.admin_port)
+    for listener in listeners:
+        bound_socket_memory(listener)
     return listeners
 
 

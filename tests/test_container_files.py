@@ -107,7 +107,7 @@ def test_the_example_has_every_variable_that_compose_reads_and_no_other() -> Non
 def test_the_example_shows_true_defaults() -> None:
     of_compose = interpolated((ROOT / "docker-compose.yml").read_text())
     for name, value in example().items():
-        if name != "REDIS_PASSWORD":
+        if name != "REDIS_PASSWORD":  # it has none
             assert value == (of_compose[name] or HUB.get(name) or ("" if name in HUB else shown_default(name))), name
 
 
@@ -144,7 +144,7 @@ def test_an_image_installs_nothing_that_is_not_pinned(name: str) -> None:
     installs = re.findall(r"pip [^\n]*?install (.*?)(?=&& sh |\nRUN|\nCOPY|\n\n)", (ROOT / name).read_text(), re.DOTALL)
     assert installs
     for arguments in installs:
-        assert "-c constraints.txt" in arguments or "--no-deps" in arguments or "==" in arguments, arguments
+        assert any(how in arguments for how in ("--require-hashes", "-c constraints.txt", "--no-deps")), arguments
 
 
 def test_every_dependency_that_an_image_installs_has_a_pinned_version() -> None:
@@ -156,3 +156,10 @@ def test_every_dependency_that_an_image_installs_has_a_pinned_version() -> None:
         line.partition("==")[0].lower().replace("_", "-") for line in (ROOT / "constraints.txt").read_text().split()
     }
     assert names <= pinned
+
+
+def test_there_is_no_password_that_everybody_knows() -> None:
+    text = (ROOT / "docker-compose.yml").read_text()
+
+    assert example()["REDIS_PASSWORD"] == ""
+    assert len(re.findall(r"\$\{REDIS_PASSWORD:\?", text)) == text.count("${REDIS_PASSWORD") == 2

@@ -7,6 +7,7 @@ from fastapi import Request
 from starlette.requests import ClientDisconnect
 
 from api.http import bodies
+from api.http.json_values import MAX_VALUES, require_few_values
 from api.http.unpacking import Unpacker, coding_of
 from shared.errors import MalformedRequestError, TooLargeError, UnsupportedMediaError
 
@@ -14,24 +15,27 @@ MAX_NAME_CHARS = 60
 JSON_HINT = "send JSON with -H 'Content-Type: application/json'"
 
 
-async def read_json_object(request: Request, max_body_bytes: int) -> dict[str, object]:
+async def read_json_object(request: Request, max_body_bytes: int, max_values: int = MAX_VALUES) -> dict[str, object]:
     """The body as a JSON object.
 
     Raises:
         UnsupportedMediaError: the content type is not JSON, or the coding neither gzip nor deflate.
         TooSlowError: it did not come in time.
         OverloadedError: there is no room for it now.
-        TooLargeError: more than `max_body_bytes`, packed or unpacked, known from the header or found while reading.
+        TooLargeError: more than `max_body_bytes`, packed or unpacked, known from the header or found while reading; or
+            more than `max_values` values.
         MalformedRequestError: not UTF-8, not JSON, or not an object.
     """
     _check_content_type(request)
-    return await parse_json_object(request, max_body_bytes)
+    return await parse_json_object(request, max_body_bytes, max_values)
 
 
-async def parse_json_object(request: Request, max_body_bytes: int) -> dict[str, object]:
+async def parse_json_object(request: Request, max_body_bytes: int, max_values: int = MAX_VALUES) -> dict[str, object]:
     """As `read_json_object`, whatever the content type says: other services take JSON under any."""
     try:
-        return _parse_object(await read_body(request, max_body_bytes))
+        raw = await read_body(request, max_body_bytes)
+        require_few_values(raw, max_values)
+        return _parse_object(raw)
     except ClientDisconnect as error:
         raise MalformedRequestError("the client left before the body was complete") from error
     finally:

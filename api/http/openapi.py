@@ -3,9 +3,12 @@
 from typing import Any
 
 from fastapi import FastAPI, Request, Response
+from fastapi.responses import JSONResponse
 
 from api.access.keyring import Keyring
 from api.http.admin_side import require_admin_side
+
+_MAX_PATHS = 8
 
 
 class DescribedApi(FastAPI):
@@ -14,18 +17,24 @@ class DescribedApi(FastAPI):
     _is_without_keys = False
 
     def setup(self) -> None:
-        """Put the OpenAPI behind the same check as its pages."""
-        super().setup()
-        (route,) = self.router.routes
-        show: Any = route.endpoint  # type: ignore[attr-defined]  # FastAPI adds a plain Starlette route
-        self.router.routes.clear()
+        """Serve the OpenAPI behind the same check as its pages. It is large: rendered once for each path of a proxy."""
+        rendered: dict[str, bytes] = {}
+        rendered_from: Any = None
 
-        async def show_openapi(request: Request) -> Response:
+        async def answer(request: Request) -> Response:
+            nonlocal rendered_from
             await require_admin_side("docs")(request)
-            response: Response = await show(request)
-            return response
+            schema = self.openapi()
+            if schema is not rendered_from or len(rendered) > _MAX_PATHS:
+                rendered.clear()
+                rendered_from = schema
+            path = request.scope.get("root_path", "").rstrip("/")
+            if path not in rendered:
+                servers = {"servers": [{"url": path}, *schema.get("servers", [])]} if path else {}
+                rendered[path] = bytes(JSONResponse({**schema, **servers}).body)
+            return Response(rendered[path], media_type="application/json")
 
-        self.add_route(str(self.openapi_url), show_openapi, include_in_schema=False)
+        self.add_route(str(self.openapi_url), answer, include_in_schema=False)
 
     def openapi(self) -> dict[str, Any]:
         """The OpenAPI of the service as it is set up; built once, and again when the first key is added."""

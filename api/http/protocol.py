@@ -24,9 +24,9 @@ from api.http.traffic import Traffic
 LINGER_S = 2.0
 # How long a connection that is being closed may take to send its last answer.
 CLOSING_S = 10.0
-# Requests that wait for the answer to the one before them on their connection, over all connections. Clients that send
-# so are rare, and one piece of the network can hold ten thousand.
-MAX_PIPELINED = 1_000
+# Requests that wait for the answer to the one before them, on one connection and on all. Clients that send so are rare,
+# and one piece of the network can hold ten thousand.
+MAX_AHEAD, MAX_AHEAD_IN_ALL = 128, 1_000
 MALFORMED, TOO_SLOW, URL_TOO_LONG, HEADERS_TOO_LARGE, TOO_MANY = 400, 408, 414, 431, 503
 
 
@@ -133,12 +133,13 @@ class BoundedProtocol(HttpToolsProtocol):
         bodies.attach(self.scope["state"], self._account)
         waiting = len(self.pipeline)
         super().on_headers_complete()
+        self.cycle.transport = _Closing(self)
         self.traffic.receives(self)
         if len(self.pipeline) == waiting:
             self._answered = self.cycle
             return
         self.traffic.pipelined_count += 1
-        if self.traffic.pipelined_count > MAX_PIPELINED:
+        if len(self.pipeline) > MAX_AHEAD or self.traffic.pipelined_count > MAX_AHEAD_IN_ALL:
             self.abort()
             raise _RefusedError
 
@@ -217,6 +218,15 @@ class BoundedProtocol(HttpToolsProtocol):
             self.transport.write_eof()
         self._linger()
 
+    def close(self) -> None:
+        """Close the connection after an answer; a client that is still sending must be able to read it first."""
+        if self._account.is_complete:
+            self.transport.close()
+            return
+        if self.transport.can_write_eof():
+            self.transport.write_eof()
+        self._linger()
+
     def _is_answered(self) -> bool:
         """Whether no request waits for its answer."""
         return self.cycle is None or self.cycle.response_complete
@@ -252,6 +262,26 @@ class BoundedProtocol(HttpToolsProtocol):
     def _wake_reader(self) -> None:
         self.cycle.body = bytearray()
         self.cycle.message_event.set()
+
+
+class _Closing(asyncio.Transport):
+    """The transport as one request sees it: the connection decides how to close."""
+
+    def __init__(self, connection: BoundedProtocol) -> None:
+        super().__init__()
+        self._connection = connection
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        """Send bytes."""
+        self._connection.transport.write(data)
+
+    def close(self) -> None:
+        """Close after what was written."""
+        self._connection.close()
+
+    def is_closing(self) -> bool:
+        """Whether it is closed, or about to be."""
+        return self._connection.transport.is_closing()
 
 
 def _answer(status: int, limits: HeadLimits) -> bytes:

@@ -12,7 +12,6 @@ from api.queue.fleet import Fleet
 from shared.errors import KobertError, NotFoundError, UnauthorisedError
 from shared.jobs.records import Job
 
-LOOK_S = 0.5
 # Proxies close a connection that is silent for long.
 KEEP_ALIVE_S = 15.0
 # A client reconnects this many milliseconds after the stream broke.
@@ -30,8 +29,8 @@ async def wait_for_end(jobs: JobService, job: Job, wait_s: float) -> Job:
     deadline = time.monotonic() + wait_s
     with jobs.followers.held(job.owner):
         while not job.has_ended and time.monotonic() < deadline:
-            await asyncio.sleep(min(LOOK_S, max(0.0, deadline - time.monotonic())))
-            job = await jobs.get(job.id, job.owner)
+            await asyncio.sleep(min(jobs.follow_pause_s(), max(0.0, deadline - time.monotonic())))
+            job = await jobs.glance(job.id, job.owner)
     return job
 
 
@@ -51,9 +50,9 @@ async def progress_events(jobs: JobService, fleet: Fleet, job: Job, root_path: s
             sent_at = time.monotonic()
         if job.has_ended:
             return
-        await asyncio.sleep(LOOK_S)
+        await asyncio.sleep(jobs.follow_pause_s())
         try:
-            job = await jobs.get(job.id, job.owner)
+            job = await jobs.glance(job.id, job.owner)
         except NotFoundError:
             yield b"event: deleted\ndata: {}\n\n"
             return

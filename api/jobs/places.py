@@ -28,6 +28,11 @@ class Places:
         self._keyring = keyring
         self._taken: Counter[str] = Counter()
 
+    @property
+    def taken(self) -> int:
+        """How many are taken."""
+        return self._taken.total()
+
     def require_room(self, owner: str) -> None:
         """Check that there is a place for `owner`.
 

@@ -9,6 +9,7 @@ from redis import Redis
 from api.access.keyring import Keyring
 from api.background import end_task
 from api.jobs.capacity import StoreCapacity
+from api.jobs.glances import Glances, pause_s
 from api.jobs.intake import JobIntake
 from api.jobs.job_store import JobStore
 from api.jobs.judging_rules import JudgingRules
@@ -74,6 +75,7 @@ class JobService:
             PlaceKind(settings.max_event_streams, "clients follow jobs", "MAX_EVENT_STREAMS"), keyring
         )
         self.downloads = Places(PlaceKind(settings.max_downloads, "results are being sent", "MAX_DOWNLOADS"), keyring)
+        self._glances = Glances(self.get)
         self._sweeper: asyncio.Task[None] | None = None
         self._connected = False
 
@@ -141,6 +143,15 @@ class JobService:
         """
         self._keyring.require_valid(owner)
         return await self.run(self._store.get, job_id, owner)
+
+    async def glance(self, job_id: str, owner: str) -> Job:
+        """As `get`, for those who follow a job: as it was a moment ago, by a look that they share."""
+        self._keyring.require_valid(owner)
+        return await self._glances.get(job_id, owner)
+
+    def follow_pause_s(self) -> float:
+        """How long those who follow a job wait between two glances."""
+        return pause_s(self.followers.taken)
 
     async def page(self, owner: str, limit: int, after: str | None) -> tuple[list[Job], bool]:
         """Up to `limit` jobs, newest first, starting after the job `after`; and whether more follow.

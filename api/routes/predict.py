@@ -10,6 +10,7 @@ from api.http import errors, schemas
 from api.http.auth import admit
 from api.http.body import read_json_object, refuse_unknown_fields
 from api.http.echo import echo_of
+from api.http.json_values import MAX_VALUES
 from api.queue.judging import Item
 from shared.errors import KobertError, MalformedRequestError, TooLargeError
 from shared.options import parse_verdict_options
@@ -67,7 +68,8 @@ async def predict(request: Request) -> Response:
     await admit(request, "predict")
     context = context_of(request)
     context.dispatcher.require_room()
-    body = await read_json_object(request, context.settings.max_body_bytes)
+    limits = context.settings
+    body = await read_json_object(request, limits.max_body_bytes, max(MAX_VALUES, 2 * limits.max_texts_per_request))
     if "inputs" in body:
         return await huggingface.answer_predict(body, context)
     refuse_unknown_fields(body, FIELDS)

@@ -38,6 +38,11 @@ def json_items(pieces: Iterator[bytes], head: bytes) -> Iterator[bytes]:
     return _Items(is_array=first.startswith(b"[")).split(pieces)
 
 
+def array_items(pieces: Iterator[bytes]) -> Iterator[bytes]:
+    """The items of a document that is known to be one array."""
+    return _Items(is_array=True).split(pieces)
+
+
 def has_json_lines(head: bytes) -> bool:
     """Whether the first line is a whole value, and is not the only one."""
     line, end, rest = head.strip().replace(b"\r", b"\n").partition(b"\n")

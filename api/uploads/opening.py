@@ -3,14 +3,16 @@
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 import msgspec
 from multipart import parse_options_header
 
+from api.http.json_values import require_few_values
 from api.uploads.compression import unpacked
 from api.uploads.encodings import known_encoding
-from api.uploads.json_items import json_items
+from api.uploads.json_items import array_items
 from api.uploads.multipart import Form
 from api.uploads.options import READING_OPTIONS, UploadOptions
 from api.uploads.pull import Body
@@ -22,6 +24,10 @@ from shared.settings import Settings
 JSON = "application/json"
 JSON_FORMAT = "json"
 MULTIPART = "multipart/form-data"
+# An array up to here is taken apart at once.
+FEW_BYTES = 1 << 16
+# Of a body that has to be read with Python's own parser; they take some 20 MB.
+MAX_LENIENT_VALUES = 300_000
 # A longer number is no id, and Python would refuse to read it.
 MAX_DIGITS = 4_000
 
@@ -126,20 +132,18 @@ def _then_check(form: Form, said_before: Mapping[str, str]) -> Iterator[bytes]:
         raise MalformedRequestError(f"{', '.join(late)} came after the file; put it before file= in the form")
 
 
-def _read_all(body: Iterable[bytes], max_bytes: int) -> bytes:
-    parts: list[bytes] = []
-    size = 0
+def _read_all(body: Iterable[bytes], max_bytes: int) -> bytearray:
+    raw = bytearray()
     for piece in body:
-        size += len(piece)
-        if size > max_bytes:
+        raw += piece
+        if len(raw) > max_bytes:
             raise TooLargeError(
                 f"the JSON body is larger than {max_bytes:,} bytes (MAX_BODY_BYTES); send it as a jsonl file"
             )
-        parts.append(piece)
-    return b"".join(parts)
+    return raw
 
 
-def _decode_object(raw: bytes) -> dict[str, msgspec.Raw]:
+def _decode_object(raw: bytearray) -> dict[str, msgspec.Raw]:
     try:
         return msgspec.json.decode(raw, type=dict[str, msgspec.Raw])
     except (msgspec.DecodeError, RecursionError) as error:
@@ -149,8 +153,13 @@ def _decode_object(raw: bytes) -> dict[str, msgspec.Raw]:
         raise MalformedRequestError(f'the body is no JSON object such as {{"texts": ["…"]}}: {error}') from error
 
 
-def _decode_leniently(raw: bytes) -> dict[str, msgspec.Raw] | None:
-    """A body with half an emoji or NaN somewhere: its rows are told apart, so that only the one at fault is lost."""
+def _decode_leniently(raw: bytearray) -> dict[str, msgspec.Raw] | None:
+    """A body with half an emoji or NaN somewhere: its rows are told apart, so that only the one at fault is lost.
+
+    Raises:
+        TooLargeError: it has so many values that they would not fit into memory.
+    """
+    require_few_values(raw, MAX_LENIENT_VALUES)
     try:
         fields = json.loads(raw, parse_int=_small_int, parse_constant=lambda _: None)
         return {str(name): msgspec.Raw(json.dumps(value).encode()) for name, value in dict(fields).items()}
@@ -169,22 +178,27 @@ def _decode_option(name: str, value: msgspec.Raw) -> object:
         raise MalformedRequestError(f"{name[:40]!r} cannot be read: {error}") from error
 
 
-def _decode_items(items: msgspec.Raw | None) -> list[msgspec.Raw | str]:
+def _decode_items(items: msgspec.Raw | None) -> Iterable[msgspec.Raw | str]:
+    """The items of an array, a large one without a list of them: that would be many times its size."""
     if items is not None:
-        raw = bytes(memoryview(items))
-        decoded: list[msgspec.Raw | str]
-        try:
-            decoded = [*msgspec.json.decode(raw, type=list[msgspec.Raw])]
-        except (msgspec.DecodeError, RecursionError):
-            decoded = _split_leniently(raw)
-        if decoded:
-            return decoded
+        raw = memoryview(items)
+        decoded = _decode_few(raw) if len(raw) <= FEW_BYTES else _split(raw)
+        first = next(decoded, None)
+        if first is not None:
+            return chain([first], decoded)
     raise MalformedRequestError(
         'send "texts", an array of strings, or "items", an array of {"id", "text"}', param="texts"
     )
 
 
-def _split_leniently(raw: bytes) -> list[msgspec.Raw | str]:
-    if not raw.startswith(b"["):
-        return []
-    return [item.decode() for item in json_items(iter([raw]), raw)]
+def _decode_few(raw: memoryview) -> Iterator[msgspec.Raw | str]:
+    try:
+        return iter(msgspec.json.decode(raw, type=list[msgspec.Raw]))
+    except (msgspec.DecodeError, RecursionError):
+        return _split(raw)
+
+
+def _split(raw: memoryview) -> Iterator[msgspec.Raw | str]:
+    if bytes(raw[:1]) == b"[":
+        pieces = (bytes(raw[start : start + FEW_BYTES]) for start in range(0, len(raw), FEW_BYTES))
+        yield from (item.decode(errors="surrogateescape") for item in array_items(pieces))

@@ -1,6 +1,6 @@
 """Opens an upload of any format as rows, and says afterwards what it was."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import PurePath
@@ -93,7 +93,7 @@ def open_file(pieces: Iterator[bytes], file_format: str, options: UploadOptions,
     return _OPENERS[file_format](plain, options, settings)
 
 
-def open_items(items: list[msgspec.Raw | str], options: UploadOptions, settings: Settings) -> Source:
+def open_items(items: Iterable[msgspec.Raw | str], options: UploadOptions, settings: Settings) -> Source:
     """The rows of a JSON body."""
     objects = ObjectReader(options, settings.max_text_chars)
     return Source(objects.from_raw(items), lambda: _names(objects))

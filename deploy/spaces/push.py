@@ -21,7 +21,18 @@ _http: Any = importlib.import_module(type(get_session()).__module__.partition(".
 ROOT = Path(__file__).resolve().parents[2]
 SPACES = Path("deploy/spaces")
 # What the image is built from, as it lies in the checkout.
-FOLDERS = ("api", "bundles", "cli", "convert", "deploy/containers", "models", "shared", "training", "worker")
+FOLDERS = (
+    "api",
+    "bundles",
+    "cli",
+    "convert",
+    "deploy/containers",
+    "models",
+    "requirements",
+    "shared",
+    "training",
+    "worker",
+)
 FILES = (".dockerignore", "LICENSE", "constraints.txt", "pyproject.toml")
 # What a Space wants at its root.
 AT_ROOT = (SPACES / "Dockerfile", SPACES / "README.md")

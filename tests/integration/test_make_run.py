@@ -30,7 +30,7 @@ def test_a_misspelt_model_is_said_before_torch_is_installed(
 ) -> None:
     clone = tmp_path / "clone"
     clone.mkdir()
-    for name in ("pyproject.toml", "constraints.txt", "training", "Makefile", "convert"):
+    for name in ("pyproject.toml", "constraints.txt", "requirements", "training", "Makefile", "convert"):
         (clone / name).symlink_to(ROOT / name)
     if in_file:
         (clone / ".env").write_text(f"MODEL={model}\n")

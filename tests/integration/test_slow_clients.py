@@ -139,6 +139,12 @@ def test_many_unfinished_bodies_take_a_bounded_room_and_give_it_back(stack: Stac
     assert set(codes) == {(429, "overloaded"), (408, "request_timeout")}
 
 
+def test_a_client_that_is_refused_while_it_sends_can_read_why(clients: Clients) -> None:
+    start = POST.replace(b"Host", b"Connection: close\r\nHost") % (b"/predict", b"application/json", 4 * MIB)
+
+    assert code_of(read_to_end(clients.connect(start + b" " * 4 * MIB))) == (413, "too_large")
+
+
 def test_idle_connections_make_room_for_new_ones(stack: Stack, clients: Clients) -> None:
     with httpx.Client(base_url=stack.url, timeout=30) as known:
         assert known.get("/health").status_code == 200

@@ -55,6 +55,11 @@ class KobertRun:
     ) -> None:
         self._part.stop()
 
+    @property
+    def pid(self) -> int:
+        """Of the command itself, whose children the other processes are."""
+        return self._part.pid
+
     def redis(self) -> Redis:
         """A connection to the embedded store."""
         return Redis.from_url(self.api.environment("REDIS_URL"))

@@ -3,8 +3,11 @@
 import asyncio
 import importlib.util
 import json
+import os
+import re
 import shutil
 import subprocess
+import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
@@ -191,3 +194,28 @@ def test_a_client_from_npm_works_after_a_change_of_its_address(service: Stack, t
     assert analyze(KEY, BAD)["attributeScores"]["TOXICITY"]["summaryScore"]["value"] >= 0.8
     assert analyze(KEY, CLEAN)["attributeScores"]["INSULT"]["summaryScore"]["value"] < 0.8
     assert "API key not valid" in analyze("wrong", CLEAN)
+
+
+COMMANDS = {
+    "python": ("sample.py", [sys.executable]),
+    "bash": ("sample.sh", ["sh"]),
+    "javascript": ("sample.mjs", ["node"]),
+    "php": ("sample.php", ["php"]),
+    "java": ("Sample.java", ["java"]),
+}
+
+
+@pytest.mark.parametrize("language", COMMANDS)
+def test_each_sample_of_the_page_prints_the_verdict(service: Stack, tmp_path: Path, language: str) -> None:
+    name, command = COMMANDS[language]
+    if shutil.which(command[0]) is None:
+        pytest.skip(f"{command[0]} is not installed")
+    found = re.search(rf"```{language}\n(.*?)```", (ROOT / "docs" / "clients.md").read_text(), re.DOTALL)
+    assert found is not None
+    (tmp_path / name).write_text(found[1].replace("http://localhost:8000", service.url).replace("YOUR_KEY", KEY))
+    environment = {**os.environ, "PYTHONPATH": str(ROOT / "clients" / "python")}
+    said = subprocess.run(
+        [*command, name], cwd=tmp_path, env=environment, capture_output=True, text=True, check=True, timeout=100
+    )
+
+    assert "curse" in said.stdout

@@ -1,0 +1,116 @@
+"""What does an attack do to somebody else's requests? Runs each against a service with its defaults, beside a victim.
+
+    python -m bench.attack                        every attack, 20 s each: some twenty minutes
+    python -m bench.attack --only trickling_bodies flood
+    python -m bench.attack --write                and write docs/attacks.md
+    python -m bench.attack --smoke                two attacks for a second each
+
+The service is started as `make run` starts it, all in its defaults but the port and the data folder. The victim asks
+five times a second from an address of its own, in a process of its own. The attackers run at low priority: over a
+network they would not take the service's processors. A figure is good if the victim's p99 is at most ten times that of
+idle times, nothing but an honest 429 or 503 was refused, the API stayed below 150 MiB and all processes below 512, and
+the API went back to within 10 MiB of what it had.
+"""
+
+import argparse
+import multiprocessing
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from bench.attack import on_connections, on_jobs, on_texts
+from bench.attack.memory import Memory
+from bench.attack.report import Result, write_page
+from bench.attack.target import Target
+from bench.attack.victim import Seen, live
+from tests.support.run import KobertRun
+
+ATTACKS = (*on_connections.ATTACKS, *on_texts.ATTACKS, *on_jobs.ATTACKS)
+SMOKE = ("half_headers", "unfinished_bodies")
+NICE = 10
+IDLE_S, SETTLE_S = 20.0, 6.0
+
+
+def watch_victim(url: str, duration_s: float, kind: str = "predict") -> Callable[[], Seen]:
+    """Start the victim; the answer waits for its end."""
+    seen: multiprocessing.Queue[Seen] = multiprocessing.Queue()
+    process = multiprocessing.Process(target=live, args=(url, duration_s, kind, seen), daemon=True)
+    process.start()
+
+    def finish() -> Seen:
+        found = seen.get(timeout=duration_s + 60)
+        process.join()
+        return found
+
+    return finish
+
+
+def attack_from(name: str, host: str, port: int, duration_s: float) -> None:
+    os.nice(NICE)
+    attack = next(attack for attack in ATTACKS if attack.__name__ == name)
+    attack(Target(host, port, time.monotonic() + duration_s))
+
+
+def run_one(attack: Callable[[Target], None], service: KobertRun, idle: Seen, duration_s: float) -> Result:
+    parts = urlsplit(service.url)
+    with Memory(service.pid, service.api.pid) as memory:
+        before = memory.api_now()
+        arguments = (attack.__name__, parts.hostname, parts.port, duration_s + 2)
+        attacker = multiprocessing.Process(target=attack_from, args=arguments, daemon=True)
+        attacker.start()
+        time.sleep(2)
+        seen = watch_victim(service.url, duration_s, "upload" if "upload" in attack.__name__ else "predict")()
+        attacker.join(15)
+        attacker.kill()
+        time.sleep(SETTLE_S)
+        growth = memory.api_now() - before
+    what = " ".join((attack.__doc__ or "").split())
+    return Result(attack.__name__, what, seen, seen.p99_ms() / idle.p99_ms(), memory.api_peak, memory.all_peak, growth)
+
+
+def show(result: Result) -> str:
+    return (
+        f"{result.name}: p99 {result.seen.p99_ms():.0f} ms (x{result.ratio:.1f}), "
+        f"{result.seen.share_refused():.0%} refused, {result.seen.errors()} errors, API {result.api_peak:.0f} MiB, "
+        f"all {result.all_peak:.0f} MiB, after it {result.growth:+.0f} MiB"
+        + "".join(f"\n    NOT GOOD: {fault}" for fault in result.faults())
+    )
+
+
+def run_all(names: Sequence[str], duration_s: float, idle_s: float) -> tuple[Seen, list[Result]]:
+    results = []
+    with tempfile.TemporaryDirectory(prefix="kt-") as folder, KobertRun(Path(folder)) as service:
+        watch_victim(service.url, 2)()  # the first requests of a service are slower
+        idle = watch_victim(service.url, idle_s)()
+        sys.stdout.write(f"idle: p99 {idle.p99_ms():.1f} ms of {len(idle.seconds)} answers\n")
+        for attack in ATTACKS:
+            if attack.__name__ in names:
+                results.append(run_one(attack, service, idle, duration_s))
+                sys.stdout.write(f"{show(results[-1])}\n")
+                sys.stdout.flush()
+    return idle, results
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    every = [attack.__name__ for attack in ATTACKS]
+    parser.add_argument("--only", nargs="+", choices=every, default=every, metavar="ATTACK")
+    parser.add_argument("--seconds", type=float, default=20.0)
+    parser.add_argument("--write", action="store_true")
+    parser.add_argument("--smoke", action="store_true")
+    options = parser.parse_args()
+    names = SMOKE if options.smoke else options.only
+    idle, results = run_all(names, 1.0 if options.smoke else options.seconds, 1.0 if options.smoke else IDLE_S)
+    if options.write:
+        write_page(idle, results)
+    if options.smoke:  # that it runs; a second measures nothing
+        sys.exit(0 if len(results) == len(SMOKE) else 1)
+    sys.exit(1 if any(result.faults() for result in results) else 0)
+
+
+if __name__ == "__main__":
+    main()
