@@ -82,6 +82,7 @@ class Settings(BaseSettings):
     max_length: Annotated[int | None, Field(ge=3)] = None
     vocab_specials: Literal["kobert", "file"] = "kobert"
     legacy_tokenizer: Literal["kobert", "gluonnlp"] = "kobert"
+    model_problem_type: Literal["single_label_classification", "multi_label_classification"] | None = None
     cache_dir: Path | None = None
     hub_timeout_s: Annotated[float, Field(gt=0, le=600)] = 10.0
     strictness: Level = STANDARD
@@ -172,6 +173,7 @@ class Settings(BaseSettings):
         "strictness",
         "vocab_specials",
         "legacy_tokenizer",
+        "model_problem_type",
         "worker_takes",
         "store_checks",
         mode="before",

@@ -9,6 +9,7 @@ NEEDS_TRAINING_EXTRA = [
     "test_sentencepiece_tokenizer.py",
     "test_state_dict.py",
     "test_tokenizer.py",
+    "test_verify.py",
     "test_vocabulary.py",
 ]
 HAS_TRAINING_EXTRA = all(find_spec(name) for name in ("torch", "transformers", "sentencepiece", "onnx"))
