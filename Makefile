@@ -58,11 +58,7 @@ fast-test: $(VENV)/.dev  ## unit tests: seconds
 	$(PYTEST) -m 'not integration and not e2e and not browser and not containers and not slow' tests
 
 slow-test: $(VENV)/.dev  ## real servers and processes: minutes
-<<<<<<< HEAD
-	$(PYTEST) -m 'integration or e2e or browser' tests
-=======
-	$(PYTEST) -m '(integration or e2e) and not slow' tests
->>>>>>> main
+	$(PYTEST) -m '(integration or e2e or browser) and not slow' tests
 
 nightly: $(VENV)/.dev  ## 20,000 hostile requests of each kind, 3,000 by the OpenAPI, results in LibreOffice: hours
 	$(PIP) install --quiet --constraint constraints.txt --editable '.[examples]'
