@@ -6,7 +6,6 @@ without end for the rest of a head, for a body, and for a client that does not r
 """
 
 import asyncio
-import re
 import uuid
 from typing import Any
 
@@ -19,6 +18,7 @@ from api.http import bodies
 from api.http.bodies import BodyAccount
 from api.http.caller import SCOPE_KEY, Presence
 from api.http.errors import ErrorBody, type_of
+from api.http.offers import without_offer
 from api.http.traffic import Traffic
 
 # How long what a refused client goes on sending is read and dropped: closed at once, it would not see the answer.
@@ -28,7 +28,6 @@ CLOSING_S = 10.0
 # Requests that wait for the answer to the one before them, on one connection and on all. Clients that send so are rare,
 # and one piece of the network can hold ten thousand.
 MAX_AHEAD, MAX_AHEAD_IN_ALL = 128, 1_000
-_UPGRADE = re.compile(rb"(?i)(?<=\n)upgrade(?=:)")
 MALFORMED, TOO_SLOW, URL_TOO_LONG, HEADERS_TOO_LARGE, TOO_MANY = 400, 408, 414, 431, 503
 
 
@@ -102,7 +101,7 @@ class BoundedProtocol(HttpToolsProtocol):
         if self._is_refused:
             return
         if self._is_in_head:
-            data = _without_upgrade(data)
+            data = without_offer(data)
         room = max(1, self.limits.max_bytes - self._bytes_without_body) if self._is_in_head else len(data)
         for piece in (data[:room], data[room:]):
             if not piece or self._is_refused:
@@ -286,17 +285,6 @@ class _Closing(asyncio.Transport):
     def is_closing(self) -> bool:
         """Whether it is closed, or about to be."""
         return self._connection.transport.is_closing()
-
-
-def _without_upgrade(data: bytes) -> bytes:
-    """The data with the header `Upgrade` of its first head renamed.
-
-    There is no other protocol here to change to; a client that offers one (Java's offers h2c) may be answered in this
-    one (RFC 9110, 7.8). The parser would stop at the offer and lose the body.
-    """
-    end = data.find(b"\r\n\r\n")
-    head = data if end < 0 else data[:end]
-    return data if b"pgrade" not in head else _UPGRADE.sub(b"x-offer", head) + data[len(head) :]
 
 
 def _answer(status: int, limits: HeadLimits) -> bytes:

@@ -17,7 +17,8 @@ export function t(name, values = {}) {
 }
 
 export const number = (value) => new Intl.NumberFormat(language()).format(value);
-export const percent = (value) => `${(value * 100).toFixed(value > 0.995 || value < 0.1 ? 1 : 0)} %`;
+// Never rounded up to a certainty that no model has.
+export const percent = (value) => `${(value === 1 ? 100 : Math.min(value * 100, 99.9)).toFixed(value > 0.995 || value < 0.1 ? 1 : 0)} %`;
 export const time = (seconds) =>
   new Intl.DateTimeFormat(language(), { dateStyle: "short", timeStyle: "short" }).format(new Date(seconds * 1000));
 

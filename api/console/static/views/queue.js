@@ -178,7 +178,7 @@ function Desk({ id, reviewer, labels }) {
       <label class="pick"><input type="checkbox" checked=${chosen.has(one.item)} onChange=${() => toggle(one.item)} aria-label=${t("queue.pick", { n: one.row })} /></label>
       <div><p class="text" lang="ko">${one.text}</p>
         <small><${Word} label=${one.classification} /> ${percent(one.confidence)} · ${t("queue.row", { n: number(one.row) })}
-          ${Object.entries(one.scores).filter(([label, score]) => label !== "clean" && score >= 0.2).map(([label, score]) => html` <span class=${`word ${tone(label)}`}>${labelWord(label)} ${percent(score)}</span>`)}</small></div>
+          ${Object.entries(one.scores).filter(([label, score]) => label !== "clean" && label !== one.classification && score >= 0.2).map(([label, score]) => html` <span class=${`word ${tone(label)}`}>${labelWord(label)} ${percent(score)}</span>`)}</small></div>
     </li>`)}</ol>
     <p><small>${t("queue.keys")}</small></p>
     <div class="actions">${["csv", "jsonl"].map((format) => html`<button type="button" class="secondary" onClick=${() => download(`${path}/decisions`, { format, safe: "true" }, `decisions.${format}`)}>${t("queue.export")} (${format})</button>`)}</div>`;
