@@ -12,7 +12,6 @@ def without_offer(data: bytes) -> bytes:
     """
     end = data.find(b"\r\n\r\n")
     head = data if end < 0 else data[:end]
-    # Upper case is rare enough to take the slower way.
-    return (
-        data if b"pgrade" not in head and b"PGRADE" not in head else _UPGRADE.sub(b"x-offer", head) + data[len(head) :]
-    )
+    if b"pgrade" not in head and b"PGRADE" not in head:
+        return data
+    return _UPGRADE.sub(b"x-offer", head) + data[len(head) :]
