@@ -12,7 +12,8 @@ from shared.errors import ModelSourceError
 def graph(outputs: list[onnx.ValueInfoProto]) -> bytes:
     ids = onnx.helper.make_tensor_value_info("input_ids", onnx.TensorProto.INT64, ["batch", "length"])
     node = onnx.helper.make_node("Identity", ["input_ids"], ["logits"])
-    return onnx.helper.make_model(onnx.helper.make_graph([node], "g", [ids], outputs)).SerializeToString()
+    made: bytes = onnx.helper.make_model(onnx.helper.make_graph([node], "g", [ids], outputs)).SerializeToString()
+    return made
 
 
 LOGITS = onnx.helper.make_tensor_value_info("logits", onnx.TensorProto.FLOAT, ["batch", 3])
