@@ -144,6 +144,12 @@ class Settings(BaseSettings):
     max_corrections: Annotated[int, Field(ge=0)] = 20_000
     max_corrections_bytes: Annotated[int, Field(ge=0)] = 16 * KIB * KIB
 
+    # Review queues
+    max_reviews: Annotated[int, Field(ge=1)] = 50
+    max_review_items: Annotated[int, Field(ge=1)] = 5_000
+    max_review_chars: Annotated[int, Field(ge=1)] = 2_000_000
+    review_lease_s: Annotated[int, Field(ge=10)] = 600
+
     # Webhooks
     webhook_secret: OptionalText = None
     webhook_allow_private: bool = False
