@@ -5,6 +5,7 @@ from importlib.util import find_spec
 NEEDS_TRAINING_EXTRA = [
     "test_checkpoint.py",
     "test_graph.py",
+    "test_onnx_import.py",
     "test_pipeline.py",
     "test_sentencepiece_tokenizer.py",
     "test_state_dict.py",
