@@ -13,7 +13,7 @@ TEST_PROCESSES ?= 3
 PYTEST := $(BIN)/pytest -n $(TEST_PROCESSES) --dist loadfile
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint typecheck fast-test slow-test nightly containers-test coverage bench-smoke chaos attack lock sbom audit hooks release clean
+.PHONY: help run test lint typecheck fast-test slow-test nightly browser-test containers-test coverage bench-smoke chaos attack lock sbom audit hooks release clean
 
 help:  ## what there is to make
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -55,16 +55,19 @@ typecheck: $(VENV)/.dev  ## types, strictly
 	$(BIN)/mypy
 
 fast-test: $(VENV)/.dev  ## unit tests: seconds
-	$(PYTEST) -m 'not integration and not e2e and not containers and not slow' tests
+	$(PYTEST) -m 'not integration and not e2e and not browser and not containers and not slow' tests
 
 slow-test: $(VENV)/.dev  ## real servers and processes: minutes
-	$(PYTEST) -m 'integration or e2e' tests
+	$(PYTEST) -m '(integration or e2e or browser) and not slow' tests
 
 nightly: $(VENV)/.dev  ## 20,000 hostile requests of each kind, 3,000 by the OpenAPI, results in LibreOffice: hours
 	$(PIP) install --quiet --constraint constraints.txt --editable '.[examples]'
 	KOBERT_FUZZ_EXAMPLES=20000 $(BIN)/pytest tests/integration/test_job_fuzz.py tests/integration/test_predict_fuzz.py
 	KOBERT_SCHEMA_EXAMPLES=250 $(BIN)/pytest tests/integration/test_openapi.py
 	$(BIN)/pytest -m slow tests
+
+browser-test: $(VENV)/.dev  ## the console in Debian's Chromium (apt-get install chromium): a minute or two
+	$(BIN)/pytest -m browser tests/browser
 
 containers-test: $(VENV)/.dev  ## images and compose on CONTAINER_ENGINE (docker): minutes
 	CONTAINER_ENGINE=$(CONTAINER_ENGINE) $(BIN)/pytest -m containers -rP tests/containers

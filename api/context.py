@@ -14,6 +14,7 @@ from api.queue.dispatcher import Dispatcher
 from api.queue.fleet import Fleet
 from api.queue.judging import Judging
 from api.queue.publisher import Publisher
+from api.reviews.service import ReviewService
 from api.store_watch import StoreWatch
 from shared.settings import Settings
 
@@ -31,6 +32,7 @@ class Context:
     jobs: JobService
     records: OwnedRecords
     corrections: CorrectionService
+    reviews: ReviewService
     version: str
     started_at: float
     store_watch: StoreWatch

@@ -18,6 +18,7 @@ from api.access.audit_log import AuditLog
 from api.access.keyring import Keyring
 from api.access.quotas import Quotas
 from api.access.running import refreshed_keyring
+from api.console import routes as console
 from api.context import Context
 from api.corrections.service import running_corrections
 from api.doors import every_door
@@ -40,7 +41,8 @@ from api.metrics.observation import ObservationMiddleware
 from api.policies.service import running_policies
 from api.queue.judging import Judging
 from api.queue.running import running_path
-from api.routes import corrections, docs, jobs, metrics, predict, status
+from api.reviews.service import running_reviews
+from api.routes import corrections, docs, jobs, metrics, predict, reviews, status
 from api.routes import policies as policies_routes
 from api.store_watch import running_store_watch
 from shared.commands import kobert_command
@@ -97,10 +99,12 @@ def create_app(settings: Settings) -> FastAPI:
     app.include_router(status.router)
     app.include_router(metrics.router, dependencies=[Depends(require_admin_side("metrics"))])
     app.include_router(docs.router, dependencies=[Depends(require_admin_side("docs"))])
+    app.include_router(console.router)
     app.include_router(predict.router, dependencies=[Depends(require_scope("predict"))])
     app.include_router(jobs.router)
     app.include_router(policies_routes.router)
     app.include_router(corrections.router)
+    app.include_router(reviews.router)
     every_door.include(app)
     return app
 
@@ -129,6 +133,7 @@ def _lifespan(settings: Settings, redis_url: str) -> Callable[[FastAPI], Abstrac
             refreshed_keyring(app.state.keyring, path.redis),
             running_jobs(settings, path, policies.book, app.state.keyring) as jobs_service,
             running_corrections(settings, redis_url, jobs_service.run) as corrections_service,
+            running_reviews(settings, redis_url, jobs_service, corrections_service) as reviews_service,
             running_store_watch(settings, redis_url) as store_watch,
             memory_given_back(),
         ):
@@ -143,6 +148,7 @@ def _lifespan(settings: Settings, redis_url: str) -> Callable[[FastAPI], Abstrac
                 jobs_service,
                 OwnedRecords(path.redis, settings),
                 corrections_service,
+                reviews_service,
                 app.version,
                 time.time(),
                 store_watch,

@@ -16,15 +16,19 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from bundles.sources.resolver import resolve
 from shared.options import NO_OPTIONS, VerdictOptions
 from shared.settings import load_settings
 from tests.support.span_figures import ASKED, measure_spans, read_marked
 from worker.inference.classifier import Classifier
+from worker.inference.engines.onnx import OnnxEngine
+from worker.inference.tokenizer import BundleTokenizer
 from worker.main import build_classifier
 
 PLEASANT = Path(__file__).resolve().parents[1] / "tests" / "data" / "pleasant.txt"
 WAYS = {"plain": NO_OPTIONS, "explain": VerdictOptions(explain=True), "explain and mask": ASKED}
 SLICE = 32
+PASS_WINDOWS = 16
 
 
 @dataclass(frozen=True)
@@ -86,7 +90,29 @@ def main() -> None:
     harmless = PLEASANT.read_text(encoding="utf-8").split("\n")[: len(marked)]
     show("harmless texts", compare(classifier, [text for text in harmless if text.strip()], rounds))
     show("marked texts", compare(classifier, [sentence.text for sentence in marked], rounds))
+    show_engine(options.model, [sentence.text for sentence in marked], rounds)
     classifier.batcher.close()
+
+
+def show_engine(model: str, texts: Sequence[str], rounds: int) -> None:
+    """Passes of the engine alone, on one thread, with the output that spans are read from and without."""
+    bundle = resolve(load_settings(model=model))
+    engine = OnnxEngine(bundle, 1)
+    windows = [window for of_text in BundleTokenizer(bundle, 64).encode(texts) for window in of_text]
+    windows.sort(key=len)
+    ways = {"logits": engine.run}
+    if engine.has_evidence:
+        ways["logits and evidence"] = engine.run_with_evidence
+    spent: dict[str, list[float]] = {way: [] for way in ways}
+    for _ in range(rounds):
+        for way, ask in ways.items():
+            started = time.process_time()
+            for at in range(0, len(windows), PASS_WINDOWS):
+                ask(windows[at : at + PASS_WINDOWS])
+            spent[way].append((time.process_time() - started) / len(windows) * 1e6)
+    sys.stdout.write(f"\nengine alone, passes of {PASS_WINDOWS}: processor microseconds a window, min / median / max\n")
+    for way, values in spent.items():
+        sys.stdout.write(f"  {way:<20}{min(values):7.0f} / {statistics.median(values):6.0f} / {max(values):6.0f}\n")
 
 
 if __name__ == "__main__":

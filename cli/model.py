@@ -46,6 +46,12 @@ def conversion_options(command: Command) -> Command:
             help="How the texts were tokenised when a .pt was trained (LEGACY_TOKENIZER).",
         ),
         click.option(
+            "--problem-type",
+            "model_problem_type",
+            type=click.Choice(["single_label_classification", "multi_label_classification"]),
+            help="Whether a text has one label or several, where config.json does not tell (MODEL_PROBLEM_TYPE).",
+        ),
+        click.option(
             "--vocab-specials",
             type=click.Choice(["kobert", "file"]),
             help="Whose order of special tokens holds where vocab.pkl has another (VOCAB_SPECIALS).",

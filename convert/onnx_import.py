@@ -17,10 +17,7 @@ def import_float_graph(source: Path, target: Path) -> bool:
     Raises:
         ModelSourceError: it is damaged, or it is not a text classifier.
     """
-    try:
-        model = onnx.load(str(source))
-    except Exception as error:  # onnx and protobuf raise several kinds of errors for a damaged file
-        raise ModelSourceError(f"{source.name} is cut short or not an ONNX model; download or copy it again") from error
+    model = _load(source, with_data=True)
     _check_inputs(model, source.name)
     _name_output(model, source.name)
     onnx.save(model, str(target), save_as_external_data=True, location=f"{target.stem}.weights")
@@ -41,10 +38,23 @@ def write_int8(float_graph: Path, target: Path, *, is_int8: bool) -> None:
 
 
 def count_labels(graph: Path) -> int | None:
-    """The number of labels in the output's shape; None if it is not fixed."""
-    model = onnx.load(str(graph), load_external_data=False)
-    dimensions = model.graph.output[0].type.tensor_type.shape.dim
+    """The number of labels in the output's shape; None if it is not fixed.
+
+    Raises:
+        ModelSourceError: it is damaged.
+    """
+    outputs = _load(graph, with_data=False).graph.output
+    if not outputs:
+        raise ModelSourceError(f"{graph.name} is not a text classifier: it has no output")
+    dimensions = outputs[0].type.tensor_type.shape.dim
     return dimensions[1].dim_value or None if len(dimensions) == 2 else None
+
+
+def _load(path: Path, *, with_data: bool) -> onnx.ModelProto:
+    try:
+        return onnx.load(str(path), load_external_data=with_data)
+    except Exception as error:  # onnx and protobuf raise several kinds of errors for a damaged file
+        raise ModelSourceError(f"{path.name} is cut short or not an ONNX model; download or copy it again") from error
 
 
 def _check_inputs(model: onnx.ModelProto, name: str) -> None:

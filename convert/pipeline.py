@@ -26,7 +26,7 @@ from convert.model_config import ModelConfig, read_model_config
 from convert.model_source import TextClassifier, open_model
 from convert.record import ConversionRecord, Drift, write_record
 from convert.tokenizer import check_known, choose_tokenizer, pad_token_id
-from convert.verify import measure_drift, run_graph, sample_rows
+from convert.verify import Logits, look_multi_label, measure_drift, run_graph, sample_rows
 from convert.vocabulary import read_categories
 from shared.errors import ModelSourceError
 
@@ -68,6 +68,8 @@ class Conversion:
             self._say("comparing int8 with float", 0.6)
             rows = sample_rows(tokenizer, bundle_config.max_length)
             drift = self._compare(rows, float_graph, output / MODEL_FILE, bundle_config)
+            if not (self.request.options.problem_type or config.problem_type):
+                self._warn_of_low_logits(run_graph(float_graph, rows))
         self._say("writing the bundle", 0.95)
         _write_texts(output, bundle_config, self._record(model, tokenizer_kind, drift))
         write_manifest(output)
@@ -86,8 +88,9 @@ class Conversion:
     def _bundle_config(
         self, model: TextClassifier, config: ModelConfig, labels: list[str], pad_id: int
     ) -> BundleConfig:
-        multi_label = config.problem_type == _MULTI_LABEL
-        _check_outputs(labels, config, multi_label=multi_label)
+        said = self.request.options.problem_type or config.problem_type
+        multi_label = said == _MULTI_LABEL
+        _check_outputs(labels, said, multi_label=multi_label)
         problem_type: ProblemType = "multi_label_classification" if multi_label else "single_label_classification"
         return BundleConfig(
             format_version=FORMAT_VERSION,
@@ -128,6 +131,14 @@ class Conversion:
         multi_label = config.problem_type == _MULTI_LABEL
         return measure_drift(float_logits, int8_logits, multi_label=multi_label)
 
+    def _warn_of_low_logits(self, logits: Logits) -> None:
+        if look_multi_label(logits):
+            self._warn(
+                "config.json does not say whether a text has one label or several. It is served with one, but its "
+                "outputs are low together, as those of several labels are; if it was trained so, set "
+                f"MODEL_PROBLEM_TYPE={_MULTI_LABEL}"
+            )
+
     def _record(self, model: TextClassifier, tokenizer_kind: str, drift: Drift) -> ConversionRecord:
         return ConversionRecord(
             source=_without_folders(self.request.source),
@@ -154,17 +165,17 @@ class Conversion:
         self.on_report(Notice(message))
 
 
-def _check_outputs(labels: list[str], config: ModelConfig, *, multi_label: bool) -> None:
+def _check_outputs(labels: list[str], problem_type: str | None, *, multi_label: bool) -> None:
     """Refuse what is no classifier: of one output a softmax says 1.0 for every text.
 
     Raises:
         ModelSourceError: it answers a number, or has one class.
     """
-    if config.problem_type == "regression" or (len(labels) == 1 and not multi_label):
+    if problem_type == "regression" or (len(labels) == 1 and not multi_label):
         raise ModelSourceError(
             f"the model answers {'a number' if len(labels) == 1 else 'numbers'} (regression), not classes; only "
-            "classifiers can be served. One that was trained with a single yes-or-no output says problem_type "
-            f"{_MULTI_LABEL} in its config.json"
+            "classifiers can be served. If it was trained to say yes or no with each output (BCE), set "
+            f"MODEL_PROBLEM_TYPE={_MULTI_LABEL}"
         )
 
 

@@ -17,6 +17,10 @@ from shared.processors import available_cpus
 Logits = NDArray[np.float32]
 
 
+# Log-odds of 1 in 4.
+_LOW_LOGIT = 1.1
+
+
 def sample_rows(tokenizer: Tokenizer, max_length: int) -> list[list[int]]:
     """Token ids of the sample texts, cut to `max_length`, keeping the last special token."""
     rows = [encoding.ids for encoding in tokenizer.encode_batch(list(SAMPLE_TEXTS))]
@@ -55,6 +59,16 @@ def measure_drift(float_logits: Logits, int8_logits: Logits, *, multi_label: boo
         mean_score_change=round(float(moved.mean()), 6),
         max_score_change=round(float(moved.max()), 6),
     )
+
+
+def look_multi_label(logits: Logits) -> bool:
+    """Whether logits `[texts, labels]` are those of a sigmoid for each label rather than of one softmax.
+
+    The softmax's loss moves no sum of logits, so they lie around the 0 at which they began. A sigmoid of a label that
+    few texts have lies below, and so do most of its neighbours.
+    """
+    mean, spread = float(logits.mean()), float(logits.std(axis=1).mean())
+    return logits.shape[1] > 1 and mean < -_LOW_LOGIT and -mean > spread / 2
 
 
 def _scores(logits: Logits, *, multi_label: bool) -> NDArray[np.float64]:

@@ -96,6 +96,16 @@ def policy_rules(name: str, digest: str = "") -> str:
     return f"{PREFIX}policy:{name}:{digest}"
 
 
+def reviews_of(owner: str) -> str:
+    """The sorted set of one owner's review queues by creation time."""
+    return f"{PREFIX}reviews:of:{owner}"
+
+
+def review_part(owner: str, review_id: str, part: str) -> str:
+    """One of the keys of a review queue: its head where `part` is empty."""
+    return f"{PREFIX}review:{owner}:{review_id}:{part}"
+
+
 def policy_hits(name: str) -> str:
     """How often each entry of a policy fired, by entry; expires a month after the last."""
     return f"{PREFIX}policy-hits:{name}"

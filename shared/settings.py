@@ -82,6 +82,7 @@ class Settings(BaseSettings):
     max_length: Annotated[int | None, Field(ge=3)] = None
     vocab_specials: Literal["kobert", "file"] = "kobert"
     legacy_tokenizer: Literal["kobert", "gluonnlp"] = "kobert"
+    model_problem_type: Literal["single_label_classification", "multi_label_classification"] | None = None
     cache_dir: Path | None = None
     hub_timeout_s: Annotated[float, Field(gt=0, le=600)] = 10.0
     strictness: Level = STANDARD
@@ -143,6 +144,12 @@ class Settings(BaseSettings):
     max_corrections: Annotated[int, Field(ge=0)] = 20_000
     max_corrections_bytes: Annotated[int, Field(ge=0)] = 16 * KIB * KIB
 
+    # Review queues
+    max_reviews: Annotated[int, Field(ge=1)] = 50
+    max_review_items: Annotated[int, Field(ge=1)] = 5_000
+    max_review_chars: Annotated[int, Field(ge=1)] = 2_000_000
+    review_lease_s: Annotated[int, Field(ge=10)] = 600
+
     # Webhooks
     webhook_secret: OptionalText = None
     webhook_allow_private: bool = False
@@ -166,6 +173,7 @@ class Settings(BaseSettings):
         "strictness",
         "vocab_specials",
         "legacy_tokenizer",
+        "model_problem_type",
         "worker_takes",
         "store_checks",
         mode="before",

@@ -10,6 +10,7 @@ from pathlib import Path
 from shared.errors import KobertError
 from training.pipeline import Output, run_pipeline
 from training.plan import PLANS
+from training.stages import go_on_from_bundle
 from training.workspace import EMBEDDED, Workspace
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -31,6 +32,8 @@ def main() -> int:
         options.corrections,
     )
     try:
+        if options.go_on:
+            go_on_from_bundle(space)
         run_pipeline(space, Output(options.models, options.docs))
     except KobertError as error:
         logging.getLogger(__name__).error("%s", error.message)  # noqa: TRY400  a sentence, not a trace
@@ -46,6 +49,11 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--base", type=Path, help="folder of the encoder to start from")
     parser.add_argument("--start", type=Path, default=EMBEDDED, help="bundle whose encoder the students start from")
+    parser.add_argument(
+        "--go-on",
+        action="store_true",
+        help="run the last rounds only: the others made the bundle to start from",
+    )
     parser.add_argument("--corrections", type=Path, help="answers that people put right, to be learnt: .jsonl or .csv")
     parser.add_argument("--work", type=Path, default=ROOT / "build" / "model", help="where checkpoints are kept")
     parser.add_argument("--models", type=Path, default=ROOT / "models", help="where bundles are written")

@@ -8,16 +8,25 @@ import numpy as np
 
 from training.data.batches import Floats
 from training.data.prepare import MADE_UP, EpochMaker, Mixture, choose, pleasant_sentences, targets_of
+from training.data.signals import ANY
 from training.data.sources import EVERYDAY, Row, check_no_dev_text
-from training.learn.distil import soft_targets
+from training.learn.distil import blended, soft_targets, with_any
 from training.learn.network import CommentNetwork
+from training.learn.ngrams import Asked, source_opinions
 from training.learn.predict import signal_logits
-from training.workspace import Workspace
+from training.workspace import Workspace, load_or_compute
 
 log = logging.getLogger(__name__)
 
 _CERTAIN_SOURCES = (EVERYDAY, *MADE_UP)
 """Their labels hold by the way they were made; no network knows better."""
+_SECOND_OPINIONS = (
+    Asked("curse_detection", (ANY,)),
+    Asked("hatescore", (ANY, "hate")),
+    Asked("malicious_comments", (ANY,)),
+    Asked("kda", (ANY,)),
+    Asked("kmhas", (ANY, "curse", "hate"), others=("unlabelled_comments", "beep")),
+)
 
 
 @dataclass(frozen=True)
@@ -32,8 +41,13 @@ class Lessons:
         return EpochMaker(self.rows, self.targets, space.tokenizer, mixture, pleasant_sentences(self.rows))
 
 
-def prepare_lessons(space: Workspace, mixture: Mixture, teachers: Sequence[CommentNetwork] = ()) -> Lessons:
-    """The rows that the mixture draws from; the teachers' mean word is half of each target that is not certain."""
+def prepare_lessons(
+    space: Workspace, mixture: Mixture, teachers: Sequence[CommentNetwork] = (), *, ngrams: bool = False
+) -> Lessons:
+    """The rows that the mixture draws from; the teachers' mean word is half of each target that is not certain.
+
+    With `ngrams`, linear models of the sources' own n-grams have as much say as the teachers, where they have one.
+    """
     rows = _pool(space, mixture)
     check_no_dev_text((row.text for row in rows), space.rows)
     labels = targets_of(rows)
@@ -43,7 +57,18 @@ def prepare_lessons(space: Workspace, mixture: Mixture, teachers: Sequence[Comme
     texts, limits = [row.text for row in rows], {"max_length": space.plan.max_length, "pad_id": space.pad_id}
     said = [signal_logits(teacher, space.tokenizer, texts, **limits) for teacher in teachers]
     certain = [row.source in _CERTAIN_SOURCES or "/" in row.source for row in rows]
-    return Lessons(rows, soft_targets(labels, np.mean(said, axis=0), np.array(certain, dtype=np.float32)))
+    taught = with_any(np.mean(said, axis=0))
+    if ngrams:
+        taught = blended(taught, _opinions(space, rows), [row.source for row in rows])
+    return Lessons(rows, soft_targets(labels, taught, np.array(certain, dtype=np.float32)))
+
+
+def _opinions(space: Workspace, rows: Sequence[Row]) -> Floats:
+    """What the n-grams say of these rows. They are fitted on all training rows, whatever the mixture takes."""
+    path = space.work / "opinions-sources.npz"
+    found = load_or_compute(path, lambda: source_opinions(space.train, _SECOND_OPINIONS))
+    place = {row.text: index for index, row in enumerate(space.train)}
+    return found[[place[row.text] for row in rows]]
 
 
 def _pool(space: Workspace, mixture: Mixture) -> list[Row]:

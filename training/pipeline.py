@@ -7,12 +7,14 @@ from pathlib import Path
 from bundles.format import Bundle, load_bundle
 from training.assess import Candidate, assess, calibrated, make_bundle, rows_by_source
 from training.data.sets import dev_sets, unseen_sets
+from training.learn.embedded import encoder_of_bundle
+from training.learn.network import CommentNetwork
 from training.score.baselines import filter_flags, filter_questions, load_filters
 from training.score.card import write_card
 from training.score.evaluate import filter_shares
 from training.score.findings import BundleFindings, Findings, save_findings
 from training.score.report import write_report
-from training.ship.serving import Taxonomy
+from training.ship.serving import Taxonomy, taxonomy_of
 from training.stages import train_sentiment, train_student
 from training.workspace import Workspace
 
@@ -34,13 +36,24 @@ def run_pipeline(space: Workspace, output: Output) -> Findings:
         (candidate, *_bundled(space, candidate, output.models / candidate.bundle_name))
         for candidate in trained_candidates(space)
     ]
-    findings = _found(space, [assess(space, candidate, taxonomy, bundle) for candidate, taxonomy, bundle in made])
+    assessed = [assess(space, candidate, taxonomy, bundle) for candidate, taxonomy, bundle in made]
+    findings = _found(space, [*assessed, *_as_they_stand(space, output)])
     save_findings(findings, space.work)
     for _, taxonomy, bundle in made:
         write_card(bundle, taxonomy, findings)
         load_bundle(bundle.path)
     write_report(findings, output.docs)
     return findings
+
+
+def _as_they_stand(space: Workspace, output: Output) -> list[BundleFindings]:
+    """Figures of the bundle of tone where this run does not make it: the report covers it all the same."""
+    folder = output.models / "sentiment"
+    if "sentiment" in space.plan.bundles or not folder.is_dir():
+        return []
+    bundle = load_bundle(folder)
+    network = CommentNetwork(encoder_of_bundle(bundle), len(bundle.config.labels))
+    return [assess(space, Candidate("sentiment", "sentiment", network), taxonomy_of(bundle.config), bundle)]
 
 
 def trained_candidates(space: Workspace) -> list[Candidate]:

@@ -14,7 +14,7 @@ from training.data.batches import Floats
 from training.data.prepare import EpochMaker, sentiment_rows, targets_of
 from training.data.signals import SIGNAL_INDEX, SIGNALS
 from training.data.sources import Row, check_no_dev_text
-from training.learn.embedded import encoder_of_bundle
+from training.learn.embedded import encoder_of_bundle, network_of_bundle
 from training.learn.fit import Fit, class_loss
 from training.learn.metrics import sigmoid
 from training.learn.network import WEIGHTS_FILE, CommentNetwork, load_network, save_network
@@ -49,15 +49,31 @@ def train_student(space: Workspace) -> CommentNetwork:
     The mean of a network and what it was fine-tuned to keeps what the first one knew better (WiSE-FT, Wortsman et
     al., 2022): the first round, of the sources alone, spares more harmless news comments than the last.
     """
-    plan = space.plan
+    return _once(space, STUDENT, lambda _folder: _mean_of_rounds(space, len(space.plan.rounds)))
 
-    def train(_folder: Path) -> CommentNetwork:
-        rounds: list[CommentNetwork] = []
-        for number in range(len(plan.rounds)):
-            rounds.append(_train_round(space, number, rounds))
-        return averaged(rounds, [step.weight for step in plan.rounds])
 
-    return _once(space, STUDENT, train)
+def _mean_of_rounds(space: Workspace, count: int) -> CommentNetwork:
+    """The weighted mean of the first `count` rounds, trained now where they are not there yet."""
+    steps = space.plan.rounds[:count]
+    first = max((number for number, step in enumerate(steps) if step.from_mean), default=0)
+    rounds, weights = [], []
+    if steps[first].from_mean:
+        rounds.append(_once(space, f"{STUDENT}-{first}-mean", lambda _folder: _mean_of_rounds(space, first)))
+        weights.append(sum(step.weight for step in steps[:first]))
+    for number in range(first, count):
+        rounds.append(_train_round(space, number, rounds))
+        weights.append(steps[number].weight)
+    return averaged(rounds, weights)
+
+
+def go_on_from_bundle(space: Workspace) -> None:
+    """Take the network of the bundle to start from as the mean of the rounds before the last `from_mean` round.
+
+    So a later round can be run where those before it were run elsewhere, and only what they made is at hand.
+    """
+    number = max(number for number, step in enumerate(space.plan.rounds) if step.from_mean)
+    network = network_of_bundle(load_bundle(space.start), SIGNALS, space.plan.window_tokens)
+    _once(space, f"{STUDENT}-{number}-mean", lambda _folder: network)
 
 
 def _train_round(space: Workspace, number: int, before: Sequence[CommentNetwork]) -> CommentNetwork:
@@ -67,7 +83,8 @@ def _train_round(space: Workspace, number: int, before: Sequence[CommentNetwork]
     def train(folder: Path) -> CommentNetwork:
         torch.manual_seed(step.fit.seed)
         network = copy.deepcopy(before[-1]) if before else new_student(space)
-        lessons = prepare_lessons(space, step.mixture, before if step.has_teachers else ())
+        teachers = before if step.has_teachers else ()
+        lessons = prepare_lessons(space, step.mixture, teachers, ngrams=step.has_ngrams)
         fit = Fit(network, step.fit, folder, pad_id=space.pad_id)
         fit.loss = verdict_loss
         return fit.run(lessons.epochs(space, step.mixture))

@@ -18,6 +18,7 @@ from api.http import bodies
 from api.http.bodies import BodyAccount
 from api.http.caller import SCOPE_KEY, Presence
 from api.http.errors import ErrorBody, type_of
+from api.http.offers import without_offer
 from api.http.traffic import Traffic
 
 # How long what a refused client goes on sending is read and dropped: closed at once, it would not see the answer.
@@ -120,6 +121,8 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def _parse(self, data: bytes) -> None:
         """Parse no more of a head than it may have, and say so."""
+        if self._is_in_head:
+            data = without_offer(data)
         room = max(1, self.limits.max_bytes - self._bytes_without_body) if self._is_in_head else len(data)
         for piece in (data[:room], data[room:]):
             if not piece or self._is_refused:

@@ -57,7 +57,7 @@ class JsonLines:
 
     def _show(self, number: int, row: Row, outcome: Outcome) -> dict[str, Any]:
         theirs = self._theirs(row)
-        ours = {"row": number, **self._id(theirs), **self._verdict(row, outcome)}
+        ours = {"row": number, **self._id(theirs), **shown_verdict(row, outcome)}
         prefix = prefix_for(ours, theirs)
         return {**theirs, **{prefix + name: value for name, value in ours.items()}}
 
@@ -82,16 +82,22 @@ class JsonLines:
         found = theirs[name] if name in theirs else value_at_path(theirs, name)
         return {} if found is None else {"id": found}
 
-    def _verdict(self, row: Row, outcome: Outcome) -> dict[str, Any]:
-        if isinstance(outcome, Failure):
-            return {"error": {"code": outcome.code, "message": outcome.message, "line": row.line}}
-        return {
-            "classification": outcome.classification,
-            "confidence": outcome.confidence,
-            "labels": outcome.labels,
-            "scores": outcome.scores,
-            **optional_values(outcome),
-        }
+
+class VerdictLines:
+    """One object a row: its number, its text and what became of it, without the user's other fields."""
+
+    media_type = JsonLines.media_type
+
+    def head(self) -> bytes:
+        """Nothing: every line says what it is."""
+        return b""
+
+    def lines(self, rows: Iterable[Numbered]) -> bytes:
+        """One line a row."""
+        return b"".join(
+            _encode({"row": number, "text": row.text, **shown_verdict(row, outcome)}) + b"\n"
+            for number, row, outcome in rows
+        )
 
 
 class Table:
@@ -174,6 +180,19 @@ def our_columns(job: Job) -> list[str]:
     """The columns that a table has besides the user's, in their order."""
     scores = [f"score_{name}" for name in job.label_names]
     return ["classification", "confidence", "labels", *scores, "error", *optional_columns(job)]
+
+
+def shown_verdict(row: Row, outcome: Outcome) -> dict[str, Any]:
+    """The fields that a row has besides those of its user."""
+    if isinstance(outcome, Failure):
+        return {"error": {"code": outcome.code, "message": outcome.message, "line": row.line}}
+    return {
+        "classification": outcome.classification,
+        "confidence": outcome.confidence,
+        "labels": outcome.labels,
+        "scores": outcome.scores,
+        **optional_values(outcome),
+    }
 
 
 def _cell(value: msgspec.Raw) -> str:

@@ -16,7 +16,7 @@ from api.jobs.file_writer import DISK_FULL, FileHead
 from api.jobs.names import prefix_for, unique
 from api.jobs.optional_columns import optional_cells, optional_columns
 from api.jobs.rendering import Numbered, Table, our_columns
-from api.jobs.results import ResultStream, Selection
+from api.jobs.results import CLEAN, ResultStream, Selection
 from api.jobs.service import JobService
 from api.uploads import confined
 from api.uploads.extracted import require_library
@@ -28,8 +28,6 @@ MEDIA_TYPES = {
     "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
     "parquet": "application/vnd.apache.parquet",
 }
-# The classification of a text that nobody needs to look at.
-CLEAN = "clean"
 _encode = msgspec.json.Encoder().encode
 
 

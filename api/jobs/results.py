@@ -7,17 +7,45 @@ from api.jobs.rendering import Numbered, Renderer
 from api.jobs.service import JobService
 from shared.errors import StoreUnavailableError
 from shared.jobs.packing import unpack_result
-from shared.jobs.records import Job
-from shared.verdict import Failure
+from shared.jobs.records import Job, Row
+from shared.verdict import Failure, Outcome
+
+# The classification of a text that nobody needs to look at.
+CLEAN = "clean"
 
 
 @dataclass(frozen=True)
 class Selection:
-    """Which rows: those after number `cursor`, `limit` at most, perhaps `only_errors`."""
+    """Which rows: those after number `cursor`, `limit` at most, of these only those that every filter lets pass.
+
+    `only` is `errors`, `flagged` (a verdict other than clean) or None; `label` must be among the labels of the verdict;
+    `contains` must stand in the text, whatever its case; the confidence must lie from `min_confidence` to
+    `max_confidence`.
+    """
 
     cursor: int = 0
     limit: int | None = None
-    only_errors: bool = False
+    only: str | None = None
+    label: str | None = None
+    contains: str = ""
+    min_confidence: float = 0.0
+    max_confidence: float = 1.0
+
+    def takes(self, row: Row, outcome: Outcome) -> bool:
+        """Whether the filters let this row pass."""
+        if self.contains and self.contains.casefold() not in (row.text or "").casefold():
+            return False
+        if isinstance(outcome, Failure):
+            return self.only != "flagged" and self.label is None and not self._asks_confidence
+        if self.only is not None and (self.only == "errors" or outcome.classification == CLEAN):
+            return False
+        if self.label is not None and self.label not in outcome.labels:
+            return False
+        return self.min_confidence <= outcome.confidence <= self.max_confidence
+
+    @property
+    def _asks_confidence(self) -> bool:
+        return self.min_confidence > 0 or self.max_confidence < 1
 
 
 class ResultStream:
@@ -65,7 +93,7 @@ class ResultStream:
         for number, (row, outcome) in enumerate(zip(rows, verdicts.outcomes, strict=True), start=first_row + 1):
             if number <= self._selection.cursor or self._left == 0:
                 continue
-            if self._selection.only_errors and not isinstance(outcome, Failure):
+            if not self._selection.takes(row, outcome):
                 continue
             if self._left is not None:
                 self._left -= 1

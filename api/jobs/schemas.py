@@ -206,7 +206,14 @@ class ResultsQuery(BaseModel):
     ] = None
     cursor: Annotated[int, Field(ge=0, le=MAX_ROWS, description="go on after this row")] = 0
     limit: Annotated[int | None, Field(ge=1, le=MAX_ROWS, description="end after so many rows")] = None
-    only: Annotated[Literal["errors"] | None, Field(description="rows without a verdict")] = None
+    only: Annotated[
+        Literal["errors", "flagged"] | None, Field(description="rows without a verdict; or rows that are not clean")
+    ] = None
+    label: Annotated[str | None, Field(max_length=200, description="rows with this label")] = None
+    contains: Annotated[str, Field(max_length=200, description="rows with this in their text, whatever its case")] = ""
+    min_confidence: Annotated[float, Field(ge=0, le=1, description="rows that are at least so certain")] = 0.0
+    max_confidence: Annotated[float, Field(ge=0, le=1, description="rows that are at most so certain")] = 1.0
+    own_columns: Annotated[bool, Field(description="false: jsonl without your columns, the text as `text`")] = True
     partial: Annotated[bool, Field(description="what is done of a job that still runs")] = False
     safe: Annotated[bool, Field(description="defuse formulas in csv and tsv")] = False
 

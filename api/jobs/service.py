@@ -15,6 +15,7 @@ from api.jobs.job_store import JobStore
 from api.jobs.judging_rules import JudgingRules
 from api.jobs.options import OptionsCheck
 from api.jobs.places import PlaceKind, Places
+from api.jobs.preview import JobPreview
 from api.jobs.room import JobRoom
 from api.jobs.threads import JobThreads
 from api.jobs.upload_slots import UploadSlots
@@ -64,12 +65,9 @@ class JobService:
         self._capacity = StoreCapacity(redis, settings, room)
         self._store = JobStore(redis, settings)
         self._webhooks = WebhookQueue(redis)
-        self._intake = JobIntake(
-            settings,
-            self._writer,
-            self._capacity,
-            OptionsCheck(settings, rules, WebhookSecrets(settings, keyring)),
-        )
+        options_check = OptionsCheck(settings, rules, WebhookSecrets(settings, keyring))
+        self._intake = JobIntake(settings, self._writer, self._capacity, options_check)
+        self._preview = JobPreview(settings, options_check)
         self._threads = JobThreads(settings.max_uploads)
         self._slots = UploadSlots(settings.max_uploads)
         self._uploads = Places(PlaceKind(settings.max_uploads, "uploads are coming in", "MAX_UPLOADS"), keyring)
@@ -126,6 +124,10 @@ class JobService:
             job_id = await self._threads.run_upload(self._intake.receive, request, body)
         await self._announce(job_id)
         return job_id
+
+    async def preview(self, request: UploadRequest, content: bytes) -> dict[str, Any]:
+        """How a file would be read, by `JobPreview.read`."""
+        return await self._threads.run_upload(self._preview.read, request, content)
 
     async def find_by_key(self, owner: str, digest: str) -> Job | None:
         """The job that an Idempotency-Key made, given its digest; None if there is none."""

@@ -7,14 +7,17 @@ from typing import Annotated
 import msgspec
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import StreamingResponse
+from starlette.requests import ClientDisconnect
 
 from api.context import Context, ContextDep
 from api.http import bodies, schemas
 from api.http.auth import CallerDep, OwnerDep
+from api.http.body import read_body
 from api.http.proxies import root_path_of
 from api.jobs.events import progress_events, wait_for_end
 from api.jobs.names import content_disposition
-from api.jobs.rendering import JsonLines, Renderer, Table
+from api.jobs.preview import MAX_PREVIEW_BYTES
+from api.jobs.rendering import JsonLines, Renderer, Table, VerdictLines
 from api.jobs.result_files import MEDIA_TYPES, file_response
 from api.jobs.results import ResultStream, Selection
 from api.jobs.schemas import (
@@ -70,6 +73,22 @@ async def create_job(request: Request, owner: OwnerDep, context: ContextDep) -> 
     body = BodyPull(request.stream(), max_bytes=settings.max_job_bytes, stall_s=settings.upload_stall_s)
     job_id = await context.jobs.submit(upload, body)
     return _accepted(request, await context.jobs.get(job_id, owner), context)
+
+
+@router.post(
+    "/jobs/preview",
+    summary="How a file would be read",
+    responses=schemas.error_replies(401, 403, 408, 413, 415, 422, 429, 503),
+    openapi_extra=JOB_REQUEST,
+)
+async def preview_job(request: Request, owner: OwnerDep, context: ContextDep) -> Response:
+    """Format, encoding, columns and first rows of a file, sent as to `POST /jobs`; its beginning is enough for csv, txt
+    and jsonl. Nothing is kept.
+    """
+    upload = UploadRequest(owner, request.headers.get("content-type", ""), dict(request.query_params), None)
+    content = await _preview_body(request)
+    preview = await context.jobs.preview(upload, bytes(content))
+    return Response(msgspec.json.encode(preview), media_type="application/json")
 
 
 @router.get(
@@ -181,20 +200,30 @@ async def _results(job: Job, query: ResultsQuery, context: Context) -> Response:
             "wait for its end, or get the finished rows with partial=true",
             code="results_not_ready",
         )
-    file_format = query.format or (job.spec.format if job.spec.format in _TABLES else "jsonl")
-    what = "errors" if query.only else "results"
+    file_format = query.format or (job.spec.format if job.spec.format in _TABLES and query.own_columns else "jsonl")
+    if not query.own_columns and file_format != "jsonl":
+        raise MalformedRequestError("own_columns=false is for format=jsonl", param="own_columns")
+    what = query.only or "results"
     headers = {
         "Content-Disposition": content_disposition(job, what, file_format),
         "X-Results-Partial": "true" if is_partial(job) else "false",
         "X-Total-Rows": str(job.total),
         "Accept-Ranges": "none",
     }
-    selection = Selection(query.cursor, query.limit, query.only is not None)
+    selection = Selection(
+        query.cursor,
+        query.limit,
+        query.only,
+        query.label,
+        query.contains,
+        query.min_confidence,
+        query.max_confidence,
+    )
     if file_format in MEDIA_TYPES:
         with context.jobs.downloads.held(job.owner):
             return await file_response(context.jobs, job, file_format, selection, headers)
     context.jobs.downloads.require_room(job.owner)
-    renderer = _renderer(job, file_format, is_safe=query.safe)
+    renderer = VerdictLines() if not query.own_columns else _renderer(job, file_format, is_safe=query.safe)
     stream = ResultStream(context.jobs, job, renderer, selection)
     return StreamingResponse(
         context.jobs.downloads.held_by(job.owner, stream.pieces()), media_type=renderer.media_type, headers=headers
@@ -217,6 +246,17 @@ def _accepted(request: Request, job: Job, context: Context, headers: Mapping[str
 def _respond(request: Request, job: Job, context: Context) -> Response:
     body = msgspec.json.encode(show_job(job, context.fleet.texts_per_s, root_path_of(request)))
     return Response(body, media_type="application/json")
+
+
+async def _preview_body(request: Request) -> bytes | bytearray:
+    try:
+        return await read_body(request, MAX_PREVIEW_BYTES)
+    except TooLargeError as error:
+        raise TooLargeError(f"a preview takes {MAX_PREVIEW_BYTES:,} bytes; send the file's beginning") from error
+    except ClientDisconnect as error:
+        raise MalformedRequestError("the client left before the body was complete") from error
+    finally:
+        bodies.release(request.scope)
 
 
 def _idempotency_digest(request: Request) -> str | None:

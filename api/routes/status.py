@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 from fastapi import APIRouter, Request, Response
 
+from api.console.routes import console_page, wants_page
 from api.context import Context, ContextDep
 from api.http import schemas
 from api.http.admin_side import may_see_everything
@@ -19,10 +20,12 @@ GREETING = "Text Classification API (KoBERT)"
 
 
 @router.head("/", include_in_schema=False)
-@router.get("/", summary="Greeting", responses=schemas.error_replies(403))
-async def root() -> schemas.Greeting:
-    """The same words as the service that this one replaces."""
-    return schemas.Greeting(message=GREETING)
+@router.get("/", summary="Greeting", response_model=schemas.Greeting, responses=schemas.error_replies(403))
+async def root(request: Request) -> Response:
+    """The same words as the service that this one replaces; a browser gets the console."""
+    if wants_page(request):
+        return console_page(request)
+    return Response(msgspec.json.encode({"message": GREETING}), media_type="application/json")
 
 
 @router.head("/health", include_in_schema=False)

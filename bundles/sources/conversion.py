@@ -25,6 +25,7 @@ class ConversionOptions(msgspec.Struct, frozen=True, kw_only=True):
     max_length: int | None = None
     vocab_specials: Literal["kobert", "file"] = "kobert"
     legacy_tokenizer: Literal["kobert", "gluonnlp"] = "kobert"
+    problem_type: Literal["single_label_classification", "multi_label_classification"] | None = None
 
     @classmethod
     def from_settings(cls, settings: Settings) -> "ConversionOptions":
@@ -35,6 +36,7 @@ class ConversionOptions(msgspec.Struct, frozen=True, kw_only=True):
             max_length=settings.max_length,
             vocab_specials=settings.vocab_specials,
             legacy_tokenizer=settings.legacy_tokenizer,
+            problem_type=settings.model_problem_type,
         )
 
 

@@ -37,9 +37,12 @@ def trace(text: str, normaliser: str | None) -> TracedText:
     """Normalise `text` with the version of this name, or not at all for None, and keep where everything came from."""
     recorder = _Recorder(text)
     normalised = text if normaliser is None else NORMALISERS[normaliser](text, recorder.sub)
+    if normalised == text:
+        return TracedText(text, text, list(range(len(text))), list(range(1, len(text) + 1)))
     if normalised != recorder.text:
         # Nothing visible: the normaliser gave up what it had done in the pass that emptied the text.
-        return TracedText(text, normalised, [0] * len(normalised), [len(text)] * len(normalised))
+        first, last = len(text) - len(text.lstrip()), len(text.rstrip())
+        return TracedText(text, normalised, [first] * len(normalised), [last] * len(normalised))
     return TracedText(text, normalised, recorder.starts, recorder.ends)
 
 

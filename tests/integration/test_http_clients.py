@@ -129,3 +129,19 @@ def test_a_401_says_how_to_send_a_key_and_a_closed_service_takes_any_host(short_
             assert (answer.status_code, answer.headers["www-authenticate"]) == (401, 'Bearer realm="kobert"')
         headers = {"authorization": "Bearer secret", "host": "api.example.com", "origin": "https://evil.example"}
         assert httpx.post(f"{stack.url}/predict", json={"text": "글"}, headers=headers).status_code == 200
+
+
+@pytest.mark.parametrize("offer", ["Upgrade: h2c", "upgrade:h2c", "UPGRADE: websocket"])
+def test_a_body_behind_an_offer_of_another_protocol_is_read(stack: Stack, offer: str) -> None:
+    body = json.dumps({"text": "안녕"}).encode()
+    lines = ["POST /predict HTTP/1.1", "Host: 127.0.0.1", "Connection: Upgrade, HTTP2-Settings", offer,
+             "HTTP2-Settings: AAEAAEAA", "Content-Type: application/json", f"Content-Length: {len(body)}"]  # fmt: skip
+    head = ("\r\n".join(lines) + "\r\n\r\n").encode()
+    with socket.create_connection(("127.0.0.1", stack.port), timeout=20) as connection:
+        for pieces in ([head + body], [head, body]):
+            for piece in pieces:
+                connection.sendall(piece)
+            answer = b""
+            while b'"windows":1}' not in answer:
+                answer += connection.recv(65_536) or pytest.fail("the connection was closed")
+            assert answer.startswith(b"HTTP/1.1 200")

@@ -115,6 +115,12 @@ def test_a_multi_label_checkpoint_becomes_a_multi_label_bundle(tmp_path: Path) -
     assert bundle.config.problem_type == "multi_label_classification"
 
 
+def test_a_setting_says_that_a_text_has_several_labels_where_the_config_does_not(tmp_path: Path) -> None:
+    folder = write_transformers_folder(tmp_path / "source")
+    settings = settings_for(folder, tmp_path / "cache", model_problem_type="multi_label_classification")
+    assert resolve(settings).config.problem_type == "multi_label_classification"
+
+
 # torch announces the end of the exporter that optimum still uses, and warns of what it traces.
 @pytest.mark.filterwarnings("ignore")
 def test_an_onnx_export_becomes_a_bundle(tmp_path: Path) -> None:

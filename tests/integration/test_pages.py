@@ -77,7 +77,8 @@ def parameters(stack: Stack, method: str, path: str) -> set[str]:
 
 
 def test_every_parameter_of_a_query_is_listed(stack: Stack) -> None:
-    results = {"job_id", "format", "cursor", "limit", "only", "partial", "safe"}
+    results = {"job_id", "format", "cursor", "limit", "only", "partial", "safe", "label", "contains",
+               "min_confidence", "max_confidence", "own_columns"}  # fmt: skip
     assert parameters(stack, "get", "/jobs/{job_id}/results") == results
     assert parameters(stack, "get", "/jobs/{job_id}/errors") == results
     assert parameters(stack, "get", "/jobs/{job_id}") == {"job_id", "wait"}

@@ -9,7 +9,8 @@ from tokenizers import Tokenizer
 
 from bundles.text.normalise import normalise
 from shared.errors import ModelSourceError
-from training.data.batches import Floats, TrainingSet, cut, encode
+from training.data.batches import Floats, TrainingSet, encode
+from training.data.composed import GRAMMARS, composed
 from training.data.lexicon import CERTAIN_CURSES, INNOCENT_LINES, INNOCENT_WORDS, INTERJECTIONS, PLAIN_CURSE_LINES
 from training.data.noise import Generator, disguise_text
 from training.data.signals import ANY, CLEAN, SERVED, TARGET_INDEX, TARGETS, Targets, bad
@@ -26,8 +27,8 @@ _INNOCENT_SENTENCES_FILE = Path(__file__).with_name("innocent_sentences.txt")
 _CURSED_ROWS = 12_000
 FAMILIES = Path(__file__).with_name("families")
 _NEITHER = ("headlines", "square_questions", "clean/facts", "clean/replies")
-_MOST_AROUND = 6
-_PADDED_CHARS = 260
+_MOST_AROUND = 8
+_LEAST_ROOM = 6
 _PLEASANT_CHARS = (5, 60)
 
 
@@ -42,8 +43,8 @@ class Mixture:
     rows: Mapping[str, int]
     noise_share: float = 0.2
     padded_share: float = 0.0  # texts put between harmless sentences
+    padded_bad_share: float | None = None  # of the bad ones, where more of them are to be surrounded
     max_length: int = 64
-    padded_max_length: int = 112
     family_rounds: int = 1  # times that each sentence written for a family is read, unless its source is named
     family_rows: int | None = None  # or so many of each family
 
@@ -97,6 +98,21 @@ def family_rows(folder: Path = FAMILIES) -> list[Row]:
             if text.strip():
                 rows.append(Row(text, f"bad/{path.stem}", "train", _as_written(labels.split(","))))
     return rows
+
+
+def composed_rows(folder: Path = GRAMMARS) -> list[Row]:
+    """Sentences composed for those kinds from the patterns in `clean/*.txt` and `bad/*.txt`.
+
+    What was written as a sentence stands as it was written, whatever a pattern makes of the same words.
+    """
+    written = {squashed(row.text) for row in family_rows()}
+    rows = []
+    for path in sorted(folder.glob("clean/*.txt")):
+        rows += [Row(text, f"clean/composed_{path.stem}", "train", dict(CLEAN)) for _, text in composed(path)]
+    for path in sorted(folder.glob("bad/*.txt")):
+        for labels, text in composed(path):
+            rows.append(Row(text, f"bad/composed_{path.stem}", "train", _as_written(labels.split(","))))
+    return [row for row in rows if squashed(row.text) not in written]
 
 
 def _as_written(labels: Sequence[str]) -> Targets:
@@ -156,7 +172,8 @@ def training_rows(rows: Iterable[Row], corrections: Iterable[Row] = ()) -> list[
 
     What corrections say of a text overrules what the other sources say.
     """
-    given = [*corrections, *rows, *held_out_rows(), *innocent_rows(), *curse_rows(), *family_rows()]
+    made_up = (*innocent_rows(), *curse_rows(), *family_rows(), *composed_rows())
+    given = [*corrections, *rows, *held_out_rows(), *made_up]
     known = [row for row in without_dev_texts(given) if row.split == "train"]
     cursed = cursed_rows([row for row in known if row.source in (EVERYDAY, INNOCENT_SENTENCES)])
     return merge(row for row in without_dev_texts([*given, *cursed]) if row.split == "train")
@@ -212,21 +229,33 @@ class EpochMaker:
         """The training set of one epoch; the generator decides everything that is random."""
         chosen = choose(self.rows, self.mixture, generator)
         texts = [noised(self.rows[index].text, self._noise_share(index), generator) for index in chosen]
-        padded = generator.random(len(texts)) < (self.mixture.padded_share if self.pleasant else 0.0)
-        texts = [self._surrounded(text, generator) if pad else text for text, pad in zip(texts, padded, strict=True)]
-        ids = encode(self.tokenizer, texts, self.mixture.padded_max_length)
-        ids = [row if pad else cut(row, self.mixture.max_length) for row, pad in zip(ids, padded, strict=True)]
+        ids = encode(self.tokenizer, texts, self.mixture.max_length)
+        padded = generator.random(len(texts)) < [self._padded_share(index) for index in chosen]
+        pleasant = encode(self.tokenizer, self.pleasant, self.mixture.max_length)
+        ids = [self._surrounded(row, pleasant, generator) if pad else row for row, pad in zip(ids, padded, strict=True)]
         return TrainingSet(ids, self.targets[chosen])
 
-    def _surrounded(self, text: str, generator: Generator) -> str:
-        """`text` with up to four harmless sentences on each side, no longer than is read while training."""
-        before, after = generator.integers(0, _MOST_AROUND + 1, 2)
-        around = [self.pleasant[int(index)] for index in generator.integers(0, len(self.pleasant), before + after)]
-        room = _PADDED_CHARS - len(text)
-        kept = [sentence for sentence, end in zip(around, np.cumsum([*map(len, around)]), strict=True) if end < room]
-        split = int(len(kept) * before / max(before + after, 1))
-        joint = ("\n", " ", " ", ". ")[int(generator.integers(4))]
-        return normalise(joint.join([*kept[:split], text, *kept[split:]]))
+    def _padded_share(self, index: int) -> float:
+        if not self.pleasant:
+            return 0.0
+        bad, share = self.rows[index].targets.get(ANY) == 1, self.mixture.padded_bad_share
+        return share if bad and share is not None else self.mixture.padded_share
+
+    def _surrounded(self, ids: list[int], pleasant: list[list[int]], generator: Generator) -> list[int]:
+        """A text's ids between up to eight harmless sentences on each side, of which a window shows what has room.
+
+        So the text stands anywhere in the window, and sentences are cut off at its ends, as in a long text.
+        """
+        room = self.mixture.max_length - len(ids)
+        if room < _LEAST_ROOM:
+            return ids
+        before, after = (self._run_of(pleasant, generator) for _ in range(2))
+        left = before[-room:][-int(generator.integers(1, room + 1)) :]
+        return [ids[0], *left, *ids[1:-1], *after[: room - len(left)], ids[-1]]
+
+    def _run_of(self, pleasant: list[list[int]], generator: Generator) -> list[int]:
+        chosen = generator.integers(0, len(pleasant), int(generator.integers(0, _MOST_AROUND + 1)))
+        return [token for index in chosen for token in pleasant[int(index)][1:-1]]
 
     def _noise_share(self, index: int) -> float:
         """A disguise would take the harmless meaning away from an innocent look-alike, or the sense from a sign."""

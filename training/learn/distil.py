@@ -4,23 +4,55 @@ Hinton et al., 2015, with a sigmoid a signal instead of a softmax. The teacher r
 clean, disguised and surrounded copies of it, so that it learns to see through what its teacher never met.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from training.data.batches import Floats
-from training.data.signals import ACCUSING, ANY, SIGNAL_INDEX, SIGNALS, TARGET_INDEX
+from training.data.signals import ACCUSING, ANY, SIGNAL_INDEX, SIGNALS, TARGET_INDEX, TARGETS
 from training.learn.metrics import sigmoid
 
 TEACHER_SHARE = 0.5
 
 
+def with_any(logits: Floats) -> Floats:
+    """Logits `[texts, SIGNALS]` with a column for `ANY`, the highest of the accusing labels': `[texts, TARGETS]`."""
+    found = np.full((len(logits), len(TARGETS)), np.nan, dtype=np.float32)
+    found[:, : len(SIGNALS)] = logits
+    found[:, TARGET_INDEX[ANY]] = logits[:, [SIGNAL_INDEX[name] for name in ACCUSING]].max(axis=1)
+    return found
+
+
+def blended(taught: Floats, opinions: Floats, sources: Sequence[str]) -> Floats:
+    """The mean of a teacher's logits and a second opinion, where there is one (not NaN), both `[texts, TARGETS]`.
+
+    Opinions are first brought to the teacher's mean and spread on the same texts, source by source: two kinds of
+    models are differently sure of themselves.
+    """
+    found = taught.copy()
+    for source in dict.fromkeys(sources):
+        own = np.array([name == source for name in sources])
+        for column in range(opinions.shape[1]):
+            both = own & ~np.isnan(opinions[:, column])
+            first, second = taught[both, column], opinions[both, column]
+            if both.any() and second.std() > 0:
+                found[both, column] = (first + scaled(second, first)) / 2
+    return found
+
+
+def scaled(values: Floats, like: Floats) -> Floats:
+    """`values` with the mean and the spread of `like`."""
+    moved: Floats = ((values - values.mean()) / values.std() * like.std() + like.mean()).astype(np.float32)
+    return moved
+
+
 def soft_targets(labels: Floats, teacher_logits: Floats, certain: Floats) -> Floats:
     """Targets `[texts, TARGETS]`: the teacher's word where no label is known, and a mixture of both where one is.
 
-    `labels` `[texts, TARGETS]` are NaN where unknown; `certain` `[texts]` is 1 where a label needs no teacher.
+    `labels` and `teacher_logits` are `[texts, TARGETS]`, labels NaN where unknown; `certain` `[texts]` is 1 where a
+    label needs no teacher.
     """
-    taught = np.full_like(labels, np.nan)
-    taught[:, : len(SIGNALS)] = sigmoid(teacher_logits)
-    taught[:, TARGET_INDEX[ANY]] = taught[:, [SIGNAL_INDEX[name] for name in ACCUSING]].max(axis=1)
+    taught = sigmoid(teacher_logits)
     share = TEACHER_SHARE * (1 - certain)[:, None]
     mixed = np.where(np.isnan(labels), taught, share * taught + (1 - share) * np.nan_to_num(labels))
     targets: Floats = mixed.astype(np.float32)

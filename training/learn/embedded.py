@@ -1,9 +1,10 @@
-"""An encoder to train further, taken out of a served bundle: its int8 weights as floats again.
+"""A network to train further, taken out of a served bundle: its int8 weights as floats again.
 
 So that a user needs no encoder from elsewhere. Rounding to int8 and back moves a weight by half a step at most, which
 a first epoch makes good. Only graphs that `training/ship/quantise.py` wrote are read.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,7 @@ from transformers import BertConfig, BertModel
 
 from bundles.format import MODEL_FILE, Bundle
 from shared.errors import ModelSourceError
-from training.learn.network import new_encoder
+from training.learn.network import CommentNetwork, new_encoder
 
 _EMBEDDINGS = ("word_embeddings.weight", "position_embeddings.weight", "token_type_embeddings.weight")
 
@@ -58,6 +59,39 @@ def encoder_of_bundle(bundle: Bundle) -> BertModel:
         raise ModelSourceError(
             f"{bundle.path / MODEL_FILE} is no graph to train from: name an encoder instead"
         ) from error
+
+
+def network_of_bundle(bundle: Bundle, outputs: Sequence[str], window_tokens: int) -> CommentNetwork:
+    """The whole network of such a bundle, its head too; outputs that it does not serve start from nothing.
+
+    Raises:
+        ModelSourceError: the graph is not one that this project exports, or serves a label that is no output.
+    """
+    network = CommentNetwork(encoder_of_bundle(bundle), len(outputs), window_tokens)
+    graph = _Graph(bundle.path / MODEL_FILE)
+    try:
+        of_mean, of_highest = _head_weights(graph)
+        rows = [list(outputs).index(label) for label in bundle.config.labels]
+        with torch.no_grad():
+            network.head.weight.zero_()
+            network.head.weight[rows] = torch.cat([of_mean, of_highest], dim=1)
+            network.head.bias[rows] = graph.plain("head.bias")
+    except (KeyError, ValueError, RuntimeError, StopIteration) as error:
+        raise ModelSourceError(f"{bundle.path / MODEL_FILE} has no head to go on from: use an encoder") from error
+    return network.eval()
+
+
+def _head_weights(graph: _Graph) -> tuple[Tensor, Tensor]:
+    """The head's weights for the worst stretch and for the maximum, `[labels, hidden]` each."""
+    states = graph.of_kind("LayerNormalization")[-1].output[0]
+    of_mean, of_highest = {}, {}
+    with_bias = next(node for node in graph.of_kind("Add") if "head.bias" in node.input)
+    for node in graph.of_kind("MatMul"):
+        if node.output[0] in with_bias.input:
+            of_highest[node.name] = graph.plain(node.input[1]).T
+        elif node.input[0] == states:
+            of_mean[node.name] = graph.plain(node.input[1]).T
+    return next(iter(of_mean.values())), next(iter(of_highest.values()))
 
 
 def _embeddings(graph: _Graph) -> dict[str, Tensor]:

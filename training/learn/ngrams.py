@@ -7,6 +7,7 @@ student is served; the n-grams are left behind.
 
 import logging
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from scipy.sparse import csr_matrix
@@ -18,6 +19,7 @@ from tqdm import tqdm
 
 from bundles.text.normalise import normalise
 from training.data.batches import Floats
+from training.data.signals import TARGET_INDEX, TARGETS
 from training.data.sources import Row
 from training.learn.metrics import Flags
 
@@ -47,6 +49,34 @@ def opinions(rows: Sequence[Row], signals: Sequence[str]) -> Floats:
             vectoriser = _vectoriser().fit([texts[index] for index in own])
             features[source] = csr_matrix(vectoriser.transform(texts), dtype=np.float32)
         found[:, column] = _cross_fitted(features[source], own, truth)
+    return found
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What n-grams of `source` are asked of its own rows, and of those of `others`, which say nothing themselves."""
+
+    source: str
+    targets: tuple[str, ...]
+    others: tuple[str, ...] = ()
+
+
+def source_opinions(rows: Sequence[Row], asked: Sequence[Asked]) -> Floats:
+    """Logits `[rows, TARGETS]` as `opinions` gives them, of each source's standard for its kind of text, else NaN."""
+    found = np.full((len(rows), len(TARGETS)), np.nan, dtype=np.float32)
+    for item in asked:
+        read = np.array([i for i, row in enumerate(rows) if row.source in (item.source, *item.others)], dtype=np.int64)
+        texts = [normalise(rows[i].text) for i in read]
+        own = [place for place, i in enumerate(read) if rows[i].source == item.source]
+        vectoriser = _vectoriser().fit([texts[place] for place in own])
+        features = csr_matrix(vectoriser.transform(texts), dtype=np.float32)
+        for target in tqdm(item.targets, desc=f"n-grams of {item.source}"):
+            known = [place for place in own if rows[read[place]].targets.get(target) in (0.0, 1.0)]
+            truth = np.array([rows[read[place]].targets[target] == 1.0 for place in known], dtype=np.bool_)
+            if min(truth.sum(), len(truth) - truth.sum()) < _LEAST_OF_A_CLASS:
+                log.warning("too few rows of %s for a second opinion on %s", item.source, target)
+                continue
+            found[read, TARGET_INDEX[target]] = _cross_fitted(features, known, truth)
     return found
 
 

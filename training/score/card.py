@@ -49,7 +49,8 @@ _LICENCE = """
 The rows are what there was to draw from; `docs/research/model-notes.md` says how much of it the shipped networks saw. A
 text that several files share counts for the first of them. No text that the bundle is scored on is among the training
 rows, white space and disguises aside: the pipeline stops if one is. Sentences written for the kinds of text that these
-sources lack join them (`training/data/families/`, and those made up around curses and innocent look-alikes).
+sources lack join them (`training/data/families/`, those composed from `training/data/grammars/`, and those made up
+around curses and innocent look-alikes).
 
 **Licence of the weights: CC BY-SA 4.0.** K-MHaS and BEEP are share-alike, and weights learnt from them are treated as
 adapted from them; name the sources above when you pass the bundle on. The code is Apache-2.0."""

@@ -30,8 +30,10 @@ def _opening(findings: Findings) -> str:
         "and the licences of\nthe sources: the card in each bundle's folder.\n\n"
         "All figures are of the int8 bundle as it ships. *Tuned* sets are dev rows that the thresholds were fitted to, "
         "so expect a\nlittle less elsewhere. Nothing was trained on the others and no threshold was fitted to them. "
-        "They are not blind, though: the\nweights of the rounds, the lowest threshold tried for `threat` and the "
-        "steepness of scores were picked with their figures\nin view. "
+        "They are not blind, though: the\nweights of the first three rounds and the steepness of scores were picked "
+        "with their figures in view. The weight of the fourth\nround and the threshold of `threat` were picked on dev "
+        "rows alone; but its sentences were written after the figures of the\nmodel before, and two dozen texts that "
+        "it got wrong, had been read in this report. "
         "Speed is of the machine as it was while the pipeline ran."
     )
 

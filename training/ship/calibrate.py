@@ -4,7 +4,7 @@ A strictness is a threshold for each label, chosen by what it may flag of the ha
 the bad ones (`training/sets.py`). Where both cannot be had the harmless side goes first.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -26,10 +26,10 @@ from training.ship.serving import (
     calibrated_logits,
 )
 
-_STARTS = 12
-_ROUNDS = 6
-_SEED = 20
 _GRID = np.round(np.arange(-1.6, 6.01, 0.1), 2)
+_FIXED: Mapping[str, Mapping[str, float]] = {"threat": {LENIENT: 1.1, STANDARD: 0.0, STRICT: -1.1}}
+"""Labels that no dev set is about: a search would see only what they cost. So they count from the probability that
+the network was trained to give, a half at `standard`, three quarters at `lenient` and one quarter at `strict`."""
 _MARGIN = 0.99
 """Of a harmless limit that the choice keeps to: dev rows are a sample."""
 _LENIENT_SHARE = 0.35
@@ -54,19 +54,15 @@ class Judged:
     texts: TextSet
     logits: Floats
 
-    def flagged(self, thresholds: Floats, accusing: Sequence[int]) -> float:
-        """The share that any accusing label flags, by thresholds on the graph's logits."""
-        return float((self.logits[:, accusing] >= thresholds).any(axis=1).mean())
-
 
 def calibrate(taxonomy: Taxonomy, judged: Sequence[Judged]) -> Taxonomy:
     """Choose thresholds for each strictness, then the map from logits to scores; all on the `tuned` sets."""
     tuned = [found for found in judged if found.texts.tuned]
     beep = [found for found in judged if found.texts.name.startswith("BEEP")]
     raw = {
-        STANDARD: _choose(taxonomy, tuned, _limits(tuned, 1.0), []),
-        LENIENT: _choose(taxonomy, tuned, _limits(tuned, _LENIENT_SHARE), []),
-        STRICT: _choose(taxonomy, tuned, _limits(tuned, _STRICT_SHARE), beep),
+        STANDARD: _choose(taxonomy, STANDARD, tuned, _limits(tuned, 1.0), []),
+        LENIENT: _choose(taxonomy, LENIENT, tuned, _limits(tuned, _LENIENT_SHARE), []),
+        STRICT: _choose(taxonomy, STRICT, tuned, _limits(tuned, _STRICT_SHARE), beep),
     }
     raw[LENIENT] = np.maximum(raw[LENIENT], raw[STANDARD])
     raw[STRICT] = np.minimum(raw[STRICT], raw[STANDARD])
@@ -84,62 +80,79 @@ def _limits(judged: Sequence[Judged], share: float) -> Mapping[str, float]:
 
 
 def _choose(
-    taxonomy: Taxonomy, judged: Sequence[Judged], limits: Mapping[str, float], beep: Sequence[Judged]
+    taxonomy: Taxonomy, level: str, judged: Sequence[Judged], limits: Mapping[str, float], beep: Sequence[Judged]
 ) -> Floats:
-    """Thresholds `[accusing labels]` on logits: coordinate search from one common threshold and places around it."""
-    accusing = taxonomy.accusing
+    """Thresholds `[accusing labels]` on logits: the best of all on the grid, after smoothing.
 
-    def merit(thresholds: Floats) -> float:
-        return _merit(judged, thresholds, accusing, limits) + 3 * _beep_macro_f1(beep, thresholds, accusing)
-
-    common = max(_GRID, key=lambda value: merit(np.full(len(accusing), value, dtype=np.float32)))
-    generator = np.random.default_rng(_SEED)
-    starts = [common + generator.normal(0, spread, len(accusing)) for spread in (0.0, *[1.0] * (_STARTS - 1))]
-    ends = [_descend(start.astype(np.float32), merit, generator) for start in starts]
-    return max(ends, key=merit)
-
-
-def _descend(thresholds: Floats, merit: Callable[[Floats], float], generator: np.random.Generator) -> Floats:
-    """The thresholds after some rounds of choosing one of them at a time, in random order."""
-    for _ in range(_ROUNDS):
-        for place in generator.permutation(len(thresholds)):
-            tried = [_with(thresholds, int(place), float(value)) for value in _GRID]
-            thresholds = _middle_best(tried, [merit(values) for values in tried])
-    return thresholds
+    A peak of a dev set is mostly luck, so a point counts no more than it does with its neighbours.
+    """
+    fixed = [_FIXED.get(taxonomy.names[index], {}).get(level) for index in taxonomy.accusing]
+    shares = {found.texts.name: flagged_shares(found.logits[:, taxonomy.accusing], fixed) for found in judged}
+    merit: Floats = _merit(judged, shares, limits) + np.float32(3) * _beep_macro_f1(beep, taxonomy, fixed)
+    smooth = merit
+    for axis in range(merit.ndim):
+        smooth = _smooth(smooth, axis)
+    sure = np.minimum(merit, smooth)
+    best = iter(np.unravel_index(int(np.argmax(sure)), sure.shape))
+    return np.array([_GRID[next(best)] if value is None else value for value in fixed], dtype=np.float32)
 
 
-def _with(thresholds: Floats, place: int, value: float) -> Floats:
-    changed = thresholds.copy()
-    changed[place] = value
-    return changed
+def flagged_shares(logits: Floats, fixed: Sequence[float | None]) -> Floats:
+    """The share of texts that any label flags, for each point of the grid of thresholds of the labels not `fixed`.
+
+    `logits` are `[texts, labels]`. A text is left alone where every logit lies below its threshold: a cumulative count.
+    """
+    held = np.array([np.inf if value is None else value for value in fixed], dtype=np.float32)
+    free = [place for place, value in enumerate(fixed) if value is None]
+    rest = logits[(logits < held).all(axis=1)][:, free]
+    reached = np.searchsorted(_GRID.astype(np.float32), rest, side="right")
+    alone: Floats = np.zeros((len(_GRID) + 1,) * len(free), dtype=np.float32)
+    np.add.at(alone, tuple(reached.T), 1)
+    for axis in range(alone.ndim):
+        alone = np.cumsum(alone, axis).astype(np.float32)
+    left_alone = alone[(slice(0, len(_GRID)),) * len(free)] / len(logits)
+    shares: Floats = (1 - left_alone).astype(np.float32)
+    return shares
 
 
-def _middle_best(tried: Sequence[Floats], merits: Sequence[float]) -> Floats:
-    """The best after smoothing: a peak of a dev set is mostly luck."""
-    smooth = np.convolve(np.pad(merits, 1, mode="edge"), [0.25, 0.5, 0.25], mode="valid")
-    return tried[int(np.argmax(smooth))]
+def _smooth(values: Floats, axis: int) -> Floats:
+    """The weighted mean of each value and its two neighbours along one axis."""
+    padded = np.pad(values, [(1, 1) if place == axis else (0, 0) for place in range(values.ndim)], mode="edge")
+    low, middle, high = (np.take(padded, np.arange(start, start + values.shape[axis]), axis) for start in range(3))
+    smooth: Floats = 0.25 * low + 0.5 * middle + 0.25 * high
+    return smooth
 
 
-def _merit(judged: Sequence[Judged], thresholds: Floats, accusing: Sequence[int], limits: Mapping[str, float]) -> float:
-    """What is found, less a steep price for each harmless set over its limit."""
-    total = 0.0
+def _merit(judged: Sequence[Judged], shares: Mapping[str, Floats], limits: Mapping[str, float]) -> Floats:
+    """What is found, less a steep price for each harmless set over its limit; a value for each point of the grid."""
+    total = np.zeros_like(next(iter(shares.values())))
     for found in judged:
-        share = found.flagged(thresholds, accusing)
+        share = shares[found.texts.name]
         if found.texts.bad:
             goal = found.texts.limit or 0.0
-            total += share + 3 * min(share - goal, 0.0)
+            total += share + 3 * np.minimum(share - goal, 0.0)
         else:
             limit = _MARGIN * limits[found.texts.name]
-            total -= 10 * max(share - limit, 0.0) / max(limit, 0.01) + share
+            total -= 10 * np.maximum(share - limit, 0.0) / max(limit, 0.01) + share
     return total
 
 
-def _beep_macro_f1(beep: Sequence[Judged], thresholds: Floats, accusing: Sequence[int]) -> float:
+def _beep_macro_f1(beep: Sequence[Judged], taxonomy: Taxonomy, fixed: Sequence[float | None]) -> Floats | float:
+    """The macro-F1 over BEEP's sets for each point of the grid; 0 without them."""
     if not beep:
         return 0.0
-    flags = np.concatenate([(found.logits[:, accusing] >= thresholds).any(axis=1) for found in beep])
-    truth = np.concatenate([np.full(len(found.logits), found.texts.bad) for found in beep])
-    return confusion(flags, truth).macro_f1
+    flagged = [
+        (item.texts.bad, len(item.logits), flagged_shares(item.logits[:, taxonomy.accusing], fixed)) for item in beep
+    ]
+    found = sum(count * share for bad, count, share in flagged if bad)
+    wrong = sum(count * share for bad, count, share in flagged if not bad)
+    bad_texts = sum(count for bad, count, _ in flagged if bad)
+    good_texts = sum(count for bad, count, _ in flagged if not bad)
+    of_bad = 2 * found / np.maximum(found + wrong + bad_texts, 1)
+    left, missed = good_texts - wrong, bad_texts - found
+    of_good = 2 * left / np.maximum(left + missed + good_texts, 1)
+    score: Floats = np.asarray((of_bad + of_good) / 2, dtype=np.float32)
+    return score
 
 
 def _kind_thresholds(taxonomy: Taxonomy, judged: Sequence[Judged]) -> dict[int, float]:

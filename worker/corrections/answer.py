@@ -1,7 +1,7 @@
 """The verdict that a correction makes: what a person said, with a score of 1, and nothing of the model's."""
 
 from bundles.format import BundleConfig
-from shared.verdict import Verdict
+from shared.verdict import Span, Verdict
 
 
 class CorrectedVerdicts:
@@ -12,7 +12,7 @@ class CorrectedVerdicts:
     """
 
     def __init__(self, config: BundleConfig) -> None:
-        clean = config.clean_label
+        self._clean = clean = config.clean_label
         self._names = [*config.labels, *([] if clean is None or clean in config.labels else [clean])]
         self._parents = {name: parent for parent, names in config.sub_labels.items() for name in names}
         self._made: dict[str, Verdict] = {}
@@ -22,6 +22,10 @@ class CorrectedVerdicts:
         if said not in self._made:
             self._made[said] = self._make(said)
         return self._made[said]
+
+    def spans(self, verdict: Verdict, text: str) -> list[Span]:
+        """The whole text for each label but the clean one: a person spoke of all of it, and a mask must hide it."""
+        return [Span(label, 0, len(text), text, 1.0) for label in verdict.labels if label != self._clean]
 
     def _make(self, said: str) -> Verdict:
         top = self._parents.get(said, said)

@@ -24,6 +24,8 @@ class CorrectionStage:
         if said is None:
             return self._inner.prepare(text, options)
         verdict = self._verdicts.verdict(said)
+        if options.wants_spans:
+            verdict = msgspec.structs.replace(verdict, spans=self._verdicts.spans(verdict, text))
         # Under a policy a verdict says which of its entries fired: here none was asked.
         return Reading(text, options, verdict if policy is None else msgspec.structs.replace(verdict, matches=[]))
 

@@ -12,8 +12,8 @@ from tokenizers import Tokenizer  # noqa: E402
 from bundles.format import load_bundle  # noqa: E402
 from shared.options import LEVELS  # noqa: E402
 from training.data.batches import pad  # noqa: E402
-from training.data.signals import SERVED  # noqa: E402
-from training.learn.embedded import encoder_of_bundle  # noqa: E402
+from training.data.signals import SERVED, SIGNALS  # noqa: E402
+from training.learn.embedded import encoder_of_bundle, network_of_bundle  # noqa: E402
 from training.learn.network import CommentNetwork, load_network  # noqa: E402
 from training.pipeline import Output, run_pipeline  # noqa: E402
 from training.plan import SMOKE  # noqa: E402
@@ -113,6 +113,11 @@ def test_an_encoder_taken_out_of_a_bundle_says_what_the_bundle_says(made: Path) 
 
     # Rounding to int8 is all that lies between them.
     np.testing.assert_allclose(said, GraphRunner.of_bundle(bundle).logits_of_ids(ids), atol=0.25)
+
+    # And a network taken out whole has the bundle's head as well.
+    whole = served_network(network_of_bundle(bundle, SIGNALS, student.window_tokens), TOXICITY)
+    assert torch.equal(whole.head.weight, student.head.weight)
+    assert torch.equal(whole.head.bias, student.head.bias)
 
 
 def test_a_users_table_becomes_a_bundle_that_tells_its_labels_apart(made: Path, tmp_path: Path) -> None:

@@ -5,10 +5,12 @@ from importlib.util import find_spec
 NEEDS_TRAINING_EXTRA = [
     "test_checkpoint.py",
     "test_graph.py",
+    "test_onnx_import.py",
     "test_pipeline.py",
     "test_sentencepiece_tokenizer.py",
     "test_state_dict.py",
     "test_tokenizer.py",
+    "test_verify.py",
     "test_vocabulary.py",
 ]
 HAS_TRAINING_EXTRA = all(find_spec(name) for name in ("torch", "transformers", "sentencepiece", "onnx"))

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from shared.jobs.packing import pack_rows, pack_verdicts, unpack_result
 from shared.jobs.records import Row, Verdicts
-from shared.verdict import Details, Failure, Match, PolicyVersion, Verdict
+from shared.verdict import Details, Failure, Match, PolicyVersion, Span, Verdict
 
 NAMES = ["clean", "curse", "insult"]
 scores = st.floats(0, 1)
@@ -19,6 +19,9 @@ verdicts = st.builds(
     scores=st.fixed_dictionaries(dict.fromkeys(NAMES, scores)),
     labels=st.lists(st.sampled_from(NAMES), max_size=3),
     windows=st.integers(1, 64),
+    spans=st.just(msgspec.UNSET) | st.lists(st.builds(Span, words, st.just(0), st.just(1), words, scores), max_size=2),
+    masked=st.just(msgspec.UNSET) | words,
+    corrected=st.just(msgspec.UNSET) | st.just(value=True),
 )
 
 

@@ -1,5 +1,6 @@
 """The made-up rows, the draw of an epoch, and texts put between harmless sentences."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -137,10 +138,27 @@ def test_only_the_padded_share_is_surrounded_and_then_by_pleasant_sentences_alon
     maker = EpochMaker(rows, targets_of(rows), tokenizer, mixture, ["좋은 하루 보내세요"])
     texts = [read_back(tokenizer, ids) for ids in maker(0, np.random.default_rng(1)).ids]
 
-    surrounded = [text for text in texts if "좋은하루보내세요" in text]
+    surrounded = [text for text in texts if not re.fullmatch("나쁜글[0-9]+", text)]
     assert 0.15 < len(surrounded) / len(texts) < 0.3
-    own = {text.replace("좋은하루보내세요", "").replace(".", "") for text in texts}
-    assert own == {squashed(row.text) for row in rows}
+    # A window's ends cut through the sentences around a text, never through the text.
+    assert {re.sub("[좋은하루보내세요]+(?=나쁜글)|(?<=[0-9])[좋은하루보내세요]+", "", text) for text in texts} == {
+        squashed(row.text) for row in rows
+    }
+
+
+def test_more_of_the_bad_texts_can_be_surrounded_and_all_fit_a_window(tokenizer: Tokenizer) -> None:
+    mixture = Mixture({}, noise_share=0.0, padded_share=0.0, padded_bad_share=1.0)
+    rows = [*HARMLESS, Row("야 이 나쁜 사람아", "malicious_comments", "train", bad("insult"))]
+    data = EpochMaker(rows, targets_of(rows), tokenizer, mixture, ["오늘은 하늘이 참 맑고 바람도 시원하네요"] * 4)
+    plain = {len(tokenizer.encode(normalise(row.text)).ids) for row in HARMLESS}
+    widths = set()
+    for seed in range(20):
+        epoch = data(0, np.random.default_rng(seed))
+        is_bad = epoch.targets[:, TARGET_INDEX[ANY]] == 1.0
+        assert {len(ids) for ids, found in zip(epoch.ids, is_bad, strict=True) if not found} <= plain
+        widths |= {len(ids) for ids, found in zip(epoch.ids, is_bad, strict=True) if found}
+    assert max(widths) == mixture.max_length
+    assert len(widths) > 5
 
 
 def test_an_epoch_is_the_same_for_the_same_generator(tokenizer: Tokenizer) -> None:

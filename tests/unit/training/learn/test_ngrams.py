@@ -6,8 +6,9 @@ pytest.importorskip("sklearn", reason="the training extra is not installed")
 
 import numpy as np
 
+from training.data.signals import ANY, TARGET_INDEX
 from training.data.sources import Row
-from training.learn.ngrams import opinions
+from training.learn.ngrams import Asked, opinions, source_opinions
 
 POSITIVE = "nsmc/positive"
 
@@ -38,3 +39,17 @@ def test_a_row_is_judged_without_its_own_label() -> None:
 def test_a_source_with_too_few_rows_has_no_opinion() -> None:
     rows = [review("하나", positive=True), review("둘", positive=False)]
     assert np.isnan(opinions(rows, [POSITIVE])).all()
+
+
+def test_a_source_is_asked_of_its_own_rows_and_of_the_named_others_alone() -> None:
+    told = [Row(f"{'밉상' if n % 2 else '응원'} 이야기 {n}", "kmhas", "train", {ANY: float(n % 2)}) for n in range(40)]
+    other = Row("정말 밉상 이네", "unlabelled_comments", "train")
+    stranger = Row("정말 밉상 이야", "kda", "train", {ANY: 1.0})
+
+    found = source_opinions([*told, other, stranger], [Asked("kmhas", (ANY,), ("unlabelled_comments",))])
+
+    column = found[:, TARGET_INDEX[ANY]]
+    assert ((column[:40] > 0) == [n % 2 == 1 for n in range(40)]).all()
+    assert column[40] > 0
+    assert np.isnan(column[41])
+    assert np.isnan(np.delete(found, TARGET_INDEX[ANY], axis=1)).all()

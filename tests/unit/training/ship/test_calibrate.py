@@ -20,7 +20,7 @@ from training.data.sources import Row
 from training.learn.metrics import sigmoid
 from training.score.evaluate import flags, share_of
 from training.ship.bundle import config_of
-from training.ship.calibrate import Judged, _choose, calibrate, fit_knots, known_truth
+from training.ship.calibrate import _GRID, Judged, _choose, calibrate, fit_knots, flagged_shares, known_truth
 from training.ship.serving import (
     LENIENT,
     STANDARD,
@@ -38,10 +38,14 @@ from worker.inference.verdict import Judge
 seeds = st.integers(0, 10_000)
 
 
+THREAT = SERVED.index("threat")
+
+
 def judged(name: str, *, bad: bool, mean: float, limit: float | None, rows: int = 1_000) -> Judged:
     """A made-up set whose logits lie around `mean`, each label's own way."""
     generator = np.random.default_rng([rows, len(name), int(bad)])
     logits = generator.normal(mean, 1.5, (rows, len(SERVED))).astype(np.float32)
+    logits[:, THREAT] = -8.0  # none threatens
     texts = [Row(f"{name} {number}", name, "dev") for number in range(rows)]
     return Judged(TextSet(name, texts, bad, limit, tuned=True), logits)
 
@@ -57,6 +61,7 @@ def made_up_judged(seed: int = 7) -> list[Judged]:
                 if row.targets.get(name) == 1 or (item.bad and name == "insult"):
                     logits[place, at] = generator.normal(2, 1.5)
         logits[generator.random(len(logits)) < 0.03] += 3.0
+        logits[:, THREAT] = -8.0
         found.append(Judged(item, logits.astype(np.float32)))
     return found
 
@@ -67,17 +72,38 @@ def chosen() -> tuple[Taxonomy, list[Judged]]:
     return calibrate(TOXICITY, sets), sets
 
 
+def flagged_share(found: Judged, thresholds: np.ndarray) -> float:
+    return float((found.logits[:, TOXICITY.accusing] >= thresholds).any(axis=1).mean())
+
+
+def test_shares_over_the_grid_are_those_that_the_thresholds_give() -> None:
+    generator = np.random.default_rng(6)
+    logits = generator.normal(1, 2, (300, 3)).astype(np.float32)
+    shares = flagged_shares(logits, [None, 0.5, None])
+    assert shares.shape == (len(_GRID), len(_GRID))
+    for first, last in generator.integers(0, len(_GRID), (20, 2)):
+        thresholds = np.array([_GRID[first], 0.5, _GRID[last]], dtype=np.float32)
+        assert shares[first, last] == pytest.approx((logits >= thresholds).any(axis=1).mean(), abs=1e-6)
+
+
+def test_a_label_that_no_dev_set_is_about_counts_from_where_it_was_trained_to() -> None:
+    sets = [judged("calm", bad=False, mean=-3, limit=0.02), judged("bad", bad=True, mean=1, limit=0.8)]
+    at = [TOXICITY.names[index] for index in TOXICITY.accusing].index("threat")
+    chosen = [_choose(TOXICITY, level, sets, {"calm": 0.02}, [])[at] for level in (LENIENT, STANDARD, STRICT)]
+    assert chosen == pytest.approx([1.1, 0.0, -1.1])
+
+
 def test_the_choice_keeps_to_each_harmless_limit_and_finds_what_can_be_found_under_it() -> None:
     harmless = [judged("calm", bad=False, mean=-3, limit=0.02), judged("heated", bad=False, mean=-2, limit=0.10)]
     bad = judged("bad", bad=True, mean=1, limit=0.8)
     limits = {found.texts.name: found.texts.limit or 0.0 for found in harmless}
 
-    thresholds = _choose(TOXICITY, [*harmless, bad], limits, [])
+    thresholds = _choose(TOXICITY, STANDARD, [*harmless, bad], limits, [])
 
     assert thresholds.shape == (len(TOXICITY.accusing),)
     for found in harmless:
-        assert found.flagged(thresholds, TOXICITY.accusing) <= limits[found.texts.name], found.texts.name
-    assert bad.flagged(thresholds, TOXICITY.accusing) > 0.8
+        assert flagged_share(found, thresholds) <= limits[found.texts.name], found.texts.name
+    assert flagged_share(bad, thresholds) > 0.8
 
 
 @pytest.mark.parametrize("limit", [0.005, 0.05, 0.3])
@@ -85,10 +111,10 @@ def test_where_both_cannot_be_had_the_harmless_side_goes_first(limit: float) -> 
     harmless = judged("harmless", bad=False, mean=-2.3, limit=limit)
     bad = judged("bad", bad=True, mean=-2, limit=0.9)
 
-    thresholds = _choose(TOXICITY, [harmless, bad], {"harmless": limit}, [])
+    thresholds = _choose(TOXICITY, STANDARD, [harmless, bad], {"harmless": limit}, [])
 
-    assert harmless.flagged(thresholds, TOXICITY.accusing) <= limit
-    assert bad.flagged(thresholds, TOXICITY.accusing) < 0.9
+    assert flagged_share(harmless, thresholds) <= limit
+    assert flagged_share(bad, thresholds) < 0.9
 
 
 def test_each_level_flags_what_the_milder_one_flags_and_more(chosen: tuple[Taxonomy, list[Judged]]) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import msgspec
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from bundles.text.normalise import CURRENT
@@ -66,6 +66,8 @@ def test_a_span_is_the_slice_of_the_text_that_was_sent(text: str, data: st.DataO
     assert len(str(shown.masked)) == len(text)
 
 
+@example(text=" \u200b")
+@example(text="\u0301 \u200b \u0301")
 @given(text=TEXTS)
 def test_words_are_whole_words_of_the_text_as_sent_and_in_order(text: str) -> None:
     words = sent_words(trace(text, CURRENT))

@@ -1,0 +1,1 @@
+"""The page for moderators: plain files, and the routes that serve them."""

@@ -1,0 +1,188 @@
+// The review queue: rows that want a human, one keystroke each, no row for two people.
+
+import { useEffect, useRef, useState } from "../lib/hooks.js";
+import { call, download, hasEnded } from "../api.js";
+import { Problem, Word, html, labelWord, number, percent, t, time, tone, useFetched } from "../ui.js";
+
+const NAME = "kobert-reviewer";
+const HELD = 10;
+const REFILL_AT = 4;
+// The labels that a digit stands for when a row is rejected as something else.
+const DIGITS = ["curse", "insult", "hate", "threat"];
+
+export function Queue({ rest: id, info }) {
+  return id ? html`<${Review} id=${id} info=${info} />` : html`<${Queues} />`;
+}
+
+function Queues() {
+  const [reviews, error, reload] = useFetched((signal) => call("GET", "reviews", { signal }), []);
+  return html`
+    <h1 class="hidden">${t("queue")}</h1>
+    <p class="lead">${t("queue.welcome")}</p>
+    <${NewQueue} />
+    <${Problem} error=${error} />
+    ${reviews?.data.length > 0 && html`<section><h2>${t("queue.list")}</h2>
+      <div class="scroll" tabindex="0" role="region" aria-label=${t("queue.list")}><table>
+        <thead><tr><th scope="col">${t("files.name")}</th><th scope="col">${t("queue.open")}</th><th scope="col">${t("queue.done")}</th><th scope="col">${t("queue.today")}</th><th scope="col">${t("files.when")}</th><th></th></tr></thead>
+        <tbody>${reviews.data.map((review) => html`<tr key=${review.id}>
+          <td><a href=${`#queue/${review.id}`}>${review.file_name ?? t("files.unnamed")}</a></td>
+          <td class="tight">${number(review.open + review.held)}</td><td class="tight">${number(review.approved + review.rejected)}</td>
+          <td class="tight">${number(review.decided_today)}</td><td class="tight">${time(review.created_at)}</td>
+          <td><button type="button" class="quiet" onClick=${async () => confirm(t("queue.sure")) && (await call("DELETE", `reviews/${review.id}`), reload())}>${t("job.delete")}</button></td>
+        </tr>`)}</tbody>
+      </table></div></section>`}`;
+}
+
+function NewQueue() {
+  const [page, pageError] = useFetched((signal) => call("GET", "jobs", { query: { limit: 100 }, signal }), []);
+  const [job, setJob] = useState("");
+  const [only, setOnly] = useState("");
+  const [label, setLabel] = useState("");
+  const [error, setError] = useState(null);
+  const jobs = (page?.data ?? []).filter((one) => hasEnded(one) && one.request_counts.completed > 0);
+  const chosen = jobs.find((one) => one.id === job) ?? jobs[0];
+  const make = async () => {
+    try {
+      const json = { job_id: chosen.id, ...(only && { only }), ...(label && { label }) };
+      location.hash = `queue/${(await call("POST", "reviews", { json })).id}`;
+    } catch (failure) {
+      setError(failure);
+    }
+  };
+  if (!page) return html`<${Problem} error=${pageError} />`;
+  if (!jobs.length) return html`<p>${t("queue.nojobs")} <a href="#files">${t("files")}</a></p>`;
+  return html`<section>
+    <div class="row">
+      <label>${t("queue.from")}<select value=${chosen.id} onChange=${(event) => (setJob(event.target.value), setLabel(""))}>${jobs.map((one) => html`<option value=${one.id}>${one.file_name ?? t("files.unnamed")} (${number(one.request_counts.total)}, ${time(one.created_at)})</option>`)}</select></label>
+      <label>${t("job.show")}<select value=${only} onChange=${(event) => setOnly(event.target.value)}><option value="">${t("queue.doubtful")}</option><option value="flagged">${t("job.flagged")}</option></select></label>
+      <label>${t("try.verdict")}<select value=${label} onChange=${(event) => setLabel(event.target.value)}><option value="">${t("job.all")}</option>${Object.keys(chosen.label_counts).map((name) => html`<option value=${name}>${labelWord(name)}</option>`)}</select></label>
+    </div>
+    <div class="actions"><button type="button" onClick=${make}>${t("queue.start")}</button></div>
+    <${Problem} error=${error} />
+  </section>`;
+}
+
+function Review({ id, info }) {
+  const [name, setName] = useState(sessionStorage.getItem(NAME) || "");
+  if (!name) return html`<${AskName} done=${(given) => (sessionStorage.setItem(NAME, given), setName(given))} />`;
+  return html`<${Desk} id=${id} reviewer=${name} labels=${info?.model?.labels ?? []} />`;
+}
+
+function AskName({ done }) {
+  const [typed, setTyped] = useState("");
+  const submit = (event) => (event.preventDefault(), typed.trim() && done(typed.trim()));
+  return html`<form onSubmit=${submit}><label>${t("queue.name")}<input required maxlength="60" value=${typed} onInput=${(event) => setTyped(event.target.value)} /></label>
+    <button type="submit">${t("queue.begin")}</button></form>`;
+}
+
+function Desk({ id, reviewer, labels }) {
+  const [items, setItems] = useState(null);
+  const [at, setAt] = useState(0);
+  const [chosen, setChosen] = useState(new Set());
+  const [done, setDone] = useState([]);
+  const [error, setError] = useState(null);
+  const [review, , reload] = useFetched((signal) => call("GET", `reviews/${id}`, { signal }), [id]);
+  const isBusy = useRef(false);
+  const path = `reviews/${encodeURIComponent(id)}`;
+  const digits = DIGITS.filter((label) => labels.includes(label));
+
+  const refill = async () => {
+    const { data } = await call("POST", `${path}/lease`, { json: { reviewer, count: HELD } });
+    setItems(data);
+    setAt((old) => Math.max(0, Math.min(old, data.length - 1)));
+  };
+  const guarded = async (work) => {
+    if (isBusy.current) return;
+    isBusy.current = true;
+    try {
+      await work();
+      setError(null);
+    } catch (failure) {
+      setError(failure);
+    } finally {
+      isBusy.current = false;
+      reload();
+    }
+  };
+  useEffect(() => void guarded(refill), [id]);
+
+  const targets = () => (chosen.size ? items.filter((one) => chosen.has(one.item)) : [items[at]]).filter(Boolean);
+  const decide = (decision, classification) => guarded(async () => {
+    const these = targets();
+    if (!these.length) return;
+    const decisions = these.map((one) => ({ item: one.item, decision, ...(classification && { classification }) }));
+    const { results } = await call("POST", `${path}/decisions`, { json: { reviewer, decisions } });
+    const gone = new Set(these.map((one) => one.item));
+    setDone((old) => [...results.filter((one) => !one.error).map((one) => one.item), ...old]);
+    setChosen(new Set());
+    const left = items.filter((one) => !gone.has(one.item));
+    setItems(left);
+    setAt((old) => Math.max(0, Math.min(old, left.length - 1)));
+    if (left.length < REFILL_AT) await refill();
+    const refused = results.find((one) => one.error);
+    if (refused) throw new Error(refused.error.message);
+  });
+  const undo = () => guarded(async () => {
+    if (!done.length) return;
+    const item = await call("POST", `${path}/undo`, { json: { reviewer, item: done[0] } });
+    setDone(done.slice(1));
+    setItems([item, ...items]);
+    setAt(0);
+  });
+  const toggle = (item) => setChosen((old) => {
+    const next = new Set(old);
+    if (!next.delete(item)) next.add(item);
+    return next;
+  });
+
+  const keys = useRef();
+  keys.current = (event) => {
+    if (event.target.matches("input:not([type=checkbox]), textarea, select") || event.ctrlKey || event.metaKey || event.altKey || !items) return;
+    const act = {
+      j: () => setAt(Math.min(at + 1, items.length - 1)),
+      k: () => setAt(Math.max(at - 1, 0)),
+      a: () => decide("approve"),
+      d: () => decide("reject"),
+      u: undo,
+      x: () => items[at] && toggle(items[at].item),
+      ...Object.fromEntries(digits.map((label, place) => [String(place + 1), () => decide("reject", label)])),
+    }[koreanKey(event)];
+    if (act) event.preventDefault(), act();
+  };
+  useEffect(() => {
+    const listen = (event) => keys.current(event);
+    addEventListener("keydown", listen);
+    return () => removeEventListener("keydown", listen);
+  }, []);
+
+  if (!items) return html`<p aria-busy="true">${t("loading")}</p><${Problem} error=${error} />`;
+  return html`
+    <p><a href="#queue">${t("queue.back")}</a></p>
+    <h1 class="name">${review?.file_name ?? ""}</h1>
+    ${review && html`<p class="figures" aria-live="polite">
+      <span>${t("queue.left", { n: number(review.open + review.held) })}</span>
+      <span>${t("queue.approved", { n: number(review.approved) })}</span><span>${t("queue.rejected", { n: number(review.rejected) })}</span>
+      <span>${t("queue.todayn", { n: number(review.decided_today) })}</span>
+      ${Object.entries(review.reviewers).map(([who, count]) => html`<span>${who} ${number(count)}</span>`)}
+    </p>`}
+    <${Problem} error=${error} />
+    <div class="actions" role="toolbar" aria-label=${t("queue")}>
+      <button type="button" onClick=${() => decide("approve")}>${t("queue.approve")} <kbd>a</kbd></button>
+      <button type="button" class="reject" onClick=${() => decide("reject")}>${t("queue.reject")} <kbd>d</kbd></button>
+      ${digits.map((label, place) => html`<button type="button" class="secondary" onClick=${() => decide("reject", label)}>${labelWord(label)} <kbd>${place + 1}</kbd></button>`)}
+      <button type="button" class="secondary" disabled=${!done.length} onClick=${undo}>${t("queue.undo")} <kbd>u</kbd></button>
+      ${chosen.size > 0 && html`<span>${t("queue.chosen", { n: chosen.size })}</span>`}
+    </div>
+    ${items.length === 0 && html`<p class="note">${t("queue.empty")}</p>`}
+    <ol class="desk">${items.map((one, place) => html`<li key=${one.item} class=${place === at ? "here" : ""} aria-current=${place === at ? "true" : undefined} onClick=${() => setAt(place)}>
+      <label class="pick"><input type="checkbox" checked=${chosen.has(one.item)} onChange=${() => toggle(one.item)} aria-label=${t("queue.pick", { n: one.row })} /></label>
+      <div><p class="text" lang="ko">${one.text}</p>
+        <small><${Word} label=${one.classification} /> ${percent(one.confidence)} · ${t("queue.row", { n: number(one.row) })}
+          ${Object.entries(one.scores).filter(([label, score]) => label !== "clean" && label !== one.classification && score >= 0.2).map(([label, score]) => html` <span class=${`word ${tone(label)}`}>${labelWord(label)} ${percent(score)}</span>`)}</small></div>
+    </li>`)}</ol>
+    <p><small>${t("queue.keys")}</small></p>
+    <div class="actions">${["csv", "jsonl"].map((format) => html`<button type="button" class="secondary" onClick=${() => download(`${path}/decisions`, { format, safe: "true" }, `decisions.${format}`)}>${t("queue.export")} (${format})</button>`)}</div>`;
+}
+
+// On a Korean keyboard the same keys give jamo.
+const koreanKey = (event) => (/^Key[A-Z]$/.test(event.code) ? event.code[3].toLowerCase() : event.key);

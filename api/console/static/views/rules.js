@@ -1,0 +1,161 @@
+// Rules of boards: strictness, words that are denied or allowed, and what a change would do before it is saved.
+
+import { useEffect, useState } from "../lib/hooks.js";
+import { ApiError, call, hasEnded, lines } from "../api.js";
+import { Problem, Word, html, labelWord, number, t, time, useFetched } from "../ui.js";
+
+const SHOWN_ENTRIES = 200;
+const TRIED_ROWS = 1000;
+const AT_ONCE = 100;
+const EMPTY = { strictness: null, thresholds: {}, labels: null, deny: [], allow: [], mask: null };
+const RULES = Object.keys(EMPTY);
+const rulesOf = (policy) => Object.fromEntries(RULES.map((field) => [field, policy[field] ?? EMPTY[field]]));
+
+export function Rules({ rest: name, info }) {
+  const [page, error, reload] = useFetched((signal) => call("GET", "policies", { signal }), []);
+  return html`
+    <h1 class="hidden">${t("rules")}</h1>
+    <p class="lead">${t("rules.welcome")}</p>
+    <${Problem} error=${error} />
+    <div class="row"><nav class="boards" aria-label=${t("rules.boards")}>${page?.data.map((policy) => html`<a href=${`#rules/${encodeURIComponent(policy.name)}`} class="chip" aria-current=${policy.name === name ? "page" : undefined}>${policy.name}</a>`)}</nav></div>
+    ${page && html`<${NewBoard} taken=${page.data.map((policy) => policy.name)} />`}
+    ${name && html`<${Board} key=${name} name=${name} labels=${info?.model?.labels ?? []} levels=${Object.keys(info?.model?.levels ?? {})} changed=${reload} />`}`;
+}
+
+function NewBoard({ taken }) {
+  const [name, setName] = useState("");
+  const open = (event) => (event.preventDefault(), (location.hash = `rules/${encodeURIComponent(name.trim())}`), setName(""));
+  return html`<form class="row" onSubmit=${open}><label>${t("rules.new")}<input value=${name} maxlength="64" required placeholder="free-board" onInput=${(event) => setName(event.target.value)} /></label>
+    <button type="submit" class="secondary">${t(taken.includes(name.trim()) ? "rules.open" : "rules.make")}</button></form>`;
+}
+
+function Board({ name, labels, levels, changed }) {
+  const path = `policies/${encodeURIComponent(name)}`;
+  const [saved, setSaved] = useState(null);
+  const [rules, setRules] = useState(null);
+  const [before, setBefore] = useState([]);
+  const [error, setError] = useState(null);
+  const [isSaved, setIsSaved] = useState(false);
+  const [hits] = useFetched(async (signal) => (await call("GET", `${path}/hits`, { signal })).data, [path]);
+  const fired = (list) => Object.fromEntries((hits ?? []).filter((one) => one.list === list).map((one) => [one.term, one.hits]));
+  useEffect(() => {
+    call("GET", path).then(
+      (policy) => (setSaved(policy), setRules(rulesOf(policy))),
+      (failure) => (failure instanceof ApiError && failure.status === 404 ? setRules(EMPTY) : setError(failure)),
+    );
+  }, [path]);
+  if (!rules) return html`<${Problem} error=${error} />`;
+  const change = (field, value) => (setIsSaved(false), setRules({ ...rules, [field]: value }));
+  const isChanged = JSON.stringify(rules) !== JSON.stringify(saved ? rulesOf(saved) : EMPTY);
+  const store = async (wanted, isUndo) => {
+    try {
+      const headers = saved ? { "If-Match": `"${saved.version}"` } : { "If-None-Match": "*" };
+      const policy = await call("PUT", path, { json: wanted, headers });
+      if (saved && !isUndo) setBefore([rulesOf(saved), ...before]);
+      setSaved(policy);
+      setRules(rulesOf(policy));
+      setIsSaved(true);
+      setError(null);
+      changed();
+    } catch (failure) {
+      setError(failure);
+    }
+  };
+  const remove = async () => {
+    if (!confirm(t("rules.sure"))) return;
+    await call("DELETE", path);
+    location.hash = "rules";
+    changed();
+  };
+  const isFixed = saved?.read_only;
+  return html`<section>
+    <h2 class="name">${name}</h2>
+    ${saved && html`<p><small>${t("rules.version", { n: saved.version, who: saved.updated_by, when: time(saved.updated_at) })}</small></p>`}
+    ${isFixed && html`<p class="note">${t("rules.fixed")}</p>`}
+    <label>${t("try.strictness")}<select value=${rules.strictness ?? ""} disabled=${isFixed} onChange=${(event) => change("strictness", event.target.value || null)}>
+      ${["", ...levels].map((level) => html`<option value=${level}>${t(`strictness.${level}`)}</option>`)}</select></label>
+    <${Words} list="deny" entries=${rules.deny} hits=${fired("deny")} labels=${labels} isFixed=${isFixed} set=${(entries) => change("deny", entries)} />
+    <${Words} list="allow" entries=${rules.allow} hits=${fired("allow")} labels=${labels} isFixed=${isFixed} set=${(entries) => change("allow", entries)} />
+    <${TryOut} rules=${rules} name=${saved ? name : null} />
+    <div class="actions">
+      <button type="button" disabled=${isFixed || (!isChanged && saved)} onClick=${() => store(rules)}>${t("rules.save")}</button>
+      ${before.length > 0 && html`<button type="button" class="secondary" onClick=${() => (store(before[0], true), setBefore(before.slice(1)))}>${t("rules.undo")}</button>`}
+      ${saved && !isFixed && html`<button type="button" class="secondary" onClick=${remove}>${t("job.delete")}</button>`}
+      <span role="status">${isSaved ? t("rules.saved") : ""}</span>
+    </div>
+    <${Problem} error=${error} />
+  </section>`;
+}
+
+function Words({ list, entries, hits, labels, isFixed, set }) {
+  const [typed, setTyped] = useState("");
+  const [label, setLabel] = useState("denied");
+  const [match, setMatch] = useState("word");
+  const [find, setFind] = useState("");
+  const add = (event) => {
+    event.preventDefault();
+    const known = new Set(entries.map((entry) => entry.term));
+    const terms = typed.split(/[\n,]/).map((term) => term.trim()).filter((term) => term && !known.has(term));
+    set([...entries, ...terms.map((term) => ({ term, match, ...(list === "deny" && { label }) }))]);
+    setTyped("");
+  };
+  const shown = entries.filter((entry) => entry.term.includes(find));
+  return html`<fieldset><legend><strong>${t(`rules.${list}`)}</strong> <small>${t(`rules.${list}.help`)}</small></legend>
+    ${!isFixed && html`<form class="row" onSubmit=${add}>
+      <label>${t("rules.terms")}<textarea rows="1" lang="ko" required value=${typed} onInput=${(event) => setTyped(event.target.value)}></textarea></label>
+      ${list === "deny" && html`<label>${t("rules.label")}<select value=${label} onChange=${(event) => setLabel(event.target.value)}>${["denied", ...labels.filter((one) => one !== "clean" && !one.includes("/"))].map((one) => html`<option value=${one}>${labelWord(one)}</option>`)}</select></label>`}
+      <label>${t("rules.match")}<select value=${match} onChange=${(event) => setMatch(event.target.value)}><option value="word">${t("rules.word")}</option><option value="part">${t("rules.part")}</option></select></label>
+      <button type="submit" class="secondary">${t("rules.add")}</button>
+    </form>`}
+    ${entries.length > 20 && html`<label>${t("rules.find", { n: number(entries.length) })}<input type="search" value=${find} onInput=${(event) => setFind(event.target.value)} /></label>`}
+    <div class="chips">${shown.slice(0, SHOWN_ENTRIES).map((entry) => html`<span class="chip" key=${entry.term + entry.match}>
+      <span lang="ko">${entry.term}</span> <small>${entry.label && entry.label !== "denied" ? `${labelWord(entry.label)} · ` : ""}${t(`rules.${entry.match}`)}${hits?.[entry.term] ? ` · ${t("rules.hits", { n: number(hits[entry.term]) })}` : ""}</small>
+      ${!isFixed && html` <button type="button" class="remove" aria-label=${t("rules.remove", { term: entry.term })} onClick=${() => set(entries.filter((one) => one !== entry))}>×</button>`}
+    </span>`)}${shown.length > SHOWN_ENTRIES && html`<small>${t("rules.more", { n: number(shown.length - SHOWN_ENTRIES) })}</small>`}</div>
+  </fieldset>`;
+}
+
+// What the rules, as they stand on the page, would change in rows of a file that was judged before.
+function TryOut({ rules, name }) {
+  const [page] = useFetched((signal) => call("GET", "jobs", { query: { limit: 50 }, signal }), []);
+  const [job, setJob] = useState("");
+  const [state, setState] = useState(null);
+  const [error, setError] = useState(null);
+  const jobs = (page?.data ?? []).filter((one) => hasEnded(one) && one.request_counts.completed > 0);
+  const chosen = jobs.find((one) => one.id === job) ?? jobs[0];
+  if (!chosen) return null;
+  const run = async () => {
+    // A policy of its own for as long as it takes; the one in use stays as it is.
+    const draft = `draft-${crypto.getRandomValues(new Uint32Array(2)).join("-")}`;
+    setError(null);
+    setState({ done: 0, rows: 0, changes: [] });
+    try {
+      await call("PUT", `policies/${draft}`, { json: rules });
+      const after = Math.max(0, chosen.request_counts.total - TRIED_ROWS);
+      const rows = (await lines(`jobs/${chosen.id}/results`, { query: { own_columns: "false", format: "jsonl", partial: "true", cursor: after } })).filter((row) => !row.error);
+      const changes = [];
+      for (let start = 0; start < rows.length; start += AT_ONCE) {
+        const texts = rows.slice(start, start + AT_ONCE).map((row) => row.text);
+        const judge = (policy) => call("POST", "predict", { json: { texts, ...(policy && { policy }) } }).then((reply) => reply.results);
+        const [old, now] = [await judge(name), await judge(draft)];
+        now.forEach((result, at) => {
+          if (!result.error && !old[at].error && result.classification !== old[at].classification) changes.push({ text: texts[at], was: old[at].classification, is: result.classification });
+        });
+        setState({ done: Math.min(start + AT_ONCE, rows.length), rows: rows.length, changes: [...changes] });
+      }
+    } catch (failure) {
+      setError(failure);
+      setState(null);
+    } finally {
+      call("DELETE", `policies/${draft}`).catch(() => {});
+    }
+  };
+  return html`<fieldset><legend><strong>${t("rules.try")}</strong> <small>${t("rules.try.help")}</small></legend>
+    <div class="row"><label>${t("files.name")}<select value=${chosen.id} onChange=${(event) => setJob(event.target.value)}>${jobs.map((one) => html`<option value=${one.id}>${one.file_name ?? t("files.unnamed")} (${number(one.request_counts.total)})</option>`)}</select></label>
+      <button type="button" class="secondary" onClick=${run}>${t("rules.run")}</button></div>
+    <${Problem} error=${error} />
+    ${state && html`<p role="status">${t("rules.changes", { n: number(state.changes.length), done: number(state.done), rows: number(state.rows) })}</p>
+      ${state.changes.length > 0 && html`<div class="scroll" tabindex="0" role="region" aria-label=${t("rules.try")}><table class="small"><thead><tr><th scope="col">${t("rules.was")}</th><th scope="col">${t("rules.is")}</th><th scope="col">${t("job.text")}</th></tr></thead>
+        <tbody>${state.changes.slice(0, 50).map((one) => html`<tr><td><${Word} label=${one.was} /></td><td><${Word} label=${one.is} /></td><td lang="ko">${one.text}</td></tr>`)}</tbody></table></div>`}`}
+  </fieldset>`;
+}

@@ -1,0 +1,202 @@
+"""Review queues as the event loop sees them; decisions that contradict a verdict become corrections."""
+
+import contextlib
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import msgspec
+from redis import Redis
+
+from api.access.principal import Principal
+from api.corrections.service import REDIS_TIMEOUT_S, CorrectionService, RunInThread
+from api.jobs.results import CLEAN, Selection
+from api.jobs.service import JobService
+from api.reviews.picking import Room, pick_items
+from api.reviews.records import Decision, Order, ReviewHead, ReviewItem, is_review_id, new_review_id
+from api.reviews.store import ReviewStore
+from shared.corrections.records import NewCorrection
+from shared.corrections.store import Added
+from shared.errors import ConflictError, NotFoundError, OverloadedError
+from shared.jobs.records import Job
+from shared.settings import Settings
+
+DAY_S = 86_400
+
+
+class ReviewService:
+    """One per API process. Every method raises `StoreUnavailableError` when Redis does not answer."""
+
+    def __init__(
+        self, store: ReviewStore, jobs: JobService, corrections: CorrectionService, settings: Settings, run: RunInThread
+    ) -> None:
+        self._store = store
+        self._jobs = jobs
+        self._corrections = corrections
+        self._settings = settings
+        self._run = run
+
+    async def create(self, owner: str, job: Job, selection: Selection, order: Order, policy: str | None) -> ReviewHead:
+        """A queue of the rows of an ended job that `selection` takes.
+
+        Raises:
+            ConflictError: the job has not ended, or no row matches.
+            OverloadedError: the owner has as many queues as are allowed.
+        """
+        if not job.has_ended:
+            raise ConflictError("the job has not ended; a queue is made of its results", code="results_not_ready")
+        if len(await self.heads(owner)) >= self._settings.max_reviews:
+            raise OverloadedError(
+                f"there are {self._settings.max_reviews} review queues (MAX_REVIEWS); delete one first",
+                retry_after_s=60,
+            )
+        room = Room(self._settings.max_review_items, self._settings.max_review_chars)
+        items, left_out = await pick_items(self._jobs, job, selection, order, room)
+        if not items:
+            raise ConflictError("no row of the job matches, so there is nothing to review", code="nothing_to_review")
+        head = ReviewHead(
+            id=new_review_id(),
+            job_id=job.id,
+            file_name=job.spec.file_name,
+            order=order,
+            policy=policy,
+            total=len(items),
+            left_out=left_out,
+            created_at=int(time.time()),
+            expires_at=job.times["expires_at"],
+        )
+        await self._run(self._store.add, owner, head, items)
+        return head
+
+    async def heads(self, owner: str) -> list[ReviewHead]:
+        """The owner's queues, newest first."""
+        found: list[ReviewHead] = await self._run(self._store.heads, owner)
+        return found
+
+    async def get(self, owner: str, review_id: str) -> ReviewHead:
+        """One queue.
+
+        Raises:
+            NotFoundError: the owner has none with this id.
+        """
+        found: ReviewHead | None = None
+        if is_review_id(review_id):
+            found = await self._run(self._store.head, owner, review_id)
+        if found is None:
+            raise NotFoundError("there is no such review queue; it may have expired with its job", param="review_id")
+        return found
+
+    async def delete(self, owner: str, review_id: str) -> None:
+        """Delete a queue; corrections that came of it stay."""
+        await self.get(owner, review_id)
+        await self._run(self._store.remove, owner, review_id)
+
+    async def lease(self, owner: str, head: ReviewHead, reviewer: str, count: int) -> list[ReviewItem]:
+        """Up to `count` items that nobody else gets for REVIEW_LEASE_S: first those that the reviewer has already."""
+        holder = (reviewer, int(time.time()), self._settings.review_lease_s)
+        found: list[ReviewItem] = await self._run(self._store.lease, owner, head, holder, count)
+        return found
+
+    async def decide(self, principal: Principal, head: ReviewHead, item: int, decision: Decision) -> Decision:
+        """Keep what a moderator decided of one item; returns it with the correction that it became.
+
+        Raises:
+            NotFoundError: the queue has no such item.
+            ConflictError: it was decided, or another reviewer has it.
+        """
+        owner = principal.owner
+        items: list[ReviewItem] = await self._run(self._store.items, owner, head.id, [item])
+        if not items:
+            raise NotFoundError(f"the queue has no item {item}", param="item")
+        outcome = await self._run(self._store.decide, owner, head, item, decision)
+        if outcome != "kept":
+            why = "was decided already" if outcome == "decided" else "is with another reviewer"
+            raise ConflictError(f"item {item} {why}", code=f"item_{outcome}")
+        return await self._teach(principal, head, items[0], decision)
+
+    async def undo(self, owner: str, head: ReviewHead, item: int, reviewer: str) -> ReviewItem:
+        """Take a decision back, with the correction that it became; the reviewer has the item again.
+
+        Raises:
+            NotFoundError: this reviewer decided no such item.
+        """
+        until = int(time.time()) + self._settings.review_lease_s
+        decision: Decision | None = await self._run(self._store.undo, owner, head, item, reviewer, until)
+        if decision is None:
+            raise NotFoundError(f"{reviewer} has decided no item {item} of this queue", param="item")
+        if decision.correction_id is not None:
+            # Somebody may have withdrawn it already.
+            with contextlib.suppress(NotFoundError):
+                await self._corrections.withdraw(decision.correction_id)
+        items: list[ReviewItem] = await self._run(self._store.items, owner, head.id, [item])
+        return items[0]
+
+    async def progress(self, owner: str, head: ReviewHead) -> dict[str, Any]:
+        """The queue as its routes show it: what is open, what was decided, by whom, and how much since midnight UTC."""
+        now = int(time.time())
+        waiting, held = await self._run(self._store.counts, owner, head.id, now)
+        decisions = (await self.decisions(owner, head)).values()
+        by: dict[str, int] = {}
+        for one in decisions:
+            by[one.reviewer] = by.get(one.reviewer, 0) + 1
+        midnight = now - now % DAY_S
+        return {
+            **msgspec.structs.asdict(head),
+            "object": "review",
+            "open": waiting,
+            "held": held,
+            "approved": sum(one.decision == "approve" for one in decisions),
+            "rejected": sum(one.decision == "reject" for one in decisions),
+            "decided_today": sum(one.decided_at >= midnight for one in decisions),
+            "reviewers": by,
+        }
+
+    async def decisions(self, owner: str, head: ReviewHead) -> dict[int, Decision]:
+        """All decisions, by the number of their item."""
+        found: dict[int, Decision] = await self._run(self._store.decisions, owner, head.id)
+        return found
+
+    async def items(self, owner: str, head: ReviewHead, numbers: list[int]) -> list[ReviewItem]:
+        """Items by their numbers."""
+        found: list[ReviewItem] = await self._run(self._store.items, owner, head.id, numbers)
+        return found
+
+    async def _teach(self, principal: Principal, head: ReviewHead, item: ReviewItem, decision: Decision) -> Decision:
+        """Make a correction of a decision that contradicts the verdict, where the key may."""
+        should_be = _should_be(item, decision)
+        if should_be is None or "policies" not in principal.scopes:
+            return decision
+        new = NewCorrection(
+            text=item.text,
+            classification=should_be,
+            policy=head.policy,
+            note=f"review of {head.file_name or head.job_id}",
+            created_at=decision.decided_at,
+            created_by=principal.key_id,
+        )
+        (added,) = await self._corrections.add([new])
+        if not isinstance(added, Added):
+            return decision  # corrections are full; the decision itself is kept
+        taught = msgspec.structs.replace(decision, correction_id=added.correction.id)
+        await self._run(self._store.note_correction, principal.owner, head.id, item.item, taught)
+        return taught
+
+
+def _should_be(item: ReviewItem, decision: Decision) -> str | None:
+    """What the text should have been called, where the verdict said something else."""
+    if decision.decision == "approve":
+        return None if item.classification == CLEAN else CLEAN
+    return decision.classification if decision.classification != item.classification else None
+
+
+@asynccontextmanager
+async def running_reviews(
+    settings: Settings, redis_url: str, jobs: JobService, corrections: CorrectionService
+) -> AsyncIterator[ReviewService]:
+    """The service, with a connection of its own."""
+    redis: Redis = Redis.from_url(redis_url, socket_timeout=REDIS_TIMEOUT_S, socket_connect_timeout=REDIS_TIMEOUT_S)
+    try:
+        yield ReviewService(ReviewStore(redis), jobs, corrections, settings, jobs.run)
+    finally:
+        redis.close()

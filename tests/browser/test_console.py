@@ -1,0 +1,231 @@
+"""The console as a moderator uses it: a sentence, a file, the state of the service."""
+
+import csv
+import io
+import json
+import signal
+from collections.abc import Callable
+from pathlib import Path
+
+import httpx
+import openpyxl
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import FilePayload, Page, expect
+
+from tests.browser.conftest import DESKTOP, PHONE
+from tests.support.stack import Stack
+
+pytestmark = pytest.mark.browser
+
+CURSE = "말 진짜 드럽게 못하네 ㅅㅂ"
+MARKUP = "<img src=x onerror=alert(1)>"
+MOST_BYTES = 150 * 1024
+
+Open = Callable[..., Page]
+
+
+def type_text(page: Page, text: str) -> None:
+    page.get_by_label("살펴볼 댓글").fill(text)
+
+
+def upload(page: Page, name: str, content: bytes) -> None:
+    file: FilePayload = {"name": name, "mimeType": "", "buffer": content}
+    page.locator("input[type=file]").set_input_files(file)
+
+
+def start(page: Page) -> None:
+    page.get_by_role("button", name="판정 시작").click()
+
+
+def sheet(rows: list[list[str]]) -> bytes:
+    book = openpyxl.Workbook(write_only=True)
+    page = book.create_sheet("댓글")
+    for row in rows:
+        page.append(row)
+    out = io.BytesIO()
+    book.save(out)
+    return out.getvalue()
+
+
+def test_a_text_is_judged_as_one_types_and_the_words_at_fault_are_marked(open_page: Open) -> None:
+    page = open_page()
+    type_text(page, CURSE)
+
+    expect(page.locator(".headline .word")).to_have_text("욕설")
+    expect(page.locator(".judged mark").first).to_contain_text("ㅅㅂ")
+    expect(page.get_by_label("욕설 점수")).to_be_visible()
+    page.get_by_label("살펴볼 댓글").fill("오늘 날씨가 참 좋네요")
+    expect(page.locator(".headline .word")).to_have_text("문제없음")
+
+
+def test_several_lines_are_a_table(open_page: Open) -> None:
+    page = open_page()
+    type_text(page, f"좋은 하루 보내세요\n{CURSE}\n\n네 시 발 기차 예매했어요")
+
+    expect(page.locator("table tbody tr")).to_have_count(3)
+    expect(page.locator("table tbody tr").nth(1)).to_contain_text("욕설")
+    expect(page.get_by_text("3줄 가운데 1줄에 문제가 있습니다.")).to_be_visible()
+
+
+def test_a_slider_recolours_at_once_and_the_service_agrees(open_page: Open) -> None:
+    page = open_page()
+    type_text(page, CURSE)
+    page.get_by_text("기준점 바꿔 보기").click()
+    for label in ("욕설", "모욕"):
+        page.get_by_label(f"{label} 기준점").fill("1")
+
+    expect(page.locator(".headline .word")).to_have_text("문제없음")
+    page.get_by_role("button", name="처음 값으로").click()
+    expect(page.locator(".headline .word")).to_have_text("욕설")
+
+
+def test_a_correction_holds_after_a_reload_and_in_a_disguise_and_can_be_undone(open_page: Open, stack: Stack) -> None:
+    text = "너 참 똑똑한 척하는 바보구나 ㅅㅂ 42"
+    page = open_page()
+    type_text(page, text)
+    expect(page.locator(".headline .word")).not_to_have_text("문제없음")
+    page.get_by_role("button", name="틀렸어요").click()
+    page.get_by_role("button", name="문제없음").click()
+
+    expect(page.locator(".headline .word")).to_have_text("문제없음")
+    expect(page.get_by_text("바로잡은 판정입니다")).to_be_visible()
+    page.reload()
+    expect(page.locator(".headline .word")).to_have_text("문제없음")
+    answer = httpx.post(f"{stack.url}/predict", json={"text": text.replace("바보", "바\u200b보")}, timeout=30).json()
+    assert (answer["classification"], answer["corrected"]) == ("clean", True)
+    (correction,) = httpx.get(f"{stack.url}/corrections").json()["data"]
+    httpx.delete(f"{stack.url}/corrections/{correction['id']}")
+    page.get_by_label("살펴볼 댓글").fill(f"{text} ")
+    expect(page.locator(".headline .word")).not_to_have_text("문제없음")
+
+
+def test_a_sheet_of_5000_rows_is_judged_filtered_and_downloaded(open_page: Open, stack: Stack, tmp_path: Path) -> None:
+    rows = [[str(n), f"{CURSE} {n}" if n % 10 == 0 else f"오늘도 좋은 하루 보내세요 {n}"] for n in range(1, 5_001)]
+    page = open_page("#files")
+    upload(page, "댓글 모음.xlsx", sheet([["번호", "댓글"], *rows]))
+    expect(page.locator("table.small th.chosen")).to_have_text("댓글")
+    start(page)
+    expect(page.get_by_text("끝남")).to_be_visible(timeout=90_000)
+    job = page.url.rpartition("/")[2]
+    curses = httpx.get(f"{stack.url}/jobs/{job}/results?format=jsonl&own_columns=false&label=curse", timeout=60).text
+    expected = [str(json.loads(line)["row"]) for line in curses.splitlines()]
+    assert len(expected) > 400
+
+    page.get_by_role("combobox", name="판정", exact=True).select_option("curse")
+    expect(page.locator("table.results tbody tr").first.locator("td").first).to_have_text(expected[0])
+    expect(page.locator("table.results tbody tr")).to_have_count(50)
+    page.get_by_role("button", name="다음").click()
+    expect(page.locator("table.results tbody tr").first.locator("td").first).to_have_text(expected[50])
+    page.get_by_label("글에서 찾기").fill(expected[-1])
+    expect(page.locator("table.results tbody tr")).to_have_count(1)
+    with page.expect_download() as begun:
+        page.get_by_role("button", name="전체 (csv)").click()
+    begun.value.save_as(tmp_path / "out.csv")
+    whole = httpx.get(f"{stack.url}/jobs/{job}/results?format=csv&safe=true", timeout=60).content
+    assert (tmp_path / "out.csv").read_bytes() == whole
+    assert [row[:2] for row in csv.reader(io.StringIO(whole.decode("utf-8-sig")))][1:] == rows
+
+
+def test_a_reload_in_the_middle_goes_on_and_a_job_can_be_stopped(open_page: Open, stack: Stack) -> None:
+    page = open_page("#files")
+    upload(page, "많은 댓글.txt", "\n".join(f"안녕하세요 반갑습니다 {n}" for n in range(60_000)).encode())
+    start(page)
+    expect(page.get_by_text("판정 중")).to_be_visible()
+    page.reload()
+
+    expect(page.get_by_text("판정 중")).to_be_visible()
+    page.get_by_role("button", name="멈추기").click()
+    expect(page.get_by_text("취소됨")).to_be_visible()
+    page.on("dialog", lambda dialog: dialog.accept())
+    page.get_by_role("button", name="지우기").click()
+    expect(page.get_by_role("heading", name="지난 파일")).to_be_visible()
+
+
+def test_a_file_of_a_wrong_kind_is_refused_in_words_that_help(open_page: Open) -> None:
+    page = open_page("#files")
+    upload(page, "사진.xlsx", b"\x89PNG\r\n\x1a\n" + b"\0" * 500)
+
+    expect(page.get_by_role("alert").first).to_contain_text("xlsx")
+    page.get_by_role("button", name="다른 파일").click()
+    expect(page.get_by_text("파일을 여기에 놓거나")).to_be_visible()
+
+
+def test_an_encoding_and_a_column_can_be_chosen(open_page: Open) -> None:
+    page = open_page("#files")
+    upload(page, "표.csv", "닉네임,내용물,등급\n가,안녕하세요,a\n".encode("cp949"))
+
+    expect(page.get_by_label("댓글이 있는 열")).to_be_hidden()
+    expect(page.get_by_role("alert")).to_be_visible()
+
+
+def test_markup_in_texts_and_names_is_shown_as_text(open_page: Open) -> None:
+    page = open_page()
+    type_text(page, MARKUP)
+    expect(page.locator(".judged")).to_have_text(MARKUP)
+    page.goto(page.url.partition("#")[0] + "#files")
+    upload(page, f"{MARKUP}.csv", f"{MARKUP},text\n{MARKUP},{MARKUP}\n".encode())
+    expect(page.locator("table.small th").nth(1)).to_have_text(MARKUP)
+    start(page)
+
+    expect(page.locator("h1")).to_contain_text("<img src=x")
+    expect(page.locator("table.results tbody td").last).to_have_text(MARKUP)
+    assert page.locator("main img").count() == 0
+
+
+def test_the_state_says_what_is_wrong_and_recovers(open_page: Open, stack: Stack) -> None:
+    page = open_page("#state")
+    expect(page.get_by_text("잘 돌고 있습니다")).to_be_visible()
+    expect(page.get_by_text("작업자 1, 대기 0")).to_be_visible()
+    stack.api.kill(signal.SIGKILL)
+
+    expect(page.get_by_text("서비스에 연결할 수 없습니다")).to_be_visible()
+    stack.api.start()
+    expect(page.get_by_text("잘 돌고 있습니다")).to_be_visible(timeout=30_000)
+
+
+@pytest.mark.parametrize("place", ["", "#files", "#state"])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_no_serious_fault_for_people_with_a_screen_reader(open_page: Open, place: str, scheme: str) -> None:
+    page = open_page(place, color_scheme=scheme)
+    if not place:
+        type_text(page, CURSE)
+        expect(page.locator(".headline .word")).to_be_visible()
+    else:
+        page.wait_for_timeout(500)
+
+    found = Axe().run(page).response["violations"]
+    assert not [(one["id"], one["nodes"][0]["html"]) for one in found if one["impact"] in {"serious", "critical"}]
+
+
+@pytest.mark.parametrize("viewport", [PHONE, DESKTOP], ids=["phone", "desktop"])
+@pytest.mark.parametrize("place", ["", "#files", "#state"])
+def test_nothing_overflows_in_either_language(open_page: Open, viewport: dict[str, int], place: str) -> None:
+    page = open_page(place, viewport=viewport)
+    for language in ("English", "한국어"):
+        page.wait_for_timeout(300)
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        page.get_by_role("button", name=language).click()
+
+
+def test_the_page_is_small_and_loads_nothing_from_elsewhere(open_page: Open, stack: Stack) -> None:
+    page = open_page("health")
+    sizes: dict[str, int] = {}
+    page.on("requestfinished", lambda request: sizes.update({request.url: request.sizes()["responseBodySize"]}))
+    page.goto(f"{stack.url}/")
+    page.wait_for_load_state("networkidle")
+
+    assert all(url.startswith(stack.url) for url in sizes)
+    assert sum(sizes.values()) <= MOST_BYTES
+
+
+def test_programs_get_json_and_browsers_the_page(stack: Stack) -> None:
+    assert httpx.get(f"{stack.url}/").json() == {"message": "Text Classification API (KoBERT)"}
+    page = httpx.get(f"{stack.url}/", headers={"accept": "text/html,application/xhtml+xml,*/*;q=0.8"})
+    assert page.headers["content-type"].startswith("text/html")
+    assert "script-src 'self'" in page.headers["content-security-policy"]
+    assert "'unsafe-inline'" not in page.headers["content-security-policy"]
+    file = httpx.get(f"{stack.url}/console/files/app.js")
+    assert httpx.get(file.url, headers={"if-none-match": file.headers["etag"]}).status_code == 304
+    assert httpx.get(f"{stack.url}/console/files/../main.py").status_code == 404
+    assert json.loads(httpx.get(f"{stack.url}/console/files/nothing.js").text)["error"]["code"] == "not_found"

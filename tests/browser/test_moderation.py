@@ -1,0 +1,83 @@
+"""The console's queue, worked by keys in two browsers, and its rules, changed and seen to act."""
+
+from collections.abc import Callable
+
+import httpx
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.support.jobs import finish, submit
+from tests.support.stack import Stack, wait_until
+
+pytestmark = pytest.mark.browser
+
+Open = Callable[..., Page]
+MARKUP = "<img src=x onerror=alert(1)>"
+ROWS = [f"병신 같은 소리 하고 있네 {n}" if n % 2 else f"좋은 하루 보내세요 {n}" for n in range(40)]
+
+
+def begin(page: Page, name: str) -> None:
+    page.get_by_label("검토하는 사람 이름").fill(name)
+    page.get_by_role("button", name="시작", exact=True).click()
+    expect(page.locator(".desk li").first).to_be_visible()
+
+
+def rows_of(page: Page) -> set[str]:
+    return set(page.locator(".desk li p.text").all_inner_texts())
+
+
+def test_a_queue_is_worked_by_keys_and_no_row_goes_to_two_moderators(open_page: Open, stack: Stack) -> None:
+    finish(stack, submit(stack, "\n".join(ROWS).encode(), format="txt", file_name="검토.txt"))
+    first = open_page("#queue")
+    first.get_by_role("button", name="검토 시작").click()
+    begin(first, "가람")
+    second = open_page(first.url.partition("/#")[2] and f"#{first.url.partition('#')[2]}")
+    begin(second, "나래")
+    assert not rows_of(first) & rows_of(second)
+
+    text = first.locator(".desk li.here p.text").inner_text()
+    first.keyboard.press("a")
+    expect(first.locator(".desk li p.text").filter(has_text=text)).to_have_count(0)
+    first.keyboard.press("u")
+    expect(first.locator(".desk li.here p.text")).to_have_text(text)
+    first.keyboard.press("j")
+    expect(first.locator(".desk li").nth(1)).to_have_class("here")
+    first.keyboard.press("k")
+    first.keyboard.press("x")
+    first.keyboard.press("j")
+    first.keyboard.press("x")
+    expect(first.get_by_text("2줄 고름")).to_be_visible()
+    first.keyboard.press("d")
+    expect(first.get_by_text("거절 2")).to_be_visible()
+    second.keyboard.press("a")
+    expect(second.get_by_text("통과 1")).to_be_visible()
+    (review,) = httpx.get(f"{stack.url}/reviews").json()["data"]
+    assert review["reviewers"] == {"가람": 2, "나래": 1}
+
+
+def test_a_rule_is_tried_saved_and_acts(open_page: Open, stack: Stack) -> None:
+    finish(stack, submit(stack, "\n".join(f"우리 두루미 {n}" for n in range(30)).encode(), format="txt"))
+    page = open_page("#rules")
+    page.get_by_label("게시판 이름").fill("free-board")
+    page.get_by_role("button", name="새로 만들기").click()
+    deny = page.get_by_role("group").filter(has_text="이 말이 있으면")
+    deny.get_by_label("낱말").first.fill(f"두루미, {MARKUP}")
+    deny.get_by_role("button", name="더하기").click()
+    page.get_by_role("button", name="해 보기").click()
+    expect(page.get_by_text("30 / 30줄을 보았고 30줄의 판정이 달라집니다.")).to_be_visible(timeout=30_000)
+    assert httpx.get(f"{stack.url}/policies/free-board").status_code == 404
+
+    page.get_by_role("button", name="저장", exact=True).click()
+    expect(page.get_by_text("저장했습니다.")).to_be_visible()
+    expect(page.locator(".chip", has_text=MARKUP)).to_be_visible()
+
+    def acts() -> bool:
+        body = {"text": "두 루 미 한 마리", "policy": "free-board"}
+        return "denied" in httpx.post(f"{stack.url}/predict", json=body, timeout=30).json().get("labels", [])
+
+    wait_until(acts, "the rule", 10)
+    wait_until(lambda: len(httpx.get(f"{stack.url}/policies").json()["data"]) == 1, "the end of the draft", 10)
+    page.goto(page.url.partition("#")[0] + "#try")
+    page.get_by_label("살펴볼 댓글").fill("두루미가 난다")
+    page.get_by_role("combobox", name="게시판 규칙").select_option("free-board")
+    expect(page.locator(".headline .word")).to_have_text("금칙어")
