@@ -28,8 +28,9 @@ from api.http.auth import require_scope
 from api.http.bodies import BodyFaultsMiddleware
 from api.http.openapi import DescribedApi
 from api.http.origins import OriginsMiddleware
-from api.http.protocol import HeadLimits, bounded_protocol
+from api.http.protocol import bounded_protocol
 from api.http.proxies import ProxiesMiddleware
+from api.http.refusals import HeadLimits
 from api.http.request_id import RequestIdMiddleware
 from api.http.traffic import Traffic, bound_socket_memory, traffic_limits
 from api.jobs.owned_records import OwnedRecords
