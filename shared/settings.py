@@ -93,7 +93,7 @@ class Settings(BaseSettings):
     max_text_chars: Annotated[int, Field(ge=1)] = 10_000
     max_texts_per_request: Annotated[int, Field(ge=1)] = 1_000
     max_body_bytes: Annotated[int, Field(ge=KIB)] = 8 * KIB * KIB
-    max_inflight_body_bytes: Annotated[int, Field(ge=KIB)] = 32 * KIB * KIB
+    max_inflight_body_bytes: Annotated[int, Field(ge=KIB)] = 24 * KIB * KIB
     min_body_bytes_per_s: Annotated[int, Field(ge=1)] = 4 * KIB
     body_timeout_s: Annotated[float, Field(gt=0, le=3600)] = 60.0
     max_header_bytes: Annotated[int, Field(ge=KIB, le=KIB * KIB)] = 32 * KIB

@@ -6,6 +6,7 @@ held the most bytes for the longest time: a small request is never the one, nor 
 
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -50,7 +51,8 @@ class BodyAccount:
         self.began_at = 0.0
         self.is_complete = False
         self.is_stream = False
-        self.fault: KobertError | None = None
+        # Makes the error to raise: one that was kept would keep the frames that it went through, and their buffers.
+        self.fault: Callable[[], KobertError] | None = None
         self._budget = budget
         self._wake = wake
 
@@ -68,24 +70,24 @@ class BodyAccount:
         """Say that what came so far is no longer in memory."""
         self._budget.free(self)
 
-    def fail(self, error: KobertError) -> None:
-        """Make whoever reads the body raise `error`."""
+    def fail(self, make_error: Callable[[], KobertError]) -> None:
+        """Make whoever reads the body raise an error."""
         if self.fault is None:
-            self.fault = error
+            self.fault = make_error
             self.release()
             self._wake()
 
     def check_pace(self, limits: BodyLimits) -> None:
         """Fail a body that comes too slowly, or that takes too long as a whole."""
         if self.waited_s > GRACE_S + self.received_bytes / limits.min_bytes_per_s:
-            self.fail(
-                TooSlowError(
-                    f"{self.received_bytes:,} bytes of the body came in {self.waited_s:.0f} s; at least "
-                    f"{limits.min_bytes_per_s:,} a second must come (MIN_BODY_BYTES_PER_S)"
-                )
+            message = (
+                f"{self.received_bytes:,} bytes of the body came in {self.waited_s:.0f} s; at least "
+                f"{limits.min_bytes_per_s:,} a second must come (MIN_BODY_BYTES_PER_S)"
             )
+            self.fail(partial(TooSlowError, message))
         elif self.waited_s > limits.timeout_s and not self.is_stream:
-            self.fail(TooSlowError(f"the body was not complete after {limits.timeout_s:g} s (BODY_TIMEOUT_S)"))
+            message = f"the body was not complete after {limits.timeout_s:g} s (BODY_TIMEOUT_S)"
+            self.fail(partial(TooSlowError, message))
 
 
 class BodyBudget:
@@ -119,15 +121,14 @@ class BodyBudget:
         now = time.monotonic()
         unfinished = [account for account in self._holders if not account.is_complete]
         unfinished.sort(key=lambda account: account.held_bytes * (now - account.began_at), reverse=True)
+        message = (
+            f"the bodies that are coming in have more than {self._max_bytes:,} bytes together "
+            "(MAX_INFLIGHT_BODY_BYTES), and this one took the most room; send it again, or in smaller parts"
+        )
         for account in unfinished or [newest]:
             if self.held_bytes <= self._max_bytes * REFILL_SHARE:
                 return
-            account.fail(
-                OverloadedError(
-                    f"the bodies that are coming in have more than {self._max_bytes:,} bytes together "
-                    "(MAX_INFLIGHT_BODY_BYTES), and this one took the most room; send it again, or in smaller parts"
-                )
-            )
+            account.fail(partial(OverloadedError, message))
 
 
 class BodyFaultsMiddleware:
@@ -147,7 +148,7 @@ class BodyFaultsMiddleware:
             message = await receive()
             if message["type"] == "http.request":
                 if account.fault is not None:
-                    raise account.fault
+                    raise account.fault()
                 if account.is_stream:
                     account.release()
             return message
@@ -179,7 +180,7 @@ def take(scope: Mapping[str, Any], byte_count: int) -> None:
     if account is not None:
         account.take(byte_count)
         if account.fault is not None:
-            raise account.fault
+            raise account.fault()
 
 
 def stream(scope: Mapping[str, Any]) -> None:

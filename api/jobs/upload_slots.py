@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 
 from api.uploads.pull import BodyPull
 from shared.errors import OverloadedError
@@ -66,13 +67,11 @@ class UploadSlots:
             return
         slowest = min(slow, key=lambda body: body.received_bytes / body.waited_s)
         self._leaving.append(slowest)
-        slowest.refuse(
-            OverloadedError(
-                f"this upload brought {slowest.received_bytes:,} bytes in {slowest.waited_s:.0f} s, and somebody else "
-                f"needed its place (MAX_UPLOADS); send it again, faster than {SLOW_BYTES_PER_S:,} bytes a second",
-                retry_after_s=RETRY_AFTER_S,
-            )
+        message = (
+            f"this upload brought {slowest.received_bytes:,} bytes in {slowest.waited_s:.0f} s, and somebody else "
+            f"needed its place (MAX_UPLOADS); send it again, faster than {SLOW_BYTES_PER_S:,} bytes a second"
         )
+        slowest.refuse(partial(OverloadedError, message, retry_after_s=RETRY_AFTER_S))
 
 
 def _is_slow(body: BodyPull) -> bool:

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import CancelledError, Future
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from typing import Protocol
@@ -38,7 +38,7 @@ class BodyPull:
         self._waited_s = 0.0
         self._waits_since: float | None = None
         self._pulled: Future[bytes] | None = None
-        self._refusal: KobertError | None = None
+        self._make_refusal: Callable[[], KobertError] | None = None
 
     @property
     def waited_s(self) -> float:
@@ -51,11 +51,12 @@ class BodyPull:
         since = self._waits_since
         return 0.0 if since is None else time.monotonic() - since
 
-    def refuse(self, error: KobertError) -> None:
-        """Make the parser raise `error` when it next waits for the client, or now if it does. Thread-safe."""
-        self._refusal = error
-        if self._pulled is not None:
-            self._pulled.cancel()
+    def refuse(self, make_error: Callable[[], KobertError]) -> None:
+        """Make the parser raise an error when it next waits for the client, or now if it does. Thread-safe."""
+        self._make_refusal = make_error
+        pulled = self._pulled
+        if pulled is not None:
+            pulled.cancel()
 
     def __iter__(self) -> Iterator[bytes]:
         while piece := self._pull():
@@ -67,7 +68,7 @@ class BodyPull:
     def _pull(self) -> bytes:
         began_at = self._waits_since = time.monotonic()
         self._pulled = asyncio.run_coroutine_threadsafe(self._next_piece(), self._loop)
-        if self._refusal is not None:
+        if self._make_refusal is not None:
             self._pulled.cancel()
         try:
             return self._pulled.result(self._stall_s)
@@ -79,8 +80,12 @@ class BodyPull:
         except ClientDisconnect as error:
             raise MalformedRequestError("the client left before the upload was complete") from error
         except CancelledError:
-            raise self._refusal or MalformedRequestError("the upload was cancelled") from None
+            if self._make_refusal is not None:
+                raise self._make_refusal() from None
+            raise MalformedRequestError("the upload was cancelled") from None
         finally:
+            # It keeps its error, which would keep what the parser has read.
+            self._pulled = None
             self._waits_since = None
             self._waited_s += time.monotonic() - began_at
 
