@@ -1,5 +1,6 @@
 """Reads a JSON body up to a size limit, and explains what is wrong with a malformed one."""
 
+import asyncio
 import json
 from collections.abc import Mapping, Sequence
 
@@ -112,7 +113,9 @@ async def read_body(request: Request, max_body_bytes: int) -> bytes | bytearray:
         if unpacker is None:
             body += part
         else:
-            bodies.take(request.scope, unpacker.feed(part))
+            for unpacked in unpacker.feed(part):
+                bodies.take(request.scope, unpacked)
+                await asyncio.sleep(0)
     return body if unpacker is None else unpacker.end()
 
 

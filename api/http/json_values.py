@@ -4,8 +4,8 @@ import re
 
 from shared.errors import TooLargeError
 
-# Python's objects for so many values take some 5 MB.
-MAX_VALUES = 50_000
+# Python's objects for so many values take some 7 MB.
+MAX_VALUES = 100_000
 _SIGNS = (b",", b"[", b"{")
 # A string as it is written; the last one may lack its end.
 _STRING = re.compile(rb'"(?:[^"\\]++|\\.?)*+"?', re.DOTALL)

@@ -1,10 +1,13 @@
 """Unpacks a body that came with `Content-Encoding: gzip` or `deflate`, within a bound on what it unpacks to."""
 
 import zlib
+from collections.abc import Iterator
 
 from shared.errors import MalformedRequestError, TooLargeError, UnsupportedMediaError
 
 CODINGS = ("gzip", "deflate")
+# Unpacked at a time: a millisecond.
+STEP_BYTES = 256 * 1024
 # zlib's names for its formats: gzip with its header, zlib with its own, and deflate without any.
 _GZIP, _ZLIB, _RAW = 16 + zlib.MAX_WBITS, zlib.MAX_WBITS, -zlib.MAX_WBITS
 
@@ -18,22 +21,25 @@ class Unpacker:
         self._stream = zlib.decompressobj(_GZIP) if coding == "gzip" else None
         self._unpacked = bytearray()
 
-    def feed(self, piece: bytes) -> int:
-        """Take the next piece; returns how many bytes it unpacked to.
+    def feed(self, piece: bytes) -> Iterator[int]:
+        """Take the next piece step by step: how many bytes each step unpacked to. Others may go on between two.
 
         Raises:
             MalformedRequestError: it is not in the coding that the header names.
             TooLargeError: the body unpacks to more than `max_bytes`.
         """
-        before = len(self._unpacked)
+        size = 0
         try:
-            while piece:
+            # After a full step there may be more to come of bytes that were all taken.
+            while piece or (size == STEP_BYTES and self._stream is not None and not self._stream.eof):
+                before = len(self._unpacked)
                 piece = self._unpack(piece)
+                size = len(self._unpacked) - before
+                yield size
         except zlib.error as error:
             raise MalformedRequestError(
                 f"the body is not {self._coding}, which its Content-Encoding names: {error}"
             ) from error
-        return len(self._unpacked) - before
 
     def end(self) -> bytearray:
         """The whole body.
@@ -56,7 +62,7 @@ class Unpacker:
                 raise zlib.error("there is more behind its end")
             self._stream = zlib.decompressobj(_GZIP)
         # One byte over the bound tells a body that is too large from one that just fits.
-        self._unpacked += self._stream.decompress(piece, self._max_bytes + 1 - len(self._unpacked))
+        self._unpacked += self._stream.decompress(piece, min(STEP_BYTES, self._max_bytes + 1 - len(self._unpacked)))
         if len(self._unpacked) > self._max_bytes:
             raise TooLargeError(
                 f"the body unpacks to more than {self._max_bytes:,} bytes (MAX_BODY_BYTES); send it in parts"

@@ -34,7 +34,7 @@ from tests.support.run import KobertRun
 ATTACKS = (*on_connections.ATTACKS, *on_texts.ATTACKS, *on_jobs.ATTACKS)
 SMOKE = ("half_headers", "unfinished_bodies")
 NICE = 10
-IDLE_S, SETTLE_S = 20.0, 11.0
+IDLE_S, SETTLE_S = 20.0, 8.0
 
 
 def watch_victim(url: str, duration_s: float, kind: str = "predict") -> Callable[[], Seen]:

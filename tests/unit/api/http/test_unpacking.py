@@ -3,7 +3,7 @@ import zlib
 
 import pytest
 
-from api.http.unpacking import Unpacker, coding_of
+from api.http.unpacking import STEP_BYTES, Unpacker, coding_of
 from shared.errors import MalformedRequestError, TooLargeError, UnsupportedMediaError
 
 BODY = '{"text": "글"}'.encode() * 100
@@ -17,7 +17,8 @@ def raw_deflate(data: bytes) -> bytes:
 def unpacked(coding: str, packed: bytes, max_bytes: int = 10_000, step: int = 1_000_000) -> bytes:
     unpacker = Unpacker(coding, max_bytes)
     for start in range(0, len(packed), step):
-        unpacker.feed(packed[start : start + step])
+        sizes = list(unpacker.feed(packed[start : start + step]))
+        assert all(size <= STEP_BYTES for size in sizes)
     return bytes(unpacker.end())
 
 
@@ -60,7 +61,7 @@ def test_nothing_is_unpacked_beyond_the_bound() -> None:
     unpacker = Unpacker("gzip", 10_000)
 
     with pytest.raises(TooLargeError, match="10,000"):
-        unpacker.feed(bomb)
+        list(unpacker.feed(bomb))
     assert len(unpacker._unpacked) == 10_001
     assert unpacked("gzip", gzip.compress(b"0" * 10_000)) == b"0" * 10_000
 
@@ -84,3 +85,9 @@ def test_a_coding_is_known_by_its_names(header: str, coding: str | None) -> None
 def test_another_coding_is_refused(header: str) -> None:
     with pytest.raises(UnsupportedMediaError, match="gzip or deflate"):
         coding_of(header)
+
+
+@pytest.mark.parametrize("size", [n * STEP_BYTES + more for n in (1, 2) for more in (-1, 0, 1, 100, 257)])
+def test_a_body_that_fills_its_steps_is_whole(size: int) -> None:
+    assert unpacked("gzip", gzip.compress(b"a" * size), 3 * STEP_BYTES) == b"a" * size
+    assert unpacked("gzip", gzip.compress(b"a" * size), 3 * STEP_BYTES, step=1) == b"a" * size
