@@ -89,11 +89,13 @@ bench-smoke: $(VENV)/.dev  ## every benchmark for a few seconds, to show that it
 	$(BIN)/python -m bench.overload --smoke
 	$(BIN)/python -m bench.chaos --smoke
 	$(BIN)/python -m bench.attack --smoke
+	$(BIN)/python -m bench.faults --smoke
 	$(BIN)/python -m bench.record_replies --smoke
 	$(BIN)/python -m bench.spans --smoke
 
-chaos: $(VENV)/.dev  ## 60 jobs with a worker, the store or the API killed in the middle: many minutes
+chaos: $(VENV)/.dev  ## 60 large jobs with a process killed in the middle; 220 trials of eleven faults: many minutes
 	$(BIN)/python -m bench.chaos
+	$(BIN)/python -m bench.faults
 
 attack: $(VENV)/.dev  ## each attack on a service with its defaults, beside a victim: twenty minutes
 	$(BIN)/python -m bench.attack

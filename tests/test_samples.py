@@ -84,6 +84,23 @@ def test_a_proxy_waits_longer_than_the_service_may_take(path: Path, name: str) -
     assert seconds(path, name) > max(DEFAULTS.predict_timeout_s, MAX_WAIT_S, KEEP_ALIVE_S)
 
 
+@pytest.mark.parametrize("path", PROXIES, ids=lambda path: path.name)
+def test_a_proxy_hardens_what_a_browser_gets(path: Path) -> None:
+    text = without_comments(path)
+
+    assert re.search(r"X-Content-Type-Options nosniff", text)
+    assert re.search(r"Strict-Transport-Security", text)
+    policies = re.findall(r'"(default-src [^"]+)"', text)
+    assert len(policies) == 2
+    assert all("frame-ancestors 'none'" in policy for policy in policies)
+    assert not [policy for policy in policies if "'unsafe-eval'" in policy or "*" in policy]
+
+
+@pytest.mark.parametrize(("path", "name"), [(NGINX, "client_header_timeout"), (CADDY, "read_header")])
+def test_a_proxy_gives_headers_no_more_time_than_the_service(path: Path, name: str) -> None:
+    assert seconds(path, name) <= DEFAULTS.header_timeout_s
+
+
 def test_nginx_lets_the_service_say_that_an_upload_has_stalled() -> None:
     assert seconds(NGINX, "client_body_timeout") > DEFAULTS.upload_stall_s
 

@@ -6,19 +6,17 @@ without end for the rest of a head, for a body, and for a client that does not r
 """
 
 import asyncio
-import uuid
 from typing import Any
 
-import msgspec
 from uvicorn.config import Config
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
 from api.http import bodies
 from api.http.bodies import BodyAccount
 from api.http.caller import SCOPE_KEY, Presence
-from api.http.errors import ErrorBody, type_of
 from api.http.offers import without_offer
+from api.http.refusals import HEADERS_TOO_LARGE, MALFORMED, TOO_MANY, TOO_SLOW, URL_TOO_LONG, HeadLimits, answer
 from api.http.traffic import Traffic
 
 # How long what a refused client goes on sending is read and dropped: closed at once, it would not see the answer.
@@ -28,14 +26,6 @@ CLOSING_S = 10.0
 # Requests that wait for the answer to the one before them, on one connection and on all. Clients that send so are rare,
 # and one piece of the network can hold ten thousand.
 MAX_AHEAD, MAX_AHEAD_IN_ALL = 128, 1_000
-MALFORMED, TOO_SLOW, URL_TOO_LONG, HEADERS_TOO_LARGE, TOO_MANY = 400, 408, 414, 431, 503
-
-
-class HeadLimits(msgspec.Struct, frozen=True):
-    """What a request may have before its body, and again behind it."""
-
-    max_bytes: int
-    max_headers: int
 
 
 class _RefusedError(Exception):
@@ -65,6 +55,9 @@ class BoundedProtocol(HttpToolsProtocol):
         self._bytes_without_body = 0
         self._header_count = 0
         self._is_refused = False
+        # What came and has to wait for its turn.
+        self._waiting_bytes: bytearray | None = None
+        self._address = ""
         self._account = BodyAccount(self.traffic.budget, self._wake_reader)
         self._account.is_complete = True
         # The request that is being answered; `cycle` is the newest, which may wait behind it.
@@ -78,6 +71,7 @@ class BoundedProtocol(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
         """Take the connection if there is room for it."""
         super().connection_made(transport)
+        self._address = self.client[0] if self.client else ""
         if not self.traffic.opened(self):
             self._refuse(TOO_MANY)
             if self.traffic.is_flooded():
@@ -97,9 +91,26 @@ class BoundedProtocol(HttpToolsProtocol):
             bodies.release(self.pipeline.pop()[0].scope)
 
     def data_received(self, data: bytes) -> None:
-        """Parse no more of a head than it may have, and say so."""
+        """Take bytes, or let them wait for this address's turn."""
         if self._is_refused:
             return
+        if self._waiting_bytes is not None:
+            self._waiting_bytes += data
+        elif self._is_in_head and self.traffic.turns.must_wait(self._address, self, len(data)):
+            self._waiting_bytes = bytearray(data)
+            self.flow.pause_reading()
+        else:
+            self._parse(data)
+
+    def serve(self) -> None:
+        """Go on with the bytes that waited."""
+        data, self._waiting_bytes = bytes(self._waiting_bytes or b""), None
+        if not self._is_refused and not self.transport.is_closing():
+            self.flow.resume_reading()
+            self._parse(data)
+
+    def _parse(self, data: bytes) -> None:
+        """Parse no more of a head than it may have, and say so."""
         if self._is_in_head:
             data = without_offer(data)
         room = max(1, self.limits.max_bytes - self._bytes_without_body) if self._is_in_head else len(data)
@@ -216,7 +227,7 @@ class BoundedProtocol(HttpToolsProtocol):
             self._is_refused = True
             self.transport.close()
             return
-        self.transport.write(_answer(status, self.limits))
+        self.transport.write(answer(status, self.limits))
         if self.transport.can_write_eof():
             self.transport.write_eof()
         self._linger()
@@ -285,27 +296,6 @@ class _Closing(asyncio.Transport):
     def is_closing(self) -> bool:
         """Whether it is closed, or about to be."""
         return self._connection.transport.is_closing()
-
-
-def _answer(status: int, limits: HeadLimits) -> bytes:
-    size, count = f"{limits.max_bytes:,} bytes (MAX_HEADER_BYTES)", f"{limits.max_headers} (MAX_HEADERS)"
-    code, message = {
-        MALFORMED: ("bad_request", "this is not HTTP/1.1 as it is written down in RFC 9112"),
-        TOO_SLOW: ("request_timeout", "the headers were not complete in time (HEADER_TIMEOUT_S)"),
-        URL_TOO_LONG: ("url_too_long", f"the address has more than {size}"),
-        HEADERS_TOO_LARGE: ("headers_too_large", f"the headers have more than {size}, or are more than {count}"),
-        TOO_MANY: ("too_many_connections", "every connection is in use (MAX_CONNECTIONS); try again shortly"),
-    }[status]
-    request_id = uuid.uuid4().hex
-    body = msgspec.json.encode({"error": ErrorBody(code, message, type_of(status), None, request_id)})
-    lines = [
-        b"content-type: application/json",
-        f"content-length: {len(body)}".encode(),
-        f"x-request-id: {request_id}".encode(),
-        b"connection: close",
-        *([b"retry-after: 1"] if status == TOO_MANY else []),
-    ]
-    return STATUS_LINE[status] + b"\r\n".join([*lines, b"", body])
 
 
 def bounded_protocol(limits: HeadLimits, traffic: Traffic) -> type[BoundedProtocol]:

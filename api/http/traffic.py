@@ -12,6 +12,7 @@ import msgspec
 
 from api.http.bodies import BodyBudget, BodyLimits
 from api.http.descriptors import allow_connections
+from api.http.turns import Turns
 from shared.settings import Settings
 
 # How often connections are looked at; every time-out is late by as much.
@@ -53,6 +54,7 @@ class Traffic:
     def __init__(self, limits: TrafficLimits) -> None:
         self.limits = limits
         self.budget = BodyBudget(limits.bodies.max_inflight_bytes)
+        self.turns = Turns()
         # Requests that wait for the answer to the one before them on their connection.
         self.pipelined_count = 0
         self._all: dict[Connection, None] = {}

@@ -13,7 +13,7 @@ WAIT_S = 3.0
 _LOOK_S = 0.05
 # Uploads that wait at once; more are refused without a wait.
 MAX_WAITING = 16
-# Who has let the service wait for this long, and sent less than this a second of it, gives way.
+# Who has let the service wait for this long, and sent less than this a second of it or nothing at all, gives way.
 PATIENCE_S = 1.0
 SLOW_BYTES_PER_S = 64 * 1024
 RETRY_AFTER_S = 10
@@ -76,4 +76,5 @@ class UploadSlots:
 
 
 def _is_slow(body: BodyPull) -> bool:
-    return body.waited_s > PATIENCE_S and body.received_bytes < SLOW_BYTES_PER_S * body.waited_s
+    is_below = body.waited_s > PATIENCE_S and body.received_bytes < SLOW_BYTES_PER_S * body.waited_s
+    return is_below or body.pause_s > PATIENCE_S

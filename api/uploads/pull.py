@@ -43,8 +43,13 @@ class BodyPull:
     @property
     def waited_s(self) -> float:
         """How long the parser has waited for the client, until now."""
+        return self._waited_s + self.pause_s
+
+    @property
+    def pause_s(self) -> float:
+        """How long it has now been waiting for the next piece."""
         since = self._waits_since
-        return self._waited_s + (0.0 if since is None else time.monotonic() - since)
+        return 0.0 if since is None else time.monotonic() - since
 
     def refuse(self, error: KobertError) -> None:
         """Make the parser raise `error` when it next waits for the client, or now if it does. Thread-safe."""

@@ -16,7 +16,8 @@ What each attack of `bench/attack/` does to somebody else's requests, as `.venv/
 measured it ({processors} processors, other work on them: load {load:.0f}). The service runs with its defaults, as
 `make run` starts it, on the same machine as the attackers, which run at low priority. A victim asks {per_s} times a
 second from another address, each time on a new connection; a time counts from when the request was due. Without an
-attack the victim's p99 is {idle:.0f} ms.
+attack the victim's p99 is {idle:.0f} ms. Against attacks with uploads every fifth request is an upload, and so it is
+without an attack: its answer waits for the store's disk.
 
 - **p99**: of the victim's answers, and as a multiple of the p99 without an attack;
 - **refused**: the victim's requests that got an honest 429 or 503; **errors**: anything else;

@@ -1,0 +1,59 @@
+"""Lets addresses take turns: a thousand requests of one never stand before a single one of another.
+
+A request costs the event loop about half a millisecond even where it is refused. In the order in which they come, those
+of a flood would all be served before the next of anybody else.
+"""
+
+import asyncio
+from collections import deque
+from typing import Protocol
+
+# Requests of one address that are begun in one round of the event loop.
+PER_ROUND = 8
+# Bytes that wait for their turn, over all connections; what is above is served at once.
+MAX_WAITING_BYTES = 8 << 20
+
+
+class Waiting(Protocol):
+    """A connection whose bytes wait for their turn."""
+
+    def serve(self) -> None:
+        """Go on with them."""
+
+
+class Turns:
+    """Not thread-safe: it belongs to the event loop."""
+
+    def __init__(self) -> None:
+        self._begun: dict[str, int] = {}
+        self._waiting: dict[str, deque[tuple[Waiting, int]]] = {}
+        self._waiting_bytes = 0
+        self._has_round = False
+
+    def must_wait(self, address: str, connection: Waiting, byte_count: int) -> bool:
+        """Whether a request has to wait; then `connection.serve` is called when it is its turn."""
+        if not self._has_round:
+            self._has_round = True
+            asyncio.get_running_loop().call_soon(self._next_round)
+        begun = self._begun.get(address, 0)
+        if address not in self._waiting and begun < PER_ROUND:
+            self._begun[address] = begun + 1
+            return False
+        if self._waiting_bytes + byte_count > MAX_WAITING_BYTES:
+            return False
+        self._waiting.setdefault(address, deque()).append((connection, byte_count))
+        self._waiting_bytes += byte_count
+        return True
+
+    def _next_round(self) -> None:
+        self._begun.clear()
+        for address, queue in list(self._waiting.items()):
+            for _ in range(min(PER_ROUND, len(queue))):
+                connection, byte_count = queue.popleft()
+                self._waiting_bytes -= byte_count
+                connection.serve()
+            if not queue:
+                del self._waiting[address]
+        self._has_round = bool(self._waiting)
+        if self._has_round:
+            asyncio.get_running_loop().call_soon(self._next_round)
