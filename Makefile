@@ -44,7 +44,7 @@ run: $(VENV)/.run  ## serve on http://127.0.0.1:8000 with the embedded model and
 	@$(BIN)/kobert model check >/dev/null || { test $$? = 3 && $(MAKE) --no-print-directory $(VENV)/.convert; }
 	@exec $(BIN)/kobert run
 
-test: lint typecheck fast-test slow-test  ## everything that CI runs
+test: lint typecheck fast-test slow-test browser-test  ## everything that CI runs
 
 lint: $(VENV)/.dev  ## style and architecture
 	$(BIN)/ruff check .
@@ -58,7 +58,7 @@ fast-test: $(VENV)/.dev  ## unit tests: seconds
 	$(PYTEST) -m 'not integration and not e2e and not browser and not containers and not slow' tests
 
 slow-test: $(VENV)/.dev  ## real servers and processes: minutes
-	$(PYTEST) -m '(integration or e2e or browser) and not slow' tests
+	$(PYTEST) -m '(integration or e2e) and not slow' tests
 
 nightly: $(VENV)/.dev  ## 20,000 hostile requests of each kind, 3,000 by the OpenAPI, results in LibreOffice: hours
 	$(PIP) install --quiet --constraint constraints.txt --editable '.[examples]'
@@ -66,8 +66,9 @@ nightly: $(VENV)/.dev  ## 20,000 hostile requests of each kind, 3,000 by the Ope
 	KOBERT_SCHEMA_EXAMPLES=250 $(BIN)/pytest tests/integration/test_openapi.py
 	$(BIN)/pytest -m slow tests
 
+# In processes of its own: the browser's driver keeps an event loop running.
 browser-test: $(VENV)/.dev  ## the console in Debian's Chromium (apt-get install chromium): a minute or two
-	$(BIN)/pytest -m browser tests/browser
+	$(PYTEST) -m browser tests/browser
 
 containers-test: $(VENV)/.dev  ## images and compose on CONTAINER_ENGINE (docker): minutes
 	CONTAINER_ENGINE=$(CONTAINER_ENGINE) $(BIN)/pytest -m containers -rP tests/containers

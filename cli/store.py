@@ -80,7 +80,9 @@ class EmbeddedStore:
             raise StartupError(f"the store's data in {self.data_dir} cannot be read ({error.strerror})") from error
         for note in notes:
             click.echo(f"note: {note}", err=True)
-        redis_url.embedded_file(self.data_dir.parent).write_text(f"{self.url}\n")
+        address = redis_url.embedded_file(self.data_dir.parent)
+        address.touch(mode=0o600)
+        address.write_text(f"{self.url}\n")
         self._log_read_to = self._log.stat().st_size if self._log.exists() else 0
         self._config.write_text(
             CONFIG.format(

@@ -187,4 +187,6 @@ class Greeting(BaseModel):
 
 def error_replies(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """OpenAPI entries for the statuses that a route can answer besides its own."""
-    return {status: {"model": ErrorReply} for status in statuses}
+    # Who needs a key may have sent wrong ones, or have used up what the key allows.
+    limited = (429,) if 401 in statuses else ()
+    return {status: {"model": ErrorReply} for status in sorted({*statuses, *limited})}

@@ -1,14 +1,16 @@
 """`/reviews`: queues of a job's rows for moderators, who get items, decide, and can take a decision back."""
 
 import time
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 import msgspec
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Query, Request, Response
+from pydantic import BaseModel, ValidationError
 
 from api.context import Context, ContextDep
 from api.http import schemas
 from api.http.auth import CallerDep, OwnerDep
+from api.http.body import read_json_object
 from api.jobs.results import Selection
 from api.reviews.export import as_json_lines, as_table
 from api.reviews.records import Decision
@@ -28,6 +30,28 @@ from api.reviews.schemas import (
 from shared.errors import KobertError, MalformedRequestError
 
 router = APIRouter(tags=["reviews"])
+Sent = TypeVar("Sent", bound=BaseModel)
+
+
+def _body_of(kind: type[BaseModel]) -> dict[str, Any]:
+    """How OpenAPI describes a body that the house's own reader reads."""
+    schema = kind.model_json_schema(ref_template="#/components/schemas/{model}")
+    definitions = schema.pop("$defs", {})
+    schema = _inlined(schema, definitions)
+    return {"requestBody": {"required": True, "content": {"application/json": {"schema": schema}}}}
+
+
+def _inlined(schema: Any, definitions: dict[str, Any]) -> Any:  # noqa: ANN401  JSON
+    """The schema with the models that it refers to in their places."""
+    if isinstance(schema, list):
+        return [_inlined(one, definitions) for one in schema]
+    if not isinstance(schema, dict):
+        return schema
+    if "$ref" in schema:
+        return _inlined(definitions[schema["$ref"].rpartition("/")[2]], definitions)
+    return {name: _inlined(value, definitions) for name, value in schema.items()}
+
+
 _SENT = (401, 403, 404, 409, 413, 415, 422, 429, 503)
 
 
@@ -37,9 +61,11 @@ _SENT = (401, 403, 404, 409, 413, 415, 422, 429, 503)
     summary="Make a review queue of a job",
     response_model=ReviewOut,
     responses=schemas.error_replies(*_SENT),
+    openapi_extra=_body_of(NewReview),
 )
-async def create_review(wanted: NewReview, owner: OwnerDep, context: ContextDep) -> Response:
+async def create_review(request: Request, owner: OwnerDep, context: ContextDep) -> Response:
     """Takes the rows of an ended job that match, the least certain first. It lasts as long as the job's results."""
+    wanted = await _read(request, NewReview, context)
     job = await context.jobs.get(wanted.job_id, owner)
     selection = Selection(
         only=wanted.only,
@@ -93,9 +119,11 @@ async def delete_review(review_id: str, owner: OwnerDep, context: ContextDep) ->
     summary="Get items to decide",
     response_model=ItemList,
     responses=schemas.error_replies(*_SENT),
+    openapi_extra=_body_of(LeaseRequest),
 )
-async def lease_items(review_id: str, wanted: LeaseRequest, owner: OwnerDep, context: ContextDep) -> Response:
+async def lease_items(review_id: str, request: Request, owner: OwnerDep, context: ContextDep) -> Response:
     """First those that this reviewer holds already. Nobody else gets them for REVIEW_LEASE_S, from the last time on."""
+    wanted = await _read(request, LeaseRequest, context)
     head = await context.reviews.get(owner, review_id)
     items = await context.reviews.lease(owner, head, wanted.reviewer, wanted.count)
     return _json({"object": "list", "data": items})
@@ -105,12 +133,14 @@ async def lease_items(review_id: str, wanted: LeaseRequest, owner: OwnerDep, con
     "/reviews/{review_id}/decisions",
     summary="Decide items",
     responses=schemas.error_replies(*_SENT),
+    openapi_extra=_body_of(DecisionsRequest),
 )
-async def decide_items(review_id: str, wanted: DecisionsRequest, caller: CallerDep, context: ContextDep) -> Response:
+async def decide_items(review_id: str, request: Request, caller: CallerDep, context: ContextDep) -> Response:
     """Results in the order of the decisions; one that cannot be kept has an `error` and stops no other.
 
     A decision against the verdict becomes a correction, if the key has the scope `policies`.
     """
+    wanted = await _read(request, DecisionsRequest, context)
     head = await context.reviews.get(caller.owner, review_id)
     _check_labels(wanted.decisions, context)
     results: list[Any] = []
@@ -129,9 +159,11 @@ async def decide_items(review_id: str, wanted: DecisionsRequest, caller: CallerD
     summary="Take a decision back",
     response_model=ItemOut,
     responses=schemas.error_replies(*_SENT),
+    openapi_extra=_body_of(UndoRequest),
 )
-async def undo_decision(review_id: str, wanted: UndoRequest, owner: OwnerDep, context: ContextDep) -> Response:
+async def undo_decision(review_id: str, request: Request, owner: OwnerDep, context: ContextDep) -> Response:
     """The reviewer who decided holds the item again; the correction that it became is withdrawn."""
+    wanted = await _read(request, UndoRequest, context)
     head = await context.reviews.get(owner, review_id)
     return _json(await context.reviews.undo(owner, head, wanted.item, wanted.reviewer))
 
@@ -157,6 +189,16 @@ async def list_decisions(
     if kind == "csv":
         return Response(as_table(decided, is_safe=safe), media_type="text/csv; charset=utf-8")
     return Response(as_json_lines(decided), media_type="application/jsonl; charset=utf-8")
+
+
+async def _read(request: Request, kind: type[Sent], context: Context) -> Sent:
+    body = await read_json_object(request, context.settings.max_body_bytes)
+    try:
+        return kind.model_validate(body)
+    except ValidationError as error:
+        fault = error.errors()[0]
+        name = ".".join(map(str, fault["loc"]))
+        raise MalformedRequestError(f"{name}: {fault['msg']}", param=name or None) from error
 
 
 def _decision(sent: OneDecision, reviewer: str) -> Decision:

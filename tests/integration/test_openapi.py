@@ -35,7 +35,7 @@ def closed(echo_bundle: Path) -> Iterator[Stack]:
     }
     with (
         tempfile.TemporaryDirectory(prefix="kt-") as folder,
-        running_stack(Path(folder), echo_bundle, **settings) as running,
+        running_stack(Path(folder), echo_bundle, max_wrong_keys_per_minute=6_000, **settings) as running,
     ):
         yield running
 

@@ -67,7 +67,7 @@ def test_a_full_disk_is_named_what_can_be_answered_is_and_all_goes_on_when_there
     assert (deleted.status_code, deleted.json()["error"]["code"]) == (503, "disk_full")
     assert httpx.get(f"{stack.url}/health").status_code == 200
     assert httpx.get(f"{stack.url}/info").status_code == 200
-    assert [job["id"] for job in httpx.get(f"{stack.url}/jobs").json()["data"]] == [running["id"], done["id"]]
+    assert {job["id"] for job in httpx.get(f"{stack.url}/jobs").json()["data"]} == {running["id"], done["id"]}
     assert_own_verdicts(result_lines(stack, done), TEXTS[:50])
     time.sleep(6)  # longer than a heartbeat lives
     assert predict(stack).json()["error"]["code"] == "disk_full"

@@ -27,7 +27,8 @@ def client(service: Stack) -> Iterator[Client]:
 def test_one_text_has_a_prediction(client: Client) -> None:
     found = client.predict(BAD, strictness="lenient")
 
-    assert (found.text, found.classification) == (BAD, "curse")
+    assert found.text == BAD
+    assert found.classification in {"curse", "insult"}
     assert found.scores[found.classification] == found.confidence
     with pytest.raises(ApiError, match="text is empty") as caught:
         client.predict(" ")

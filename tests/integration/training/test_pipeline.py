@@ -28,7 +28,7 @@ from worker.inference.verdict import Judge  # noqa: E402
 
 EMBEDDED = Path(__file__).resolve().parents[3] / "models" / "default"
 
-pytestmark = [pytest.mark.training, pytest.mark.integration, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.training, pytest.mark.integration, pytest.mark.timeout(900)]
 
 
 @pytest.fixture(scope="module")
