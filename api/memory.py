@@ -48,8 +48,8 @@ async def give_back_forever(trim: Callable[[int], int]) -> None:
         now = resident_bytes()
         smallest = min(smallest, now)
         if now - smallest > WORTH_BYTES:
-            # A request that failed leaves its error and its buffers to each other. What was there at the start is frozen,
-            # so that this takes a few milliseconds.
+            # A request that failed leaves its error and its buffers to each other. It takes a few milliseconds, since
+            # what was there at the start is frozen.
             gc.collect()
             # Without Python's lock, so that the event loop goes on.
             await asyncio.to_thread(trim, 0)
