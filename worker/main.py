@@ -20,7 +20,7 @@ from bundles.sources.resolver import resolve
 from shared.celery_app import QUEUES_TAKEN, make_celery
 from shared.commands import kobert_command
 from shared.errors import EXIT_CONFIG, KobertError, SettingsError
-from shared.interpreter import freeze_startup_objects, shorten_switch_interval
+from shared.interpreter import freeze_startup_objects, limit_malloc_arenas, shorten_switch_interval
 from shared.jobs.ledger import Ledger
 from shared.log import configure_logging, get_logger
 from shared.messages import TextItem
@@ -199,6 +199,7 @@ def _metrics_served(worker: Worker) -> Iterator[None]:
 
 def main(engine_factory: EngineFactory = OnnxEngine) -> int:
     """Run a worker with settings from the environment; returns the exit code."""
+    limit_malloc_arenas()
     try:
         settings = load_settings()
         configure_logging(settings, "worker")
