@@ -2,7 +2,7 @@
 
     python -m bench.faults                     every fault, 20 trials each, four at a time: twenty minutes
     python -m bench.faults --only worker_killed store_frozen
-    python -m bench.faults --write             and write docs/reliability.md
+    python -m bench.faults --write             and write docs/reliability.md; faults left out keep their rows
     python -m bench.faults --smoke             one small trial of one fault
 
 Two workers run with an engine whose scores say which text they belong to (`tests/support/echo.py`); all else is the
@@ -242,6 +242,14 @@ text they belong to.
 """
 
 
+def write_page(rows: dict[str, str], row_count: int) -> None:
+    """Write the rows of this run; those of faults that it left out stay as they were."""
+    before = PAGE.read_text(encoding="utf-8").splitlines(keepends=True) if PAGE.exists() else []
+    kept = {name: line for name, (what, _) in FAULTS.items() for line in before if line.startswith(f"| {what} |")}
+    table = "".join({**kept, **rows}[name] for name in FAULTS if name in {**kept, **rows})
+    PAGE.write_text(HEAD.format(rows=row_count, frozen=FROZEN_S) + table, encoding="utf-8")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", nargs="+", choices=FAULTS, default=list(FAULTS), metavar="FAULT")
@@ -256,8 +264,7 @@ def main() -> None:
         found = pool.map(run, names, repeat(trials), repeat(options.rows))
         counts = dict(zip(names, found, strict=True))
     if options.write:
-        rows = "".join(row(name, trials, count) for name, count in counts.items())
-        PAGE.write_text(HEAD.format(rows=options.rows, frozen=FROZEN_S) + rows, encoding="utf-8")
+        write_page({name: row(name, trials, count) for name, count in counts.items()}, options.rows)
     sys.exit(0 if not any(count.lost or count.doubled for count in counts.values()) else 1)
 
 

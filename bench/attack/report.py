@@ -15,11 +15,11 @@ HEAD = """# Attacks
 What each attack of `bench/attack/` does to somebody else's requests, as `.venv/bin/python -m bench.attack --write`
 measured it ({processors} processors, other work on them: load {load:.0f}). The service runs with its defaults, as
 `make run` starts it, on the same machine as the attackers, which run at low priority. A victim asks {per_s} times a
-second from another address, each time on a new connection; a time counts from when the request was due. Without an
-attack the victim's p99 is {idle:.0f} ms. Against attacks with uploads every fifth request is an upload, and so it is
-without an attack: its answer waits for the store's disk.
+second from another address, each time on a new connection; a time counts from when the request was due. Just before
+each attack the same is done without one. Against attacks with uploads every fifth request is an upload: its answer
+waits for the store's disk.
 
-- **p99**: of the victim's answers, and as a multiple of the p99 without an attack;
+- **p99**: of the victim's answers without the attack, during it, and how many times as much that is;
 - **refused**: the victim's requests that got an honest 429 or 503; **errors**: anything else;
 - **API**, **all**: highest memory of the API, and of all processes together, in MiB; **after**: what the API kept.
 
@@ -42,11 +42,16 @@ class Result(NamedTuple):
 
     name: str
     what: str
+    idle: Seen
     seen: Seen
-    ratio: float
     api_peak: float
     all_peak: float
     growth: float
+
+    @property
+    def ratio(self) -> float:
+        """The victim's p99 as a multiple of that without the attack."""
+        return self.seen.p99_ms() / self.idle.p99_ms()
 
     def faults(self) -> list[str]:
         """What is not good enough, if anything."""
@@ -60,11 +65,9 @@ class Result(NamedTuple):
         return [fault for fault, is_good in checks.items() if not is_good]
 
 
-def write_page(idle: Seen, results: Sequence[Result]) -> None:
+def write_page(results: Sequence[Result]) -> None:
     """Write the table, with what was not good named below it."""
-    head = HEAD.format(
-        processors=len(os.sched_getaffinity(0)), load=os.getloadavg()[1], per_s=PER_S, idle=idle.p99_ms()
-    )
+    head = HEAD.format(processors=len(os.sched_getaffinity(0)), load=os.getloadavg()[1], per_s=PER_S)
     rows = "".join(map(_row, results))
     bad = [f"- `{result.name}`: {', '.join(faults)}" for result in results if (faults := result.faults())]
     faults = "**Not good in this run:**\n\n" + "\n".join(bad) if bad else "In this run all of them were."
@@ -73,7 +76,8 @@ def write_page(idle: Seen, results: Sequence[Result]) -> None:
 
 
 def _row(result: Result) -> str:
-    p99 = "none answered" if math.isinf(result.ratio) else f"{result.seen.p99_ms():.0f} ms, x{result.ratio:.1f}"
+    before, during = result.idle.p99_ms(), result.seen.p99_ms()
+    p99 = "none answered" if math.isinf(during) else f"{before:.0f} -> {during:.0f} ms, x{result.ratio:.1f}"
     return (
         f"| `{result.name}` | {result.what} | {p99} | {result.seen.share_refused():.0%} | {result.seen.errors()} "
         f"| {result.api_peak:.0f} | {result.all_peak:.0f} | {result.growth:+.0f} |\n"
