@@ -30,7 +30,7 @@ class CorrectionService:
         self._run = run
 
     async def add(self, new: Sequence[NewCorrection]) -> list[Added | KobertError]:
-        """Store each, in place of one for the same text and policy; or say why there is no room for it."""
+        """Store each, replacing an earlier one for the same text and policy; returns an error where it does not fit."""
         limits = (self._settings.max_corrections, self._settings.max_corrections_bytes)
         outcomes: list[Added | Limit] = await self._run(self._store.add, new, *limits)
         return [outcome if isinstance(outcome, Added) else self._no_room(outcome) for outcome in outcomes]

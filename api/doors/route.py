@@ -36,7 +36,7 @@ class DoorRoute(APIRoute):
 
     def show_error(self, error: KobertError) -> tuple[int, dict[str, object]]:
         """The status and the body with which the door's clients expect `error`."""
-        raise NotImplementedError
+        raise NotImplementedError  # each door answers in its own form; a router is never given this class itself
 
     def _hand_on_key(self, request: Request) -> None:
         """Make a key that the door's clients send in their own way a bearer token, which is what is checked."""

@@ -62,7 +62,7 @@ class CorrectionStore:
         self._redis = redis
 
     def add(self, new: Sequence[NewCorrection], max_count: int, max_bytes: int) -> list[Added | Limit]:
-        """Store each, in place of one for the same text and policy; or say which limit it does not fit into."""
+        """Store each, replacing an earlier one for the same text and policy; returns the limit that it exceeds."""
         arguments: list[Any] = [max_count, max_bytes, secrets.token_hex(8)]
         for record in new:
             arguments += [_digest(record), msgspec.json.encode(record)]

@@ -117,7 +117,7 @@ class BatchLines:
 
 
 class _FaultyLineError(Exception):
-    """Raised when a line is no request that a batch can have."""
+    """Raised when a line is not a valid batch request."""
 
     def __init__(self, code: str, message: str) -> None:
         super().__init__(message)

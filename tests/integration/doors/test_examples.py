@@ -59,7 +59,7 @@ echo json_encode('stored');
 def run_php(folder: Path, host: str, *arguments: str) -> Any:
     php = shutil.which("php")
     if php is None:
-        pytest.skip("php is not installed")
+        pytest.skip("php is not installed")  # for the plugins alone; few machines of developers have it
     script = folder / "host.php"
     script.write_text(host)
     found = subprocess.run([php, str(script), *arguments], capture_output=True, text=True, check=True, timeout=60)
@@ -176,7 +176,7 @@ def test_langchains_moderation_middleware_works_by_its_base_url(
 def test_a_client_from_npm_works_after_a_change_of_its_address(service: Stack, tmp_path: Path) -> None:
     npm = shutil.which("npm")
     if npm is None:
-        pytest.skip("npm is not installed")
+        pytest.skip("npm is not installed")  # for one client alone; comes with Node.js
     subprocess.run([npm, "install", "perspective-api-client@3.1.0"], cwd=tmp_path, check=True, capture_output=True)
     index = tmp_path / "node_modules" / "perspective-api-client" / "index.js"
     index.write_text(index.read_text().replace("https://commentanalyzer.googleapis.com", service.url))
@@ -209,7 +209,7 @@ COMMANDS = {
 def test_each_sample_of_the_page_prints_the_verdict(service: Stack, tmp_path: Path, language: str) -> None:
     name, command = COMMANDS[language]
     if shutil.which(command[0]) is None:
-        pytest.skip(f"{command[0]} is not installed")
+        pytest.skip(f"{command[0]} is not installed")  # a language that a sample of the docs is in
     found = re.search(rf"```{language}\n(.*?)```", (ROOT / "docs" / "clients.md").read_text(), re.DOTALL)
     assert found is not None
     (tmp_path / name).write_text(found[1].replace("http://localhost:8000", service.url).replace("YOUR_KEY", KEY))

@@ -65,7 +65,7 @@ def test_a_comment_is_read_once(piece: str) -> None:
 def test_node_counts_as_the_door_does() -> None:
     node = shutil.which("node")
     if node is None:
-        pytest.skip("node is not installed")
+        pytest.skip("node is not installed")  # a second opinion; Python counts the units too
     text = "좋아요 👍🏽. 😀 병신아! 👨‍👩‍👧‍👦 ㅋㅋ\n𠮷野家? 끝"
     script = (
         "const [text, spans] = JSON.parse(process.argv[1]);"
