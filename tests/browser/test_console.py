@@ -151,12 +151,17 @@ def test_a_file_of_a_wrong_kind_is_refused_in_words_that_help(open_page: Open) -
     expect(page.get_by_text("파일을 여기에 놓거나")).to_be_visible()
 
 
-def test_an_encoding_and_a_column_can_be_chosen(open_page: Open) -> None:
+def test_a_column_that_cannot_be_guessed_can_be_typed_and_an_encoding_chosen(open_page: Open) -> None:
     page = open_page("#files")
     upload(page, "표.csv", "닉네임,내용물,등급\n가,안녕하세요,a\n".encode("cp949"))
+    expect(page.get_by_role("alert")).to_contain_text("내용물")
+    page.get_by_role("textbox", name="댓글이 있는 열").fill("내용물")
+    page.get_by_role("textbox", name="댓글이 있는 열").press("Enter")
 
-    expect(page.get_by_label("댓글이 있는 열")).to_be_hidden()
-    expect(page.get_by_role("alert")).to_be_visible()
+    expect(page.locator("table.small th.chosen")).to_have_text("내용물")
+    expect(page.locator("table.small td.chosen")).to_have_text("안녕하세요")
+    page.get_by_role("combobox", name="글자 인코딩").select_option("cp949")
+    expect(page.locator("table.small td.chosen")).to_have_text("안녕하세요")
 
 
 def test_markup_in_texts_and_names_is_shown_as_text(open_page: Open) -> None:

@@ -85,6 +85,8 @@ function Chosen({ file, leave }) {
     ${!canPreview && html`<p>${t("files.nopreview")}</p>`}
     ${canPreview && !preview && !previewError && html`<p aria-busy="true">${t("files.reading")}</p>`}
     <${Problem} error=${previewError} />
+    ${!preview && previewError?.param === "text_column" && html`<label>${t("files.column")} <small>${t("files.column.type")}</small>
+      <input value=${options.text_column ?? ""} onChange=${(event) => change("text_column", event.target.value)} /></label>`}
     ${(preview || previewError) && html`<div class="row">
       ${preview && html`<p>${t("files.format")}<br /><strong>${preview.format}</strong></p>`}
       ${(preview ? preview.encoding : isByLine) && html`<label>${t("files.encoding")}
