@@ -150,7 +150,7 @@ def test_kobert_1_leaves_the_signs_that_it_was_trained_with() -> None:
         assert NORMALISERS["kobert-1"](text) == text
 
 
-def test_a_remembered_text_is_normalised_as_any_other():
+def test_a_remembered_text_is_normalised_as_any_other() -> None:
     texts = ["ㅅ ㅂ 섹#스", "멀쩡한 말", "가" * 501, "시1발 " * 120]
     for text in [*texts, *texts]:
         assert normalise_once(text) == normalise(text)
