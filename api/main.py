@@ -45,6 +45,7 @@ from api.queue.running import running_path
 from api.reviews.service import running_reviews
 from api.routes import corrections, docs, jobs, metrics, predict, reviews, status
 from api.routes import policies as policies_routes
+from api.routes.direct_predict import DirectPredict
 from api.store_watch import running_store_watch
 from shared.commands import kobert_command
 from shared.errors import EXIT_CONFIG, KobertError, PortInUseError, SettingsError
@@ -212,10 +213,13 @@ def serve(settings: Settings) -> None:
     """
     require_fit_store(settings, log)
     shorten_switch_interval()
+    app = create_app(settings)
     config = uvicorn.Config(
-        create_app(settings),
+        app,
         http=bounded_protocol(
-            HeadLimits(settings.max_header_bytes, settings.max_headers), Traffic(traffic_limits(settings))
+            HeadLimits(settings.max_header_bytes, settings.max_headers),
+            Traffic(traffic_limits(settings)),
+            DirectPredict(app, settings),
         ),
         log_config=None,
         access_log=False,
