@@ -8,6 +8,7 @@ import socket
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Self
 
 import httpx
 import pytest
@@ -110,7 +111,7 @@ class Raw:
     def __init__(self, stack: Stack) -> None:
         self.socket = socket.create_connection(("127.0.0.1", stack.port), timeout=30)
 
-    def __enter__(self) -> "Raw":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
