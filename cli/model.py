@@ -9,11 +9,11 @@ import click
 
 from bundles.format import Bundle, load_bundle
 from bundles.hub.repository import HubRepo
+from bundles.record import ConversionRecord, read_record
 from bundles.sources.resolver import resolve
 from cli.outputs import require_new_folder
 from cli.progress import TerminalProgress
 from cli.train import train
-from convert.record import ConversionRecord, read_record
 from shared.commands import serving_command
 from shared.errors import ConverterMissingError, ModelSourceError, StartupError
 from shared.settings import Settings, load_settings
@@ -155,7 +155,7 @@ def _describe(bundle: Bundle) -> None:
         "clean label": config.clean_label or "none",
         "kind": config.problem_type.replace("_", " "),
         "max length": f"{config.max_length} tokens in one window; longer texts are read in several",
-        "size": f"{bundle.model_path.stat().st_size / _MIB:.1f} MB",
+        "size": f"{bundle.graph_bytes / _MIB:.1f} MB",
         **_conversion_rows(read_record(bundle.path)),
     }
     for name, value in rows.items():

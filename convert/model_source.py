@@ -8,6 +8,7 @@ from safetensors.torch import load_file
 
 from bundles.files import BERT_CLASSIFIER
 from convert.bert import Activation, BertWeights
+from convert.calibration import Rows, measure_activations
 from convert.checkpoint import read_tensors
 from convert.graph import write_graph
 from convert.model_config import ModelConfig
@@ -39,8 +40,8 @@ class TextClassifier(Protocol):
     def write_float(self, folder: Path) -> Path:
         """Write the float graph into `folder`, weights beside it; returns its path."""
 
-    def write_int8(self, path: Path) -> None:
-        """Write the int8 graph, in one file."""
+    def write_int8(self, path: Path, rows: Rows) -> None:
+        """Write the int8 graph, weights beside it; its activations are rounded by scales that fit the texts `rows`."""
 
     def describe(self) -> str:
         """Its kind and sizes, for a reader."""
@@ -54,19 +55,22 @@ class BertClassifier:
 
     def __init__(self, weights: BertWeights) -> None:
         self._weights = weights
+        self._float_graph = Path()
+        self._dense_inputs: list[str] = []
         self.labels = weights.shape.labels
         self.vocabulary = weights.shape.vocabulary
         self.positions = weights.shape.positions
 
     def write_float(self, folder: Path) -> Path:
         """Write it with every dense layer in float."""
-        path = folder / _FLOAT_FILE
-        write_graph(dequantise(self._weights), path, external_weights=True)
-        return path
+        self._float_graph = folder / _FLOAT_FILE
+        self._dense_inputs = write_graph(dequantise(self._weights), self._float_graph, external_weights=True)
+        return self._float_graph
 
-    def write_int8(self, path: Path) -> None:
+    def write_int8(self, path: Path, rows: Rows) -> None:
         """Write it rounded to int8, or with its own int8 weights."""
-        write_graph(quantise(self._weights), path)
+        scales = measure_activations(self._float_graph, self._dense_inputs, rows)
+        write_graph(quantise(self._weights), path, external_weights=True, scales=scales)
 
     def describe(self) -> str:
         """Its sizes."""
@@ -95,9 +99,9 @@ class OnnxClassifier:
         self._is_int8 = import_float_graph(self._path, self._float_graph)
         return self._float_graph
 
-    def write_int8(self, path: Path) -> None:
+    def write_int8(self, path: Path, rows: Rows) -> None:
         """Write it rounded to int8, unless it is int8 already."""
-        write_int8(self._float_graph, path, is_int8=self._is_int8)
+        write_int8(self._float_graph, path, rows, is_int8=self._is_int8)
 
     def describe(self) -> str:
         """What it is."""

@@ -11,6 +11,7 @@ from tokenizers import Tokenizer
 from transformers import BertModel
 
 from bundles.format import CARD_FILE, FORMAT_VERSION, MANIFEST_FILE, Bundle, BundleConfig, load_bundle, write_manifest
+from bundles.labels import find_clean_name
 from bundles.text.normalise import CURRENT, normalise
 from shared.errors import ModelSourceError
 from training.data.batches import Floats, TrainingSet, encode
@@ -36,8 +37,6 @@ _CORRECTED_SHARE = 0.25
 _FEWEST_SHAPES, _MOST_SHAPES = 4, 16
 _PLEASANT_CHARS = 60
 _TEMPERATURES = np.geomspace(0.25, 8.0, 41)
-# As in a conversion.
-CLEAN_NAMES = ("clean", "정상")
 Progress = Callable[[int, int, float], None]
 
 
@@ -92,7 +91,7 @@ def find_clean_label(labels: Sequence[str], wanted: str | None) -> str | None:
         ModelSourceError: no label is called `wanted`.
     """
     if wanted is None:
-        return next((name for name in CLEAN_NAMES if name in labels), None)
+        return find_clean_name(labels)
     if wanted not in labels:
         raise ModelSourceError(f"no label is called {wanted!r}; the table has {', '.join(labels)}")
     return wanted

@@ -3,6 +3,7 @@
 `MODEL` is an embedded model's name, a folder, a checkpoint file, or `owner/name[@revision]` on the Hugging Face Hub.
 """
 
+import shlex
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -81,7 +82,7 @@ class SourceResolver:
         repo = HubRepo.parse(source)
         if repo is None or path.suffix in WEIGHT_SUFFIXES:
             raise ModelNotFoundError(
-                f"MODEL={source}: there is no such file or folder, it is not owner/name on the Hub, "
+                f"MODEL={shlex.quote(source)}: there is no such file or folder, it is not owner/name on the Hub, "
                 f"and no embedded model has that name ({', '.join(embedded_names())})"
             )
         return self._from_hub(repo)
@@ -99,7 +100,7 @@ class SourceResolver:
     def _convert_local(self, folder: Path, name: str, files: SourceFiles) -> Bundle:
         try:
             files = _for_its_architecture(folder, files)
-            key = content_key(paths_by_role(folder, files.by_role()), self.options)
+            key = content_key(name, paths_by_role(folder, files.by_role()), self.options)
         except OSError as error:
             raise StartupError(f"{error.filename} cannot be read: {error.strerror}") from error
         return self._get_or_convert(key, _Source(name, str(folder), key, folder, files))

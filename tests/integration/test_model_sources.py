@@ -19,8 +19,8 @@ import transformers
 
 from bundles.format import Bundle
 from bundles.own_process import Notice, Progress
+from bundles.record import read_record
 from bundles.sources.resolver import resolve
-from convert.record import read_record
 from convert.sentencepiece_tokenizer import own_ids
 from shared.errors import KobertError, ModelNotFoundError, ModelSourceError, StartupError
 from shared.settings import Settings
