@@ -212,6 +212,31 @@ def test_another_setting_makes_another_bundle(tmp_path: Path) -> None:
     assert first.path != second.path
 
 
+def test_the_same_model_under_another_name_keeps_that_name(tmp_path: Path) -> None:
+    names = []
+    for name in ("first", "둘째 모델"):
+        folder = write_legacy_folder(tmp_path / name)
+        names.append(resolve(settings_for(folder, tmp_path / "cache"), Reports()).config.name)
+    assert names == ["first", "둘째 모델"]
+
+
+def test_labels_of_the_user_rescue_a_broken_file_of_labels(tmp_path: Path) -> None:
+    folder = write_legacy_folder(tmp_path / "legacy")
+    (folder / "category.pkl").write_bytes(b"broken")
+    bundle = resolve(settings_for(folder, tmp_path / "cache", model_labels=["가", "나", "다"]), Reports())
+    assert bundle.config.labels == ["가", "나", "다"]
+
+
+def test_a_model_of_thousands_of_positions_reads_windows_of_512(tmp_path: Path) -> None:
+    folder = write_transformers_folder(tmp_path / "long", max_position_embeddings=2048)
+    model = bert_classifier(positions=2048)
+    model.save_pretrained(tmp_path / "weights")
+    (tmp_path / "weights" / "model.safetensors").replace(folder / "model.safetensors")
+    assert resolve(settings_for(folder, tmp_path / "cache"), Reports()).config.max_length == 512
+    asked = settings_for(folder, tmp_path / "cache", max_length=1024)
+    assert resolve(asked, Reports()).config.max_length == 1024
+
+
 def test_two_workers_that_start_at_once_convert_once(tmp_path: Path) -> None:
     settings = settings_for(write_legacy_folder(tmp_path / "legacy"), tmp_path / "cache")
     reports = [Reports(), Reports()]
