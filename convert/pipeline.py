@@ -23,6 +23,7 @@ from bundles.record import ConversionRecord, Drift, write_record
 from bundles.sources.conversion import ConversionRequest
 from convert.card import write_card
 from convert.categories import read_categories
+from convert.check import compare_on_texts
 from convert.json_file import read_json
 from convert.labels import are_placeholders, choose_clean_label, choose_labels
 from convert.model_source import TextClassifier, open_model
@@ -76,6 +77,7 @@ class Conversion:
                 self._warn(f"int8 answers unlike float: {drift.describe()}; {_CHECK_ADVICE}")
             if not (self.request.options.problem_type or config.problem_type):
                 self._warn_of_low_logits(run_graph(float_graph, rows))
+            self._check(tokenizer, bundle_config, float_graph)
         self._say("writing the bundle", 0.95)
         _write_texts(output, bundle_config, self._record(model, tokenizer_kind, drift))
         write_manifest(output)
@@ -135,6 +137,14 @@ class Conversion:
             )
         multi_label = config.problem_type == _MULTI_LABEL
         return measure_drift(float_logits, int8_logits, multi_label=multi_label)
+
+    def _check(self, tokenizer: Tokenizer, config: BundleConfig, float_graph: Path) -> None:
+        """Tell how float and int8 answer the user's own texts, if there are any; no part of the bundle's record."""
+        if self.request.check:
+            self._say("reading your texts in float and in int8", 0.7)
+            int8_graph = Path(self.request.output_dir) / MODEL_FILE
+            said = compare_on_texts(Path(self.request.check), tokenizer, config, float_graph, int8_graph)
+            self.on_report(Notice(said))
 
     def _warn_of_low_logits(self, logits: Logits) -> None:
         if look_multi_label(logits):
