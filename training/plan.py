@@ -170,6 +170,7 @@ _FURTHER = replace(
     },
     padded_share=0.16,
     padded_bad_share=0.4,
+    later_share=0.6,
 )
 FULL = Plan(
     rounds=(
