@@ -28,7 +28,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 from urllib.parse import urlsplit
 
 import httpx
@@ -79,7 +79,7 @@ class Load:
         )
         self._threads = [threading.Thread(target=self._repeat, args=caller, daemon=True) for caller in callers]
 
-    def __enter__(self) -> "Load":
+    def __enter__(self) -> Self:
         for thread in self._threads:
             thread.start()
         return self
@@ -278,10 +278,10 @@ def section(minutes: float, lines: list[Line], load: Load) -> str:
     return f"""{SECTION}
 
 `.venv/bin/python -m bench.soak --write`, {minutes:.0f} minutes, {len(os.sched_getaffinity(0))} processors with other
-work on them: `kobert run` with its defaults (a job is kept for {KEPT_JOB_S // 60} minutes, so that jobs also expire), and a mixed load: texts
-through every door, policies, corrections, files with their event streams and results in each format, reviews, bad
-requests, callers who leave. Of {sum(load.statuses.values()):,} answers {told} The first quarter, in which
-caches fill, is left out; the last column is the slope of a straight line through the rest.
+work on them: `kobert run` with its defaults (but a job is kept for {KEPT_JOB_S // 60} minutes, so that jobs also
+expire), and a mixed load: texts through every door, policies, corrections, files with their event streams and results
+in each format, reviews, bad requests, callers who leave. Of {sum(load.statuses.values()):,} answers {told} The first
+quarter, in which caches fill, is left out; the last column is the slope of a straight line through the rest.
 
 | figure | first | highest | growth an hour |
 |---|---|---|---|

@@ -141,13 +141,18 @@ async def _answer_http(request: Request, error: Exception) -> Response:
 
 
 def _methods_for(request: Request) -> list[str]:
-    """What the path can be asked with, by all its routes: the framework names the methods of one alone."""
+    """What the path can be asked with, by all its routes: the framework names the methods of one alone.
 
-    def is_taken(method: str) -> bool:
+    Where a path is named by a route of its own (`/jobs/preview`) and fits another's pattern too (`/jobs/{job_id}`),
+    its own counts.
+    """
+    taken: dict[int, set[str]] = {}
+    for method in map(str, http.HTTPMethod):
         scope = {**request.scope, "method": method}
-        return any(route.matches(scope)[0] is Match.FULL for route in request.app.routes)
-
-    return sorted(filter(is_taken, map(str, http.HTTPMethod)))
+        for match, found in (route.matches(scope) for route in request.app.routes):
+            if match is Match.FULL:
+                taken.setdefault(len(found.get("path_params", ())), set()).add(method)
+    return sorted(taken[min(taken)]) if taken else []
 
 
 async def _answer_invalid_parameter(_: Request, error: Exception) -> Response:
