@@ -143,16 +143,18 @@ async def _answer_http(request: Request, error: Exception) -> Response:
 def _methods_for(request: Request) -> list[str]:
     """What the path can be asked with, by all its routes: the framework names the methods of one alone.
 
-    Where a path is named by a route of its own (`/jobs/preview`) and fits another's pattern too (`/jobs/{job_id}`),
-    its own counts.
+    `/jobs/preview` fits the pattern `/jobs/{job_id}` too, but has only the methods that it is described with.
     """
-    taken: dict[int, set[str]] = {}
-    for method in map(str, http.HTTPMethod):
+
+    def is_taken(method: str) -> bool:
         scope = {**request.scope, "method": method}
-        for match, found in (route.matches(scope) for route in request.app.routes):
-            if match is Match.FULL:
-                taken.setdefault(len(found.get("path_params", ())), set()).add(method)
-    return sorted(taken[min(taken)]) if taken else []
+        return any(route.matches(scope)[0] is Match.FULL for route in request.app.routes)
+
+    described = request.app.openapi()["paths"].get(
+        request.scope["path"].removeprefix(request.scope.get("root_path", ""))
+    )
+    methods = sorted(filter(is_taken, map(str, http.HTTPMethod)))
+    return [m for m in methods if described is None or m == http.HTTPMethod.HEAD or m.lower() in described]
 
 
 async def _answer_invalid_parameter(_: Request, error: Exception) -> Response:
