@@ -1,19 +1,16 @@
 """Picks the files of a model by their names, so that nothing else of a repository is downloaded."""
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, fields, replace
+from collections.abc import Iterable
+from dataclasses import dataclass, fields
 from fnmatch import fnmatch
 from pathlib import Path
 from typing import Literal
-
-import msgspec
 
 from bundles.format import CONFIG_FILE, MANIFEST_FILE, MODEL_FILE, TOKENIZER_FILE
 from shared.errors import ModelSourceError
 
 SourceKind = Literal["bundle", "checkpoint", "onnx"]
 
-BERT_CLASSIFIER = "BertForSequenceClassification"
 # All of them, in order of preference.
 _WEIGHTS = ("model.safetensors", "pytorch_model.bin", "textClassifierModel.pt")
 _ANY_WEIGHTS = ("*.pt", "*.pth", "*.bin", "*.safetensors")
@@ -24,13 +21,6 @@ _CATEGORIES = ("category.pkl", "categories.pkl", "label*.pkl")
 WEIGHT_SUFFIXES = frozenset({".pt", ".pth", ".bin", ".safetensors"})
 # Files that a trainer leaves beside the model.
 _TRAINER_STATE = ("optimizer.*", "scheduler.*", "rng_state*", "scaler.*", "training_args.*")
-
-
-class _Config(msgspec.Struct):
-    architectures: list[str] | None = None
-
-
-_Architectures = msgspec.json.Decoder(_Config)
 
 
 @dataclass(frozen=True)
@@ -56,12 +46,6 @@ class SourceFiles:
         if self.manifest and self.onnx == MODEL_FILE:
             return "bundle"
         return "checkpoint" if self.weights else "onnx"
-
-    def for_architectures(self, architectures: Sequence[str]) -> "SourceFiles":
-        """Drop the ONNX export, or the weights if their architecture is not supported and there is an export."""
-        if self.weights and (not architectures or BERT_CLASSIFIER in architectures or not self.onnx):
-            return replace(self, onnx=None, onnx_data=None)
-        return replace(self, weights=None)
 
     @property
     def has_tokenizer(self) -> bool:
@@ -99,18 +83,6 @@ def choose_files(names: Iterable[str], where: str) -> SourceFiles:
     if not files.weights and not files.onnx:
         raise ModelSourceError(_nothing_found(present, where))
     return files
-
-
-def read_architectures(config: Path) -> list[str]:
-    """The architectures that a transformers `config.json` names.
-
-    Raises:
-        ModelSourceError: it is not a JSON object.
-    """
-    try:
-        return _Architectures.decode(config.read_bytes()).architectures or []
-    except msgspec.DecodeError as error:
-        raise ModelSourceError(f"{config.name} is not the config of a model: {error}") from error
 
 
 def find_sentencepiece(names: Iterable[str]) -> str | None:

@@ -129,7 +129,7 @@ def _fetched(name: str, settings: Settings) -> Path:
     if repo is None:
         raise ModelNotFoundError(f"--base {name}: there is no such folder, and it is not owner/name on the Hub")
     with TerminalProgress() as progress:
-        return repo.fetch(settings.hub_timeout_s, progress).folder
+        return repo.fetch(settings.hub_timeout_s, progress, "encoder").folder
 
 
 def _show(result: "UserResult", chosen: "UserTraining") -> None:

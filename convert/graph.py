@@ -1,4 +1,4 @@
-"""Writes a BERT classifier as an ONNX graph, already in the fused form that ONNX Runtime runs fastest.
+"""Writes a BERT classifier or a relative as an ONNX graph, already in the fused form that ONNX Runtime runs fastest.
 
 The graph is built from the weights, node by node, rather than traced and then fused: the int8 weights of a quantised
 checkpoint are kept exactly, it takes seconds, and it needs little more memory than the weights.
@@ -22,7 +22,12 @@ _IR_VERSION = 9
 _MICROSOFT = "com.microsoft"
 _INLINE_BYTES = 1024
 # Operator and its domain, by the name of an activation.
-_ACTIVATIONS = {"relu": ("Relu", ""), "gelu": ("Gelu", _MICROSOFT), "gelu_tanh": ("FastGelu", _MICROSOFT)}
+_ACTIVATIONS = {
+    "relu": ("Relu", ""),
+    "tanh": ("Tanh", ""),
+    "gelu": ("Gelu", _MICROSOFT),
+    "gelu_tanh": ("FastGelu", _MICROSOFT),
+}
 
 
 def write_graph(weights: BertWeights, path: Path, *, external_weights: bool = False) -> None:
@@ -50,7 +55,8 @@ class GraphBuilder:
         for index, layer in enumerate(self._weights.layers):
             hidden = self._layer(f"layer{index}", layer, hidden, mask)
         first = self._node("Gather", [hidden, self._constant("first", np.array(0, np.int64))], "cls", axis=1)
-        pooled = self._node("Tanh", [self._dense("pooler", self._weights.pooler, first)], "pooled")
+        operator, domain = _ACTIVATIONS[self._shape.head_activation]
+        pooled = self._node(operator, [self._dense("pooler", self._weights.pooler, first)], "pooled", domain=domain)
         logits = self._dense("classifier", self._weights.classifier, pooled)
         self._node("Identity", [logits], "logits")
         return self._model()
@@ -73,7 +79,9 @@ class GraphBuilder:
         positions = self._node("Slice", [table, start, size, start], "positions")
         summed = self._node("Add", [words, positions], "embedded")
         inputs = [summed, *self._norm("embedding_norm", self._weights.embedding_norm)]
-        return self._node("LayerNormalization", inputs, "embeddings", axis=-1, epsilon=self._shape.norm_epsilon)
+        embeddings = self._node("LayerNormalization", inputs, "embeddings", axis=-1, epsilon=self._shape.norm_epsilon)
+        projection = self._weights.projection
+        return self._dense("projection", projection, embeddings) if projection else embeddings
 
     def _word_embeddings(self) -> str:
         table = self._weights.word_embeddings

@@ -1,4 +1,4 @@
-"""The model of a source, a BERT checkpoint or an ONNX export, which can be written in float and in int8."""
+"""The model of a source, a checkpoint or an ONNX export, which can be written in float and in int8."""
 
 from pathlib import Path
 from typing import Any, Protocol
@@ -6,11 +6,11 @@ from typing import Any, Protocol
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 
-from bundles.files import BERT_CLASSIFIER
-from convert.bert import Activation, BertWeights
+from bundles.architecture import find_obstacle, is_own_class
+from bundles.model_config import ACTIVATIONS, ModelConfig
+from convert.bert import BertWeights
 from convert.checkpoint import read_tensors
 from convert.graph import write_graph
-from convert.model_config import ModelConfig
 from convert.onnx_import import count_labels, import_float_graph, write_int8
 from convert.quantise import dequantise, quantise
 from convert.state_dict import Architecture, to_weights
@@ -21,12 +21,6 @@ _DEFAULT_POSITIONS = 512
 _UNKNOWN_VOCABULARY = 1 << 31
 # Architectures whose first position comes after the padding id.
 _OFFSET_POSITIONS = {"roberta": 2, "xlm-roberta": 2, "camembert": 2}
-_ACTIVATIONS: dict[str, Activation] = {
-    "gelu": "gelu",
-    "gelu_new": "gelu_tanh",
-    "gelu_pytorch_tanh": "gelu_tanh",
-    "relu": "relu",
-}
 
 
 class TextClassifier(Protocol):
@@ -50,7 +44,7 @@ class TextClassifier(Protocol):
 
 
 class BertClassifier:
-    """A BERT classifier by its weights."""
+    """A classifier of BERT's kind by its weights."""
 
     def __init__(self, weights: BertWeights) -> None:
         self._weights = weights
@@ -70,7 +64,7 @@ class BertClassifier:
 
     def describe(self) -> str:
         """Its sizes."""
-        return f"BERT, {self._weights.shape.describe()}"
+        return self._weights.shape.describe()
 
     def describe_weights(self) -> str:
         """Whether the int8 weights are the source's own."""
@@ -86,7 +80,7 @@ class OnnxClassifier:
         self._float_graph = path
         self.labels = count_labels(path) or len(config.id2label or ())
         self.vocabulary = config.vocab_size or _UNKNOWN_VOCABULARY
-        offset = _OFFSET_POSITIONS.get(config.model_type, 0)
+        offset = _OFFSET_POSITIONS.get(config.model_type or "", 0)
         self.positions = (config.max_position_embeddings or _DEFAULT_POSITIONS + offset) - offset
 
     def write_float(self, folder: Path) -> Path:
@@ -115,8 +109,8 @@ def open_model(weights: Path | None, onnx: Path | None, config: ModelConfig, sou
         ModelSourceError: it is damaged, or its architecture is not supported.
     """
     if weights is not None:
-        _refuse_other_architectures(config, source)
-        return BertClassifier(to_weights(read_weights(weights), weights.name, _architecture(config, source)))
+        architecture = _architecture(config, source, own_class=is_own_class(weights.name, config))
+        return BertClassifier(to_weights(read_weights(weights), weights.name, architecture))
     if onnx is not None:
         return OnnxClassifier(onnx, config)
     raise ModelSourceError(f"{source} has no model")
@@ -138,23 +132,16 @@ def read_weights(path: Path) -> dict[str, Any]:
         ) from error
 
 
-def _refuse_other_architectures(config: ModelConfig, source: str) -> None:
-    architectures = config.architectures or [BERT_CLASSIFIER]
-    if BERT_CLASSIFIER not in architectures:
-        raise ModelSourceError(
-            f"{source} is a {architectures[0]}, and only {BERT_CLASSIFIER} is read from PyTorch files; "
-            "export other text classifiers with `optimum-cli export onnx` and point MODEL at what it writes"
-        )
-
-
-def _architecture(config: ModelConfig, source: str) -> Architecture:
-    name = config.hidden_act
-    if name not in _ACTIVATIONS:
-        raise ModelSourceError(f"{source} uses the activation {name}, which is not one of {', '.join(_ACTIVATIONS)}")
-    if config.position_embedding_type not in {None, "absolute"}:
-        raise ModelSourceError(f"{source} uses {config.position_embedding_type} positions; only absolute is read")
+def _architecture(config: ModelConfig, source: str, *, own_class: bool) -> Architecture:
+    if config == ModelConfig():  # there is none, or it says nothing
+        return Architecture()
+    obstacle = find_obstacle(config, own_class=own_class)
+    if obstacle is not None:
+        raise ModelSourceError(f"{source} {obstacle}")
     return Architecture(
-        heads=config.num_attention_heads,
-        activation=_ACTIVATIONS[name],
+        heads=config.heads,
+        activation=ACTIVATIONS[config.activation_name],
         norm_epsilon=config.layer_norm_eps,
+        padding_id=config.pad_token_id,
+        model_type=config.model_type,
     )

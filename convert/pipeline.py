@@ -17,12 +17,12 @@ from bundles.format import (
     ProblemType,
     write_manifest,
 )
+from bundles.model_config import ModelConfig, read_model_config
 from bundles.own_process import Notice, OnReport, Progress
 from bundles.sources.conversion import ConversionRequest
 from convert.card import write_card
 from convert.json_file import read_json
 from convert.labels import are_placeholders, choose_clean_label, choose_labels
-from convert.model_config import ModelConfig, read_model_config
 from convert.model_source import TextClassifier, open_model
 from convert.record import ConversionRecord, Drift, write_record
 from convert.tokenizer import check_known, choose_tokenizer, pad_token_id

@@ -22,6 +22,7 @@ def quantise(weights: BertWeights) -> BertWeights:
     return replace(
         weights,
         word_embeddings=embeddings,
+        projection=_quantise_linear(weights.projection) if weights.projection else None,
         layers=tuple(_quantise_layer(layer) for layer in weights.layers),
         pooler=_quantise_linear(weights.pooler),
         classifier=_quantise_linear(weights.classifier),
@@ -32,6 +33,7 @@ def dequantise(weights: BertWeights) -> BertWeights:
     """The same classifier with every dense layer in float, as the reference for an int8 one."""
     return replace(
         weights,
+        projection=weights.projection.to_float() if weights.projection else None,
         layers=tuple(_each_linear(layer, Linear.to_float) for layer in weights.layers),
         pooler=weights.pooler.to_float(),
         classifier=weights.classifier.to_float(),

@@ -7,16 +7,17 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from bundles.architecture import choose_route
 from bundles.files import (
     WEIGHT_SUFFIXES,
     SourceFiles,
     choose_files,
     find_sentencepiece,
     names_in,
-    read_architectures,
 )
 from bundles.format import MANIFEST_FILE, Bundle, load_bundle
 from bundles.hub.repository import KOBERT_REPO, HubRepo
+from bundles.model_config import read_model_config
 from bundles.own_process import Notice, OnReport, Progress
 from bundles.sources.cache import Latest, ModelCache, commit_key, content_key, source_slug
 from bundles.sources.conversion import ConversionOptions, ConversionRequest, convert, missing_libraries, paths_by_role
@@ -98,7 +99,7 @@ class SourceResolver:
 
     def _convert_local(self, folder: Path, name: str, files: SourceFiles) -> Bundle:
         try:
-            files = _for_its_architecture(folder, files)
+            files = _for_its_architecture(folder, files, str(folder))
             key = content_key(paths_by_role(folder, files.by_role()), self.options)
         except OSError as error:
             raise StartupError(f"{error.filename} cannot be read: {error.strerror}") from error
@@ -130,7 +131,7 @@ class SourceResolver:
 
     def _fetch_and_convert(self, repo: HubRepo, slug: str) -> Bundle:
         snapshot = repo.fetch(self.settings.hub_timeout_s, self.on_report)
-        files = _for_its_architecture(snapshot.folder, choose_files(names_in(snapshot.folder), str(repo)))
+        files = _for_its_architecture(snapshot.folder, choose_files(names_in(snapshot.folder), str(repo)), str(repo))
         if files.kind == "bundle":
             bundle = load_bundle(snapshot.folder)
         else:
@@ -169,11 +170,11 @@ class SourceResolver:
         return snapshot.folder / name
 
 
-def _for_its_architecture(folder: Path, files: SourceFiles) -> SourceFiles:
+def _for_its_architecture(folder: Path, files: SourceFiles, where: str) -> SourceFiles:
     """Either the weights or the ONNX export, whichever can be read."""
     if files.kind == "bundle" or files.config is None:
         return files
-    return files.for_architectures(read_architectures(folder / files.config))
+    return choose_route(files, read_model_config(folder / files.config), where)
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ Digits, emoji and other pictures count: they may turn the meaning. So do words, 
 import re
 import unicodedata
 
-from bundles.text.normalise import normalise
+from bundles.text.normalise import normalise, normalise_once
 
 _SIGNS = re.compile(r"[\W_]+")
 _PICTURES = frozenset(("So", "Mn", "Mc"))  # emoji; what is left of a text in a script that writes vowels as marks
@@ -16,7 +16,7 @@ _RUNS = re.compile(r"([ㅋㅎㅠㅜ])\1+")
 
 def text_key(text: str) -> str:
     """The same string for texts that are the same, and never an empty one for a text that is not blank."""
-    return key_of_normal(normalise(text))
+    return key_of_normal(normalise_once(text))
 
 
 def key_of_normal(normal: str) -> str:

@@ -12,7 +12,7 @@ that would read them again from each of its characters, and no other pattern can
 import re
 import unicodedata
 from collections.abc import Sequence
-from functools import partial
+from functools import lru_cache, partial
 
 from bundles.text.composing import compose_unicode
 from bundles.text.hangul import FINALS, INITIALS, VOWELS, from_keys, is_syllable, split_syllable
@@ -261,6 +261,17 @@ def normalise(text: str, sub: Sub = PLAIN_SUB) -> str:
     `sub` is what substitutes; `bundles.text.offsets` has one that notes what came from where.
     """
     return _repeat(_BEYOND_ASCII_2, _ALL_2, text, sub)
+
+
+# What lists, corrections and tokenizer each read normalised is normalised once; a chunk of bulk texts fits in.
+_REMEMBERED_TEXTS = 512
+_MAX_REMEMBERED_CHARS = 500
+_remembered = lru_cache(_REMEMBERED_TEXTS)(normalise)
+
+
+def normalise_once(text: str) -> str:
+    """`normalise`, which remembers the last short texts: several steps of one request ask for the same one."""
+    return _remembered(text) if len(text) <= _MAX_REMEMBERED_CHARS else normalise(text)
 
 
 CURRENT = "kobert-2"

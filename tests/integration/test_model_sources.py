@@ -21,16 +21,22 @@ from bundles.format import Bundle
 from bundles.own_process import Notice, Progress
 from bundles.sources.resolver import resolve
 from convert.record import read_record
+from convert.samples import SAMPLE_TEXTS
 from convert.sentencepiece_tokenizer import own_ids
 from shared.errors import KobertError, ModelNotFoundError, ModelSourceError, StartupError
 from shared.settings import Settings
 from tests.support.checkpoints import LABELS, SENTENCES, VARIANTS, bert_classifier, save
+from tests.support.families import family_classifier
 from tests.support.pickles import dumps, gluonnlp_vocabulary
 from tests.support.sources import write_legacy_folder, write_transformers_folder
 from worker.inference.engines.onnx import OnnxEngine
 from worker.inference.tokenizer import BundleTokenizer
 
 pytestmark = [pytest.mark.integration, pytest.mark.training]
+
+# Word pieces of every syllable of the sample texts.
+SYLLABLES = sorted({sign for text in (*SENTENCES, *SAMPLE_TEXTS) for sign in text if sign.strip()})
+WORDS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *SYLLABLES, *(f"##{sign}" for sign in SYLLABLES)]
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -109,6 +115,17 @@ def test_a_transformers_folder_brings_its_labels_and_sizes(tmp_path: Path, safet
     np.testing.assert_allclose(logits_of(bundle), logits_of_torch(bert_classifier(), bundle), rtol=0, atol=0.1)
 
 
+@pytest.mark.parametrize("name", ["ELECTRA, small", "RoBERTa", "DistilBERT"])
+def test_a_folder_of_another_family_is_served_as_its_model_answers(tmp_path: Path, name: str) -> None:
+    """As KcELECTRA, klue/roberta and DistilKoBERT have it: the family's own weights, and the word pieces of a BERT."""
+    model = family_classifier(name, vocab_size=len(WORDS))
+    model.save_pretrained(tmp_path / "checkpoint")
+    (tmp_path / "checkpoint" / "vocab.txt").write_text("\n".join(WORDS) + "\n")
+    bundle = resolve(settings_for(tmp_path / "checkpoint", tmp_path / "cache"), Reports())
+    assert (bundle.config.max_length, bundle.config.pad_token_id) == (512, 0)
+    np.testing.assert_allclose(logits_of(bundle), logits_of_torch(model, bundle), rtol=0, atol=0.3)
+
+
 def test_a_multi_label_checkpoint_becomes_a_multi_label_bundle(tmp_path: Path) -> None:
     folder = write_transformers_folder(tmp_path / "checkpoint", problem_type="multi_label_classification")
     bundle = resolve(settings_for(folder, tmp_path / "cache"), Reports())
@@ -124,7 +141,7 @@ def test_a_setting_says_that_a_text_has_several_labels_where_the_config_does_not
 # torch announces the end of the exporter that optimum still uses, and warns of what it traces.
 @pytest.mark.filterwarnings("ignore")
 def test_an_onnx_export_becomes_a_bundle(tmp_path: Path) -> None:
-    folder = write_transformers_folder(tmp_path / "export", architectures=["ElectraForSequenceClassification"])
+    folder = write_transformers_folder(tmp_path / "export", architectures=["DebertaV2ForSequenceClassification"])
     model = bert_classifier()
     example = {name: torch.ones(1, 8, dtype=torch.int64) for name in ("input_ids", "attention_mask")}
     (folder / "onnx").mkdir()
@@ -319,7 +336,7 @@ def test_a_gpt2_checkpoint_is_one_sentence(tmp_path: Path) -> None:
     config = transformers.GPT2Config(n_layer=1, n_embd=64, n_head=1, vocab_size=100)
     transformers.GPT2ForSequenceClassification(config).save_pretrained(folder)
     message = refusal_of(settings_for(folder, tmp_path / "cache"))
-    assert message.startswith(f"{folder} is a GPT2ForSequenceClassification, and only BertForSequenceClassification")
+    assert message.startswith(f"{folder} is a GPT2ForSequenceClassification, and only Bert, Roberta, ")
 
 
 def test_a_truncated_checkpoint_is_one_sentence(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from tokenizers import Tokenizer
 
 from bundles.format import Bundle
-from bundles.text.normalise import NORMALISERS
+from bundles.text.normalise import CURRENT, NORMALISERS, normalise_once
 from bundles.text.offsets import TracedText, trace
 from bundles.text.words import Range
 from bundles.windows import split_windows
@@ -104,7 +104,7 @@ def _normaliser(bundle: Bundle) -> Callable[[str], str]:
     if name is None:
         return str
     try:
-        return NORMALISERS[name]
+        return normalise_once if name == CURRENT else NORMALISERS[name]
     except KeyError:
         raise BundleInvalidError(
             f"the bundle wants the normaliser {name!r}; this version has {', '.join(sorted(NORMALISERS))}"

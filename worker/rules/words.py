@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from ahocorasick_rs import AhoCorasick, MatchKind
 
 from bundles.text.hangul import is_syllable, to_keys
-from bundles.text.normalise import CURRENT, normalise
+from bundles.text.normalise import CURRENT, normalise_once
 from bundles.text.offsets import trace
 from shared.policies.records import AllowedTerm, DeniedTerm, MatchBy, Policy
 from shared.verdict import Match
@@ -95,7 +95,7 @@ class Words:
 
     def _in_normalised(self, text: str) -> Iterator[Match]:
         """Denied terms alone: what is written in disguise is not innocent."""
-        normalised = normalise(text)
+        normalised = normalise_once(text)
         if normalised == text or not (hits := self._hits(normalised)):
             return
         traced = trace(text, CURRENT)

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bundles.text.normalise import CURRENT, NORMALISERS, normalise
+from bundles.text.normalise import CURRENT, NORMALISERS, normalise, normalise_once
 
 KOREAN = st.text(alphabet="시씨발병신새끼개가나다ㅅㅂㅆㅋㅠㅜㅏㅣㅐㅗ1l8!.*~ \u200bａtlqkfrH", max_size=24)
 
@@ -148,3 +148,9 @@ def test_the_penalty_of_a_crime_becomes_no_curse() -> None:
 def test_kobert_1_leaves_the_signs_that_it_was_trained_with() -> None:
     for text in ("凸", "🖕", "뻑큐", "쯧쯧", "f**k", "sіbаl"):
         assert NORMALISERS["kobert-1"](text) == text
+
+
+def test_a_remembered_text_is_normalised_as_any_other() -> None:
+    texts = ["ㅅ ㅂ 섹#스", "멀쩡한 말", "가" * 501, "시1발 " * 120]
+    for text in [*texts, *texts]:
+        assert normalise_once(text) == normalise(text)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from bundles.files import choose_files, names_in, read_architectures
+from bundles.files import choose_files, names_in
 from shared.errors import ModelSourceError
 
 LEGACY = ["app.py", "textClassifierModel.pt", "category.pkl", "vocab.pkl", "requirements.txt"]
@@ -24,14 +24,8 @@ def test_the_originals_files_are_a_legacy_set() -> None:
 
 
 def test_safetensors_come_before_a_pickle_and_what_a_trainer_leaves_is_not_a_model() -> None:
-    files = choose_files(TRANSFORMERS, "me/model").for_architectures(["BertForSequenceClassification"])
-    assert (files.weights, files.onnx) == ("model.safetensors", None)
+    assert choose_files(TRANSFORMERS, "me/model").weights == "model.safetensors"
     assert choose_files(["only.pt", "optimizer.pt", "training_args.bin", "rng_state_0.pth"], "x").weights == "only.pt"
-
-
-def test_the_export_of_another_architecture_comes_before_its_weights() -> None:
-    files = choose_files(TRANSFORMERS, "me/model").for_architectures(["ElectraForSequenceClassification"])
-    assert (files.kind, files.weights, files.onnx) == ("onnx", None, "onnx/model.onnx")
 
 
 def test_a_bundle_is_a_bundle_whatever_lies_beside_it() -> None:
@@ -63,15 +57,3 @@ def test_names_are_those_of_the_folder_and_of_its_export(tmp_path: Path) -> None
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).touch()
     assert sorted(names_in(tmp_path)) == ["model.pt", "onnx/model.onnx"]
-
-
-@pytest.mark.parametrize(("config", "expected"), [("{}", []), ('{"architectures": ["A"], "x": 1}', ["A"])])
-def test_architectures_are_read_from_the_config(tmp_path: Path, config: str, expected: list[str]) -> None:
-    (tmp_path / "config.json").write_text(config)
-    assert read_architectures(tmp_path / "config.json") == expected
-
-
-def test_a_config_that_is_no_json_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "config.json").write_text("<html>")
-    with pytest.raises(ModelSourceError, match=r"config\.json is not the config of a model"):
-        read_architectures(tmp_path / "config.json")
