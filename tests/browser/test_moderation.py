@@ -83,9 +83,7 @@ def test_a_rule_is_tried_saved_and_acts(open_page: Open, stack: Stack) -> None:
     expect(page.locator(".headline .word")).to_have_text("금칙어")
 
 
-def test_versions_show_what_changed_and_one_is_restored_even_after_a_deletion(
-    open_page: Open, stack: Stack
-) -> None:
+def test_versions_show_what_changed_and_one_is_restored_even_after_a_deletion(open_page: Open, stack: Stack) -> None:
     url = f"{stack.url}/policies/versions-board"
     httpx.put(url, json={"deny": ["기러기", MARKUP], "strictness": "strict"})
     httpx.put(url, json={"deny": ["기러기", "두루미"]})
