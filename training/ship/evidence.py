@@ -1,9 +1,9 @@
 """Gives a served graph a second output, `evidence`: how much each token adds to each label's logit.
 
-The output is linear in the token vectors of two inner layers, and in what the wide part adds to each token. It is fitted to say what leaving words out would do: over
-a few thousand texts, words are left out, and the fall of the logits is regressed on the vectors of the tokens that were
-left out (occlusion, learnt once instead of run for each text; compare FastSHAP, Jethani et al., 2022). The weights of
-the network do not change, nor do its logits, by a bit.
+The output is linear in the token vectors of two inner layers, and in what the wide part adds to each token. It is
+fitted to say what leaving words out would do: over a few thousand texts, words are left out, and the fall of the logits
+is regressed on the vectors of the tokens that were left out (occlusion, learnt once instead of run for each text;
+compare FastSHAP, Jethani et al., 2022). The weights of the network do not change, nor do its logits, by a bit.
 
 `python -m training.ship.evidence models/default` does it to a finished bundle.
 """
