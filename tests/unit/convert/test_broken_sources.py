@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from bundles.own_process import OnReport
 from bundles.sources import resolver
 from bundles.sources.conversion import ConversionRequest
 from convert.pipeline import Conversion
@@ -36,7 +37,7 @@ def test_a_broken_source_is_one_true_sentence(
     shutil.copytree(good, folder)
     breaker(folder)
 
-    def here(request: ConversionRequest, on_report: resolver.OnReport) -> None:
+    def here(request: ConversionRequest, on_report: OnReport) -> None:
         Conversion(request, on_report).run()  # in this process, where any other error would end the test
 
     monkeypatch.setattr(resolver, "convert", here)
