@@ -21,6 +21,7 @@ JOBS_OPEN = PREFIX + "jobs:open"
 JOB_WEBHOOKS = PREFIX + "jobs:webhooks"
 
 # Policies, which do not expire: a hash of their heads by name, and a counter that is the version of the last change.
+# Each has two hashes with its older versions (`policy_versions`), which expire once it is deleted.
 POLICIES = PREFIX + "policies"
 POLICIES_VERSION = PREFIX + "policies:version"
 
@@ -94,6 +95,11 @@ def idempotency(owner: str, digest: str) -> str:
 def policy_rules(name: str, digest: str = "") -> str:
     """The rules of one version of a policy; the prefix of all its versions where no digest is given."""
     return f"{PREFIX}policy:{name}:{digest}"
+
+
+def policy_versions(name: str, part: str = "") -> str:
+    """The versions of a policy that can be restored: a hash of their heads, and with `:rules` one of their rules."""
+    return f"{PREFIX}policy-versions:{name}{part}"
 
 
 def reviews_of(owner: str) -> str:
