@@ -27,9 +27,9 @@ from api.http import cross_origin, errors
 from api.http.admin_side import AdminSide, require_admin_side
 from api.http.auth import require_scope
 from api.http.bodies import BodyFaultsMiddleware
+from api.http.direct_protocol import bounded_protocol
 from api.http.openapi import DescribedApi
 from api.http.origins import OriginsMiddleware
-from api.http.protocol import bounded_protocol
 from api.http.proxies import ProxiesMiddleware
 from api.http.refusals import HeadLimits
 from api.http.request_id import RequestIdMiddleware

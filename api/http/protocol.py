@@ -8,7 +8,6 @@ without end for the rest of a head, for a body, and for a client that does not r
 import asyncio
 from typing import Any
 
-from uvicorn._types import ASGI3Application
 from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
@@ -16,7 +15,6 @@ from uvicorn.server import ServerState
 from api.http import bodies
 from api.http.bodies import BodyAccount
 from api.http.caller import SCOPE_KEY, Presence
-from api.http.direct import DirectService, Exchange
 from api.http.offers import without_offer
 from api.http.refusals import HEADERS_TOO_LARGE, MALFORMED, TOO_MANY, TOO_SLOW, URL_TOO_LONG, HeadLimits, answer
 from api.http.traffic import Traffic
@@ -42,7 +40,6 @@ class BoundedProtocol(HttpToolsProtocol):
 
     limits: HeadLimits
     traffic: Traffic
-    direct: DirectService
 
     def __init__(
         self,
@@ -65,8 +62,6 @@ class BoundedProtocol(HttpToolsProtocol):
         self._account.is_complete = True
         # The request that is being answered; `cycle` is the newest, which may wait behind it.
         self._answered: RequestResponseCycle | None = None
-        # A request that may be answered without the framework, while its body comes.
-        self._awaited: Exchange | None = None
         # Times of the event loop's clock; None: it is not so.
         self._opened_at: float | None = self.loop.time()
         self._head_began_at: float | None = None
@@ -86,7 +81,6 @@ class BoundedProtocol(HttpToolsProtocol):
         """Forget the connection, and tell whoever works for this client."""
         super().connection_lost(exc)
         self._presence.lose()
-        self._leave_to_framework()
         self.traffic.closed(self)
         if self._answered is not None:
             # uvicorn tells the newest alone, and an older one would go on for nobody.
@@ -163,27 +157,6 @@ class BoundedProtocol(HttpToolsProtocol):
             self.abort()
             raise _RefusedError
 
-    def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
-        """Let the framework answer, unless it need not."""
-        # An older request is answered while a newer one waits: one after the other, which direct answers are not.
-        if cycle is self.cycle and not self.flow.write_paused:
-            self._awaited = self.direct.take(cycle, app)
-        if self._awaited is None:
-            super()._start_asgi_task(cycle, app)
-        elif not cycle.more_body:
-            self._answer_directly()
-
-    def _answer_directly(self) -> None:
-        exchange, self._awaited = self._awaited, None
-        if exchange is not None and (self._account.fault is not None or not self.direct.begin(exchange)):
-            super()._start_asgi_task(exchange.cycle, exchange.app)
-
-    def _leave_to_framework(self) -> None:
-        """The body does not come as it should."""
-        exchange, self._awaited = self._awaited, None
-        if exchange is not None:
-            super()._start_asgi_task(exchange.cycle, exchange.app)
-
     def on_body(self, body: bytes) -> None:
         """Keep a piece of the body while the budget allows it."""
         self._bytes_without_body = 0
@@ -201,7 +174,6 @@ class BoundedProtocol(HttpToolsProtocol):
         self._is_in_head = True
         self._bytes_without_body = 0
         self._note_rest()
-        self._answer_directly()
 
     def on_response_complete(self) -> None:
         """Go on with the next request; after a body that was refused there is none."""
@@ -304,7 +276,6 @@ class BoundedProtocol(HttpToolsProtocol):
     def _wake_reader(self) -> None:
         self.cycle.body = bytearray()
         self.cycle.message_event.set()
-        self._leave_to_framework()
 
 
 class _Closing(asyncio.Transport):
@@ -325,8 +296,3 @@ class _Closing(asyncio.Transport):
     def is_closing(self) -> bool:
         """Whether it is closed, or about to be."""
         return self._connection.transport.is_closing()
-
-
-def bounded_protocol(limits: HeadLimits, traffic: Traffic, direct: DirectService) -> type[BoundedProtocol]:
-    """The protocol with these limits; uvicorn takes a class."""
-    return type("BoundedProtocol", (BoundedProtocol,), {"limits": limits, "traffic": traffic, "direct": direct})

@@ -8,7 +8,7 @@ import socket
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import httpx
 import pytest
@@ -26,7 +26,7 @@ OWN_HEADERS = {"date", "x-request-id", "x-queue-time", "x-tokenization-time", "x
 
 @pytest.fixture(scope="module")
 def stack(echo_bundle: Path) -> Iterator[Stack]:
-    limits = {"api_keys": KEY, "max_text_chars": 50, "max_texts_per_request": 4, "body_timeout_s": 1}
+    limits: dict[str, Any] = {"api_keys": KEY, "max_text_chars": 50, "max_texts_per_request": 4, "body_timeout_s": 1}
     with (
         tempfile.TemporaryDirectory(prefix="kt-") as folder,
         running_stack(Path(folder), echo_bundle, echo_poison="독", **limits) as running,
@@ -188,7 +188,7 @@ def test_a_client_that_does_not_wait_for_its_answer_is_counted_as_gone(stack: St
 
 
 def test_too_much_is_refused_directly_in_the_one_shape(short_tmp: Path, echo_bundle: Path) -> None:
-    limits = {"max_inflight_texts": 2, "predict_timeout_s": 120, "heartbeat_ttl_s": 120}
+    limits: dict[str, Any] = {"max_inflight_texts": 2, "predict_timeout_s": 120, "heartbeat_ttl_s": 120}
     with running_stack(short_tmp, echo_bundle, **limits) as stack, stopped(stack), Raw(stack) as waiting:
         waiting.send(request("먼저"))
         wait_until(lambda: in_flight(stack) == 1, "its arrival")
