@@ -17,7 +17,10 @@ _ANY_WEIGHTS = ("*.pt", "*.pth", "*.bin", "*.safetensors")
 _ONNX = ("onnx/model.onnx", "model.onnx", "onnx/model_quantized.onnx", "model_quantized.onnx")
 _SENTENCEPIECE = ("spiece.model", "*.spiece", "tokenizer.model", "sentencepiece.bpe.model", "tokenizer_*.model")
 _VOCABULARY = ("vocab.pkl", "kobertvocab_*.json")
-_CATEGORIES = ("category.pkl", "categories.pkl", "label*.pkl")
+_CATEGORIES = (
+    *("category.pkl", "categories.pkl", "label*.pkl", "category.json", "categories.json", "labels.json"),
+    *("label_map*.json", "label2id.json", "id2label.json", "labels.txt", "label.txt", "classes.txt"),
+)
 WEIGHT_SUFFIXES = frozenset({".pt", ".pth", ".bin", ".safetensors"})
 # Files that a trainer leaves beside the model.
 _TRAINER_STATE = ("optimizer.*", "scheduler.*", "rng_state*", "scaler.*", "training_args.*")

@@ -9,6 +9,7 @@ from safetensors.torch import load_file
 from bundles.architecture import find_obstacle, is_own_class
 from bundles.model_config import ACTIVATIONS, ModelConfig
 from convert.bert import BertWeights
+from convert.calibration import Rows, measure_activations
 from convert.checkpoint import read_tensors
 from convert.graph import write_graph
 from convert.onnx_import import count_labels, import_float_graph, write_int8
@@ -33,8 +34,8 @@ class TextClassifier(Protocol):
     def write_float(self, folder: Path) -> Path:
         """Write the float graph into `folder`, weights beside it; returns its path."""
 
-    def write_int8(self, path: Path) -> None:
-        """Write the int8 graph, in one file."""
+    def write_int8(self, path: Path, rows: Rows) -> None:
+        """Write the int8 graph, weights beside it; its activations are rounded by scales that fit the texts `rows`."""
 
     def describe(self) -> str:
         """Its kind and sizes, for a reader."""
@@ -48,19 +49,22 @@ class BertClassifier:
 
     def __init__(self, weights: BertWeights) -> None:
         self._weights = weights
+        self._float_graph = Path()
+        self._dense_inputs: list[str] = []
         self.labels = weights.shape.labels
         self.vocabulary = weights.shape.vocabulary
         self.positions = weights.shape.positions
 
     def write_float(self, folder: Path) -> Path:
         """Write it with every dense layer in float."""
-        path = folder / _FLOAT_FILE
-        write_graph(dequantise(self._weights), path, external_weights=True)
-        return path
+        self._float_graph = folder / _FLOAT_FILE
+        self._dense_inputs = write_graph(dequantise(self._weights), self._float_graph, external_weights=True)
+        return self._float_graph
 
-    def write_int8(self, path: Path) -> None:
+    def write_int8(self, path: Path, rows: Rows) -> None:
         """Write it rounded to int8, or with its own int8 weights."""
-        write_graph(quantise(self._weights), path)
+        scales = measure_activations(self._float_graph, self._dense_inputs, rows)
+        write_graph(quantise(self._weights), path, external_weights=True, scales=scales)
 
     def describe(self) -> str:
         """Its sizes."""
@@ -89,9 +93,9 @@ class OnnxClassifier:
         self._is_int8 = import_float_graph(self._path, self._float_graph)
         return self._float_graph
 
-    def write_int8(self, path: Path) -> None:
+    def write_int8(self, path: Path, rows: Rows) -> None:
         """Write it rounded to int8, unless it is int8 already."""
-        write_int8(self._float_graph, path, is_int8=self._is_int8)
+        write_int8(self._float_graph, path, rows, is_int8=self._is_int8)
 
     def describe(self) -> str:
         """What it is."""

@@ -141,13 +141,20 @@ async def _answer_http(request: Request, error: Exception) -> Response:
 
 
 def _methods_for(request: Request) -> list[str]:
-    """What the path can be asked with, by all its routes: the framework names the methods of one alone."""
+    """What the path can be asked with, by all its routes: the framework names the methods of one alone.
+
+    `/jobs/preview` fits the pattern `/jobs/{job_id}` too, but has only the methods that it is described with.
+    """
 
     def is_taken(method: str) -> bool:
         scope = {**request.scope, "method": method}
         return any(route.matches(scope)[0] is Match.FULL for route in request.app.routes)
 
-    return sorted(filter(is_taken, map(str, http.HTTPMethod)))
+    described = request.app.openapi()["paths"].get(
+        request.scope["path"].removeprefix(request.scope.get("root_path", ""))
+    )
+    methods = sorted(filter(is_taken, map(str, http.HTTPMethod)))
+    return [m for m in methods if described is None or m == http.HTTPMethod.HEAD or m.lower() in described]
 
 
 async def _answer_invalid_parameter(_: Request, error: Exception) -> Response:
