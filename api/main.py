@@ -16,6 +16,7 @@ from fastapi import Depends, FastAPI
 from api.access.attempts import FailedAttempts
 from api.access.audit_log import AuditLog
 from api.access.keyring import Keyring
+from api.access.keys_file import KeysFile
 from api.access.quotas import Quotas
 from api.access.running import refreshed_keyring
 from api.console import routes as console
@@ -92,7 +93,12 @@ def create_app(settings: Settings) -> FastAPI:
         redoc_url=None,
     )
     app.state.metrics = ApiMetrics()
-    app.state.keyring = Keyring(settings.api_keys or (), is_required=settings.require_keys)
+    keys_file = None if settings.keys_file is None else KeysFile(settings.keys_file)
+    is_required = settings.require_keys or keys_file is not None
+    app.state.keyring = Keyring(settings.api_keys or (), is_required=is_required)
+    app.state.keys_file = keys_file
+    if keys_file is not None:
+        app.state.keyring.load_file(keys_file.changed() or [])
     app.state.admin_side = AdminSide(settings.admin_port, frozenset(settings.closed_routes))
     app.state.failed_attempts = FailedAttempts(settings.max_wrong_keys_per_minute)
     _add_middleware(app, settings)
@@ -133,7 +139,7 @@ def _lifespan(settings: Settings, redis_url: str) -> Callable[[FastAPI], Abstrac
         async with (
             running_path(settings, redis_url) as path,
             running_policies(settings, path.redis, path.fleet.check_options) as policies,
-            refreshed_keyring(app.state.keyring, path.redis),
+            refreshed_keyring(app.state.keyring, path.redis, app.state.keys_file),
             running_jobs(settings, path, policies.book, app.state.keyring) as jobs_service,
             running_corrections(settings, redis_url, jobs_service.run) as corrections_service,
             running_feed(settings, redis_url, path.redis, jobs_service.run) as feed_service,

@@ -69,6 +69,7 @@ class Settings(BaseSettings):
 
     # Clients; without keys anybody may send requests
     api_keys: TextList | None = None
+    keys_file: Path | None = None
     require_keys: bool = False
     closed_routes: Annotated[tuple[AdminPart, ...], NoDecode, BeforeValidator(_split_names)] = ()
     admin_port: Annotated[int | None, Field(ge=1, le=65535)] = None
