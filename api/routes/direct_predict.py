@@ -129,6 +129,9 @@ class DirectPredict:
         """
         context: Context = self._state.context
         context.dispatcher.require_room(caller.name)
+        if context.feed.writer is not None:
+            # It notes what came in the request, as the framework knows it.
+            return False
         body = _decode(asked.exchange.body)
         asked.is_many = body.texts is not msgspec.UNSET
         asked.items = _items(body, self._settings)

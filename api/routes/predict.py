@@ -80,6 +80,8 @@ async def predict(request: Request) -> Response:
     options = parse_verdict_options(body.get("strictness"), body.get("thresholds"), body.get("details"), body)
     options = context.judging.check_options(options, body.get("policy"))
     judged = await context.judging.judge(items, options)
+    if context.feed.writer is not None:
+        context.feed.writer.note(request, items, judged.outcomes)
     content = encode_answer(items, judged.outcomes, is_many="texts" in body)
     return Response(content, media_type="application/json", headers=judged.headers())
 

@@ -6,6 +6,7 @@ NEEDS_TRAINING_EXTRA = [
     "test_broken_sources.py",
     "test_calibration.py",
     "test_checkpoint.py",
+    "test_encoder.py",
     "test_families.py",
     "test_graph.py",
     "test_onnx_import.py",
