@@ -259,6 +259,7 @@ def test_nothing_jumps_while_the_page_appears(
     )
     # Figures for docs/console.md: -s shows them.
     print(f"{place or '#try'}: {sum(sizes) / 1024:.1f} kB, first paint {paint:.0f} ms, shift {shifted:.3f}")  # noqa: T201
+    expect(page.get_by_text("불러오는 중…")).to_have_count(0)
     assert 0 < sum(sizes) <= MOST_BYTES
     assert shifted < MOST_SHIFTED, page.evaluate("window.movers")
 
