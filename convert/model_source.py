@@ -10,8 +10,9 @@ from bundles.architecture import find_obstacle, is_own_class
 from bundles.model_config import ACTIVATIONS, ModelConfig
 from convert.bert import BertWeights
 from convert.calibration import Rows, measure_activations
-from convert.checkpoint import read_tensors
+from convert.checkpoint import read_tensors, refuse_pointer
 from convert.graph import write_graph
+from convert.json_file import read_json
 from convert.onnx_import import count_labels, import_float_graph, write_int8
 from convert.quantise import dequantise, quantise
 from convert.state_dict import Architecture, to_weights
@@ -19,7 +20,6 @@ from shared.errors import ModelSourceError
 
 _FLOAT_FILE = "float.onnx"
 _DEFAULT_POSITIONS = 512
-_UNKNOWN_VOCABULARY = 1 << 31
 # Architectures whose first position comes after the padding id.
 _OFFSET_POSITIONS = {"roberta": 2, "xlm-roberta": 2, "camembert": 2}
 
@@ -28,7 +28,8 @@ class TextClassifier(Protocol):
     """A model that maps token ids to one score per label."""
 
     labels: int
-    vocabulary: int
+    # None where neither the weights nor a config say it.
+    vocabulary: int | None
     positions: int
 
     def write_float(self, folder: Path) -> Path:
@@ -52,7 +53,7 @@ class BertClassifier:
         self._float_graph = Path()
         self._dense_inputs: list[str] = []
         self.labels = weights.shape.labels
-        self.vocabulary = weights.shape.vocabulary
+        self.vocabulary: int | None = weights.shape.vocabulary
         self.positions = weights.shape.positions
 
     def write_float(self, folder: Path) -> Path:
@@ -83,7 +84,7 @@ class OnnxClassifier:
         self._is_int8 = False
         self._float_graph = path
         self.labels = count_labels(path) or len(config.id2label or ())
-        self.vocabulary = config.vocab_size or _UNKNOWN_VOCABULARY
+        self.vocabulary = config.vocab_size
         offset = _OFFSET_POSITIONS.get(config.model_type or "", 0)
         self.positions = (config.max_position_embeddings or _DEFAULT_POSITIONS + offset) - offset
 
@@ -121,19 +122,38 @@ def open_model(weights: Path | None, onnx: Path | None, config: ModelConfig, sou
 
 
 def read_weights(path: Path) -> dict[str, Any]:
-    """The tensors of a checkpoint in any of PyTorch's formats.
+    """The tensors of a checkpoint in any of PyTorch's formats; `path` may be the index of several files beside it.
 
     Raises:
-        ModelSourceError: it is damaged, or it contains code.
+        ModelSourceError: it is damaged, a part is missing, or it contains code.
     """
+    if path.name.endswith(".index.json"):
+        return _read_parts(path)
     if path.suffix != ".safetensors":
         return read_tensors(path)
+    refuse_pointer(path)
     try:
         return dict(load_file(path))
     except (SafetensorError, OSError, ValueError) as error:
         raise ModelSourceError(
             f"{path.name} ({path.stat().st_size:,} bytes) is cut short or not a safetensors file; download it again"
         ) from error
+
+
+def _read_parts(index: Path) -> dict[str, Any]:
+    parts = read_json(index).get("weight_map")
+    if not isinstance(parts, dict) or not all(isinstance(name, str) for name in parts.values()):
+        raise ModelSourceError(f"{index.name} is not the index of a checkpoint: it has no weight_map")
+    tensors: dict[str, Any] = {}
+    for name in sorted(set(parts.values())):
+        path = index.parent / name
+        if Path(name).name != name or not path.is_file():
+            raise ModelSourceError(f"{index.name} lists {name}, which is not beside it; copy or download it too")
+        tensors |= read_weights(path)
+    missing = sorted(set(parts) - set(tensors))
+    if missing:
+        raise ModelSourceError(f"{index.name} lists {missing[0]}, which is in none of the parts of the checkpoint")
+    return tensors
 
 
 def _architecture(config: ModelConfig, source: str, *, own_class: bool) -> Architecture:

@@ -34,6 +34,8 @@ from shared.errors import ModelSourceError
 
 # The length used by SKT's tutorial and the checkpoints made with it; a `.pt` file does not store it.
 LEGACY_MAX_LENGTH = 64
+# Rows that a model may have beyond its tokenizer's: some trainers round their number up.
+_SPARE_ROWS = 128
 # What a pass needs grows with the square of the length: 8,192 tokens take a gigabyte for one text.
 LONGEST_DEFAULT = 512
 _CHECK_ADVICE = "compare them on texts of your own with kobert model import --check FILE"
@@ -121,10 +123,10 @@ class Conversion:
         return wanted or min(default, model.positions)
 
     def _check_vocabulary(self, tokenizer: Tokenizer, model: TextClassifier) -> None:
-        if tokenizer.get_vocab_size() > model.vocabulary:
+        size, rows = tokenizer.get_vocab_size(), model.vocabulary
+        if rows is not None and not 0 <= rows - size <= max(_SPARE_ROWS, rows // 10):
             raise ModelSourceError(
-                f"the tokenizer has {tokenizer.get_vocab_size():,} tokens and the model {model.vocabulary:,}: "
-                "they do not belong together"
+                f"the tokenizer has {size:,} tokens and the model {rows:,}: they do not belong together"
             )
 
     def _compare(self, rows: list[list[int]], float_graph: Path, int8_graph: Path, config: BundleConfig) -> Drift:

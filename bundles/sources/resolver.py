@@ -23,13 +23,15 @@ from bundles.model_config import read_model_config
 from bundles.own_process import Notice, OnReport, Progress
 from bundles.sources.cache import Latest, ModelCache, commit_key, content_key, source_slug
 from bundles.sources.conversion import ConversionOptions, ConversionRequest, convert, missing_libraries, paths_by_role
+from bundles.trainer_output import find_newest_checkpoint
 from models import DEFAULT_NAME, EMBEDDED_DIR, embedded_names
-from shared.errors import HubUnreachableError, ModelNotFoundError, StartupError
+from shared.errors import HubUnreachableError, ModelNotFoundError, ModelSourceError, StartupError
 from shared.log import get_logger
 from shared.settings import Settings
 
 log = get_logger(__name__)
 
+KOBERT_VOCABULARY = 8002
 _WAITING = Progress("another process is converting this model; waiting for it", 0.0)
 
 
@@ -101,7 +103,11 @@ class SourceResolver:
     def _from_folder(self, folder: Path) -> Bundle:
         if (folder / MANIFEST_FILE).is_file():
             return load_bundle(folder)
-        return self._convert_local(folder, folder.resolve().name, choose_files(names_in(folder), str(folder)))
+        name, newest = folder.resolve().name, find_newest_checkpoint(folder)
+        if newest is not None:
+            self.on_report(Notice(newest.notice))
+            folder = newest.folder
+        return self._convert_local(folder, name, choose_files(names_in(folder), str(folder)))
 
     def _from_file(self, path: Path) -> Bundle:
         """A checkpoint by its path; labels, vocabulary and tokenizer are the files beside it."""
@@ -166,6 +172,7 @@ class SourceResolver:
     def _convert(self, source: "_Source", output_dir: Path) -> None:
         paths = paths_by_role(source.folder, source.files.by_role())
         if not source.files.has_tokenizer:
+            _require_koberts_vocabulary(source)
             paths["sentencepiece"] = self._kobert_sentencepiece(source.described)
         request = ConversionRequest(
             name=source.name,
@@ -191,6 +198,17 @@ class SourceResolver:
         if name is None:
             raise ModelNotFoundError(f"{KOBERT_REPO} no longer holds spiece.model; put it beside the checkpoint")
         return snapshot.folder / name
+
+
+def _require_koberts_vocabulary(source: "_Source") -> None:
+    """Refuse to give KoBERT's tokenizer to a model whose config says that it has another vocabulary."""
+    config = source.files.config
+    said = read_model_config(source.folder / config) if config else None
+    if said is not None and said.vocab_size not in {None, KOBERT_VOCABULARY}:
+        raise ModelSourceError(
+            f"{source.described} has no tokenizer, and its vocabulary of {said.vocab_size:,} tokens is not KoBERT's: "
+            "add the tokenizer.json, vocab.txt or SentencePiece model that it was trained with"
+        )
 
 
 def _for_its_architecture(folder: Path, files: SourceFiles, where: str) -> SourceFiles:

@@ -22,23 +22,18 @@ from bundles.format import Bundle
 from bundles.own_process import Notice, Progress
 from bundles.record import read_record
 from bundles.sources.resolver import resolve
-from convert.samples import SAMPLE_TEXTS
 from convert.sentencepiece_tokenizer import own_ids
 from shared.errors import KobertError, ModelNotFoundError, ModelSourceError, StartupError
 from shared.settings import Settings
 from tests.support.checkpoints import LABELS, SENTENCES, VARIANTS, bert_classifier, save
 from tests.support.command import run_command
-from tests.support.families import family_classifier
+from tests.support.families import write_family_folder
 from tests.support.pickles import dumps, gluonnlp_vocabulary
 from tests.support.sources import write_legacy_folder, write_transformers_folder
 from worker.inference.engines.onnx import OnnxEngine
 from worker.inference.tokenizer import BundleTokenizer
 
 pytestmark = [pytest.mark.integration, pytest.mark.training]
-
-# Word pieces of every syllable of the sample texts.
-SYLLABLES = sorted({sign for text in (*SENTENCES, *SAMPLE_TEXTS) for sign in text if sign.strip()})
-WORDS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *SYLLABLES, *(f"##{sign}" for sign in SYLLABLES)]
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -120,9 +115,7 @@ def test_a_transformers_folder_brings_its_labels_and_sizes(tmp_path: Path, safet
 @pytest.mark.parametrize("name", ["ELECTRA, small", "RoBERTa", "DistilBERT"])
 def test_a_folder_of_another_family_is_served_as_its_model_answers(tmp_path: Path, name: str) -> None:
     """As KcELECTRA, klue/roberta and DistilKoBERT have it: the family's own weights, and the word pieces of a BERT."""
-    model = family_classifier(name, vocab_size=len(WORDS))
-    model.save_pretrained(tmp_path / "checkpoint")
-    (tmp_path / "checkpoint" / "vocab.txt").write_text("\n".join(WORDS) + "\n")
+    model = write_family_folder(tmp_path / "checkpoint", name)
     bundle = resolve(settings_for(tmp_path / "checkpoint", tmp_path / "cache"), Reports())
     assert (bundle.config.max_length, bundle.config.pad_token_id) == (512, 0)
     np.testing.assert_allclose(logits_of(bundle), logits_of_torch(model, bundle), rtol=0, atol=0.3)
