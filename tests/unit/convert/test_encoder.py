@@ -1,6 +1,7 @@
 """An encoder of any family becomes a base to train from that reads texts as the original does."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -19,10 +20,10 @@ IDS = torch.tensor([[2, 7, 50, 120, 9, 3], [2, 30, 31, 3, 1, 1]])
 MASK = (torch.arange(6) < torch.tensor([[6], [4]])).long()
 
 
-def saved(folder: Path, name: str, *, bare: bool) -> torch.nn.Module:
+def saved(folder: Path, name: str, *, bare: bool) -> Any:
     """The encoder of a family, saved with its classifier or alone."""
     model = family_classifier(name)
-    encoder: torch.nn.Module = model.base_model
+    encoder = model.base_model
     (encoder if bare else model).save_pretrained(folder)
     write_sentencepiece(folder / "spiece.model")
     return encoder
