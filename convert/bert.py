@@ -1,4 +1,4 @@
-"""The weights of a BERT classifier, as numpy arrays by name, and its sizes."""
+"""The weights of a BERT classifier, or of one of its relatives, as numpy arrays by name, and its sizes."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -7,7 +7,11 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-Activation = Literal["gelu", "gelu_tanh", "relu"]
+from bundles.model_config import Activation
+
+HeadActivation = Literal["tanh", "gelu", "relu"]
+# ELECTRA's name for the layer behind its embeddings; BERT has none.
+PROJECTION = "bert.embeddings_project"
 FloatArray = NDArray[np.float32]
 Int8Array = NDArray[np.int8]
 
@@ -68,9 +72,14 @@ class Layer:
 
 @dataclass(frozen=True)
 class BertShape:
-    """Sizes of a BERT classifier; `heads` and the rest that tensors do not show come from its config."""
+    """Sizes of a BERT classifier; `heads` and the rest that tensors do not show come from its config.
 
+    `embedding` is the width of the embeddings, which ELECTRA's smaller models widen to `hidden`.
+    """
+
+    family: str
     hidden: int
+    embedding: int
     feed_forward: int
     layers: int
     heads: int
@@ -78,11 +87,12 @@ class BertShape:
     positions: int
     labels: int
     activation: Activation = "gelu"
+    head_activation: HeadActivation = "tanh"
     norm_epsilon: float = 1e-12
 
     def describe(self) -> str:
-        """Such as `12 x 768, 8,002 tokens, 5 labels`."""
-        return f"{self.layers} x {self.hidden}, {self.vocabulary:,} tokens, {self.labels} labels"
+        """Such as `BERT, 12 x 768, 8,002 tokens, 5 labels`."""
+        return f"{self.family}, {self.layers} x {self.hidden}, {self.vocabulary:,} tokens, {self.labels} labels"
 
 
 @dataclass(frozen=True)
@@ -94,6 +104,8 @@ class BertWeights:
     # Position rows with the row of token type 0 added: a single text has no other type.
     position_embeddings: FloatArray
     embedding_norm: Norm
+    # From the width of the embeddings to that of the layers.
+    projection: Linear | None
     layers: tuple[Layer, ...]
     pooler: Linear
     classifier: Linear
@@ -106,17 +118,20 @@ class BertWeights:
         )
 
 
-def expected_shapes(shape: BertShape, token_types: int) -> Mapping[str, tuple[int, ...]]:
-    """Every tensor that a checkpoint of this shape has, by its name in transformers, with its shape."""
-    hidden, wide = shape.hidden, shape.feed_forward
+def expected_shapes(shape: BertShape, position_rows: int, token_types: int) -> Mapping[str, tuple[int, ...]]:
+    """Every tensor that a checkpoint of this shape has, by its name in transformers' BERT, with its shape."""
+    hidden, wide, narrow = shape.hidden, shape.feed_forward, shape.embedding
     shapes: dict[str, tuple[int, ...]] = {
-        "bert.embeddings.word_embeddings.weight": (shape.vocabulary, hidden),
-        "bert.embeddings.position_embeddings.weight": (shape.positions, hidden),
-        "bert.embeddings.token_type_embeddings.weight": (token_types, hidden),
-        **_norm("bert.embeddings.LayerNorm", hidden),
+        "bert.embeddings.word_embeddings.weight": (shape.vocabulary, narrow),
+        "bert.embeddings.position_embeddings.weight": (position_rows, narrow),
+        **_norm("bert.embeddings.LayerNorm", narrow),
         **_linear("bert.pooler.dense", hidden, hidden),
         **_linear("classifier", shape.labels, hidden),
     }
+    if token_types:
+        shapes["bert.embeddings.token_type_embeddings.weight"] = (token_types, narrow)
+    if narrow != hidden:
+        shapes |= _linear(PROJECTION, hidden, narrow)
     for index in range(shape.layers):
         prefix = f"bert.encoder.layer.{index}"
         for part in ("query", "key", "value"):

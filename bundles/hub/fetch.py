@@ -24,10 +24,12 @@ from huggingface_hub.errors import (
 )
 from huggingface_hub.utils.tqdm import disable_progress_bars
 
+from bundles.architecture import choose_route
 from bundles.disk import disk_errors_explained
-from bundles.files import choose_files, find_sentencepiece, read_architectures
+from bundles.files import choose_files, find_sentencepiece
 from bundles.format import MANIFEST_FILE, Manifest
 from bundles.hub.repository import FetchRequest
+from bundles.model_config import read_model_config
 from bundles.own_process import OnReport, Progress, answer_request
 from shared.errors import HubUnreachableError, ModelNotFoundError, ModelSourceError
 
@@ -80,9 +82,9 @@ def _wanted(request: FetchRequest, names: list[str]) -> list[str]:
     files = choose_files(visible, request.name)
     if files.kind == "bundle":
         return _bundle_files(request)
-    if files.config:
+    if files.config and request.wanted == "model":
         config = _download(request, [files.config]) / files.config
-        files = files.for_architectures(read_architectures(config))
+        files = choose_route(files, read_model_config(config), request.name)
     return list(files.by_role().values())
 
 

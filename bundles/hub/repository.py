@@ -15,6 +15,8 @@ _PUSH_MODULE = "bundles.hub.push"
 _NAME = re.compile(r"(?P<name>[A-Za-z0-9][\w.-]*/[\w.-]+)(?:@(?P<revision>[\w./-]+))?")
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 
+Wanted = Literal["model", "encoder", "sentencepiece"]
+
 
 class PushRequest(msgspec.Struct, frozen=True, kw_only=True):
     """A folder to upload as it is."""
@@ -25,11 +27,11 @@ class PushRequest(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class FetchRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """What to download: every file that a conversion reads, or only the SentencePiece model."""
+    """What to download: what a conversion of a classifier reads, the same of an encoder, or a SentencePiece model."""
 
     name: str
     revision: str | None
-    wanted: Literal["model", "sentencepiece"]
+    wanted: Wanted
     timeout_s: float
 
 
@@ -62,9 +64,7 @@ class HubRepo:
         """Whether the revision is a full commit, which never changes."""
         return self.revision is not None and _COMMIT.fullmatch(self.revision) is not None
 
-    def fetch(
-        self, timeout_s: float, on_report: OnReport, wanted: Literal["model", "sentencepiece"] = "model"
-    ) -> Snapshot:
+    def fetch(self, timeout_s: float, on_report: OnReport, wanted: Wanted = "model") -> Snapshot:
         """Download the files, unless they are in the local cache already.
 
         Raises:

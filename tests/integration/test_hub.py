@@ -1,5 +1,6 @@
 """MODEL=owner/name, against a Hub of our own over HTTP."""
 
+import json
 import os
 import subprocess
 import sys
@@ -129,6 +130,16 @@ def test_a_transformers_repository_is_converted(kobert: Kobert, hub: HubServer, 
 
     assert "labels       clean, curse, insult" in ended.stdout, ended.stderr
     assert not [request for request in hub.requests if "onnx" in request]
+
+
+def test_a_config_is_judged_before_anything_else_is_fetched(kobert: Kobert, hub: HubServer, tmp_path: Path) -> None:
+    files = {path.name: path.read_bytes() for path in write_transformers_folder(tmp_path / "checkpoint").iterdir()}
+    config = json.loads(files["config.json"]) | {"architectures": ["BertForTokenClassification"]}
+    hub.add("me/words", {**files, "config.json": json.dumps(config).encode()})
+
+    assert "labels words, not whole texts" in kobert.refusal("import", "me/words")
+    fetched = {request.rpartition("/")[2] for request in hub.requests if "/resolve/" in request}
+    assert fetched == {"config.json"}
 
 
 def test_another_revision_is_another_model(kobert: Kobert, hub: HubServer, legacy_files: dict[str, bytes]) -> None:

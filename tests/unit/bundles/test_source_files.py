@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from bundles.files import choose_files, names_in, read_architectures
+from bundles.files import choose_files, names_in
 from shared.errors import ModelSourceError
 
 LEGACY = ["app.py", "textClassifierModel.pt", "category.pkl", "vocab.pkl", "requirements.txt"]
@@ -24,14 +24,8 @@ def test_the_originals_files_are_a_legacy_set() -> None:
 
 
 def test_safetensors_come_before_a_pickle_and_what_a_trainer_leaves_is_not_a_model() -> None:
-    files = choose_files(TRANSFORMERS, "me/model").for_architectures(["BertForSequenceClassification"])
-    assert (files.weights, files.onnx) == ("model.safetensors", None)
+    assert choose_files(TRANSFORMERS, "me/model").weights == "model.safetensors"
     assert choose_files(["only.pt", "optimizer.pt", "training_args.bin", "rng_state_0.pth"], "x").weights == "only.pt"
-
-
-def test_the_export_of_another_architecture_comes_before_its_weights() -> None:
-    files = choose_files(TRANSFORMERS, "me/model").for_architectures(["ElectraForSequenceClassification"])
-    assert (files.kind, files.weights, files.onnx) == ("onnx", None, "onnx/model.onnx")
 
 
 def test_a_bundle_is_a_bundle_whatever_lies_beside_it() -> None:
@@ -50,7 +44,12 @@ def test_skts_own_file_names_are_known() -> None:
         ([], "x has no model: it is empty; expected a bundle"),
         (["README.md", "data.csv"], "x has no model: it holds README.md, data.csv; expected"),
         (["a.pt", "b.pt"], r"x holds several checkpoints \(a\.pt, b\.pt\): keep one, or name it in full"),
-        (["model.safetensors.index.json", "model-00001-of-00002.gguf"], "a checkpoint in several parts"),
+        (
+            ["model-00001-of-00002.safetensors"],
+            r"one part of a checkpoint: set MODEL to the folder",
+        ),
+        (["model.safetensors.index.json"], "none of the parts that it lists"),
+        (["adapter_config.json", "adapter_model.safetensors"], r"a LoRA adapter.*merge_and_unload"),
     ],
 )
 def test_what_is_no_model_is_refused_with_what_was_found(names: list[str], sentence: str) -> None:
@@ -58,20 +57,15 @@ def test_what_is_no_model_is_refused_with_what_was_found(names: list[str], sente
         choose_files(names, "x")
 
 
+def test_a_checkpoint_in_parts_is_its_index_and_its_parts() -> None:
+    parts = ["model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors"]
+    files = choose_files([*parts, "model.safetensors.index.json", "config.json"], "x")
+    assert (files.weights, files.shards) == ("model.safetensors.index.json", tuple(parts))
+    assert set(files.by_role().values()) == {*parts, "model.safetensors.index.json", "config.json"}
+
+
 def test_names_are_those_of_the_folder_and_of_its_export(tmp_path: Path) -> None:
     for name in ("model.pt", "onnx/model.onnx", "deep/down/other.pt"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).touch()
     assert sorted(names_in(tmp_path)) == ["model.pt", "onnx/model.onnx"]
-
-
-@pytest.mark.parametrize(("config", "expected"), [("{}", []), ('{"architectures": ["A"], "x": 1}', ["A"])])
-def test_architectures_are_read_from_the_config(tmp_path: Path, config: str, expected: list[str]) -> None:
-    (tmp_path / "config.json").write_text(config)
-    assert read_architectures(tmp_path / "config.json") == expected
-
-
-def test_a_config_that_is_no_json_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "config.json").write_text("<html>")
-    with pytest.raises(ModelSourceError, match=r"config\.json is not the config of a model"):
-        read_architectures(tmp_path / "config.json")

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from convert.model_config import ModelConfig, read_model_config
+from bundles.model_config import ModelConfig, read_model_config
 from shared.errors import ModelSourceError
 
 
