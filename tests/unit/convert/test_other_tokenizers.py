@@ -1,6 +1,7 @@
 """XLM-R's SentencePiece model and RoBERTa's byte-level BPE, without a `tokenizer.json`, give their references' ids."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sentencepiece
@@ -20,7 +21,7 @@ SPECIALS = ["<s>", "<pad>", "</s>", "<unk>", "<mask>"]
 
 @pytest.mark.parametrize("own_ids", [True, False])
 def test_a_sentencepiece_model_gets_the_ids_of_xlm_r(tmp_path: Path, own_ids: bool) -> None:
-    ids = {"unk_id": 3, "bos_id": 0, "pad_id": 1, "eos_id": 2} if own_ids else {}
+    ids: dict[str, Any] = {"unk_id": 3, "bos_id": 0, "pad_id": 1, "eos_id": 2} if own_ids else {}
     sentencepiece.SentencePieceTrainer.train(
         sentence_iterator=iter(SAMPLE_TEXTS), model_prefix=str(tmp_path / "m"), vocab_size=400, minloglevel=2, **ids
     )
