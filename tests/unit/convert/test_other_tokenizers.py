@@ -23,7 +23,7 @@ SPECIALS = ["<s>", "<pad>", "</s>", "<unk>", "<mask>"]
 def test_a_sentencepiece_model_gets_the_ids_of_xlm_r(tmp_path: Path, own_ids: bool) -> None:
     ids: dict[str, Any] = {"unk_id": 3, "bos_id": 0, "pad_id": 1, "eos_id": 2} if own_ids else {}
     sentencepiece.SentencePieceTrainer.train(
-        sentence_iterator=iter(SAMPLE_TEXTS), model_prefix=str(tmp_path / "m"), vocab_size=400, minloglevel=2, **ids
+        sentence_iterator=iter(SAMPLE_TEXTS), model_prefix=str(tmp_path / "m"), vocab_size=300, minloglevel=2, **ids
     )
     reference = sentencepiece.SentencePieceProcessor(model_file=str(tmp_path / "m.model"))
 
