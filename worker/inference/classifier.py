@@ -4,6 +4,7 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import compress
 from operator import attrgetter
@@ -12,11 +13,13 @@ import msgspec
 
 from bundles.format import Bundle
 from shared.cost import cost_of
-from shared.errors import DeadlineExceededError, KobertError
+from shared.errors import DeadlineExceededError, KobertError, UnavailableError
 from shared.messages import Answer, ModelInfo, TextItem
 from shared.options import NO_OPTIONS, VerdictOptions
 from shared.verdict import Details, Failure, Outcome, PolicyVersion, Verdict
 from worker.inference.batcher import MicroBatcher, Priority
+from worker.inference.cache import Flight, ResultCache
+from worker.inference.engines.protocol import Logits
 from worker.inference.explaining import Explainer, Explanation
 from worker.inference.stage import NoStage, Reading, Stage
 from worker.inference.tokenizer import BundleTokenizer
@@ -29,7 +32,10 @@ _MODEL_ALONE = NoStage()
 
 @dataclass(eq=False)
 class _Submitted:
-    """One text whose windows the model thread has, or will have, read."""
+    """One text whose windows the model thread has, or will have, read.
+
+    `flight` is set where the result cache is asked; who does not lead it has no windows of its own.
+    """
 
     item: TextItem
     windows: "list[Future[WindowResult]]"
@@ -40,6 +46,9 @@ class _Submitted:
     occlusions: "list[Future[WindowResult]]" = field(default_factory=list)
     is_planned: bool = False
     read: threading.Event | None = None
+    flight: Flight | None = None
+    is_leader: bool = True
+    normalised: str = ""
 
     @property
     def futures(self) -> "list[Future[WindowResult]]":
@@ -47,6 +56,8 @@ class _Submitted:
 
     @property
     def done(self) -> bool:
+        if self.flight is not None and not self.is_leader:
+            return self.flight.rows.done()
         return all(future.done() for future in (self.futures if self.occlusions else self.windows))
 
 
@@ -63,6 +74,8 @@ class Classifier:
     ) -> None:
         self.bundle = bundle
         self.batcher = batcher
+        # Off; whoever wants one sets it before the first text.
+        self.cache = ResultCache(0)
         self._tokenizer = tokenizer
         self._judge = judge
         self._stage = stage
@@ -129,28 +142,79 @@ class Classifier:
         """
         started = time.perf_counter()
         answered, readings = self._prepare(items, options)
-        explanations = {
-            at: self._trace(item, reading) for at, (item, reading) in enumerate(readings) if reading.options.wants_spans
-        }
-        plain = [reading.text for at, (_, reading) in enumerate(readings) if at not in explanations]
-        encoded = iter(self._tokenizer.encode(plain))
+        texts = [_Submitted(item, [], 0.0, reading, priority, read=read) for item, reading in readings]
+        known, joined, unread = self._look_up(texts)
+        with _ending_flights(unread):
+            windows_of = self._tokenise(unread, started)
+            refused, waiting = self._refuse_long(unread, windows_of)
+            self._queue(waiting, read)
+        return [*answered, *known, *refused], [*(text for text, _ in waiting), *joined]
+
+    def _look_up(self, texts: Sequence[_Submitted]) -> tuple[list[Answer], list[_Submitted], list[_Submitted]]:
+        """Answers to the texts that the model has read, those that it is reading, and the others."""
+        known: list[Answer] = []
+        joined: list[_Submitted] = []
+        unread: list[_Submitted] = []
+        for text in texts:
+            if text.reading.options.wants_spans:
+                # Where its tokens lie in the text as sent is no other text's.
+                unread.append(text)
+                continue
+            text.normalised = self._tokenizer.normalise(text.reading.text)
+            if not self.cache.is_on:
+                unread.append(text)
+                continue
+            rows, text.flight, text.is_leader = self.cache.find(text.normalised, text.priority)
+            if rows is not None:
+                known.append(self._answer_cached(text, rows))
+            elif text.is_leader:
+                unread.append(text)
+            else:
+                joined.append(text)
+                _tell_at_end(text)
+        return known, joined, unread
+
+    def _tokenise(self, texts: Sequence[_Submitted], started: float) -> list[Sequence[Sequence[int]]]:
+        """The windows of each text."""
+        for text in texts:
+            if text.reading.options.wants_spans:
+                text.explanation = self._trace(text.item, text.reading)
+        encoded = iter(self._tokenizer.encode_normalised([text.normalised for text in texts if not text.explanation]))
+        windows_of = [text.explanation.encoded.windows if text.explanation else next(encoded) for text in texts]
         tokenization_s = time.perf_counter() - started
-        waiting: list[_Submitted] = []
-        windows_of: list[Sequence[Sequence[int]]] = []
-        for at, (item, reading) in enumerate(readings):
-            explanation = explanations.get(at)
-            windows = explanation.encoded.windows if explanation else next(encoded)
+        for text in texts:
+            text.tokenization_s = tokenization_s
+        return windows_of
+
+    def _refuse_long(
+        self, texts: Sequence[_Submitted], windows_of: Sequence[Sequence[Sequence[int]]]
+    ) -> tuple[list[Answer], list[tuple[_Submitted, Sequence[Sequence[int]]]]]:
+        """Answers to the texts that are too long, and the others with their windows."""
+        refused: list[Answer] = []
+        waiting: list[tuple[_Submitted, Sequence[Sequence[int]]]] = []
+        for text, windows in zip(texts, windows_of, strict=True):
             try:
                 self._tokenizer.check_length(windows)
             except KobertError as error:
-                answered.append(_failed(item, error, tokenization_s))
+                refused.append(_failed(text.item, error, text.tokenization_s))
+                if text.flight is not None:
+                    text.flight.fail(error)
             else:
-                waiting.append(_Submitted(item, [], tokenization_s, reading, priority, explanation, read=read))
-                windows_of.append(windows)
-        loads = [TextLoad(cost_of(text.item.text), text.item.flow, bool(text.explanation)) for text in waiting]
-        for text, futures in zip(waiting, self.batcher.submit(windows_of, priority, read, loads), strict=True):
+                waiting.append((text, windows))
+        return refused, waiting
+
+    def _queue(
+        self, waiting: Sequence[tuple[_Submitted, Sequence[Sequence[int]]]], read: threading.Event | None
+    ) -> None:
+        if not waiting:
+            return
+        priority = waiting[0][0].priority
+        loads = [TextLoad(cost_of(text.item.text), text.item.flow, bool(text.explanation)) for text, _ in waiting]
+        submitted = self.batcher.submit([windows for _, windows in waiting], priority, read, loads)
+        for (text, _), futures in zip(waiting, submitted, strict=True):
             text.windows = futures
-        return answered, waiting
+            if text.flight is not None:
+                text.flight.follow(futures)
 
     def _trace(self, item: TextItem, reading: Reading) -> Explanation:
         encoded = self._tokenizer.encode_traced(reading.text)
@@ -182,7 +246,7 @@ class Classifier:
         # Asked once: a text that ends between two looks must not fall between two lists.
         are_done = [text.done and not self._occlude(text) for text in waiting]
         if not any(are_done) and time.time() >= deadline:
-            return list(map(_expire, waiting)), []
+            return list(map(self._expire, waiting)), []
         answers = [self._answer(text) for text in compress(waiting, are_done)]
         return answers, [text for text, is_done in zip(waiting, are_done, strict=True) if not is_done]
 
@@ -205,6 +269,8 @@ class Classifier:
     def _answer(self, text: _Submitted) -> Answer:
         """The answer to a text once the model has read its windows."""
         try:
+            if text.flight is not None and not text.is_leader:
+                return self._answer_cached(text, text.flight.rows.result())
             rows = [future.result() for future in text.windows]
             rest = [future.result() for future in text.occlusions]
             verdict = self._verdict(text, rows, rest)
@@ -218,18 +284,35 @@ class Classifier:
             inference_s=sum({row.pass_number: row.inference_s for row in (*rows, *rest)}.values()),
         )
 
+    def _answer_cached(self, text: _Submitted, rows: Sequence[Logits]) -> Answer:
+        """The answer from what the model said of another text that is the same once normalised."""
+        said = self._judge.judge(rows, text.reading.options)
+        return Answer(id=text.item.id, verdict=self._amended(text, said), is_cached=True)
+
     def _verdict(self, text: _Submitted, rows: Sequence[WindowResult], rest: Sequence[WindowResult]) -> Verdict:
         reading = text.reading
         said = self._judge.judge([row.logits for row in rows], reading.options)
         if text.explanation is not None:
             spans = self._explainer.spans(text.explanation, rows, rest, said)
             said = msgspec.structs.replace(said, spans=spans)
-        return self._shown(text.item.text, self._stage.amend(reading, said), reading.options)
+        return self._amended(text, said)
+
+    def _amended(self, text: _Submitted, said: Verdict) -> Verdict:
+        return self._shown(text.item.text, self._stage.amend(text.reading, said), text.reading.options)
 
     def _shown(self, text: str, verdict: Verdict, options: VerdictOptions) -> Verdict:
         """The verdict with what the caller asked for besides: spans, a mask, what it rests on."""
         shown = show_spans(text, verdict, options)
         return msgspec.structs.replace(shown, details=self._details(options)) if options.details else shown
+
+    def _expire(self, text: _Submitted) -> Answer:
+        if text.flight is None:
+            for future in text.futures:
+                future.cancel()
+        elif self.cache.leave(text.flight):
+            text.flight.cancel()
+        error = DeadlineExceededError("the text was not classified before its deadline")
+        return _failed(text.item, error, text.tokenization_s)
 
     def _details(self, options: VerdictOptions) -> Details:
         ref = options.policy
@@ -242,11 +325,23 @@ class Classifier:
         )
 
 
-def _expire(text: _Submitted) -> Answer:
-    for future in text.futures:
-        future.cancel()
-    error = DeadlineExceededError("the text was not classified before its deadline")
-    return _failed(text.item, error, text.tokenization_s)
+@contextmanager
+def _ending_flights(texts: Sequence[_Submitted]) -> Iterator[None]:
+    """Context that brings texts to the model; where it fails, others who wait for these texts are told."""
+    try:
+        yield
+    except BaseException as error:
+        for text in texts:
+            if text.flight is not None and not text.flight.rows.done():
+                text.flight.fail(UnavailableError(f"the text was not read ({type(error).__name__})"))
+        raise
+
+
+def _tell_at_end(text: _Submitted) -> None:
+    """Wake who waits for `text` when its flight ends."""
+    read = text.read
+    if text.flight is not None and read is not None:
+        text.flight.rows.add_done_callback(lambda _: read.set())
 
 
 def _failed(item: TextItem, error: KobertError, tokenization_s: float) -> Answer:
