@@ -9,6 +9,8 @@ from typing import Any
 import httpx
 import pytest
 
+from bundles.text.normalise import CURRENT
+from tests.support.echo import write_echo_bundle
 from tests.support.metrics import samples, value
 from tests.support.stack import Stack, free_port, running_stack, wait_until
 
@@ -21,10 +23,11 @@ def metrics_port() -> int:
 
 
 @pytest.fixture(scope="module")
-def stack(echo_bundle: Path, metrics_port: int) -> Iterator[Stack]:
+def stack(metrics_port: int, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    bundle = write_echo_bundle(tmp_path_factory.mktemp("bundles") / "echo", normaliser=CURRENT)
     with (
         tempfile.TemporaryDirectory(prefix="kt-") as folder,
-        running_stack(Path(folder), echo_bundle, result_cache_mb=4, worker_metrics_port=metrics_port) as running,
+        running_stack(Path(folder), bundle, result_cache_mb=4, worker_metrics_port=metrics_port) as running,
     ):
         yield running
 
