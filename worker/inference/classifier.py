@@ -180,7 +180,9 @@ class Classifier:
             if text.reading.options.wants_spans:
                 text.explanation = self._trace(text.item, text.reading)
         encoded = iter(self._tokenizer.encode_normalised([text.normalised for text in texts if not text.explanation]))
-        windows_of = [text.explanation.encoded.windows if text.explanation else next(encoded) for text in texts]
+        windows_of: list[Sequence[Sequence[int]]] = [
+            text.explanation.encoded.windows if text.explanation else next(encoded) for text in texts
+        ]
         tokenization_s = time.perf_counter() - started
         for text in texts:
             text.tokenization_s = tokenization_s
