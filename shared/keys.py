@@ -21,6 +21,7 @@ JOBS_OPEN = PREFIX + "jobs:open"
 JOB_WEBHOOKS = PREFIX + "jobs:webhooks"
 
 # Policies, which do not expire: a hash of their heads by name, and a counter that is the version of the last change.
+# Each has two hashes with its older versions (`policy_versions`), which expire once it is deleted.
 POLICIES = PREFIX + "policies"
 POLICIES_VERSION = PREFIX + "policies:version"
 
@@ -96,6 +97,11 @@ def policy_rules(name: str, digest: str = "") -> str:
     return f"{PREFIX}policy:{name}:{digest}"
 
 
+def policy_versions(name: str, part: str = "") -> str:
+    """The versions of a policy that can be restored: a hash of their heads, and with `:rules` one of their rules."""
+    return f"{PREFIX}policy-versions:{name}{part}"
+
+
 def reviews_of(owner: str) -> str:
     """The sorted set of one owner's review queues by creation time."""
     return f"{PREFIX}reviews:of:{owner}"
@@ -104,6 +110,16 @@ def reviews_of(owner: str) -> str:
 def review_part(owner: str, review_id: str, part: str) -> str:
     """One of the keys of a review queue: its head where `part` is empty."""
     return f"{PREFIX}review:{owner}:{review_id}:{part}"
+
+
+def feed_of(owner: str) -> str:
+    """The sorted set of the numbers of an owner's texts in the live feed."""
+    return f"{PREFIX}feed:of:{owner}"
+
+
+def feed_text(owner: str, number: str = "") -> str:
+    """One text of the live feed, which expires by itself; the prefix of all where no number is given."""
+    return f"{PREFIX}feed:text:{owner}:{number}"
 
 
 def policy_hits(name: str) -> str:

@@ -69,6 +69,7 @@ class Settings(BaseSettings):
 
     # Clients; without keys anybody may send requests
     api_keys: TextList | None = None
+    keys_file: Path | None = None
     require_keys: bool = False
     closed_routes: Annotated[tuple[AdminPart, ...], NoDecode, BeforeValidator(_split_names)] = ()
     admin_port: Annotated[int | None, Field(ge=1, le=65535)] = None
@@ -106,6 +107,7 @@ class Settings(BaseSettings):
     max_policies: Annotated[int, Field(ge=1, le=10_000)] = 100
     max_policy_entries: Annotated[int, Field(ge=1, le=100_000)] = 20_000
     max_policy_bytes: Annotated[int, Field(ge=KIB)] = 2 * KIB * KIB
+    max_policy_versions: Annotated[int, Field(ge=1, le=1_000)] = 20
 
     # The queue and the worker
     worker_takes: Literal["all", "predict", "jobs"] = "all"
@@ -150,6 +152,8 @@ class Settings(BaseSettings):
     max_review_items: Annotated[int, Field(ge=1)] = 5_000
     max_review_chars: Annotated[int, Field(ge=1)] = 2_000_000
     review_lease_s: Annotated[int, Field(ge=10)] = 600
+    review_feed_texts: Annotated[int, Field(ge=0, le=100_000)] = 0
+    review_feed_ttl_s: Annotated[int, Field(ge=1)] = 86_400
 
     # Webhooks
     webhook_secret: OptionalText = None

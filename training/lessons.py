@@ -2,13 +2,13 @@
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from training.data.batches import Floats
 from training.data.prepare import MADE_UP, EpochMaker, Mixture, choose, pleasant_sentences, targets_of
-from training.data.signals import ANY
+from training.data.signals import ANY, TARGET_INDEX
 from training.data.sources import EVERYDAY, Row, check_no_dev_text
 from training.learn.distil import blended, soft_targets, with_any
 from training.learn.network import CommentNetwork
@@ -20,6 +20,10 @@ log = logging.getLogger(__name__)
 
 _CERTAIN_SOURCES = (EVERYDAY, *MADE_UP)
 """Their labels hold by the way they were made; no network knows better."""
+HARD = "clean/hard"
+"""The source under which hard harmless rows are drawn once more."""
+_HARMLESS_SOURCES = (EVERYDAY, "kda", "kosbi", "headlines", "square_questions", "innocent", "innocent_sentences")
+_HARD_LOGIT = -3.0  # of any label: a bad text in twenty
 _SECOND_OPINIONS = (
     Asked("curse_detection", (ANY,)),
     Asked("hatescore", (ANY, "hate")),
@@ -59,14 +63,28 @@ def prepare_lessons(
     certain = [row.source in _CERTAIN_SOURCES or "/" in row.source for row in rows]
     taught = with_any(np.mean(said, axis=0))
     if ngrams:
-        taught = blended(taught, _opinions(space, rows), [row.source for row in rows])
-    return Lessons(rows, soft_targets(labels, taught, np.array(certain, dtype=np.float32)))
+        by_heart = ~np.isnan(labels[:, TARGET_INDEX[ANY]])
+        taught = blended(taught, _opinions(space, rows), [row.source for row in rows], by_heart)
+    targets = soft_targets(labels, taught, np.array(certain, dtype=np.float32))
+    hard = _hard(rows, taught)
+    log.info("%d harmless texts count as hard", len(hard))
+    return Lessons([*rows, *(replace(rows[i], source=HARD) for i in hard)], np.concatenate([targets, targets[hard]]))
+
+
+def _hard(rows: Sequence[Row], taught: Floats) -> list[int]:
+    """The harmless texts of sources that are never anything else, of which the teachers are the least sure."""
+    any_label = taught[:, TARGET_INDEX[ANY]]
+    return [
+        index
+        for index, row in enumerate(rows)
+        if row.source in _HARMLESS_SOURCES and row.targets.get(ANY) == 0 and any_label[index] > _HARD_LOGIT
+    ]
 
 
 def _opinions(space: Workspace, rows: Sequence[Row]) -> Floats:
     """What the n-grams say of these rows. They are fitted on all training rows, whatever the mixture takes."""
     path = space.work / "opinions-sources.npz"
-    found = load_or_compute(path, lambda: source_opinions(space.train, _SECOND_OPINIONS))
+    found = load_or_compute(path, lambda: source_opinions(space.train, _SECOND_OPINIONS, space.tokenizer))
     place = {row.text: index for index, row in enumerate(space.train)}
     return found[[place[row.text] for row in rows]]
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 
 from training.data.prepare import Mixture
 from training.learn.fit import FitPlan
+from training.learn.wide import WidePlan
 
 
 @dataclass(frozen=True)
@@ -21,7 +22,8 @@ class Round:
     """One round of the student: how and on what it is trained, and its weight in the mean that ships.
 
     `has_teachers`: whether the rounds before it say what they think of each text; `has_ngrams`: whether the n-grams of
-    the sources do so too; `from_mean`: it goes on from the mean of the rounds before it, which count as one teacher.
+    the sources do so too; `from_mean`: it goes on from the mean of the rounds before it, which count as one teacher;
+    `dropout`: the share of features left out while it trains.
     """
 
     fit: FitPlan
@@ -30,6 +32,7 @@ class Round:
     has_teachers: bool = False
     has_ngrams: bool = False
     from_mean: bool = False
+    dropout: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -43,6 +46,7 @@ class Plan:
     max_length: int = 64  # tokens in a window: the shorter it is, the less a curse drowns in what stands around it
     seed: int = 20
     calibration_draws: Mapping[str, int] = field(default_factory=dict)  # of the texts that int8 is measured on
+    wide: WidePlan | None = None  # beside the student's encoder
     evidence_texts: int = 6_000  # that the second output, which spans are read from, is fitted on at most
     tiny: TinyEncoder | None = None
     bundles: tuple[str, ...] = field(default=("default", "sentiment"))
@@ -137,6 +141,37 @@ _BETTER = replace(
     padded_bad_share=0.35,
     family_rounds=1,
 )
+_FURTHER = replace(
+    _BETTER,
+    rows={
+        **_BETTER.rows,
+        "kmhas": 20_000,
+        "curse_detection": 6_500,
+        "nsmc": 10_000,
+        "everyday_sentences": 6_000,
+        "kda": 8_500,
+        "unlabelled_comments": 28_000,
+        "innocent": 700,
+        "clean/hard": 2_400,
+        "bad/threats_more": 2_000,
+        "bad/contempt_more": 1_600,
+        "bad/curses_more": 1_400,
+        "bad/hate_more": 1_000,
+        "clean/not_threats_more": 1_800,
+        "clean/criticism_more": 1_400,
+        "bad/composed_threats": 1_900,
+        "bad/composed_threats_veiled": 1_000,
+        "bad/composed_contempt": 1_500,
+        "bad/composed_curses": 1_300,
+        "clean/composed_not_threats": 1_300,
+        "clean/composed_threats_veiled_like": 700,
+        "clean/composed_words_about_words": 900,
+        "clean/composed_rough_but_fine": 900,
+    },
+    padded_share=0.16,
+    padded_bad_share=0.4,
+    later_share=0.6,
+)
 FULL = Plan(
     rounds=(
         Round(FitPlan(epochs=1, learning_rate=1.2e-4, threads=1), _SOURCES, weight=0.15),
@@ -155,6 +190,21 @@ FULL = Plan(
             has_ngrams=True,
             from_mean=True,
         ),
+        Round(
+            FitPlan(epochs=2, learning_rate=8e-5, head_learning_rate=3e-4, warmup_share=0.05, seed=51, threads=1),
+            _FURTHER,
+            weight=1.0,
+            has_teachers=True,
+            has_ngrams=True,
+            from_mean=True,
+            dropout=0.1,
+        ),
+    ),
+    wide=WidePlan(
+        share=0.3,
+        penalty=0.3,
+        weights={"everyday_sentences": 0.5, "beep": 0.5, "nsmc": 0.5, "square_questions": 0.3},
+        most={"nsmc": 15_000},
     ),
     calibration_draws={"student": 5},  # of six, the int8 graph that scores 1,000 training texts most like float32
     sentiment=FitPlan(epochs=2, learning_rate=1e-4, threads=1),
@@ -174,6 +224,7 @@ SMOKE = Plan(
     ),
     sentiment=replace(_QUICK, epochs=6),
     sentiment_mixture=replace(_FEW, rows={"nsmc": 200, "headlines": 50, "square_questions": 50}),
+    wide=WidePlan(buckets=1 << 14),
     evidence_texts=60,
     tiny=TinyEncoder(),
 )

@@ -10,16 +10,18 @@ import torch
 from transformers import BertModel
 
 from bundles.format import load_bundle
-from training.data.batches import Floats
+from bundles.text.normalise import normalise
+from training.data.batches import Floats, encode
 from training.data.prepare import EpochMaker, sentiment_rows, targets_of
 from training.data.signals import SIGNAL_INDEX, SIGNALS
 from training.data.sources import Row, check_no_dev_text
 from training.learn.embedded import encoder_of_bundle, network_of_bundle
 from training.learn.fit import Fit, class_loss
 from training.learn.metrics import sigmoid
-from training.learn.network import WEIGHTS_FILE, CommentNetwork, load_network, save_network
+from training.learn.network import WEIGHTS_FILE, CommentNetwork, load_network, save_network, set_dropout
 from training.learn.ngrams import opinions
 from training.learn.objective import verdict_loss
+from training.learn.wide import fit_wide
 from training.lessons import prepare_lessons
 from training.ship.serving import SENTIMENT_LABELS
 from training.workspace import Workspace, load_or_compute
@@ -49,7 +51,26 @@ def train_student(space: Workspace) -> CommentNetwork:
     The mean of a network and what it was fine-tuned to keeps what the first one knew better (WiSE-FT, Wortsman et
     al., 2022): the first round, of the sources alone, spares more harmless news comments than the last.
     """
-    return _once(space, STUDENT, lambda _folder: _mean_of_rounds(space, len(space.plan.rounds)))
+    return _once(space, STUDENT, lambda _folder: _with_wide(space, _mean_of_rounds(space, len(space.plan.rounds))))
+
+
+def _with_wide(space: Workspace, network: CommentNetwork) -> CommentNetwork:
+    """The network with a wide part, fitted by itself: the network knows its training rows by heart already."""
+    plan = space.plan.wide
+    if plan is None:
+        return network
+    generator = np.random.default_rng([space.plan.seed, 2])
+    wanted = {row.source: plan.most.get(row.source, len(space.train)) for row in space.train}
+    drawn = [space.train[index] for index in generator.permutation(len(space.train))]
+    rows = []
+    for row in drawn:
+        wanted[row.source] -= 1
+        if row.targets and wanted[row.source] >= 0:
+            rows.append(row)
+    ids = encode(space.tokenizer, [normalise(row.text) for row in rows], space.plan.max_length)
+    pieces = network.encoder.config.vocab_size
+    network.wide = fit_wide(rows, ids, plan, pieces=pieces, window_tokens=network.window_tokens)
+    return network.eval()
 
 
 def _mean_of_rounds(space: Workspace, count: int) -> CommentNetwork:
@@ -73,6 +94,7 @@ def go_on_from_bundle(space: Workspace) -> None:
     """
     number = max(number for number, step in enumerate(space.plan.rounds) if step.from_mean)
     network = network_of_bundle(load_bundle(space.start), SIGNALS, space.plan.window_tokens)
+    network.wide = None  # it is fitted anew, beside what the rounds make of the rest
     _once(space, f"{STUDENT}-{number}-mean", lambda _folder: network)
 
 
@@ -85,6 +107,7 @@ def _train_round(space: Workspace, number: int, before: Sequence[CommentNetwork]
         network = copy.deepcopy(before[-1]) if before else new_student(space)
         teachers = before if step.has_teachers else ()
         lessons = prepare_lessons(space, step.mixture, teachers, ngrams=step.has_ngrams)
+        set_dropout(network, step.dropout)
         fit = Fit(network, step.fit, folder, pad_id=space.pad_id)
         fit.loss = verdict_loss
         return fit.run(lessons.epochs(space, step.mixture))

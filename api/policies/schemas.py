@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from pydantic import BaseModel, ConfigDict, Field
 
+from api.http.schemas import ErrorOut
 from shared.options import LEVELS, MAX_THRESHOLDS, Level
 from shared.policies.parsing import MAX_LABEL_CHARS, MAX_LABELS, MAX_TERM_CHARS
 from shared.policies.records import Policy, PolicyHead
@@ -83,6 +84,37 @@ class PolicyPage(BaseModel):
     data: list[PolicyHeadOut]
 
 
+class PolicyVersions(BaseModel):
+    """The versions of a policy that can be restored, newest first."""
+
+    object: Literal["list"]
+    current: Annotated[int | None, Field(description="the version in force; null: the policy was deleted")]
+    data: list[PolicyHeadOut]
+
+
+class TriedVerdict(BaseModel):
+    """What a text is called by one set of rules."""
+
+    classification: str
+    confidence: float
+    labels: list[str]
+
+
+class TriedText(BaseModel):
+    """A text by the policy as it is and by the rules that are tried; `error` where it cannot be judged."""
+
+    was: TriedVerdict | None = None
+    now: TriedVerdict | None = None
+    error: ErrorOut | None = None
+
+
+class PolicyTrial(BaseModel):
+    """Results in the order of the texts."""
+
+    object: Literal["list"]
+    data: list[TriedText]
+
+
 class EntryHits(BaseModel):
     """How often one entry fired."""
 
@@ -113,8 +145,31 @@ def _entry(**more: Any) -> dict[str, Any]:  # noqa: ANN401  JSON
     return {"anyOf": [term, whole]}
 
 
-_LABEL = {"type": "string", "minLength": 1, "maxLength": MAX_LABEL_CHARS}
+_LABEL: dict[str, Any] = {"type": "string", "minLength": 1, "maxLength": MAX_LABEL_CHARS}
 _LABELS = {"type": "array", "items": _LABEL, "maxItems": MAX_LABELS}
+_RULES: dict[str, Any] = {
+    "type": "object",
+    "properties": {
+        "strictness": {"type": "string", "enum": list(LEVELS)},
+        "thresholds": {
+            "type": "object",
+            "maxProperties": MAX_THRESHOLDS,
+            "additionalProperties": {"type": "number", "minimum": 0, "maximum": 1},
+        },
+        "labels": _LABELS,
+        "deny": {"type": "array", "items": _entry(label=_LABEL)},
+        "allow": {"type": "array", "items": _entry()},
+        "mask": {
+            "type": "object",
+            "additionalProperties": False,
+            "properties": {
+                "labels": _LABELS,
+                "char": {"type": "string", "pattern": MASK_CHAR_PATTERN},
+                "keep_first": {"type": "boolean"},
+            },
+        },
+    },
+}
 POLICY_REQUEST: dict[str, Any] = {
     "parameters": [
         {
@@ -133,30 +188,31 @@ POLICY_REQUEST: dict[str, Any] = {
         "required": True,
         "content": {
             "application/json": {
+                "schema": _RULES,
+                "examples": {"board": {"summary": "게시판 규칙", "value": EXAMPLE_RULES}},
+            }
+        },
+    },
+}
+
+
+TRIAL_REQUEST: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "application/json": {
                 "schema": {
                     "type": "object",
+                    "required": ["rules", "texts"],
+                    "additionalProperties": False,
                     "properties": {
-                        "strictness": {"type": "string", "enum": list(LEVELS)},
-                        "thresholds": {
-                            "type": "object",
-                            "maxProperties": MAX_THRESHOLDS,
-                            "additionalProperties": {"type": "number", "minimum": 0, "maximum": 1},
-                        },
-                        "labels": _LABELS,
-                        "deny": {"type": "array", "items": _entry(label=_LABEL)},
-                        "allow": {"type": "array", "items": _entry()},
-                        "mask": {
-                            "type": "object",
-                            "additionalProperties": False,
-                            "properties": {
-                                "labels": _LABELS,
-                                "char": {"type": "string", "pattern": MASK_CHAR_PATTERN},
-                                "keep_first": {"type": "boolean"},
-                            },
-                        },
+                        "rules": _RULES,
+                        "texts": {"type": "array", "minItems": 1, "items": {"type": "string"}},
                     },
                 },
-                "examples": {"board": {"summary": "게시판 규칙", "value": EXAMPLE_RULES}},
+                "examples": {
+                    "board": {"summary": "게시판 규칙", "value": {"rules": EXAMPLE_RULES, "texts": ["멍청이들아 안녕"]}}
+                },
             }
         },
     },

@@ -10,9 +10,9 @@ from redis.exceptions import RedisError
 
 from api.policies.book import PolicyBook
 from api.policies.file import read_policies_file
-from api.policies.store import PolicyStore, Stored, no_policy
-from shared.errors import ConflictError, MalformedRequestError, TooLargeError
-from shared.options import VerdictOptions
+from api.policies.store import PolicyStore, Stored, StoreLimits, no_policy
+from shared.errors import ConflictError, MalformedRequestError, NotFoundError, TooLargeError
+from shared.options import PolicyRef, VerdictOptions
 from shared.policies.hits import entry_field
 from shared.policies.parsing import parse_policy
 from shared.policies.records import MAX_NAME_CHARS, Policy, PolicyHead, is_policy_name, make_head, pack_policy
@@ -47,15 +47,7 @@ class PolicyService:
                 f"a policy's name has 1 to {MAX_NAME_CHARS} letters, digits, _, - and dots, not {name[:80]!r}",
                 param="name",
             )
-        policy = parse_policy(body, self._settings.max_policy_entries)
-        packed = pack_policy(policy)
-        if len(packed) > self._settings.max_policy_bytes:
-            raise TooLargeError(
-                f"the policy has {len(packed):,} bytes; {self._settings.max_policy_bytes:,} are taken "
-                "(MAX_POLICY_BYTES)"
-            )
-        head = make_head(policy, packed, updated_at=int(time.time()), updated_by=owner)
-        self._check_supported(head)
+        policy, _, head = self._read(body, owner)
         self._require_changeable(name)
         stored = await _named(self._store.put(name, policy, head, wanted))
         await _named(self.book.refresh())
@@ -70,6 +62,46 @@ class PolicyService:
         if not is_policy_name(name):
             raise no_policy(name)
         return await _named(self._store.get(name))
+
+    async def versions(self, name: str) -> tuple[PolicyHead | None, list[PolicyHead]]:
+        """The policy as it is, None if it was deleted, and the heads of the versions that are kept, newest first.
+
+        Raises:
+            NotFoundError: there is none of this name, and none was deleted in the last month.
+        """
+        if not is_policy_name(name):
+            raise no_policy(name)
+        now = (await self.heads()).get(name)
+        kept = await _named(self._store.versions(name))
+        if now is None and not kept:
+            raise no_policy(name)
+        return now, kept
+
+    async def get_version(self, name: str, version: int) -> tuple[PolicyHead, Policy]:
+        """One version with its lists.
+
+        Raises:
+            NotFoundError: it is not kept.
+        """
+        found = await _named(self._store.get_version(name, version)) if is_policy_name(name) else None
+        if found is None:
+            raise NotFoundError(f"version {version} of policy {name[:64]!r} is not kept", param="version")
+        return found
+
+    async def draft(self, name: str, body: Mapping[str, Any]) -> tuple[VerdictOptions | None, VerdictOptions]:
+        """Options to judge by the policy as it is (None: there is none), and by the rules in `body` instead.
+
+        Neither counts as a hit of the policy, and nothing is stored but what the workers need for one request.
+
+        Raises:
+            MalformedRequestError, UnsupportedOptionError, TooLargeError: as `put`.
+        """
+        if not is_policy_name(name):
+            raise no_policy(name)
+        _, packed, head = self._read(body, "")
+        await _named(self._store.keep_draft(name, head.digest, packed))
+        now = self.book.heads.get(name)
+        return None if now is None else _uncounted(name, now), _uncounted(name, head)
 
     async def hits(self, name: str) -> list[tuple[str, str, int]]:
         """The entries of a policy as (list, term, how often it fired), the most frequent first.
@@ -101,6 +133,19 @@ class PolicyService:
         await _named(self._store.delete(name, wanted))
         await _named(self.book.refresh())
 
+    def _read(self, body: Mapping[str, Any], owner: str) -> tuple[Policy, bytes, PolicyHead]:
+        """The rules in `body`, packed, and with the head that they would have."""
+        policy = parse_policy(body, self._settings.max_policy_entries)
+        packed = pack_policy(policy)
+        if len(packed) > self._settings.max_policy_bytes:
+            raise TooLargeError(
+                f"the policy has {len(packed):,} bytes; {self._settings.max_policy_bytes:,} are taken "
+                "(MAX_POLICY_BYTES)"
+            )
+        head = make_head(policy, packed, updated_at=int(time.time()), updated_by=owner)
+        self._check_supported(head)
+        return policy, packed, head
+
     def _check_supported(self, head: PolicyHead) -> None:
         """While no worker runs nobody can say; then the texts are refused for what the model lacks."""
         own = set(head.own_labels)
@@ -113,6 +158,16 @@ class PolicyService:
             raise ConflictError(
                 f"policy {name!r} is in POLICIES_FILE; change it there and restart the api", code="policy_read_only"
             )
+
+
+def _uncounted(name: str, head: PolicyHead) -> VerdictOptions:
+    """Options by a policy alone. Version 0, which none has, says that what fires is no hit of the policy."""
+    return VerdictOptions(
+        strictness=head.strictness,
+        thresholds=tuple(sorted(head.thresholds.items())),
+        labels=head.labels,
+        policy=PolicyRef(name, 0, head.digest),
+    )
 
 
 async def _named(work: Awaitable[T]) -> T:
@@ -131,7 +186,8 @@ async def running_policies(
     Raises:
         SettingsError: POLICIES_FILE cannot work.
     """
-    store = PolicyStore(redis, settings.max_policies, int(settings.predict_timeout_s))
+    limits = StoreLimits(settings.max_policies, settings.max_policy_versions, 2 * settings.max_policy_bytes)
+    store = PolicyStore(redis, limits, int(settings.predict_timeout_s))
     book = PolicyBook(store, read_policies_file(settings.policies_file, settings.max_policy_entries))
     await book.start()
     try:

@@ -16,6 +16,8 @@ from shared.policies.scripts import source_of
 
 # More than the time between the moment a request is accepted and the moment a worker reads its policy.
 SPARE_S = 60
+# A deleted policy can be restored for so long.
+DELETED_KEPT_S = 30 * 24 * 3600
 _HEAD = re.compile(rb"(\d+) (\d+) ([0-9a-f]+) (.*)", re.DOTALL)
 _decode_head = msgspec.json.Decoder(PolicyHead).decode
 _decode_policy = msgspec.json.Decoder(Policy).decode
@@ -29,12 +31,21 @@ class Stored:
     is_new: bool
 
 
+@dataclass(frozen=True)
+class StoreLimits:
+    """How many policies there may be, how many versions of each are kept, and how many bytes of rules with them."""
+
+    policies: int
+    versions: int
+    versions_bytes: int
+
+
 class PolicyStore:
     """Every method raises `redis.RedisError` or `OSError` when Redis does not answer."""
 
-    def __init__(self, redis: Redis, max_policies: int, old_rules_s: int) -> None:
+    def __init__(self, redis: Redis, limits: StoreLimits, old_rules_s: int) -> None:
         self._redis = redis
-        self._max_policies = max_policies
+        self._limits = limits
         self._old_rules_s = old_rules_s + SPARE_S
 
     async def version(self) -> int:
@@ -66,6 +77,22 @@ class PolicyStore:
         found: Any = await self._redis.hgetall(keys.policy_hits(name))
         return read_hits(found)
 
+    async def versions(self, name: str) -> list[PolicyHead]:
+        """The heads of the versions that are kept, newest first; those of a deleted policy for a month."""
+        found: Any = await self._redis.hgetall(keys.policy_versions(name))
+        return sorted(map(_read_head, found.values()), key=lambda head: -head.version)
+
+    async def get_version(self, name: str, version: int) -> tuple[PolicyHead, Policy] | None:
+        """One version with its lists; None if it is not kept."""
+        heads, rules = _kept(name)
+        raw: Any = await self._redis.hget(heads, str(version))
+        packed: Any = await self._redis.hget(rules, str(version))
+        return None if raw is None or packed is None else (_read_head(raw), _decode_policy(packed))
+
+    async def keep_draft(self, name: str, digest: str, packed: bytes) -> None:
+        """Keep rules that are only tried out, for as long as a text takes."""
+        await self._redis.eval(source_of("draft"), 1, keys.policy_rules(name, digest), packed, str(self._old_rules_s))
+
     async def put(self, name: str, policy: Policy, head: PolicyHead, wanted: int | None = None) -> Stored:
         """Store it as the newest version. `wanted` is the version that it must replace, 0 for none, None for any.
 
@@ -76,23 +103,25 @@ class PolicyStore:
         packed = pack_policy(policy)
         outcome, version, created_at, raw = await self._run(
             "put",
-            [keys.POLICIES, keys.POLICIES_VERSION, keys.policy_rules(name, head.digest)],
+            [keys.POLICIES, keys.POLICIES_VERSION, keys.policy_rules(name, head.digest), *_kept(name)],
             [
                 name,
                 "" if wanted is None else wanted,
                 digest_of(packed),
                 msgspec.json.encode(head),
                 packed,
-                self._max_policies,
+                self._limits.policies,
                 self._old_rules_s,
                 keys.policy_rules(name),
+                self._limits.versions,
+                self._limits.versions_bytes,
             ],
         )
         if outcome == b"changed":
             raise _changed(name, version)
         if outcome == b"full":
             raise ConflictError(
-                f"there are {self._max_policies} policies (MAX_POLICIES); delete one first", code="too_many_policies"
+                f"there are {self._limits.policies} policies (MAX_POLICIES); delete one first", code="too_many_policies"
             )
         stored = msgspec.structs.replace(_decode_head(raw), version=version, created_at=created_at)
         return Stored(stored, outcome == b"created")
@@ -106,8 +135,8 @@ class PolicyStore:
         """
         outcome, version = await self._run(
             "delete",
-            [keys.POLICIES, keys.POLICIES_VERSION],
-            [name, "" if wanted is None else wanted, self._old_rules_s, keys.policy_rules(name)],
+            [keys.POLICIES, keys.POLICIES_VERSION, *_kept(name)],
+            [name, "" if wanted is None else wanted, self._old_rules_s, keys.policy_rules(name), DELETED_KEPT_S],
         )
         if outcome == b"missing":
             raise no_policy(name)
@@ -115,8 +144,13 @@ class PolicyStore:
             raise _changed(name, version)
 
     async def _run(self, script: str, names: list[str], arguments: list[Any]) -> Any:  # noqa: ANN401  each script has its own reply
-        reply: Any = await self._redis.eval(source_of(script), len(names), *names, *arguments)
+        source = source_of("versions") + source_of(script)
+        reply: Any = await self._redis.eval(source, len(names), *names, *arguments)
         return reply
+
+
+def _kept(name: str) -> list[str]:
+    return [keys.policy_versions(name), keys.policy_versions(name, ":rules")]
 
 
 def no_policy(name: str, known: Mapping[str, PolicyHead] | None = None) -> NotFoundError:

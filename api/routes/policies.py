@@ -5,30 +5,37 @@ from typing import Annotated, Any
 from urllib.parse import quote
 
 import msgspec
-from fastapi import APIRouter, Depends, Request, Response
+from fastapi import APIRouter, Depends, Path, Query, Request, Response
 
 from api.access.principal import Principal
 from api.context import ContextDep
-from api.http import schemas
+from api.http import errors, schemas
 from api.http.auth import require_scope
 from api.http.body import read_json_object, refuse_unknown_fields
 from api.http.proxies import root_path_of
 from api.policies.schemas import (
     POLICY_REQUEST,
+    TRIAL_REQUEST,
     PolicyDeleted,
     PolicyHits,
     PolicyOut,
     PolicyPage,
+    PolicyTrial,
+    PolicyVersions,
     show_head,
     show_policy,
 )
-from shared.errors import MalformedRequestError
+from api.policies.toml_text import as_toml
+from api.queue.judging import Item, Judged
+from shared.errors import KobertError, MalformedRequestError
 from shared.policies.parsing import FIELDS
+from shared.verdict import Verdict
 
 router = APIRouter(tags=["policies"])
 
 # A client may send back what it was given.
 _SHOWN = ("object", "name", "version", "created_at", "updated_at", "updated_by", "read_only", "counts")
+_TRIED = ("classification", "confidence", "labels")
 _ETAG = re.compile(r'(?:W/)?"(\d{1,15})"')
 WriterDep = Annotated[Principal, Depends(require_scope("policies"))]
 
@@ -66,6 +73,67 @@ async def policy_hits(name: str, _: WriterDep, context: ContextDep) -> Response:
     return _json({"object": "list", "data": [{"list": kind, "term": term, "hits": n} for kind, term, n in hits]})
 
 
+@router.get(
+    "/policies/{name}/versions",
+    summary="The versions of a policy",
+    response_model=PolicyVersions,
+    responses=schemas.error_replies(401, 403, 404, 503),
+)
+async def list_versions(name: str, _: WriterDep, context: ContextDep) -> Response:
+    """Newest first, each with who made it and when: the last MAX_POLICY_VERSIONS, of a deleted policy for a month.
+
+    Together their rules have at most twice MAX_POLICY_BYTES.
+    """
+    now, kept = await context.policies.versions(name)
+    shown = [show_head(name, head) for head in kept]
+    return _json({"object": "list", "current": None if now is None else now.version, "data": shown})
+
+
+@router.get(
+    "/policies/{name}/versions/{version}",
+    summary="One version of a policy",
+    response_model=PolicyOut,
+    responses={**schemas.error_replies(401, 403, 404, 422, 503), 200: {"content": {"application/toml": {}}}},
+)
+async def get_version(
+    name: str,
+    version: Annotated[int, Path(ge=1, le=2**53 - 1)],
+    _: WriterDep,
+    context: ContextDep,
+    kind: Annotated[str, Query(alias="format", pattern="^(json|toml)$")] = "json",
+) -> Response:
+    """As `PUT /policies/{name}` takes it, which restores it; `format=toml` as POLICIES_FILE has it."""
+    head, policy = await context.policies.get_version(name, version)
+    if kind == "toml":
+        return Response(as_toml(name, policy), media_type="application/toml; charset=utf-8")
+    return _json(show_policy(name, head, policy))
+
+
+@router.post(
+    "/policies/{name}/try",
+    summary="See what a change would do",
+    response_model=PolicyTrial,
+    responses=schemas.error_replies(401, 403, 404, 408, 413, 415, 422, 429, 503, 504),
+    openapi_extra=TRIAL_REQUEST,
+)
+async def try_policy(name: str, request: Request, _: WriterDep, context: ContextDep) -> Response:
+    """Judges `texts` by the policy as it is (by none, where there is none of this name) and by `rules` in its place.
+
+    Nothing is stored, and what fires is not counted.
+    """
+    body = await read_json_object(request, context.settings.max_body_bytes)
+    refuse_unknown_fields(body, ("rules", "texts"))
+    rules = body.get("rules")
+    if not isinstance(rules, dict):
+        raise MalformedRequestError('"rules" must be an object, as PUT /policies/{name} takes it', param="rules")
+    rules = {field: value for field, value in rules.items() if field not in _SHOWN}
+    refuse_unknown_fields(rules, FIELDS)
+    items = _items(body.get("texts"), context.settings.max_texts_per_request)
+    old, new = await context.policies.draft(name, rules)
+    was, now = await context.judging.judge(items, old), await context.judging.judge(items, new)
+    return _json({"object": "list", "data": _compared(items, was, now)})
+
+
 @router.put(
     "/policies/{name}",
     summary="Set the rules of a policy",
@@ -98,6 +166,27 @@ async def delete_policy(name: str, request: Request, principal: WriterDep, conte
     await context.policies.delete(name, _wanted_version(request))
     await context.audit.note(principal, "policy.deleted", name)
     return PolicyDeleted(name=name, object="policy", deleted=True)
+
+
+def _items(texts: object, max_texts: int) -> list[Item]:
+    if not isinstance(texts, list) or not 1 <= len(texts) <= max_texts:
+        raise MalformedRequestError(
+            f'"texts" must be an array of 1 to {max_texts:,} strings (MAX_TEXTS_PER_REQUEST)', param="texts"
+        )
+    return [Item(text, f"texts[{place}]") for place, text in enumerate(texts)]
+
+
+def _compared(items: list[Item], was: Judged, now: Judged) -> list[dict[str, Any]]:
+    shown: list[dict[str, Any]] = []
+    for item, *pair in zip(items, was.outcomes, now.outcomes, strict=True):
+        verdicts = [one for one in pair if isinstance(one, Verdict)]
+        if len(verdicts) == len(pair):
+            old, new = ({field: getattr(one, field) for field in _TRIED} for one in verdicts)
+            shown.append({"was": old, "now": new})
+        else:
+            failure = next(one for one in pair if isinstance(one, KobertError))
+            shown.append({"error": errors.body_of(failure, param=item.name)})
+    return shown
 
 
 def _wanted_version(request: Request) -> int | None:

@@ -76,8 +76,37 @@ def test_a_rule_is_tried_saved_and_acts(open_page: Open, stack: Stack) -> None:
         return "denied" in httpx.post(f"{stack.url}/predict", json=body, timeout=30).json().get("labels", [])
 
     wait_until(acts, "the rule", 10)
-    wait_until(lambda: len(httpx.get(f"{stack.url}/policies").json()["data"]) == 1, "the end of the draft", 10)
+    assert len(httpx.get(f"{stack.url}/policies").json()["data"]) == 1
     page.goto(page.url.partition("#")[0] + "#try")
     page.get_by_label("살펴볼 댓글").fill("두루미가 난다")
     page.get_by_role("combobox", name="게시판 규칙").select_option("free-board")
     expect(page.locator(".headline .word")).to_have_text("금칙어")
+
+
+def test_versions_show_what_changed_and_one_is_restored_even_after_a_deletion(open_page: Open, stack: Stack) -> None:
+    url = f"{stack.url}/policies/versions-board"
+    httpx.put(url, json={"deny": ["기러기", MARKUP], "strictness": "strict"})
+    httpx.put(url, json={"deny": ["기러기", "두루미"]})
+    page = open_page("#rules/versions-board")
+    page.get_by_text("지난 판과 되돌리기 (2)").click()
+    newest = page.locator(".versions ol > li").first
+    expect(newest).to_contain_text("everybody")
+    newest.get_by_text("달라진 점").click()
+    expect(newest.locator(".changes li").nth(0)).to_have_text("금칙어: + 두루미 · 낱말")
+    expect(newest.locator(".changes li").nth(1)).to_have_text(f"금칙어: − {MARKUP} · 낱말")
+    expect(newest.locator(".changes li").nth(2)).to_have_text("엄격함: 엄격하게 → 정하지 않음")
+
+    page.locator(".versions ol > li").nth(1).get_by_text("이 판으로 되돌리기").click()
+    expect(page.get_by_text("저장했습니다.")).to_be_visible()
+    expect(page.locator(".chip", has_text=MARKUP)).to_be_visible()
+    assert [entry["term"] for entry in httpx.get(url).json()["deny"]] == ["기러기", MARKUP]
+    expect(page.get_by_text("지난 판과 되돌리기 (3)")).to_be_visible()
+
+    page.on("dialog", lambda dialog: dialog.accept())
+    page.get_by_role("button", name="지우기").click()
+    expect(page.get_by_text("이 게시판의 규칙은 지워졌습니다")).to_be_visible()
+    assert httpx.get(url).status_code == 404
+    page.locator(".versions ol > li").first.get_by_text("이 판으로 되돌리기").click()
+    expect(page.get_by_text("저장했습니다.")).to_be_visible()
+    assert httpx.get(url).status_code == 200
+    httpx.delete(url)

@@ -41,7 +41,7 @@ def test_head_is_get_without_its_body(stack: Stack, path: str) -> None:
 @pytest.mark.parametrize(
     ("method", "path", "allowed"),
     [("DELETE", "/health", "GET, HEAD"), ("PUT", "/jobs", "GET, POST"), ("GET", "/predict", "POST"),
-     ("PATCH", "/jobs/job_1", "DELETE, GET")],
+     ("PATCH", "/jobs/job_1", "DELETE, GET"), ("OPTIONS", "/jobs/preview", "POST"), ("PUT", "/", "GET, HEAD, POST")],
 )  # fmt: skip
 def test_a_method_that_a_path_has_not_is_405_with_those_that_it_has(
     stack: Stack, method: str, path: str, allowed: str

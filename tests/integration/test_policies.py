@@ -4,6 +4,7 @@ import os
 import signal
 import tempfile
 import time
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -309,6 +310,26 @@ def test_policies_of_a_file_and_all_others_outlive_the_store_and_the_api(short_t
         assert listed() == [("board2", True, "POLICIES_FILE"), ("kept", False, "everybody")]
 
 
+def test_versions_of_a_file_are_kept_and_given_back_as_the_file_has_them(short_tmp: Path, bundle: Path) -> None:
+    file = short_tmp / "policies.toml"
+    file.write_text("[board]\nthresholds = {curse = 0.7}\n")
+    with running_stack(short_tmp, bundle, policies_file=file) as running:
+        url = f"{running.url}/policies/board/versions"
+        file.write_text("[board]\n")
+        running.api.kill(signal.SIGTERM)
+        running.api.start()
+        running.wait_ready()
+        wait_until(lambda: len(httpx.get(url).json()["data"]) == 2, "the second version")
+
+        new, old = httpx.get(url).json()["data"]
+        assert (new["thresholds"], old["thresholds"], old["updated_by"]) == ({}, {"curse": 0.7}, "POLICIES_FILE")
+        pasted = httpx.get(f"{url}/{old['version']}", params={"format": "toml"}).text
+        assert tomllib.loads(pasted) == {"board": {"thresholds": {"curse": 0.7}}}
+        whole = httpx.get(f"{url}/{old['version']}").json()
+        answer = httpx.put(f"{running.url}/policies/board", json=whole)
+        assert answer.json()["error"]["code"] == "policy_read_only"
+
+
 def test_a_job_keeps_the_version_that_it_began_with_and_its_rows_say_what_fired(stack: Stack) -> None:
     version = put(stack, "jobs", deny=["하나"], labels=["curse"]).json()["version"]
     texts = ["하나는 둘", "둘", *TEXTS]
@@ -384,3 +405,75 @@ def test_the_command_line_sets_imports_tests_and_deletes_policies(stack: Stack, 
     assert "바보" in kobert("show", "cli", "--hits")
     kobert("delete", "cli")
     assert httpx.get(f"{stack.url}/policies/cli").status_code == 404
+
+
+def test_older_versions_are_kept_and_one_can_be_restored(stack: Stack) -> None:
+    first = put(stack, "history", **RULES).json()
+    second = put(stack, "history", deny=["바보"]).json()
+    put(stack, "history", deny=["바보"])  # the same again is no version
+
+    url = f"{stack.url}/policies/history/versions"
+    page = httpx.get(url).json()
+    assert page["current"] == second["version"]
+    assert [one["version"] for one in page["data"]] == [second["version"], first["version"]]
+    assert page["data"][0]["updated_by"] == "everybody"
+    old = httpx.get(f"{url}/{first['version']}").json()
+    assert old == first
+    restored = httpx.put(f"{stack.url}/policies/history", json=old, headers={"If-Match": f'"{second["version"]}"'})
+    assert restored.json()["deny"] == first["deny"]
+    assert len(httpx.get(url).json()["data"]) == 3
+    assert httpx.get(f"{url}/999999").status_code == 404
+    assert httpx.get(f"{stack.url}/policies/none/versions").status_code == 404
+
+
+def test_a_deleted_policy_can_be_restored(stack: Stack) -> None:
+    version = put(stack, "deleted", deny=["바보"]).json()["version"]
+    httpx.delete(f"{stack.url}/policies/deleted")
+
+    page = httpx.get(f"{stack.url}/policies/deleted/versions").json()
+    assert (page["current"], [one["version"] for one in page["data"]]) == (None, [version])
+    old = httpx.get(f"{stack.url}/policies/deleted/versions/{version}").json()
+    assert httpx.put(f"{stack.url}/policies/deleted", json=old).status_code == 201
+    with stack.redis() as redis:
+        assert redis.ttl("kobert:policy-versions:deleted") == -1
+    httpx.delete(f"{stack.url}/policies/deleted")
+    with stack.redis() as redis:
+        assert 0 < redis.ttl("kobert:policy-versions:deleted") <= 30 * 86_400
+
+
+def test_versions_are_bounded_by_number_and_size(bundle: Path) -> None:
+    settings = {"max_policy_versions": 3, "max_policy_bytes": 2048}
+    with tempfile.TemporaryDirectory(prefix="kt-") as folder, running_stack(Path(folder), bundle, **settings) as stack:
+        for number in range(5):
+            put(stack, "small", deny=[f"말{number}"])
+            put(stack, "large", deny=[f"{number}{'말' * 98}" for number in range(number, number + 6)])
+
+        def kept(name: str) -> list[int]:
+            return [one["version"] for one in httpx.get(f"{stack.url}/policies/{name}/versions").json()["data"]]
+
+        assert len(kept("small")) == 3
+        assert len(kept("large")) == 2
+
+
+def test_rules_are_tried_without_being_stored_or_counted(stack: Stack) -> None:
+    put(stack, "tried", deny=["하나"])
+    body = {"rules": {"deny": ["둘"]}, "texts": ["하나", "둘", ""]}
+    before = httpx.get(f"{stack.url}/policies").json()
+
+    one, two, blank = httpx.post(f"{stack.url}/policies/tried/try", json=body, timeout=60).json()["data"]
+
+    assert (one["was"]["classification"], two["now"]["classification"]) == ("denied", "denied")
+    assert "denied" not in one["now"]["labels"] + two["was"]["labels"]
+    assert blank["error"]["code"] == "empty_text"
+    unnamed = httpx.post(f"{stack.url}/policies/unheard-of/try", json={**body, "texts": ["둘"]}, timeout=60).json()
+    assert unnamed["data"][0]["now"]["classification"] == "denied"
+    assert httpx.get(f"{stack.url}/policies").json() == before
+    predict(stack.url, "하나", policy="tried")
+
+    def hits() -> int:
+        return int(httpx.get(f"{stack.url}/policies/tried/hits").json()["data"][0]["hits"])
+
+    wait_until(lambda: hits() > 0, "the hit")
+    assert hits() == 1
+    assert httpx.post(f"{stack.url}/policies/tried/try", json={"rules": [], "texts": ["둘"]}).status_code == 422
+    assert httpx.post(f"{stack.url}/policies/tried/try", json={"rules": {}, "texts": []}).status_code == 422

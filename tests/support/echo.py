@@ -5,9 +5,12 @@ scores whether it is that of its own text. Everything around the engine is the p
 
 Run as a module it is a whole worker: `python -m tests.support.echo`. What it does with its texts is set in the
 environment: ECHO_PASS_S (seconds a pass takes), ECHO_POISON (a text on which the engine raises), ECHO_HANG (a text on
-which it hangs), ECHO_KILL (a text on which the process is killed).
+which it hangs), ECHO_KILL (a text on which the process is killed), ECHO_CRASH (a text on which native code reads where
+there is nothing), ECHO_TRIGGERS (a folder: a file `stuck` or `dead` in it is taken by the first pass that sees it,
+which then hangs, or ends its thread).
 """
 
+import ctypes
 import functools
 import hashlib
 import json
@@ -67,6 +70,10 @@ def echo_scores(text: str) -> dict[str, float]:
     return {label: round(float(score), 4) for label, score in zip(LABELS, scores, strict=True)}
 
 
+class ThreadEnd(BaseException):
+    """Raised to end the model's thread: no handler of errors takes it."""
+
+
 class EchoEngine:
     """An engine that computes `echo_logits`, at the speed and with the faults that the environment asks for."""
 
@@ -77,9 +84,18 @@ class EchoEngine:
         self._poison = _tokens_of(tokenizer, "ECHO_POISON")
         self._hang = _tokens_of(tokenizer, "ECHO_HANG")
         self._kill = _tokens_of(tokenizer, "ECHO_KILL")
+        self._crash = _tokens_of(tokenizer, "ECHO_CRASH")
+        triggers = os.environ.get("ECHO_TRIGGERS")
+        self._triggers = None if triggers is None else Path(triggers)
 
     def run(self, rows: Sequence[Sequence[int]]) -> Logits:
         time.sleep(self._pass_s)
+        if self._is_triggered("stuck"):
+            time.sleep(3600)
+        if self._is_triggered("dead"):
+            raise ThreadEnd
+        if any(list(row[1:-1]) == self._crash for row in rows):
+            ctypes.string_at(0)
         if any(list(row[1:-1]) == self._hang for row in rows):
             time.sleep(3600)
         if any(list(row[1:-1]) == self._kill for row in rows):
@@ -87,6 +103,16 @@ class EchoEngine:
         if any(list(row[1:-1]) == self._poison for row in rows):
             raise FloatingPointError("the poisoned text")
         return np.stack([echo_logits(row, self._labels) for row in rows])
+
+    def _is_triggered(self, name: str) -> bool:
+        """Whether the file is there; whoever sees it first takes it away."""
+        if self._triggers is None:
+            return False
+        try:
+            (self._triggers / name).unlink()
+        except FileNotFoundError:
+            return False
+        return True
 
 
 @functools.cache

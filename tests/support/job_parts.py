@@ -12,7 +12,7 @@ from api.jobs.webhook_queue import WebhookQueue
 from api.jobs.writer import JobWriter
 from api.policies.book import PolicyBook
 from api.policies.file import FilePolicies
-from api.policies.store import PolicyStore
+from api.policies.store import PolicyStore, StoreLimits
 from shared.policies.rules_store import RulesStore
 from shared.settings import Settings
 
@@ -30,5 +30,5 @@ class JobParts:
 
 def rules_of_any_model(redis: Redis) -> JudgingRules:
     """Options that every model follows, and no policies."""
-    book = PolicyBook(PolicyStore(AsyncRedis(), 1, 1), FilePolicies({}))
+    book = PolicyBook(PolicyStore(AsyncRedis(), StoreLimits(1, 1, 1), 1), FilePolicies({}))
     return JudgingRules(book, RulesStore(redis), lambda _options: None, 3600)

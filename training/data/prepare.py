@@ -47,9 +47,13 @@ class Mixture:
     max_length: int = 64
     family_rounds: int = 1  # times that each sentence written for a family is read, unless its source is named
     family_rows: int | None = None  # or so many of each family
+    later_share: float = 1.0  # of all this, in each epoch after the first
 
-    def wanted(self, source: str, available: int) -> int:
-        """Rows to take of a source that has `available`."""
+    def wanted(self, source: str, available: int, epoch: int = 0) -> int:
+        """Rows to take in an epoch of a source that has `available`."""
+        return int(self._wanted(source, available) * (self.later_share if epoch else 1.0))
+
+    def _wanted(self, source: str, available: int) -> int:
         if source in self.rows:
             return self.rows[source]
         if "/" not in source:
@@ -188,7 +192,7 @@ def targets_of(rows: Sequence[Row]) -> Floats:
     return targets
 
 
-def choose(rows: Sequence[Row], mixture: Mixture, generator: Generator) -> list[int]:
+def choose(rows: Sequence[Row], mixture: Mixture, generator: Generator, epoch: int = 0) -> list[int]:
     """Indices of one epoch's rows: a fresh draw from each source, in which a row comes again only after all others."""
     by_source: dict[str, list[int]] = {}
     for index, row in enumerate(rows):
@@ -197,7 +201,7 @@ def choose(rows: Sequence[Row], mixture: Mixture, generator: Generator) -> list[
         by_source.setdefault(name, []).append(index)
     chosen: list[int] = []
     for source, indices in by_source.items():
-        wanted = mixture.wanted(source, len(indices))
+        wanted = mixture.wanted(source, len(indices), epoch)
         rounds = -(-wanted // len(indices))
         order = [position for _ in range(rounds) for position in generator.permutation(len(indices))]
         chosen.extend(indices[position] for position in order[:wanted])
@@ -225,9 +229,9 @@ class EpochMaker:
     mixture: Mixture
     pleasant: Sequence[str] = ()
 
-    def __call__(self, _epoch: int, generator: Generator) -> TrainingSet:
+    def __call__(self, epoch: int, generator: Generator) -> TrainingSet:
         """The training set of one epoch; the generator decides everything that is random."""
-        chosen = choose(self.rows, self.mixture, generator)
+        chosen = choose(self.rows, self.mixture, generator, epoch)
         texts = [noised(self.rows[index].text, self._noise_share(index), generator) for index in chosen]
         ids = encode(self.tokenizer, texts, self.mixture.max_length)
         padded = generator.random(len(texts)) < [self._padded_share(index) for index in chosen]

@@ -10,7 +10,7 @@ import numpy as np
 
 from training.data.batches import Floats
 from training.data.signals import ACCUSING, ANY, SIGNAL_INDEX, SIGNALS, TARGET_INDEX, TARGETS
-from training.learn.metrics import sigmoid
+from training.learn.metrics import Flags, sigmoid
 
 TEACHER_SHARE = 0.5
 
@@ -23,15 +23,17 @@ def with_any(logits: Floats) -> Floats:
     return found
 
 
-def blended(taught: Floats, opinions: Floats, sources: Sequence[str]) -> Floats:
+def blended(taught: Floats, opinions: Floats, sources: Sequence[str], by_heart: Flags | None = None) -> Floats:
     """The mean of a teacher's logits and a second opinion, where there is one (not NaN), both `[texts, TARGETS]`.
 
     Opinions are first brought to the teacher's mean and spread on the same texts, source by source: two kinds of
-    models are differently sure of themselves.
+    models are differently sure of themselves. Of texts that the teacher has learnt `by_heart` it can only repeat the
+    label; there the second opinion, which was formed without that label, stands alone and as it is.
     """
-    found = taught.copy()
+    learnt = np.zeros(len(taught), dtype=np.bool_) if by_heart is None else by_heart
+    found = np.where(learnt[:, None] & ~np.isnan(opinions), opinions, taught).astype(np.float32)
     for source in dict.fromkeys(sources):
-        own = np.array([name == source for name in sources])
+        own = np.array([name == source for name in sources]) & ~learnt
         for column in range(opinions.shape[1]):
             both = own & ~np.isnan(opinions[:, column])
             first, second = taught[both, column], opinions[both, column]

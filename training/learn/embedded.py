@@ -17,6 +17,7 @@ from transformers import BertConfig, BertModel
 from bundles.format import MODEL_FILE, Bundle
 from shared.errors import ModelSourceError
 from training.learn.network import CommentNetwork, new_encoder
+from training.learn.wide import WIDE_SPREAD, WIDE_TABLE, Wide
 
 _EMBEDDINGS = ("word_embeddings.weight", "position_embeddings.weight", "token_type_embeddings.weight")
 
@@ -34,6 +35,12 @@ class _Graph:
 
     def plain(self, name: str) -> Tensor:
         return torch.from_numpy(np.array(self._values[name], dtype=np.float32))
+
+    def has(self, name: str) -> bool:
+        return name in self._values
+
+    def whole(self, name: str) -> Tensor:
+        return torch.from_numpy(np.array(self._values[name]))
 
     def dequantised(self, name: str) -> Tensor:
         stem = name.removesuffix("_quantized")
@@ -76,6 +83,7 @@ def network_of_bundle(bundle: Bundle, outputs: Sequence[str], window_tokens: int
             network.head.weight.zero_()
             network.head.weight[rows] = torch.cat([of_mean, of_highest], dim=1)
             network.head.bias[rows] = graph.plain("head.bias")
+        network.wide = _wide(graph, network.encoder.config.vocab_size, rows, len(outputs))
     except (KeyError, ValueError, RuntimeError, StopIteration) as error:
         raise ModelSourceError(f"{bundle.path / MODEL_FILE} has no head to go on from: use an encoder") from error
     return network.eval()
@@ -92,6 +100,17 @@ def _head_weights(graph: _Graph) -> tuple[Tensor, Tensor]:
         elif node.input[0] == states:
             of_mean[node.name] = graph.plain(node.input[1]).T
     return next(iter(of_mean.values())), next(iter(of_highest.values()))
+
+
+def _wide(graph: _Graph, pieces: int, rows: Sequence[int], outputs: int) -> Wide | None:
+    """The wide part, where the graph has one: its int8 table as it is, and what it adds to the served outputs."""
+    if not graph.has(WIDE_TABLE):
+        return None
+    spread = graph.plain(WIDE_SPREAD)
+    wide = Wide(1, pieces, len(spread), outputs)
+    wide.table = graph.whole(WIDE_TABLE)
+    wide.spread[:, list(rows)] = spread
+    return wide
 
 
 def _embeddings(graph: _Graph) -> dict[str, Tensor]:

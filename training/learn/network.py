@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from transformers import BertConfig, BertModel
 
 from shared.errors import ModelSourceError
+from training.learn.wide import Wide
 
 WEIGHTS_FILE = "model.safetensors"
 CONFIG_FILE = "config.json"
@@ -18,12 +19,16 @@ _LOWEST = -1e4
 
 
 class CommentNetwork(nn.Module):
-    """Token ids `[batch, length]` and their mask -> logits `[batch, outputs]`."""
+    """Token ids `[batch, length]` and their mask -> logits `[batch, outputs]`.
 
-    def __init__(self, encoder: BertModel, outputs: int, window_tokens: int = 0) -> None:
+    `wide`: what pieces and pairs of pieces add of themselves, where the network has such a part.
+    """
+
+    def __init__(self, encoder: BertModel, outputs: int, window_tokens: int = 0, wide: Wide | None = None) -> None:
         super().__init__()
         self.encoder = encoder
         self.window_tokens = window_tokens
+        self.wide = wide
         self.head = nn.Linear(2 * encoder.config.hidden_size, outputs)
         nn.init.normal_(self.head.weight, std=0.02)
         nn.init.zeros_(self.head.bias)
@@ -35,7 +40,11 @@ class CommentNetwork(nn.Module):
             return cast("Tensor", self.head(pool(states, attention_mask)))
         by_mean, by_highest = self.head.weight.chunk(2, dim=1)
         tokens = nn.functional.linear(states, by_mean).float()
-        worst = worst_stretch(tokens, attention_mask.float(), self.window_tokens)
+        mask = attention_mask.float()
+        if self.wide is not None:  # the sum over the square root of the length: a mean would hide a short text's words
+            width = mask.sum(1).clamp(max=self.window_tokens)
+            tokens = tokens + self.wide(input_ids) * width.sqrt()[:, None, None]
+        worst = worst_stretch(tokens, mask, self.window_tokens)
         return worst + nn.functional.linear(highest(states, attention_mask), by_highest, self.head.bias)
 
     def features(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
@@ -70,6 +79,13 @@ def worst_stretch(tokens: Tensor, mask: Tensor, window_tokens: int) -> Tensor:
     means = (sums - before) / width.unsqueeze(-1)
     whole = kept * (mask.cumsum(1) >= width).unsqueeze(-1).float()
     return (means + (1.0 - whole) * _LOWEST).max(1).values
+
+
+def set_dropout(network: CommentNetwork, share: float) -> None:
+    """Leave out `share` of the features and of the attention while training, so that rows are not learnt by heart."""
+    for module in network.modules():
+        if isinstance(module, nn.Dropout):
+            module.p = share
 
 
 def load_encoder(folder: Path, layers: Sequence[int] | None = None) -> BertModel:
@@ -120,6 +136,7 @@ def save_network(network: CommentNetwork, folder: Path) -> None:
         **network.encoder.config.to_dict(),
         "outputs": network.head.out_features,
         "window_tokens": network.window_tokens,
+        "wide": list(network.wide.table.shape) if network.wide else None,
     }
     (folder / CONFIG_FILE).write_text(json.dumps(config, indent=1, default=str), encoding="utf-8")
     save_file({name: tensor.contiguous() for name, tensor in network.state_dict().items()}, folder / WEIGHTS_FILE)
@@ -129,7 +146,8 @@ def load_network(folder: Path) -> CommentNetwork:
     """The network that `save_network` wrote, ready to be evaluated."""
     config = json.loads((folder / CONFIG_FILE).read_text(encoding="utf-8"))
     outputs = config.pop("outputs")
-    window_tokens = config.pop("window_tokens", 0)
-    network = CommentNetwork(new_encoder(BertConfig(**config)), outputs, window_tokens)
+    window_tokens, shape = config.pop("window_tokens", 0), config.pop("wide", None)
+    wide = Wide(shape[0], config["vocab_size"], shape[1], outputs) if shape else None
+    network = CommentNetwork(new_encoder(BertConfig(**config)), outputs, window_tokens, wide)
     network.load_state_dict(load_file(folder / WEIGHTS_FILE))
     return network.eval()

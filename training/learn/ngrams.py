@@ -1,4 +1,4 @@
-"""A second opinion for distillation: linear models of a source's words and character n-grams.
+"""A second opinion for distillation: linear models of a source's words, character n-grams, and pairs of pieces.
 
 On a few thousand labelled comments a fine-tuned encoder and a plain linear model of n-grams are about equally good
 (Wang and Manning, 2012) and wrong in different places, so the student is taught what both say together. Only the
@@ -6,8 +6,9 @@ student is served; the n-grams are left behind.
 """
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from scipy.sparse import csr_matrix
@@ -15,6 +16,7 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import cross_val_predict
 from sklearn.pipeline import FeatureUnion, make_union
+from tokenizers import Tokenizer
 from tqdm import tqdm
 
 from bundles.text.normalise import normalise
@@ -61,14 +63,17 @@ class Asked:
     others: tuple[str, ...] = ()
 
 
-def source_opinions(rows: Sequence[Row], asked: Sequence[Asked]) -> Floats:
-    """Logits `[rows, TARGETS]` as `opinions` gives them, of each source's standard for its kind of text, else NaN."""
+def source_opinions(rows: Sequence[Row], asked: Sequence[Asked], tokenizer: Tokenizer | None = None) -> Floats:
+    """Logits `[rows, TARGETS]` as `opinions` gives them, of each source's standard for its kind of text, else NaN.
+
+    With a tokenizer its pieces, one and two in a row, count beside the characters: they know a point of area more.
+    """
     found = np.full((len(rows), len(TARGETS)), np.nan, dtype=np.float32)
     for item in asked:
         read = np.array([i for i, row in enumerate(rows) if row.source in (item.source, *item.others)], dtype=np.int64)
         texts = [normalise(rows[i].text) for i in read]
         own = [place for place, i in enumerate(read) if rows[i].source == item.source]
-        vectoriser = _vectoriser().fit([texts[place] for place in own])
+        vectoriser = _vectoriser(tokenizer).fit([texts[place] for place in own])
         features = csr_matrix(vectoriser.transform(texts), dtype=np.float32)
         for target in tqdm(item.targets, desc=f"n-grams of {item.source}"):
             known = [place for place in own if rows[read[place]].targets.get(target) in (0.0, 1.0)]
@@ -80,11 +85,24 @@ def source_opinions(rows: Sequence[Row], asked: Sequence[Asked]) -> Floats:
     return found
 
 
-def _vectoriser() -> FeatureUnion:
-    return make_union(
+def _vectoriser(tokenizer: Tokenizer | None = None) -> FeatureUnion:
+    parts = [
         TfidfVectorizer(analyzer="char", ngram_range=(1, 5), min_df=2, sublinear_tf=True, dtype=np.float32),
         TfidfVectorizer(sublinear_tf=True, dtype=np.float32),
-    )
+    ]
+    if tokenizer:
+        parts.append(TfidfVectorizer(analyzer=_pieces_by(tokenizer), sublinear_tf=True, dtype=np.float32))
+    return make_union(*parts)
+
+
+def _pieces_by(tokenizer: Tokenizer) -> Callable[[str], list[str]]:
+    """What splits a text into its pieces and the pairs of neighbouring ones."""
+
+    def split(text: str) -> list[str]:
+        pieces: list[str] = tokenizer.encode(text).tokens
+        return pieces + [f"{first} {second}" for first, second in pairwise(pieces)]
+
+    return split
 
 
 def _cross_fitted(features: csr_matrix, own: list[int], truth: Flags) -> Floats:

@@ -108,7 +108,8 @@ def scores_of(logits: Floats, taxonomy: Taxonomy) -> Floats:
 def served_network(network: CommentNetwork, taxonomy: Taxonomy) -> CommentNetwork:
     """The network with the served labels alone as outputs. The encoder is shared, not copied."""
     rows = [SIGNAL_INDEX[label.signal] for label in taxonomy.labels]
-    served = CommentNetwork(network.encoder, len(rows), network.window_tokens)
+    wide = network.wide.of_outputs(rows) if network.wide else None
+    served = CommentNetwork(network.encoder, len(rows), network.window_tokens, wide)
     with torch.no_grad():
         served.head.weight.copy_(network.head.weight[rows])
         served.head.bias.copy_(network.head.bias[rows])

@@ -43,7 +43,8 @@ class PolicyStage:
         if options.policy is None:
             return Reading(text, options)
         found = self._policies.words(options.policy).find(text)
-        if found.matches:
+        # Rules that are tried out have no version, and are no hits of the policy.
+        if found.matches and options.policy.version:
             self._policies.hits.note(options.policy.name, found.matches)
         read = _without(text, found.unread)
         if found.unread and self._clean_label is not None and not _has_letters(read):

@@ -7,6 +7,7 @@ from api.context import Context, ContextDep
 from api.doors.bodies import convert
 from api.doors.huggingface.errors import DOOR, HuggingFaceRoute, show_error
 from api.doors.huggingface.messages import ClassificationRequest, Parameters, read_inputs
+from api.doors.huggingface.schemas import REQUEST_BODY, LabelOut, RefusalOut
 from api.doors.options import read_options
 from api.doors.route import refuse
 from api.http.auth import require_scope
@@ -17,21 +18,26 @@ from shared.errors import KobertError, MalformedRequestError, NotFoundError, Uns
 from shared.messages import ModelInfo
 from shared.verdict import Verdict
 
-router = APIRouter(
-    route_class=HuggingFaceRoute, include_in_schema=False, dependencies=[Depends(require_scope("predict"))]
-)
+router = APIRouter(route_class=HuggingFaceRoute, dependencies=[Depends(require_scope("predict"))])
 
 # What turned the model's output into its scores.
 _FUNCTIONS = {"multi_label_classification": "sigmoid", "single_label_classification": "softmax"}
 
 
-@router.post("/")
+@router.post(
+    "/",
+    tags=["predict"],
+    summary="Classify as Hugging Face's APIs do",
+    response_model=list[list[LabelOut]],
+    responses={status: {"model": RefusalOut} for status in (400, 401, 403, 408, 413, 415, 422, 429, 500, 503, 504)},
+    openapi_extra={"requestBody": REQUEST_BODY},
+)
 async def classify(request: Request, context: ContextDep) -> Response:
     """For `InferenceClient("http://HOST:8000")`."""
     return await answer(await read_json_object(request, context.settings.max_body_bytes), context)
 
 
-@router.post("/models/{name:path}")
+@router.post("/models/{name:path}", include_in_schema=False)
 async def classify_by_model(name: str, request: Request, context: ContextDep) -> Response:
     """For `InferenceClient("http://HOST:8000/models/NAME")`; NAME may have an owner and a slash before it."""
     served = {worker.model.name for worker in context.fleet.workers}

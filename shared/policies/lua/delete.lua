@@ -1,6 +1,6 @@
--- Deletes a policy; its rules are kept for those who began with them.
--- KEYS: heads by name, counter of versions. ARGV: name, wanted version ("" any), seconds that its rules stay, prefix of
---       the policy's rules.
+-- Deletes a policy; its rules are kept for those who began with them, its versions for those who want it back.
+-- KEYS: heads by name, counter of versions, kept heads, kept rules. ARGV: name, wanted version ("" any), seconds that its
+--       rules stay, prefix of the policy's rules, seconds that its versions stay.
 -- Returns {outcome, version}: deleted, changed (the wanted version is not the newest), missing.
 local found = redis.call('HGET', KEYS[1], ARGV[1])
 if not found then
@@ -10,6 +10,9 @@ local version, _, digest = found:match('^(%d+) (%d+) (%x+) ')
 if ARGV[2] ~= '' and ARGV[2] ~= version then
   return {'changed', tonumber(version)}
 end
+keep_unkept(KEYS[3], KEYS[4], found, ARGV[4] .. digest)
+redis.call('EXPIRE', KEYS[3], ARGV[5])
+redis.call('EXPIRE', KEYS[4], ARGV[5])
 redis.call('HDEL', KEYS[1], ARGV[1])
 redis.call('INCR', KEYS[2])
 local rules = ARGV[4] .. digest

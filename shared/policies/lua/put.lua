@@ -1,7 +1,7 @@
 -- Stores the rules of a policy as its newest version; older rules are kept for those who began with them.
--- KEYS: heads by name, counter of versions, rules of this version.
+-- KEYS: heads by name, counter of versions, rules of this version, kept heads, kept rules.
 -- ARGV: name, wanted version ("" any, "0" none yet), digest, head, rules, most policies, seconds that old rules stay,
---       prefix of the policy's rules.
+--       prefix of the policy's rules, most versions kept, most bytes of their rules.
 -- Returns {outcome, version, created_at, head}: created, replaced, unchanged, changed (the wanted version is not the
 -- newest), full.
 local name, wanted, digest, head, rules = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
@@ -25,7 +25,10 @@ if old_digest == digest and is_of_file(head) == is_of_file(old_head) then
 end
 redis.call('HSET', KEYS[3], 'rules', rules)
 redis.call('PERSIST', KEYS[3])
+if found then keep_unkept(KEYS[4], KEYS[5], found, ARGV[8] .. old_digest) end
 version = redis.call('INCR', KEYS[2])
+keep_version(KEYS[4], KEYS[5], version, created_at, digest, head, rules)
+drop_oldest(KEYS[4], KEYS[5], tonumber(ARGV[9]), tonumber(ARGV[10]))
 redis.call('HSET', KEYS[1], name, string.format('%d %d %s %s', version, created_at, digest, head))
 if old_digest and old_digest ~= digest then
   local old = ARGV[8] .. old_digest

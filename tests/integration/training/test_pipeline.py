@@ -107,6 +107,7 @@ def test_an_encoder_taken_out_of_a_bundle_says_what_the_bundle_says(made: Path) 
     student = served_network(load_network(made / "work" / "student"), TOXICITY)
     again = CommentNetwork(encoder_of_bundle(bundle), len(SERVED), student.window_tokens).eval()
     again.head.load_state_dict(student.head.state_dict())
+    again.wide = student.wide
 
     with torch.no_grad():
         said = again(*pad(ids, bundle.config.pad_token_id)).numpy()
@@ -118,6 +119,11 @@ def test_an_encoder_taken_out_of_a_bundle_says_what_the_bundle_says(made: Path) 
     whole = served_network(network_of_bundle(bundle, SIGNALS, student.window_tokens), TOXICITY)
     assert torch.equal(whole.head.weight, student.head.weight)
     assert torch.equal(whole.head.bias, student.head.bias)
+    assert whole.wide is not None
+    assert student.wide is not None
+    assert torch.equal(whole.wide.table, student.wide.table)
+    assert torch.equal(whole.wide.spread, student.wide.spread)
+    assert student.wide.table.abs().sum() > 0
 
 
 def test_a_users_table_becomes_a_bundle_that_tells_its_labels_apart(made: Path, tmp_path: Path) -> None:

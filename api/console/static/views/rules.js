@@ -3,8 +3,10 @@
 import { useEffect, useState } from "../lib/hooks.js";
 import { ApiError, call, hasEnded, lines } from "../api.js";
 import { Problem, Word, html, labelWord, number, t, time, useFetched } from "../ui.js";
+import { Versions } from "./versions.js";
 
 const SHOWN_ENTRIES = 200;
+const SHOWN_RECENT = 10;
 const TRIED_ROWS = 1000;
 const AT_ONCE = 100;
 const EMPTY = { strictness: null, thresholds: {}, labels: null, deny: [], allow: [], mask: null };
@@ -33,10 +35,10 @@ function Board({ name, labels, levels, changed }) {
   const path = `policies/${encodeURIComponent(name)}`;
   const [saved, setSaved] = useState(null);
   const [rules, setRules] = useState(null);
-  const [before, setBefore] = useState([]);
   const [error, setError] = useState(null);
   const [isSaved, setIsSaved] = useState(false);
   const [hits] = useFetched(async (signal) => (await call("GET", `${path}/hits`, { signal })).data, [path]);
+  const [feed] = useFetched((signal) => call("GET", "feed", { query: { limit: 1 }, signal }), []);
   const fired = (list) => Object.fromEntries((hits ?? []).filter((one) => one.list === list).map((one) => [one.term, one.hits]));
   useEffect(() => {
     call("GET", path).then(
@@ -47,11 +49,10 @@ function Board({ name, labels, levels, changed }) {
   if (!rules) return html`<${Problem} error=${error} />`;
   const change = (field, value) => (setIsSaved(false), setRules({ ...rules, [field]: value }));
   const isChanged = JSON.stringify(rules) !== JSON.stringify(saved ? rulesOf(saved) : EMPTY);
-  const store = async (wanted, isUndo) => {
+  const store = async (wanted) => {
     try {
       const headers = saved ? { "If-Match": `"${saved.version}"` } : { "If-None-Match": "*" };
       const policy = await call("PUT", path, { json: wanted, headers });
-      if (saved && !isUndo) setBefore([rulesOf(saved), ...before]);
       setSaved(policy);
       setRules(rulesOf(policy));
       setIsSaved(true);
@@ -63,9 +64,15 @@ function Board({ name, labels, levels, changed }) {
   };
   const remove = async () => {
     if (!confirm(t("rules.sure"))) return;
-    await call("DELETE", path);
-    location.hash = "rules";
-    changed();
+    try {
+      await call("DELETE", path);
+      setSaved(null);
+      setRules(EMPTY);
+      setIsSaved(false);
+      changed();
+    } catch (failure) {
+      setError(failure);
+    }
   };
   const isFixed = saved?.read_only;
   return html`<section>
@@ -74,20 +81,32 @@ function Board({ name, labels, levels, changed }) {
     ${isFixed && html`<p class="note">${t("rules.fixed")}</p>`}
     <label>${t("try.strictness")}<select value=${rules.strictness ?? ""} disabled=${isFixed} onChange=${(event) => change("strictness", event.target.value || null)}>
       ${["", ...levels].map((level) => html`<option value=${level}>${t(`strictness.${level}`)}</option>`)}</select></label>
-    <${Words} list="deny" entries=${rules.deny} hits=${fired("deny")} labels=${labels} isFixed=${isFixed} set=${(entries) => change("deny", entries)} />
-    <${Words} list="allow" entries=${rules.allow} hits=${fired("allow")} labels=${labels} isFixed=${isFixed} set=${(entries) => change("allow", entries)} />
-    <${TryOut} rules=${rules} name=${saved ? name : null} />
+    <${Words} list="deny" board=${name} isFed=${feed?.enabled} entries=${rules.deny} hits=${fired("deny")} labels=${labels} isFixed=${isFixed} set=${(entries) => change("deny", entries)} />
+    <${Words} list="allow" board=${name} isFed=${feed?.enabled} entries=${rules.allow} hits=${fired("allow")} labels=${labels} isFixed=${isFixed} set=${(entries) => change("allow", entries)} />
+    <${TryOut} rules=${rules} path=${path} />
     <div class="actions">
       <button type="button" disabled=${isFixed || (!isChanged && saved)} onClick=${() => store(rules)}>${t("rules.save")}</button>
-      ${before.length > 0 && html`<button type="button" class="secondary" onClick=${() => (store(before[0], true), setBefore(before.slice(1)))}>${t("rules.undo")}</button>`}
       ${saved && !isFixed && html`<button type="button" class="secondary" onClick=${remove}>${t("job.delete")}</button>`}
       <span role="status">${isSaved ? t("rules.saved") : ""}</span>
     </div>
     <${Problem} error=${error} />
+    <${Versions} path=${path} name=${name} saved=${saved} restore=${(version) => store(rulesOf(version))} />
   </section>`;
 }
 
-function Words({ list, entries, hits, labels, isFixed, set }) {
+// The texts of the live feed in which an entry of a board fired, the newest first.
+function Recent({ board, list, term, close }) {
+  const [page, error] = useFetched((signal) => call("GET", "feed", { query: { policy: board, list, term, limit: SHOWN_RECENT }, signal }), [board, list, term]);
+  return html`<div class="recent" role="region" aria-label=${t("rules.recent.of", { term })}>
+    <p><strong>${t("rules.recent.of", { term })}</strong> <button type="button" class="quiet" onClick=${close}>${t("close")}</button></p>
+    <${Problem} error=${error} />
+    ${page && !page.data.length && html`<p><small>${t("rules.norecent")}</small></p>`}
+    <ul>${page?.data.map((one) => html`<li key=${one.number}><small>${time(one.arrived_at)}</small> <${Word} label=${one.classification} /> <span class="text" lang="ko">${one.text}</span></li>`)}</ul>
+  </div>`;
+}
+
+function Words({ list, board, entries, hits, isFed, labels, isFixed, set }) {
+  const [recent, setRecent] = useState(null);
   const [typed, setTyped] = useState("");
   const [label, setLabel] = useState("denied");
   const [match, setMatch] = useState("word");
@@ -110,13 +129,15 @@ function Words({ list, entries, hits, labels, isFixed, set }) {
     ${entries.length > 20 && html`<label>${t("rules.find", { n: number(entries.length) })}<input type="search" value=${find} onInput=${(event) => setFind(event.target.value)} /></label>`}
     <div class="chips">${shown.slice(0, SHOWN_ENTRIES).map((entry) => html`<span class="chip" key=${entry.term + entry.match}>
       <span lang="ko">${entry.term}</span> <small>${entry.label && entry.label !== "denied" ? `${labelWord(entry.label)} · ` : ""}${t(`rules.${entry.match}`)}${hits?.[entry.term] ? ` · ${t("rules.hits", { n: number(hits[entry.term]) })}` : ""}</small>
+      ${isFed && hits?.[entry.term] > 0 && html` <button type="button" class="link" aria-expanded=${recent === entry.term} aria-label=${t("rules.recent.of", { term: entry.term })} onClick=${() => setRecent(recent === entry.term ? null : entry.term)}>${t("rules.recent")}</button>`}
       ${!isFixed && html` <button type="button" class="remove" aria-label=${t("rules.remove", { term: entry.term })} onClick=${() => set(entries.filter((one) => one !== entry))}>×</button>`}
     </span>`)}${shown.length > SHOWN_ENTRIES && html`<small>${t("rules.more", { n: number(shown.length - SHOWN_ENTRIES) })}</small>`}</div>
+    ${recent && html`<${Recent} board=${board} list=${list} term=${recent} close=${() => setRecent(null)} />`}
   </fieldset>`;
 }
 
 // What the rules, as they stand on the page, would change in rows of a file that was judged before.
-function TryOut({ rules, name }) {
+function TryOut({ rules, path }) {
   const [page] = useFetched((signal) => call("GET", "jobs", { query: { limit: 50 }, signal }), []);
   const [job, setJob] = useState("");
   const [state, setState] = useState(null);
@@ -125,29 +146,23 @@ function TryOut({ rules, name }) {
   const chosen = jobs.find((one) => one.id === job) ?? jobs[0];
   if (!chosen) return null;
   const run = async () => {
-    // A policy of its own for as long as it takes; the one in use stays as it is.
-    const draft = `draft-${crypto.getRandomValues(new Uint32Array(2)).join("-")}`;
     setError(null);
     setState({ done: 0, rows: 0, changes: [] });
     try {
-      await call("PUT", `policies/${draft}`, { json: rules });
       const after = Math.max(0, chosen.request_counts.total - TRIED_ROWS);
       const rows = (await lines(`jobs/${chosen.id}/results`, { query: { own_columns: "false", format: "jsonl", partial: "true", cursor: after } })).filter((row) => !row.error);
       const changes = [];
       for (let start = 0; start < rows.length; start += AT_ONCE) {
         const texts = rows.slice(start, start + AT_ONCE).map((row) => row.text);
-        const judge = (policy) => call("POST", "predict", { json: { texts, ...(policy && { policy }) } }).then((reply) => reply.results);
-        const [old, now] = [await judge(name), await judge(draft)];
-        now.forEach((result, at) => {
-          if (!result.error && !old[at].error && result.classification !== old[at].classification) changes.push({ text: texts[at], was: old[at].classification, is: result.classification });
+        const { data } = await call("POST", `${path}/try`, { json: { rules, texts } });
+        data.forEach(({ was, now }, at) => {
+          if (now && was.classification !== now.classification) changes.push({ text: texts[at], was: was.classification, is: now.classification });
         });
         setState({ done: Math.min(start + AT_ONCE, rows.length), rows: rows.length, changes: [...changes] });
       }
     } catch (failure) {
       setError(failure);
       setState(null);
-    } finally {
-      call("DELETE", `policies/${draft}`).catch(() => {});
     }
   };
   return html`<fieldset><legend><strong>${t("rules.try")}</strong> <small>${t("rules.try.help")}</small></legend>

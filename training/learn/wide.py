@@ -1,0 +1,130 @@
+"""A wide part beside the encoder: hashed pieces and pairs of pieces, each with a weight for some of the outputs.
+
+A network that reads context and a linear model that knows its words by heart err in different places, and their sum is
+better than either (wide and deep, Cheng et al., 2016). The linear model is a table in the graph, looked up with hashed
+pairs of token ids (as fastText hashes n-grams, Joulin et al., 2017), so its weights add to each token's own and a text
+is read in windows, stretch by stretch, as before.
+"""
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from scipy.sparse import csr_matrix, diags
+from sklearn.linear_model import LogisticRegression
+from torch import Tensor, nn
+
+from training.data.batches import Floats
+from training.data.signals import SIGNAL_INDEX, SIGNALS
+from training.data.sources import Row
+
+log = logging.getLogger(__name__)
+
+WIDE_TABLE, WIDE_SPREAD = "wide.table", "wide.spread"
+"""What the two are called in a network's weights and in its graph."""
+_FIRST, _SECOND, _SHIFT = 8_191, 131, 7  # of the hash of a pair; small enough for any vocabulary in int64
+_LEVELS = 127
+_MOST_PASSES = 60
+
+
+class Wide(nn.Module):
+    """Token ids `[batch, length]` -> what each token adds, `[batch, length, outputs]`.
+
+    `table` `[buckets, columns]` holds int8 weights; `spread` `[columns, outputs]` brings them to logits. A piece has
+    the bucket of its id; a pair, which counts at its second token, one of those above the vocabulary.
+    """
+
+    table: Tensor
+    spread: Tensor
+
+    def __init__(self, buckets: int, pieces: int, columns: int, outputs: int) -> None:
+        super().__init__()
+        self.pieces = pieces
+        self.register_buffer("table", torch.zeros(buckets, columns, dtype=torch.int8))
+        self.register_buffer("spread", torch.zeros(columns, outputs))
+
+    def forward(self, input_ids: Tensor) -> Tensor:
+        """The sum of a token's own weight and that of the pair it ends; the first token ends none."""
+        pairs = pair_buckets(input_ids[:, :-1], input_ids[:, 1:], len(self.table), self.pieces)
+        of_pairs = nn.functional.pad(self.table[pairs].float(), (0, 0, 1, 0))
+        return (self.table[input_ids].float() + of_pairs) @ self.spread
+
+    def of_outputs(self, rows: Sequence[int]) -> "Wide":
+        """The same for some of the outputs, in that order. The table is shared."""
+        chosen = Wide(1, self.pieces, self.table.shape[1], len(rows))
+        chosen.table, chosen.spread = self.table, self.spread[:, list(rows)].clone()
+        return chosen
+
+
+def pair_buckets(first: Tensor, second: Tensor, buckets: int, pieces: int) -> Tensor:
+    """The bucket of each pair of neighbouring token ids."""
+    return (first * _FIRST + second * _SECOND + _SHIFT) % (buckets - pieces) + pieces
+
+
+@dataclass(frozen=True)
+class WidePlan:
+    """How large the table is, what it is told, and how much it has to say.
+
+    `share`: of its logits in the sum; `weights`: of a source's rows, 1 where none is named; `most`: rows of a source,
+    all where none is named; `penalty`: the inverse of the price of a weight.
+    """
+
+    labels: tuple[str, ...] = ("curse", "insult", "hate")
+    buckets: int = 1 << 17
+    share: float = 0.25
+    penalty: float = 1.0
+    weights: Mapping[str, float] = field(default_factory=dict)
+    most: Mapping[str, int] = field(default_factory=dict)
+
+
+def fit_wide(
+    rows: Sequence[Row], ids: Sequence[Sequence[int]], plan: WidePlan, *, pieces: int, window_tokens: int
+) -> Wide:
+    """A logistic regression of each label on the rows that say whether it holds, read as `CommentNetwork` adds it up.
+
+    Pieces count by how rare they are (inverse document frequency), which makes the weights of rare ones cheap.
+    """
+    counts = counted(ids, plan.buckets, pieces)
+    rarity = np.log((1 + len(ids)) / (1 + np.asarray((counts > 0).sum(0)).ravel())) + 1
+    lengths = np.array([len(row) for row in ids], dtype=np.float64)
+    features = csr_matrix(diags(np.sqrt(np.minimum(lengths, window_tokens)) / lengths) @ counts @ diags(rarity))
+    columns = [_weights_of(label, rows, features, plan) * rarity * plan.share for label in plan.labels]
+    return packed(np.stack(columns, axis=1).astype(np.float32), plan.labels, pieces)
+
+
+def _weights_of(label: str, rows: Sequence[Row], features: csr_matrix, plan: WidePlan) -> npt.NDArray[np.float64]:
+    known = [index for index, row in enumerate(rows) if row.targets.get(label) in (0.0, 1.0)]
+    truth = np.array([rows[index].targets[label] == 1.0 for index in known], dtype=np.bool_)
+    log.info("wide part: %s, %d rows, %d of them so", label, len(known), truth.sum())
+    if truth.all() or not truth.any():
+        return np.zeros(features.shape[1])
+    weights = np.array([plan.weights.get(rows[index].source, 1.0) for index in known])
+    model = LogisticRegression(C=plan.penalty, solver="liblinear", max_iter=_MOST_PASSES)
+    model.fit(features[known], truth, sample_weight=weights)
+    found: npt.NDArray[np.float64] = model.coef_[0]
+    return found
+
+
+def counted(ids: Sequence[Sequence[int]], buckets: int, pieces: int) -> csr_matrix:
+    """How often each bucket occurs in each text, `[texts, buckets]`."""
+    found, ends = [], [0]
+    for row in ids:
+        own = torch.tensor(row)
+        found.append(torch.cat([own, pair_buckets(own[:-1], own[1:], buckets, pieces)]).numpy())
+        ends.append(ends[-1] + len(found[-1]))
+    ones = np.ones(ends[-1], dtype=np.float32)
+    return csr_matrix((ones, np.concatenate(found), ends), shape=(len(ids), buckets))
+
+
+def packed(weights: Floats, labels: Sequence[str], pieces: int) -> Wide:
+    """The weights `[buckets, labels]` in int8, a scale a label."""
+    wide = Wide(len(weights), pieces, len(labels), len(SIGNALS))
+    steps = np.maximum(np.abs(weights).max(axis=0) / _LEVELS, 1e-8)
+    with torch.no_grad():
+        wide.table.copy_(torch.from_numpy(np.round(weights / steps).astype(np.int8)))
+        for column, label in enumerate(labels):
+            wide.spread[column, SIGNAL_INDEX[label]] = float(steps[column])
+    return wide
