@@ -3,9 +3,6 @@
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Future
-from contextlib import contextmanager
-from dataclasses import dataclass, field
 from itertools import compress
 from operator import attrgetter
 
@@ -14,52 +11,22 @@ import msgspec
 from bundles.format import Bundle
 from bundles.record import read_record
 from shared.cost import cost_of
-from shared.errors import DeadlineExceededError, KobertError, UnavailableError
+from shared.errors import DeadlineExceededError, KobertError
 from shared.messages import Answer, ModelInfo, TextItem
 from shared.options import NO_OPTIONS, VerdictOptions
 from shared.verdict import Details, Failure, Outcome, PolicyVersion, Verdict
 from worker.inference.batcher import MicroBatcher, Priority
-from worker.inference.cache import Flight, ResultCache
+from worker.inference.cache import ResultCache
 from worker.inference.engines.protocol import Logits
 from worker.inference.explaining import Explainer, Explanation
 from worker.inference.stage import NoStage, Reading, Stage
+from worker.inference.submitted import Submitted, ending_flights, tell_at_end
 from worker.inference.tokenizer import BundleTokenizer
 from worker.inference.turns import TextLoad, WindowResult
 from worker.inference.verdict import Judge
 from worker.spans.showing import show_spans
 
 _MODEL_ALONE = NoStage()
-
-
-@dataclass(eq=False)
-class _Submitted:
-    """One text whose windows the model thread has, or will have, read.
-
-    `flight` is set where the result cache is asked; who does not lead it has no windows of its own.
-    """
-
-    item: TextItem
-    windows: "list[Future[WindowResult]]"
-    tokenization_s: float
-    reading: Reading
-    priority: Priority
-    explanation: Explanation | None = None
-    occlusions: "list[Future[WindowResult]]" = field(default_factory=list)
-    is_planned: bool = False
-    read: threading.Event | None = None
-    flight: Flight | None = None
-    is_leader: bool = True
-    normalised: str = ""
-
-    @property
-    def futures(self) -> "list[Future[WindowResult]]":
-        return [*self.windows, *self.occlusions]
-
-    @property
-    def done(self) -> bool:
-        if self.flight is not None and not self.is_leader:
-            return self.flight.rows.done()
-        return all(future.done() for future in (self.futures if self.occlusions else self.windows))
 
 
 class Classifier:
@@ -139,26 +106,26 @@ class Classifier:
         priority: Priority,
         options: Sequence[VerdictOptions],
         read: threading.Event | None = None,
-    ) -> tuple[list[Answer], list[_Submitted]]:
+    ) -> tuple[list[Answer], list[Submitted]]:
         """Prepare and tokenise texts and queue their windows.
 
         Returns the answers to those that the model need not or cannot read, and the others.
         """
         started = time.perf_counter()
         answered, readings = self._prepare(items, options)
-        texts = [_Submitted(item, [], 0.0, reading, priority, read=read) for item, reading in readings]
+        texts = [Submitted(item, [], 0.0, reading, priority, read=read) for item, reading in readings]
         known, joined, unread = self._look_up(texts)
-        with _ending_flights(unread):
+        with ending_flights(unread):
             windows_of = self._tokenise(unread, started)
             refused, waiting = self._refuse_long(unread, windows_of)
             self._queue(waiting, read)
         return [*answered, *known, *refused], [*(text for text, _ in waiting), *joined]
 
-    def _look_up(self, texts: Sequence[_Submitted]) -> tuple[list[Answer], list[_Submitted], list[_Submitted]]:
+    def _look_up(self, texts: Sequence[Submitted]) -> tuple[list[Answer], list[Submitted], list[Submitted]]:
         """Answers to the texts that the model has read, those that it is reading, and the others."""
         known: list[Answer] = []
-        joined: list[_Submitted] = []
-        unread: list[_Submitted] = []
+        joined: list[Submitted] = []
+        unread: list[Submitted] = []
         for text in texts:
             if text.reading.options.wants_spans:
                 # Where its tokens lie in the text as sent is no other text's.
@@ -175,10 +142,10 @@ class Classifier:
                 unread.append(text)
             else:
                 joined.append(text)
-                _tell_at_end(text)
+                tell_at_end(text)
         return known, joined, unread
 
-    def _tokenise(self, texts: Sequence[_Submitted], started: float) -> list[Sequence[Sequence[int]]]:
+    def _tokenise(self, texts: Sequence[Submitted], started: float) -> list[Sequence[Sequence[int]]]:
         """The windows of each text."""
         for text in texts:
             if text.reading.options.wants_spans:
@@ -193,11 +160,11 @@ class Classifier:
         return windows_of
 
     def _refuse_long(
-        self, texts: Sequence[_Submitted], windows_of: Sequence[Sequence[Sequence[int]]]
-    ) -> tuple[list[Answer], list[tuple[_Submitted, Sequence[Sequence[int]]]]]:
+        self, texts: Sequence[Submitted], windows_of: Sequence[Sequence[Sequence[int]]]
+    ) -> tuple[list[Answer], list[tuple[Submitted, Sequence[Sequence[int]]]]]:
         """Answers to the texts that are too long, and the others with their windows."""
         refused: list[Answer] = []
-        waiting: list[tuple[_Submitted, Sequence[Sequence[int]]]] = []
+        waiting: list[tuple[Submitted, Sequence[Sequence[int]]]] = []
         for text, windows in zip(texts, windows_of, strict=True):
             try:
                 self._tokenizer.check_length(windows)
@@ -210,7 +177,7 @@ class Classifier:
         return refused, waiting
 
     def _queue(
-        self, waiting: Sequence[tuple[_Submitted, Sequence[Sequence[int]]]], read: threading.Event | None
+        self, waiting: Sequence[tuple[Submitted, Sequence[Sequence[int]]]], read: threading.Event | None
     ) -> None:
         if not waiting:
             return
@@ -247,7 +214,7 @@ class Classifier:
                     )
         return answered, readings
 
-    def _take_done(self, waiting: Sequence[_Submitted], deadline: float) -> tuple[list[Answer], list[_Submitted]]:
+    def _take_done(self, waiting: Sequence[Submitted], deadline: float) -> tuple[list[Answer], list[Submitted]]:
         """The answers to the texts that are done, and the other texts. Past `deadline` all are."""
         # Asked once: a text that ends between two looks must not fall between two lists.
         are_done = [text.done and not self._occlude(text) for text in waiting]
@@ -256,7 +223,7 @@ class Classifier:
         answers = [self._answer(text) for text in compress(waiting, are_done)]
         return answers, [text for text, is_done in zip(waiting, are_done, strict=True) if not is_done]
 
-    def _occlude(self, text: _Submitted) -> bool:
+    def _occlude(self, text: Submitted) -> bool:
         """Queue the further windows that explaining the text needs, once its own are read; whether there are any."""
         if text.explanation is None or text.is_planned or self.batcher.gives_evidence:
             return False
@@ -272,7 +239,7 @@ class Classifier:
             )
         return bool(windows)
 
-    def _answer(self, text: _Submitted) -> Answer:
+    def _answer(self, text: Submitted) -> Answer:
         """The answer to a text once the model has read its windows."""
         try:
             if text.flight is not None and not text.is_leader:
@@ -290,12 +257,12 @@ class Classifier:
             inference_s=sum({row.pass_number: row.inference_s for row in (*rows, *rest)}.values()),
         )
 
-    def _answer_cached(self, text: _Submitted, rows: Sequence[Logits]) -> Answer:
+    def _answer_cached(self, text: Submitted, rows: Sequence[Logits]) -> Answer:
         """The answer from what the model said of another text that is the same once normalised."""
         said = self._judge.judge(rows, text.reading.options)
         return Answer(id=text.item.id, verdict=self._amended(text, said), is_cached=True)
 
-    def _verdict(self, text: _Submitted, rows: Sequence[WindowResult], rest: Sequence[WindowResult]) -> Verdict:
+    def _verdict(self, text: Submitted, rows: Sequence[WindowResult], rest: Sequence[WindowResult]) -> Verdict:
         reading = text.reading
         said = self._judge.judge([row.logits for row in rows], reading.options)
         if text.explanation is not None:
@@ -303,7 +270,7 @@ class Classifier:
             said = msgspec.structs.replace(said, spans=spans)
         return self._amended(text, said)
 
-    def _amended(self, text: _Submitted, said: Verdict) -> Verdict:
+    def _amended(self, text: Submitted, said: Verdict) -> Verdict:
         return self._shown(text.item.text, self._stage.amend(text.reading, said), text.reading.options)
 
     def _shown(self, text: str, verdict: Verdict, options: VerdictOptions) -> Verdict:
@@ -311,7 +278,7 @@ class Classifier:
         shown = show_spans(text, verdict, options)
         return msgspec.structs.replace(shown, details=self._details(options)) if options.details else shown
 
-    def _expire(self, text: _Submitted) -> Answer:
+    def _expire(self, text: Submitted) -> Answer:
         if text.flight is None:
             for future in text.futures:
                 future.cancel()
@@ -329,25 +296,6 @@ class Classifier:
             strictness=options.strictness or self._judge.strictness,
             thresholds=self._judge.thresholds_for(options),
         )
-
-
-@contextmanager
-def _ending_flights(texts: Sequence[_Submitted]) -> Iterator[None]:
-    """Context that brings texts to the model; where it fails, others who wait for these texts are told."""
-    try:
-        yield
-    except BaseException as error:
-        for text in texts:
-            if text.flight is not None and not text.flight.rows.done():
-                text.flight.fail(UnavailableError(f"the text was not read ({type(error).__name__})"))
-        raise
-
-
-def _tell_at_end(text: _Submitted) -> None:
-    """Wake who waits for `text` when its flight ends."""
-    read = text.read
-    if text.flight is not None and read is not None:
-        text.flight.rows.add_done_callback(lambda _: read.set())
 
 
 def _failed(item: TextItem, error: KobertError, tokenization_s: float) -> Answer:
