@@ -37,10 +37,12 @@ class Submitted:
 
     @property
     def futures(self) -> "list[Future[WindowResult]]":
+        """What the model thread ends."""
         return [*self.windows, *self.occlusions]
 
     @property
     def done(self) -> bool:
+        """Whether there is an answer."""
         if self.flight is not None and not self.is_leader:
             return self.flight.rows.done()
         return all(future.done() for future in (self.futures if self.occlusions else self.windows))
