@@ -10,6 +10,7 @@ NEEDS_TRAINING_EXTRA = [
     "test_families.py",
     "test_graph.py",
     "test_onnx_import.py",
+    "test_other_tokenizers.py",
     "test_pipeline.py",
     "test_sentencepiece_tokenizer.py",
     "test_state_dict.py",
