@@ -64,7 +64,7 @@ class Settings(BaseSettings):
     redis_url: OptionalText = None
     data_dir: Path = Path(".kobert")
     store_checks: Literal["refuse", "warn", "off"] = "refuse"
-    store_max_memory_bytes: Annotated[int, Field(ge=16 * KIB * KIB)] = 256 * KIB * KIB
+    store_max_memory_bytes: Annotated[int, Field(ge=16 * KIB * KIB)] = 192 * KIB * KIB
     workers: Annotated[int, Field(ge=0, le=256)] = 1
 
     # Clients; without keys anybody may send requests
