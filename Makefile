@@ -13,7 +13,7 @@ TEST_PROCESSES ?= 3
 PYTEST := $(BIN)/pytest -n $(TEST_PROCESSES) --dist loadfile
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint typecheck fast-test slow-test nightly browser-test containers-test coverage bench-smoke chaos soak attack lock sbom audit hooks release clean
+.PHONY: help run test lint typecheck fast-test slow-test nightly browser-test containers-test coverage bench-smoke chaos soak attack lock sbom pin-images audit hooks release clean
 
 help:  ## what there is to make
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -115,6 +115,9 @@ lock: $(TOOLS)/.tools  ## pin and hash every dependency again, after a change of
 
 sbom: $(TOOLS)/.tools  ## what the service is made of: build/sbom.json (CycloneDX), build/third-party-notices.txt
 	$(TOOLS)/bin/python deploy/supply/sbom.py $(BIN)/python
+
+pin-images:  ## write the digests of the base images into the Dockerfiles; asks Docker Hub
+	$(PYTHON) deploy/supply/pin_images.py
 
 audit: $(TOOLS)/.tools  ## known vulnerabilities of what make run installs, where they can be looked up
 	$(TOOLS)/bin/python deploy/supply/audit.py

@@ -7,6 +7,7 @@ from fastapi import Depends, Request
 
 from api.access.audit_log import AuditLog
 from api.corrections.service import CorrectionService
+from api.feed.service import FeedService
 from api.jobs.owned_records import OwnedRecords
 from api.jobs.service import JobService
 from api.policies.service import PolicyService
@@ -33,6 +34,7 @@ class Context:
     records: OwnedRecords
     corrections: CorrectionService
     reviews: ReviewService
+    feed: FeedService
     version: str
     started_at: float
     store_watch: StoreWatch

@@ -19,11 +19,12 @@ import msgspec
 from redis import Redis
 from redis.exceptions import RedisError
 
+from api.access.keys_file import parse_keys, read_keys_file
 from shared import keys as redis_keys
 from shared import redis_faults, redis_url
 from shared.access import audit
 from shared.access.key_store import KeyStore
-from shared.access.records import SCOPES, KeyLimits, KeyRecord, new_webhook_secret
+from shared.access.records import SCOPES, KeyLimits, KeyRecord, digest_of, new_secret, new_webhook_secret
 from shared.errors import KobertError, StartupError
 from shared.settings import load_settings
 
@@ -108,12 +109,36 @@ def add(name: str, scopes: tuple[str, ...], *, expires: int | None, webhook_secr
         click.echo("This is the first key: from now on the service answers nobody without one.", err=True)
 
 
+@keys.command()
+@click.argument("name")
+@_scope_option
+@click.option("--expires", type=Duration(), help="End after 90d, 12h or 30m. Unset: it does not.")
+@_limit_options
+def table(name: str, scopes: tuple[str, ...], *, expires: int | None, **limits: int | None) -> None:
+    """Write a table for KEYS_FILE to standard output, and its new key to standard error; no store is asked."""
+    secret = new_secret()
+    end = None if expires is None else datetime.fromtimestamp(int(time.time()) + expires, UTC)
+    given = {limit: str(value) for limit, value in limits.items() if value is not None}
+    fields = {
+        "sha256": json.dumps(digest_of(secret)),
+        "scopes": json.dumps(_ordered(scopes or ("predict", "jobs"))),
+        **({} if end is None else {"expires": end.isoformat(timespec="seconds")}),
+        **given,
+    }
+    shown = "\n".join([f"[{name}]", *(f"{field} = {value}" for field, value in fields.items()), ""])
+    parse_keys("this table", shown)
+    click.echo(shown)
+    click.echo(f"{name}: this is its key. It is not shown again.\n{secret}", err=True)
+
+
 @keys.command("list")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
 def list_keys(*, as_json: bool) -> None:
     """Show all keys, without their secrets."""
+    path = load_settings().keys_file
+    of_file = [] if path is None else read_keys_file(path)
     with _store() as store:
-        records = store.all()
+        records = [*store.all(), *of_file]
     now = time.time()
     for record in records:
         shown = _describe(record, now)

@@ -16,12 +16,14 @@ from fastapi import Depends, FastAPI
 from api.access.attempts import FailedAttempts
 from api.access.audit_log import AuditLog
 from api.access.keyring import Keyring
+from api.access.keys_file import KeysFile
 from api.access.quotas import Quotas
 from api.access.running import refreshed_keyring
 from api.console import routes as console
 from api.context import Context
 from api.corrections.service import running_corrections
 from api.doors import every_door
+from api.feed.service import running_feed
 from api.http import cross_origin, errors
 from api.http.admin_side import AdminSide, require_admin_side
 from api.http.auth import require_scope
@@ -43,7 +45,7 @@ from api.policies.service import running_policies
 from api.queue.judging import Judging
 from api.queue.running import running_path
 from api.reviews.service import running_reviews
-from api.routes import corrections, docs, jobs, metrics, predict, reviews, status
+from api.routes import corrections, docs, feed, jobs, metrics, predict, reviews, status
 from api.routes import policies as policies_routes
 from api.store_watch import running_store_watch
 from shared.commands import kobert_command
@@ -91,7 +93,12 @@ def create_app(settings: Settings) -> FastAPI:
         redoc_url=None,
     )
     app.state.metrics = ApiMetrics()
-    app.state.keyring = Keyring(settings.api_keys or (), is_required=settings.require_keys)
+    keys_file = None if settings.keys_file is None else KeysFile(settings.keys_file)
+    is_required = settings.require_keys or keys_file is not None
+    app.state.keyring = Keyring(settings.api_keys or (), is_required=is_required)
+    app.state.keys_file = keys_file
+    if keys_file is not None:
+        app.state.keyring.load_file(keys_file.changed() or [])
     app.state.admin_side = AdminSide(settings.admin_port, frozenset(settings.closed_routes))
     app.state.failed_attempts = FailedAttempts(settings.max_wrong_keys_per_minute)
     _add_middleware(app, settings)
@@ -106,6 +113,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.include_router(policies_routes.router)
     app.include_router(corrections.router)
     app.include_router(reviews.router)
+    app.include_router(feed.router)
     every_door.include(app)
     return app
 
@@ -131,10 +139,11 @@ def _lifespan(settings: Settings, redis_url: str) -> Callable[[FastAPI], Abstrac
         async with (
             running_path(settings, redis_url) as path,
             running_policies(settings, path.redis, path.fleet.check_options) as policies,
-            refreshed_keyring(app.state.keyring, path.redis),
+            refreshed_keyring(app.state.keyring, path.redis, app.state.keys_file),
             running_jobs(settings, path, policies.book, app.state.keyring) as jobs_service,
             running_corrections(settings, redis_url, jobs_service.run) as corrections_service,
-            running_reviews(settings, redis_url, jobs_service, corrections_service) as reviews_service,
+            running_feed(settings, redis_url, path.redis, jobs_service.run) as feed_service,
+            running_reviews(settings, redis_url, jobs_service, corrections_service, feed_service) as reviews_service,
             running_store_watch(settings, redis_url) as store_watch,
             memory_given_back(),
         ):
@@ -150,6 +159,7 @@ def _lifespan(settings: Settings, redis_url: str) -> Callable[[FastAPI], Abstrac
                 OwnedRecords(path.redis, settings),
                 corrections_service,
                 reviews_service,
+                feed_service,
                 app.version,
                 time.time(),
                 store_watch,

@@ -1,9 +1,10 @@
 """Picks the files of a model by their names, so that nothing else of a repository is downloaded."""
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, fields
 from fnmatch import fnmatch
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Literal
 
 from bundles.format import CONFIG_FILE, MANIFEST_FILE, MODEL_FILE, TOKENIZER_FILE
@@ -12,22 +13,58 @@ from shared.errors import ModelSourceError
 SourceKind = Literal["bundle", "checkpoint", "onnx"]
 
 # All of them, in order of preference.
-_WEIGHTS = ("model.safetensors", "pytorch_model.bin", "textClassifierModel.pt")
-_ANY_WEIGHTS = ("*.pt", "*.pth", "*.bin", "*.safetensors")
+_WEIGHTS = (
+    "model.safetensors", "model.safetensors.index.json", "pytorch_model.bin", "pytorch_model.bin.index.json",
+    "textClassifierModel.pt",
+)  # fmt: skip
+_INDEX = ".index.json"
+_SHARD = re.compile(r".+-\d{5}-of-\d{5}\.(?:safetensors|bin)")
+_ANY_WEIGHTS = ("*.pt", "*.pth", "*.bin", "*.safetensors", "*.ckpt")
 _ONNX = ("onnx/model.onnx", "model.onnx", "onnx/model_quantized.onnx", "model_quantized.onnx")
 _SENTENCEPIECE = ("spiece.model", "*.spiece", "tokenizer.model", "sentencepiece.bpe.model", "tokenizer_*.model")
 _VOCABULARY = ("vocab.pkl", "kobertvocab_*.json")
-_CATEGORIES = ("category.pkl", "categories.pkl", "label*.pkl")
-WEIGHT_SUFFIXES = frozenset({".pt", ".pth", ".bin", ".safetensors"})
+_CATEGORIES = (
+    *("category.pkl", "categories.pkl", "label*.pkl", "category.json", "categories.json", "labels.json"),
+    *("label_map*.json", "label2id.json", "id2label.json", "labels.txt", "label.txt", "classes.txt"),
+)
+WEIGHT_SUFFIXES = frozenset({".pt", ".pth", ".bin", ".safetensors", ".ckpt"})
 # Files that a trainer leaves beside the model.
 _TRAINER_STATE = ("optimizer.*", "scheduler.*", "rng_state*", "scaler.*", "training_args.*")
+_ADAPTERS = ("adapter_model.safetensors", "adapter_model.bin", "adapter_config.json")
+# What cannot be read, and the end of the sentence that says so.
+_FOREIGN = {
+    "adapter_*": "a LoRA adapter, which is not a model without its base: merge them where they are installed, with "
+    "model.merge_and_unload().save_pretrained(folder), and point MODEL at that folder",
+    "model_head.pkl": "a SetFit model, whose classifier is a pickle that would run code to load",
+    "modules.json": "a model of sentence-transformers, which makes vectors of texts and has no classifier",
+    "tf_model.h5": "TensorFlow's weights only: load it once with from_tf=True and save_pretrained",
+    "*.h5": "a model of TensorFlow or Keras, which is not read",
+    "*.keras": "a model of Keras, which is not read",
+    "*.pb": "a model of TensorFlow, which is not read",
+    "*.tflite": "a model of TensorFlow Lite, which is not read",
+    "*.msgpack": "Flax's weights only: load it once with from_flax=True and save_pretrained",
+    "*.gguf": "a model of llama.cpp (GGUF), which is not read",
+    "*.mlmodel": "a model of Core ML, which is not read",
+    "openvino_model.xml": "an OpenVINO model, which is not read: export it to ONNX instead",
+    "*.joblib": "a pickle, which would run code to load; save a state dict or an ONNX export instead",
+    "*.pkl": "a pickle, which would run code to load; save a state dict or an ONNX export instead",
+    "*.zip": "an archive: unpack it first",
+    "*.tar*": "an archive: unpack it first",
+    "*.tgz": "an archive: unpack it first",
+}
+
+
+# Roles of the parts of a checkpoint, followed by their number.
+SHARD_ROLE = "shard"
 
 
 @dataclass(frozen=True)
 class SourceFiles:
     """Names of the files of a model, relative to their folder; None for a file that is missing."""
 
+    # One file, or the index of several, which are the shards.
     weights: str | None = None
+    shards: tuple[str, ...] = ()
     onnx: str | None = None
     onnx_data: str | None = None
     config: str | None = None
@@ -54,8 +91,9 @@ class SourceFiles:
 
     def by_role(self) -> dict[str, str]:
         """Every file that a conversion reads, by the name of its field here."""
-        values = {field.name: getattr(self, field.name) for field in fields(self)}
-        return {role: name for role, name in values.items() if name}
+        values = {field.name: getattr(self, field.name) for field in fields(self) if field.name != "shards"}
+        shards = {f"{SHARD_ROLE}{index:05}": name for index, name in enumerate(self.shards)}
+        return {role: name for role, name in values.items() if name} | shards
 
 
 def choose_files(names: Iterable[str], where: str) -> SourceFiles:
@@ -66,8 +104,10 @@ def choose_files(names: Iterable[str], where: str) -> SourceFiles:
     """
     present = sorted(names)
     onnx = _first(present, _ONNX)
+    weights = _first(present, _WEIGHTS) or _only_weights(present, where)
     files = SourceFiles(
-        weights=_first(present, _WEIGHTS) or _only_weights(present, where),
+        weights=weights,
+        shards=_shards(present, weights, where),
         onnx=onnx,
         onnx_data=_first(present, (f"{onnx}_data", f"{onnx}.data")) if onnx else None,
         config=_first(present, (CONFIG_FILE,)),
@@ -80,6 +120,8 @@ def choose_files(names: Iterable[str], where: str) -> SourceFiles:
         vocabulary=_first(present, _VOCABULARY),
         categories=_first(present, _CATEGORIES),
     )
+    if _first(present, ("model_head.pkl",)):
+        raise ModelSourceError(_nothing_found(["model_head.pkl"], where))
     if not files.weights and not files.onnx:
         raise ModelSourceError(_nothing_found(present, where))
     return files
@@ -102,7 +144,10 @@ def _first(present: list[str], patterns: Iterable[str]) -> str | None:
 
 def _only_weights(present: list[str], where: str) -> str | None:
     found = [name for name in present if "/" not in name and any(fnmatch(name, pattern) for pattern in _ANY_WEIGHTS)]
-    found = [name for name in found if not any(fnmatch(name, pattern) for pattern in _TRAINER_STATE)]
+    others = (*_TRAINER_STATE, *_ADAPTERS)
+    found = [name for name in found if not any(fnmatch(name, pattern) for pattern in others)]
+    if any(_SHARD.fullmatch(name) for name in found):
+        raise ModelSourceError(_part_without_index(found, where))
     if len(found) > 1:
         raise ModelSourceError(
             f"{where} holds several checkpoints ({', '.join(found)}): keep one, or name it in full, MODEL=…/{found[0]}"
@@ -110,9 +155,29 @@ def _only_weights(present: list[str], where: str) -> str | None:
     return found[0] if found else None
 
 
+def _shards(present: list[str], weights: str | None, where: str) -> tuple[str, ...]:
+    """The parts of a checkpoint whose index is `weights`."""
+    if weights is None or not weights.endswith(_INDEX):
+        return ()
+    stem, suffix = PurePath(weights.removesuffix(_INDEX)).stem, PurePath(weights.removesuffix(_INDEX)).suffix
+    parts = tuple(name for name in present if _SHARD.fullmatch(name) and fnmatch(name, f"{stem}-*{suffix}"))
+    if not parts:
+        raise ModelSourceError(f"{where} holds {weights}, and none of the parts that it lists; copy them too")
+    return parts
+
+
+def _part_without_index(found: list[str], where: str) -> str:
+    part = next(name for name in found if _SHARD.fullmatch(name))
+    return (
+        f"{where} holds {part}, one part of a checkpoint: set MODEL to the folder with all of its parts and their "
+        f"{'model.safetensors' if part.endswith('safetensors') else 'pytorch_model.bin'}{_INDEX}"
+    )
+
+
 def _nothing_found(present: list[str], where: str) -> str:
-    if any(fnmatch(name, "*.index.json") for name in present):
-        return f"{where} holds a checkpoint in several parts, which is not supported: save it again as one file"
+    foreign = next((told for pattern, told in _FOREIGN.items() if _first(present, (pattern,))), None)
+    if foreign is not None:
+        return f"{where} holds {foreign}"
     held = f"it holds {', '.join(present[:6])}" if present else "it is empty"
     return (
         f"{where} has no model: {held}; expected a bundle (manifest.json), model.safetensors, pytorch_model.bin, "

@@ -71,6 +71,11 @@ class Bundle:
         return self.path / MODEL_FILE
 
     @property
+    def graph_bytes(self) -> int:
+        """The size of the graph, with the weights that a converted bundle has beside it."""
+        return sum(file.stat().st_size for file in self.path.glob(f"{MODEL_FILE}*"))
+
+    @property
     def tokenizer_path(self) -> Path:
         """The `tokenizers` file."""
         return self.path / TOKENIZER_FILE

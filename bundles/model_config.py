@@ -25,7 +25,8 @@ class ModelConfig(msgspec.Struct, frozen=True, kw_only=True):
 
     architectures: list[str] | None = None
     model_type: str | None = None
-    id2label: dict[str, str] | None = None
+    # A name may be a number: pandas gives such labels.
+    id2label: dict[str, str | int | float | bool | None] | None = None
     problem_type: str | None = None
     hidden_act: str = "gelu"
     num_attention_heads: int | None = None

@@ -4,16 +4,20 @@ import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import click
+import msgspec
 
 from bundles.format import Bundle, load_bundle
 from bundles.hub.repository import HubRepo
-from bundles.sources.resolver import resolve
+from bundles.record import ConversionRecord, read_record
+from bundles.sources.resolver import is_bundle, resolve
+from cli.labelled import read_labelled
 from cli.outputs import require_new_folder
 from cli.progress import TerminalProgress
+from cli.texts import ReadingOptions
 from cli.train import train
-from convert.record import ConversionRecord, read_record
 from shared.commands import serving_command
 from shared.errors import ConverterMissingError, ModelSourceError, StartupError
 from shared.settings import Settings, load_settings
@@ -65,12 +69,19 @@ def conversion_options(command: Command) -> Command:
 @model.command("import")
 @click.argument("source")
 @click.option("--output", type=click.Path(path_type=Path), help="Folder to write the bundle to; default: the cache.")
+@click.option(
+    "--check",
+    "check_on",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="A table with a text and a label column: say how float and int8 answer these texts.",
+)
 @conversion_options
-def import_model(source: str, output: Path | None, **options: str | int | None) -> None:
+def import_model(source: str, output: Path | None, check_on: Path | None, **options: str | int | None) -> None:
     """Make a bundle of SOURCE: a folder, a .pt file or owner/name[@revision] on the Hub."""
     if output is not None:
         require_new_folder(output)
-    bundle = _resolve(_settings(source, options))
+    settings = _settings(source, options)
+    bundle = _resolve(settings) if check_on is None else _resolve_and_check(settings, check_on)
     if output is not None:
         bundle = _copy(bundle, output)
     _describe(bundle)
@@ -136,6 +147,17 @@ def _resolve(settings: Settings) -> Bundle:
         return resolve(settings, progress)
 
 
+def _resolve_and_check(settings: Settings, table: Path) -> Bundle:
+    """The bundle, after a note on how it answers the labelled texts of `table` in float and in int8."""
+    pairs = read_labelled(table, ReadingOptions(), None).pairs
+    if is_bundle(settings.model):
+        raise ModelSourceError("--check compares int8 with the float weights it was made from, and a bundle has none")
+    with TerminalProgress() as progress, TemporaryDirectory(prefix="kobert-check-") as folder:
+        texts = Path(folder) / "texts.json"
+        texts.write_bytes(msgspec.json.encode(pairs))
+        return resolve(settings, progress, texts)
+
+
 def _copy(bundle: Bundle, output: Path) -> Bundle:
     require_new_folder(output)
     try:
@@ -155,7 +177,7 @@ def _describe(bundle: Bundle) -> None:
         "clean label": config.clean_label or "none",
         "kind": config.problem_type.replace("_", " "),
         "max length": f"{config.max_length} tokens in one window; longer texts are read in several",
-        "size": f"{bundle.model_path.stat().st_size / _MIB:.1f} MB",
+        "size": f"{bundle.graph_bytes / _MIB:.1f} MB",
         **_conversion_rows(read_record(bundle.path)),
     }
     for name, value in rows.items():

@@ -68,7 +68,7 @@ def _check(settings: Settings, store: EmbeddedStore | None) -> None:
 
 
 def _announce_model(bundle: Bundle) -> None:
-    size_mib = bundle.model_path.stat().st_size / _MIB
+    size_mib = bundle.graph_bytes / _MIB
     labels = ", ".join(bundle.config.labels)
     click.echo(f"  model    {bundle.config.name} {bundle.revision} ({size_mib:.1f} MB): {labels}")
 

@@ -149,7 +149,8 @@ class Service:
     def _key_header(self) -> str:
         """One of the keys, for whoever sits at this terminal; a log gets a variable in its place."""
         if not self._settings.api_keys:
-            return ""
+            is_needed = self._settings.require_keys or self._settings.keys_file is not None
+            return ' -H "Authorization: Bearer ${KOBERT_API_KEY:?set it to one of your keys}"' if is_needed else ""
         if sys.stdout.isatty():
             return " -H " + shlex.quote(f"Authorization: Bearer {self._settings.api_keys[0]}")
         return ' -H "Authorization: Bearer ${KOBERT_API_KEY:?set it to one of API_KEYS}"'

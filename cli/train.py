@@ -24,12 +24,13 @@ from shared.commands import install_command, serving_command
 from shared.errors import KobertError, ModelNotFoundError, StartupError
 from shared.settings import Settings, load_settings
 from training.corrections import CorrectedText, read_corrections
-from training.user_table import UserTable, split_rows
+from training.user_table import FEWEST_SCORED, UserTable, hardly_scored, split_rows
 
 if TYPE_CHECKING:
     from training.user_data import UserResult, UserTraining
 
 _NEEDED = ("torch", "transformers", "onnx", "safetensors", "sentencepiece", "tqdm")
+_SHOWN_CONFUSIONS = 3
 _ENCODER_FILES = ("model.safetensors", "config.json")
 
 
@@ -51,6 +52,7 @@ _ENCODER_FILES = ("model.safetensors", "config.json")
               help="Learn the corrections of the running service (--url), too.")  # fmt: skip
 @click.option("--corrections-file", type=click.Path(exists=True, dir_okay=False, path_type=Path),
               help="Learn corrections that were exported as .jsonl or .csv.")  # fmt: skip
+@click.option("--balanced", is_flag=True, help="Let all labels weigh the same, however rare: fewer rare ones missed.")
 @service_options
 @click.option("--epochs", type=click.IntRange(1, 100), default=4, show_default=True, help="At most so many.")
 @click.option("--patience", type=click.IntRange(0, 100), default=1, show_default=True,
@@ -139,4 +141,20 @@ def _show(result: "UserResult", chosen: "UserTraining") -> None:
     click.echo(f"  accuracy {result.accuracy:.3f}, macro F1 {result.macro_f1:.3f}")
     for label, counts in result.by_label.items():
         click.echo(f"  {label:<16} precision {counts.precision:.3f}  recall {counts.recall:.3f}  F1 {counts.f1:.3f}")
+    _show_confusions(result)
     click.echo(f"\nServe it with: {serving_command(result.bundle.path)}")
+
+
+def _show_confusions(result: "UserResult") -> None:
+    """The pairs that are taken for each other most, and the labels whose scores mean little."""
+    labels = result.bundle.config.labels
+    wrong = [
+        (count, labels[truth], labels[given])
+        for truth, counts in enumerate(result.confusions)
+        for given, count in enumerate(counts)
+        if count and truth != given
+    ]
+    for count, truth, given in sorted(wrong, reverse=True)[:_SHOWN_CONFUSIONS]:
+        click.echo(f"  {count:,} texts with the label {truth} were taken for {given}")
+    if few := hardly_scored(labels, result.confusions):
+        click.echo(f"note: fewer than {FEWEST_SCORED} texts were there to score {', '.join(few)}", err=True)

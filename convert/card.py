@@ -3,7 +3,7 @@
 import json
 
 from bundles.format import BundleConfig
-from convert.record import ConversionRecord
+from bundles.record import ConversionRecord
 
 _CARD = """---
 language: ko

@@ -13,8 +13,10 @@ from typing import Any
 
 import torch
 
+from convert.unused_objects import is_unused, stand_ins
 from shared.errors import ModelSourceError
 
+_LFS_POINTER = b"version https://git-lfs"
 _MAX_PICKLE_BYTES = 64 << 20
 _LEGACY_PICKLES = 5  # before PyTorch 1.6: magic number, protocol, system, object, storage keys, then the storages
 _WRAPPERS = ("state_dict", "model_state_dict", "model", "net", "module")
@@ -29,9 +31,11 @@ def read_tensors(path: Path) -> dict[str, Any]:
         ModelSourceError: the file is damaged, is not a state dict, or contains objects that a state dict never needs.
     """
     is_zip = _is_zip(path)
-    refuse_foreign_globals(path, set(_globals_of(path, is_zip=is_zip)))
+    names = set(_globals_of(path, is_zip=is_zip))
+    refuse_foreign_globals(path, names)
+    unused = stand_ins(name for name in names if not _belongs_in_a_state_dict(name))
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), torch.serialization.safe_globals(unused):
             warnings.simplefilter("ignore")  # torch warns that this format is deprecated
             loaded = torch.load(path, map_location="cpu", weights_only=True, mmap=is_zip)
     except Exception as error:  # torch raises many kinds of errors for a damaged file
@@ -43,7 +47,7 @@ def read_tensors(path: Path) -> dict[str, Any]:
 
 def refuse_foreign_globals(path: Path, names: set[str]) -> None:
     """Refuse a file whose pickle names anything but tensors and plain containers."""
-    foreign = sorted(name for name in names if not _belongs_in_a_state_dict(name))
+    foreign = sorted(name for name in names if not (_belongs_in_a_state_dict(name) or is_unused(name)))
     if not foreign:
         return
     if any(name.startswith("torch.nn.modules.") for name in names):
@@ -70,13 +74,19 @@ def _is_plain_constant(attribute: str) -> bool:
     return isinstance(getattr(torch, attribute, None), (torch.dtype, torch.qscheme, torch.layout))
 
 
+def refuse_pointer(path: Path) -> None:
+    """Refuse what `git clone` leaves in the place of a large file where Git LFS is not installed."""
+    with path.open("rb") as file:
+        if file.read(len(_LFS_POINTER)) == _LFS_POINTER:
+            raise ModelSourceError(
+                f"{path.name} is a Git LFS pointer, not the model: fetch the file itself with git lfs pull"
+            )
+
+
 def _is_zip(path: Path) -> bool:
+    refuse_pointer(path)
     with path.open("rb") as file:
         head = file.read(4)
-    if head.startswith(b"version "[:4]):
-        raise ModelSourceError(
-            f"{path.name} is a Git LFS pointer, not the model: fetch the file itself with git lfs pull"
-        )
     if head[:2] == b"PK":
         if not zipfile.is_zipfile(path):
             raise _unreadable(path)
@@ -99,6 +109,7 @@ def _globals_of(path: Path, *, is_zip: bool) -> Iterator[str]:
 def _globals_in_zip(path: Path) -> Iterator[str]:
     with zipfile.ZipFile(path) as archive:
         members = archive.infolist()
+        _refuse_torchscript(path, members)
         _refuse_zip_bomb(path, members)
         pickles = [member for member in members if member.filename.endswith(".pkl")]
         if not pickles or any(member.file_size > _MAX_PICKLE_BYTES for member in pickles):
@@ -106,6 +117,15 @@ def _globals_in_zip(path: Path) -> Iterator[str]:
         for member in pickles:
             with archive.open(member) as file:
                 yield from _globals_in_pickle(file)
+
+
+def _refuse_torchscript(path: Path, members: list[zipfile.ZipInfo]) -> None:
+    names = {member.filename.partition("/")[2] for member in members}
+    if "constants.pkl" in names or any(name.startswith("code/") for name in names):
+        raise ModelSourceError(
+            f"{path.name} is a TorchScript program (torch.jit.save), which is code and not weights; save the state "
+            f'dict of the model that it was made of: torch.save(model.state_dict(), "{path.name}")'
+        )
 
 
 def _refuse_zip_bomb(path: Path, members: list[zipfile.ZipInfo]) -> None:

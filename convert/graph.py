@@ -7,6 +7,7 @@ Inputs `input_ids` and `attention_mask` (int64, `[batch, length]`, padded on the
 `[batch, labels]`).
 """
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
+from bundles.activations import Scale
 from convert.bert import BertWeights, FloatArray, Layer, Linear, Norm, QuantisedMatrix
 
 _OPSET = 17
@@ -21,6 +23,8 @@ _MICROSOFT_OPSET = 1
 _IR_VERSION = 9
 _MICROSOFT = "com.microsoft"
 _INLINE_BYTES = 1024
+# Of a tensor's place in the file beside the graph, so that it can be used where it is mapped.
+_ALIGNMENT = 64
 # Operator and its domain, by the name of an activation.
 _ACTIVATIONS = {
     "relu": ("Relu", ""),
@@ -30,20 +34,30 @@ _ACTIVATIONS = {
 }
 
 
-def write_graph(weights: BertWeights, path: Path, *, external_weights: bool = False) -> None:
-    """Write the model to `path`; with `external_weights`, its tensors go to a second file, which can be mapped."""
-    graph = GraphBuilder(weights, path.with_suffix(".weights") if external_weights else None)
-    model = graph.build()
+def write_graph(
+    weights: BertWeights, path: Path, *, external_weights: bool = False, scales: Mapping[str, Scale] | None = None
+) -> list[str]:
+    """Write the model to `path`; with `external_weights`, its tensors go to a second file, which can be mapped.
+
+    `scales` are those of the activations that int8 products read; without one, it is worked out for each batch.
+    Returns the names of the activations that products read.
+    """
+    builder = GraphBuilder(weights, path.with_name(f"{path.name}.data") if external_weights else None, scales or {})
+    model = builder.build()
     path.write_bytes(model.SerializeToString())
+    return builder.dense_inputs
 
 
 class GraphBuilder:
     """Collects nodes and initialisers; each method adds one part of the model and returns the name of its output."""
 
-    def __init__(self, weights: BertWeights, weights_path: Path | None = None) -> None:
+    def __init__(self, weights: BertWeights, weights_path: Path | None, scales: Mapping[str, Scale]) -> None:
+        self.dense_inputs: list[str] = []
         self._weights = weights
         self._shape = weights.shape
         self._weights_path = weights_path
+        self._scales = scales
+        self._rounded: dict[str, tuple[str, str, str]] = {}
         self._nodes: list[onnx.NodeProto] = []
         self._initialisers: list[onnx.TensorProto] = []
         self._stored_bytes = 0
@@ -101,6 +115,7 @@ class GraphBuilder:
         return self._skip_norm(f"{name}.output_norm", layer.output_norm, narrowed, hidden)
 
     def _attention(self, name: str, layer: Layer, hidden: str, mask: str) -> str:
+        self._note_input(hidden)
         parts = (layer.query, layer.key, layer.value)
         bias = self._constant(f"{name}.bias", np.concatenate([part.bias for part in parts]))
         matrices = [part.weight for part in parts]
@@ -110,17 +125,27 @@ class GraphBuilder:
             return self._node("Attention", inputs, f"{name}.out", domain=_MICROSOFT, num_heads=self._shape.heads)
         merged = _stack([matrix for matrix in matrices if isinstance(matrix, QuantisedMatrix)])
         weight, scale, zero_point = self._int8(name, merged)
-        values, input_scale, input_zero_point = self._quantised_input(name, hidden)
+        values, input_scale, input_zero_point = self._quantised_input(hidden)
         inputs = [values, weight, bias, input_scale, scale, mask, input_zero_point, zero_point]
         return self._node("QAttention", inputs, f"{name}.out", domain=_MICROSOFT, num_heads=self._shape.heads)
 
     def _dense(self, name: str, linear: Linear, value: str) -> str:
+        self._note_input(value)
         bias = self._constant(f"{name}.bias", linear.bias)
         if not isinstance(linear.weight, QuantisedMatrix):
             columns = self._constant(f"{name}.weight", _columns(linear))
             return self._node("Add", [self._node("MatMul", [value, columns], f"{name}.product"), bias], f"{name}.out")
-        inputs = [value, *self._int8(name, linear.weight), bias]
-        return self._node("DynamicQuantizeMatMul", inputs, f"{name}.out", domain=_MICROSOFT)
+        weight, scale, zero_point = self._int8(name, linear.weight)
+        if value not in self._scales:
+            inputs = [value, weight, scale, zero_point, bias]
+            return self._node("DynamicQuantizeMatMul", inputs, f"{name}.out", domain=_MICROSOFT)
+        values, input_scale, input_zero_point = self._quantised_input(value)
+        inputs = [values, weight, input_scale, scale, input_zero_point, zero_point, bias]
+        return self._node("MatMulIntegerToFloat", inputs, f"{name}.out", domain=_MICROSOFT)
+
+    def _note_input(self, value: str) -> None:
+        if value not in self.dense_inputs:
+            self.dense_inputs.append(value)
 
     def _activated(self, name: str, linear: Linear, value: str) -> str:
         operator, domain = _ACTIVATIONS[self._shape.activation]
@@ -134,10 +159,23 @@ class GraphBuilder:
     def _norm(self, name: str, norm: Norm) -> tuple[str, str]:
         return self._constant(f"{name}.weight", norm.weight), self._constant(f"{name}.bias", norm.bias)
 
-    def _quantised_input(self, name: str, value: str) -> list[str]:
-        outputs = [f"{name}.{part}" for part in ("int8", "scale", "zero_point")]
-        self._nodes.append(helper.make_node("DynamicQuantizeLinear", [value], outputs, f"{name}.quantise"))
-        return outputs
+    def _quantised_input(self, value: str) -> tuple[str, str, str]:
+        """The activation `value` in 8 bits, its scale and its zero point."""
+        if value not in self._rounded:
+            self._rounded[value] = self._fixed(value) if value in self._scales else self._by_batch(value)
+        return self._rounded[value]
+
+    def _by_batch(self, value: str) -> tuple[str, str, str]:
+        values, scale, zero_point = f"{value}.int8", f"{value}.scale", f"{value}.zero_point"
+        outputs = [values, scale, zero_point]
+        self._nodes.append(helper.make_node("DynamicQuantizeLinear", [value], outputs, f"{value}.quantise"))
+        return values, scale, zero_point
+
+    def _fixed(self, value: str) -> tuple[str, str, str]:
+        fixed = self._scales[value]
+        scale = self._constant(f"{value}.scale", np.array(fixed.step, np.float32))
+        zero_point = self._constant(f"{value}.zero_point", np.array(fixed.zero, np.uint8))
+        return self._node("QuantizeLinear", [value, scale, zero_point], f"{value}.int8"), scale, zero_point
 
     def _int8(self, name: str, matrix: QuantisedMatrix) -> tuple[str, str, str]:
         scale = matrix.scale if matrix.scale.size > 1 else matrix.scale.reshape(())
@@ -170,13 +208,16 @@ class GraphBuilder:
         return name
 
     def _store(self, name: str, value: NDArray[np.generic], path: Path) -> onnx.TensorProto:
+        padding = -self._stored_bytes % _ALIGNMENT
         with path.open("ab" if self._stored_bytes else "wb") as file:
+            file.write(bytes(padding))
             file.write(np.ascontiguousarray(value).data)
         tensor = TensorProto(name=name, dims=value.shape, data_type=helper.np_dtype_to_tensor_dtype(value.dtype))
         tensor.data_location = TensorProto.EXTERNAL
-        for key, entry in (("location", path.name), ("offset", self._stored_bytes), ("length", value.nbytes)):
+        offset = self._stored_bytes + padding
+        for key, entry in (("location", path.name), ("offset", offset), ("length", value.nbytes)):
             tensor.external_data.add(key=key, value=str(entry))
-        self._stored_bytes += value.nbytes
+        self._stored_bytes = offset + value.nbytes
         return tensor
 
 

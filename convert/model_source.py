@@ -9,8 +9,10 @@ from safetensors.torch import load_file
 from bundles.architecture import find_obstacle, is_own_class
 from bundles.model_config import ACTIVATIONS, ModelConfig
 from convert.bert import BertWeights
-from convert.checkpoint import read_tensors
+from convert.calibration import Rows, measure_activations
+from convert.checkpoint import read_tensors, refuse_pointer
 from convert.graph import write_graph
+from convert.json_file import read_json
 from convert.onnx_import import count_labels, import_float_graph, write_int8
 from convert.quantise import dequantise, quantise
 from convert.state_dict import Architecture, to_weights
@@ -18,7 +20,6 @@ from shared.errors import ModelSourceError
 
 _FLOAT_FILE = "float.onnx"
 _DEFAULT_POSITIONS = 512
-_UNKNOWN_VOCABULARY = 1 << 31
 # Architectures whose first position comes after the padding id.
 _OFFSET_POSITIONS = {"roberta": 2, "xlm-roberta": 2, "camembert": 2}
 
@@ -27,14 +28,15 @@ class TextClassifier(Protocol):
     """A model that maps token ids to one score per label."""
 
     labels: int
-    vocabulary: int
+    # None where neither the weights nor a config say it.
+    vocabulary: int | None
     positions: int
 
     def write_float(self, folder: Path) -> Path:
         """Write the float graph into `folder`, weights beside it; returns its path."""
 
-    def write_int8(self, path: Path) -> None:
-        """Write the int8 graph, in one file."""
+    def write_int8(self, path: Path, rows: Rows) -> None:
+        """Write the int8 graph, weights beside it; its activations are rounded by scales that fit the texts `rows`."""
 
     def describe(self) -> str:
         """Its kind and sizes, for a reader."""
@@ -48,19 +50,22 @@ class BertClassifier:
 
     def __init__(self, weights: BertWeights) -> None:
         self._weights = weights
+        self._float_graph = Path()
+        self._dense_inputs: list[str] = []
         self.labels = weights.shape.labels
-        self.vocabulary = weights.shape.vocabulary
+        self.vocabulary: int | None = weights.shape.vocabulary
         self.positions = weights.shape.positions
 
     def write_float(self, folder: Path) -> Path:
         """Write it with every dense layer in float."""
-        path = folder / _FLOAT_FILE
-        write_graph(dequantise(self._weights), path, external_weights=True)
-        return path
+        self._float_graph = folder / _FLOAT_FILE
+        self._dense_inputs = write_graph(dequantise(self._weights), self._float_graph, external_weights=True)
+        return self._float_graph
 
-    def write_int8(self, path: Path) -> None:
+    def write_int8(self, path: Path, rows: Rows) -> None:
         """Write it rounded to int8, or with its own int8 weights."""
-        write_graph(quantise(self._weights), path)
+        scales = measure_activations(self._float_graph, self._dense_inputs, rows)
+        write_graph(quantise(self._weights), path, external_weights=True, scales=scales)
 
     def describe(self) -> str:
         """Its sizes."""
@@ -79,7 +84,7 @@ class OnnxClassifier:
         self._is_int8 = False
         self._float_graph = path
         self.labels = count_labels(path) or len(config.id2label or ())
-        self.vocabulary = config.vocab_size or _UNKNOWN_VOCABULARY
+        self.vocabulary = config.vocab_size
         offset = _OFFSET_POSITIONS.get(config.model_type or "", 0)
         self.positions = (config.max_position_embeddings or _DEFAULT_POSITIONS + offset) - offset
 
@@ -89,9 +94,9 @@ class OnnxClassifier:
         self._is_int8 = import_float_graph(self._path, self._float_graph)
         return self._float_graph
 
-    def write_int8(self, path: Path) -> None:
+    def write_int8(self, path: Path, rows: Rows) -> None:
         """Write it rounded to int8, unless it is int8 already."""
-        write_int8(self._float_graph, path, is_int8=self._is_int8)
+        write_int8(self._float_graph, path, rows, is_int8=self._is_int8)
 
     def describe(self) -> str:
         """What it is."""
@@ -117,19 +122,38 @@ def open_model(weights: Path | None, onnx: Path | None, config: ModelConfig, sou
 
 
 def read_weights(path: Path) -> dict[str, Any]:
-    """The tensors of a checkpoint in any of PyTorch's formats.
+    """The tensors of a checkpoint in any of PyTorch's formats; `path` may be the index of several files beside it.
 
     Raises:
-        ModelSourceError: it is damaged, or it contains code.
+        ModelSourceError: it is damaged, a part is missing, or it contains code.
     """
+    if path.name.endswith(".index.json"):
+        return _read_parts(path)
     if path.suffix != ".safetensors":
         return read_tensors(path)
+    refuse_pointer(path)
     try:
         return dict(load_file(path))
     except (SafetensorError, OSError, ValueError) as error:
         raise ModelSourceError(
             f"{path.name} ({path.stat().st_size:,} bytes) is cut short or not a safetensors file; download it again"
         ) from error
+
+
+def _read_parts(index: Path) -> dict[str, Any]:
+    parts = read_json(index).get("weight_map")
+    if not isinstance(parts, dict) or not all(isinstance(name, str) for name in parts.values()):
+        raise ModelSourceError(f"{index.name} is not the index of a checkpoint: it has no weight_map")
+    tensors: dict[str, Any] = {}
+    for name in sorted(set(parts.values())):
+        path = index.parent / name
+        if Path(name).name != name or not path.is_file():
+            raise ModelSourceError(f"{index.name} lists {name}, which is not beside it; copy or download it too")
+        tensors |= read_weights(path)
+    missing = sorted(set(parts) - set(tensors))
+    if missing:
+        raise ModelSourceError(f"{index.name} lists {missing[0]}, which is in none of the parts of the checkpoint")
+    return tensors
 
 
 def _architecture(config: ModelConfig, source: str, *, own_class: bool) -> Architecture:

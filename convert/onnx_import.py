@@ -5,8 +5,11 @@ from pathlib import Path
 import onnx
 from onnxruntime.quantization import QuantType, quantize_dynamic
 
+from bundles.int8_graph import fix_scales, rounded_activations
+from convert.calibration import Rows, measure_activations
 from shared.errors import ModelSourceError
 
+_HEAD_PRODUCTS = 2
 _INPUTS = {"input_ids", "attention_mask", "token_type_ids"}
 _INT8_OPERATORS = {"MatMulInteger", "QAttention", "DynamicQuantizeMatMul", "DequantizeLinear", "MatMulNBits"}
 
@@ -24,17 +27,34 @@ def import_float_graph(source: Path, target: Path) -> bool:
     return any(node.op_type in _INT8_OPERATORS for node in model.graph.node)
 
 
-def write_int8(float_graph: Path, target: Path, *, is_int8: bool) -> None:
-    """Write the int8 graph, in one file."""
-    if is_int8:
-        onnx.save(onnx.load(str(float_graph)), str(target))
-    else:
+def write_int8(float_graph: Path, target: Path, rows: Rows, *, is_int8: bool) -> None:
+    """Write the int8 graph, weights beside it; its activations are rounded by scales that fit the texts `rows`.
+
+    One that is int8 already keeps its weights; what it would round for each batch anew is fixed in it, too.
+    """
+    rounded = float_graph
+    if not is_int8:
+        rounded = float_graph.with_name("rounded.onnx")
         quantize_dynamic(
             str(float_graph),
-            str(target),
+            str(rounded),
             weight_type=QuantType.QInt8,
+            per_channel=True,
+            nodes_to_exclude=_head_nodes(float_graph),
             extra_options={"DefaultTensorType": onnx.TensorProto.FLOAT},
         )
+    model = onnx.load(str(rounded))
+    fix_scales(model, measure_activations(float_graph, rounded_activations(model), rows))
+    onnx.save(model, str(target), save_as_external_data=True, location=f"{target.name}.data")
+
+
+def _head_nodes(path: Path) -> list[str]:
+    """The products behind the last layer, which are small and go straight into the scores: the last two."""
+    graph = onnx.load(str(path), load_external_data=False).graph
+    constants = {constant.name for constant in graph.initializer}
+    products = [node for node in graph.node if node.op_type in {"MatMul", "Gemm"} and set(node.input) & constants]
+    names = [node.name for node in products[-_HEAD_PRODUCTS:]]
+    return [*names, *(f"{name}_MatMul" for name in names)]  # the quantiser first takes a Gemm apart
 
 
 def count_labels(graph: Path) -> int | None:

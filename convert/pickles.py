@@ -1,8 +1,8 @@
 """Reads plain data from a pickle without executing it: no function in it is looked up or called.
 
-A small interpreter handles the opcodes for containers, numbers and text, and keeps instances of the allowed classes as
-a name and a state. Anything else is refused by name. That is enough for `category.pkl` and gluonnlp's `vocab.pkl` in
-protocols 0 to 5, and not enough for an attack.
+A small interpreter handles the opcodes for containers, numbers and text, numpy's too, and keeps instances of the
+allowed classes as a name and a state. Anything else is refused by name. That is enough for `category.pkl` and
+gluonnlp's `vocab.pkl` in protocols 0 to 5, and not enough for an attack.
 """
 
 import pickletools
@@ -10,6 +10,7 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from typing import Any
 
+from convert.numpy_pickles import NUMPY_CALLS, NUMPY_NAMES, Array, Kind
 from shared.errors import ModelSourceError
 
 MAX_PICKLE_BYTES = 64 << 20
@@ -90,6 +91,9 @@ class _Machine:
 
     def reduce(self, _: object) -> None:
         arguments, function = self._stack.pop(), self._stack.pop()
+        if isinstance(function, Global) and function.name in NUMPY_CALLS:
+            self._stack.append(NUMPY_CALLS[function.name](*arguments))
+            return
         if not isinstance(function, Global) or function.name not in _RECONSTRUCTORS:
             raise self._refusal(_name_of(function))
         wanted, base, state = arguments
@@ -102,6 +106,9 @@ class _Machine:
     def build(self, _: object) -> None:
         state = self._stack.pop()
         target = self._stack[-1]
+        if isinstance(target, (Array, Kind)):
+            target.set_state(state)
+            return
         if not isinstance(target, Instance) or not isinstance(state, dict):
             raise self._refusal("an object with a state of its own kind")
         target.attributes.update(state)
@@ -157,7 +164,7 @@ class _Machine:
         self._stack.append(self._memo[int(slot)])
 
     def _push_global(self, name: str) -> None:
-        if name not in self._classes | _RECONSTRUCTORS | _PLAIN_BASES:
+        if name not in self._classes | _RECONSTRUCTORS | _PLAIN_BASES | NUMPY_NAMES:
             raise self._refusal(name)
         self._stack.append(Global(name))
 
@@ -199,7 +206,7 @@ _IGNORED = {"PROTO", "FRAME", "STOP"}
 _VALUES = {
     "INT", "BININT", "BININT1", "BININT2", "LONG", "LONG1", "LONG4", "FLOAT", "BINFLOAT",
     "STRING", "BINSTRING", "SHORT_BINSTRING", "UNICODE", "BINUNICODE", "SHORT_BINUNICODE", "BINUNICODE8",
-    "BINBYTES", "SHORT_BINBYTES", "BINBYTES8",
+    "BINBYTES", "SHORT_BINBYTES", "BINBYTES8", "BYTEARRAY8",
 }  # fmt: skip
 _CONSTANTS: dict[str, Callable[[], Any]] = {
     "NONE": lambda: None, "NEWTRUE": lambda: True, "NEWFALSE": lambda: False,

@@ -19,19 +19,26 @@ from bundles.format import (
 )
 from bundles.model_config import ModelConfig, read_model_config
 from bundles.own_process import Notice, OnReport, Progress
+from bundles.record import ConversionRecord, Drift, write_record
 from bundles.sources.conversion import ConversionRequest
 from convert.card import write_card
+from convert.categories import read_categories
+from convert.check import compare_on_texts
 from convert.json_file import read_json
 from convert.labels import are_placeholders, choose_clean_label, choose_labels
 from convert.model_source import TextClassifier, open_model
-from convert.record import ConversionRecord, Drift, write_record
+from convert.samples import CALIBRATION_TEXTS
 from convert.tokenizer import check_known, choose_tokenizer, pad_token_id
-from convert.verify import Logits, look_multi_label, measure_drift, run_graph, sample_rows
-from convert.vocabulary import read_categories
+from convert.verify import Logits, look_multi_label, measure_drift, run_graph, token_rows
 from shared.errors import ModelSourceError
 
 # The length used by SKT's tutorial and the checkpoints made with it; a `.pt` file does not store it.
 LEGACY_MAX_LENGTH = 64
+# Rows that a model may have beyond its tokenizer's: some trainers round their number up.
+_SPARE_ROWS = 128
+# What a pass needs grows with the square of the length: 8,192 tokens take a gigabyte for one text.
+LONGEST_DEFAULT = 512
+_CHECK_ADVICE = "compare them on texts of your own with kobert model import --check FILE"
 _MULTI_LABEL = "multi_label_classification"
 
 
@@ -64,23 +71,25 @@ class Conversion:
             self._say("writing the model in float", 0.2)
             float_graph = model.write_float(Path(scratch))
             self._say("rounding to int8", 0.4)
-            model.write_int8(output / MODEL_FILE)
+            model.write_int8(output / MODEL_FILE, token_rows(tokenizer, bundle_config.max_length, CALIBRATION_TEXTS))
             self._say("comparing int8 with float", 0.6)
-            rows = sample_rows(tokenizer, bundle_config.max_length)
+            rows = token_rows(tokenizer, bundle_config.max_length)
             drift = self._compare(rows, float_graph, output / MODEL_FILE, bundle_config)
+            if drift.is_large:
+                self._warn(f"int8 answers unlike float: {drift.describe()}; {_CHECK_ADVICE}")
             if not (self.request.options.problem_type or config.problem_type):
                 self._warn_of_low_logits(run_graph(float_graph, rows))
+            self._check(tokenizer, bundle_config, float_graph)
         self._say("writing the bundle", 0.95)
         _write_texts(output, bundle_config, self._record(model, tokenizer_kind, drift))
         write_manifest(output)
         self._say("done", 1.0)
 
     def _labels(self, model: TextClassifier, config: ModelConfig) -> list[str]:
-        categories_path = self._path("categories")
-        categories = read_categories(categories_path) if categories_path else None
-        labels = choose_labels(
-            self.request.options.labels, categories, config.id2label, model.labels, self.request.source
-        )
+        path, named = self._path("categories"), self.request.options.labels
+        # A file that cannot be read does not matter where the user names the classes.
+        categories = read_categories(path) if path and not named else None
+        labels = choose_labels(named, categories, config.id2label, model.labels, self.request.source)
         if are_placeholders(labels):
             self._warn(f"the labels are placeholders ({', '.join(labels)}); set MODEL_LABELS to their names")
         return labels
@@ -108,16 +117,16 @@ class Conversion:
             raise ModelSourceError(f"MAX_LENGTH is {wanted}, and this model has {model.positions} positions")
         trained = read_json(self._path("tokenizer_config")).get("model_max_length")
         is_legacy = self._path("config") is None
-        default = LEGACY_MAX_LENGTH if is_legacy else model.positions
+        default = LEGACY_MAX_LENGTH if is_legacy else LONGEST_DEFAULT
         if isinstance(trained, int) and not is_legacy:
             default = min(default, trained)
         return wanted or min(default, model.positions)
 
     def _check_vocabulary(self, tokenizer: Tokenizer, model: TextClassifier) -> None:
-        if tokenizer.get_vocab_size() > model.vocabulary:
+        size, rows = tokenizer.get_vocab_size(), model.vocabulary
+        if rows is not None and not 0 <= rows - size <= max(_SPARE_ROWS, rows // 10):
             raise ModelSourceError(
-                f"the tokenizer has {tokenizer.get_vocab_size():,} tokens and the model {model.vocabulary:,}: "
-                "they do not belong together"
+                f"the tokenizer has {size:,} tokens and the model {rows:,}: they do not belong together"
             )
 
     def _compare(self, rows: list[list[int]], float_graph: Path, int8_graph: Path, config: BundleConfig) -> Drift:
@@ -130,6 +139,14 @@ class Conversion:
             )
         multi_label = config.problem_type == _MULTI_LABEL
         return measure_drift(float_logits, int8_logits, multi_label=multi_label)
+
+    def _check(self, tokenizer: Tokenizer, config: BundleConfig, float_graph: Path) -> None:
+        """Tell how float and int8 answer the user's own texts, if there are any; no part of the bundle's record."""
+        if self.request.check:
+            self._say("reading your texts in float and in int8", 0.7)
+            int8_graph = Path(self.request.output_dir) / MODEL_FILE
+            said = compare_on_texts(Path(self.request.check), tokenizer, config, float_graph, int8_graph)
+            self.on_report(Notice(said))
 
     def _warn_of_low_logits(self, logits: Logits) -> None:
         if look_multi_label(logits):

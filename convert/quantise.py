@@ -1,7 +1,7 @@
-"""Rounds float weights to int8: one scale per matrix for the dense layers, one per row for the word embeddings.
+"""Rounds float weights to int8, each row with a scale of its own.
 
-Rounding is symmetric, so zero stays zero and products need no correction. Activations are quantised by the engine at
-run time (`DynamicQuantizeLinear`).
+Rounding is symmetric, so zero stays zero and products need no correction. The head stays as it is: it is small, and
+what it rounds off would go straight into the scores. `convert/calibration.py` chooses the scales of the activations.
 """
 
 from collections.abc import Callable
@@ -18,14 +18,12 @@ def quantise(weights: BertWeights) -> BertWeights:
     """The same classifier in int8. Layers that are int8 already are kept, and so are the embeddings of such a model."""
     embeddings = weights.word_embeddings
     if not weights.is_quantised and not isinstance(embeddings, QuantisedMatrix):
-        embeddings = quantise_matrix(embeddings, per_row=True)
+        embeddings = quantise_matrix(embeddings)
     return replace(
         weights,
         word_embeddings=embeddings,
         projection=_quantise_linear(weights.projection) if weights.projection else None,
         layers=tuple(_quantise_layer(layer) for layer in weights.layers),
-        pooler=_quantise_linear(weights.pooler),
-        classifier=_quantise_linear(weights.classifier),
     )
 
 
@@ -40,9 +38,9 @@ def dequantise(weights: BertWeights) -> BertWeights:
     )
 
 
-def quantise_matrix(matrix: FloatArray, *, per_row: bool = False) -> QuantisedMatrix:
+def quantise_matrix(matrix: FloatArray) -> QuantisedMatrix:
     """Round `matrix` `[rows, columns]` to int8."""
-    largest = np.abs(matrix).max(axis=1) if per_row else np.abs(matrix).max(keepdims=True).reshape(1)
+    largest = np.abs(matrix).max(axis=1)
     scale = np.where(largest > 0, largest / _LEVELS, 1.0).astype(np.float32)
     values = np.rint(matrix / scale.reshape(-1, 1)).astype(np.int8)
     return QuantisedMatrix(values, scale, np.zeros(scale.shape, np.int8))

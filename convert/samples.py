@@ -1,4 +1,7 @@
-"""Korean sentences for comparing a converted model in int8 with float: comments, reviews, chat, forms."""
+"""Korean texts on which a conversion tries a model: comments, reviews, chat, forms; and odd ones.
+
+Int8 is compared with float on `SAMPLE_TEXTS`, and the scales of activations are chosen on `CALIBRATION_TEXTS`.
+"""
 
 SAMPLE_TEXTS = (
     "안녕하세요.",
@@ -41,4 +44,31 @@ SAMPLE_TEXTS = (
     "아 몰라 그냥 다 귀찮아",
     "서비스 종료라니, 10년 동안 즐거웠습니다.",
     "못생긴 게 어디서 설치고 있어",
+)
+
+_TOGETHER = 5
+# What makes activations that plain sentences do not make: long texts, single words, signs, other scripts, repetition.
+_ODD_TEXTS = (
+    "네",
+    "?",
+    "ㅋㅋㅋㅋㅋㅋㅋㅋㅋㅋㅋㅋㅋㅋㅋㅋ",
+    "ㅠㅠㅠㅠㅠㅠㅠㅠ",
+    "!!!!!!!!!!!!!!!!",
+    "😀😂👍🔥🔥🔥",
+    "2026년 11월 26일 14:30, 02-123-4567, 39,900원",
+    "Please check the attached file before the meeting tomorrow.",
+    "LOL this is so funny, can't wait for the next one",
+    "https://www.example.com/path/to/page?id=12345&lang=ko",
+    "오 늘 저 녁 뭐 먹 지",
+    "아아아아아아아아아아아아아악",
+    "東京 여행 3박 4일 일정 공유합니다",
+    "<b>공지</b> | 필독 * * * #이벤트 @모두",
+    "가나다라마바사아자차카타파하",
+    "ㄱㅅ ㄴㄴ ㅇㅋ ㅂㅂ",
+)
+CALIBRATION_TEXTS = (
+    *SAMPLE_TEXTS,
+    *(" ".join(SAMPLE_TEXTS[start : start + _TOGETHER]) for start in range(0, len(SAMPLE_TEXTS), _TOGETHER)),
+    " ".join(SAMPLE_TEXTS),
+    *_ODD_TEXTS,
 )

@@ -113,8 +113,12 @@ def _by_usual_name(state: Mapping[str, Any], prefix: str) -> Tensors:
             tensors[name.removesuffix(_PACKED) + ".weight"] = _unpack(weight)
             if bias is not None:
                 tensors[name.removesuffix(_PACKED) + ".bias"] = bias
-        elif not _is_packed_part(name, state, key):
+        elif _is_packed_part(name, state, key):
+            continue
+        elif isinstance(value, torch.Tensor):
             tensors[name] = value
+        elif "." in name:
+            raise ModelSourceError(f"{name} is not a tensor; save the state dict alone")
     return tensors
 
 

@@ -170,5 +170,8 @@ def _word_list(path: Path | None) -> Vocabulary | None:
 
 def _word_lines(path: Path) -> list[str]:
     """The lines of a `vocab.txt`. Only line feeds end one: a token may be U+2028 or U+0085."""
-    lines = path.read_text(encoding="utf-8").split("\n")
+    try:
+        lines = path.read_text(encoding="utf-8").split("\n")
+    except UnicodeDecodeError as error:
+        raise ModelSourceError(f"{path.name} is not UTF-8, so it is not the vocabulary of a model") from error
     return lines[:-1] if lines[-1] == "" else lines

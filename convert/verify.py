@@ -8,8 +8,8 @@ import onnxruntime
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
+from bundles.record import Drift
 from bundles.session import session_options
-from convert.record import Drift
 from convert.samples import SAMPLE_TEXTS
 from shared.errors import ModelSourceError
 from shared.processors import available_cpus
@@ -21,9 +21,9 @@ Logits = NDArray[np.float32]
 _LOW_LOGIT = 1.1
 
 
-def sample_rows(tokenizer: Tokenizer, max_length: int) -> list[list[int]]:
-    """Token ids of the sample texts, cut to `max_length`, keeping the last special token."""
-    rows = [encoding.ids for encoding in tokenizer.encode_batch(list(SAMPLE_TEXTS))]
+def token_rows(tokenizer: Tokenizer, max_length: int, texts: Sequence[str] = SAMPLE_TEXTS) -> list[list[int]]:
+    """Token ids of texts, cut to `max_length`, keeping the last special token."""
+    rows = [encoding.ids for encoding in tokenizer.encode_batch(list(texts))]
     return [row if len(row) <= max_length else [*row[: max_length - 1], row[-1]] for row in rows]
 
 
@@ -31,7 +31,8 @@ def run_graph(path: Path, rows: Sequence[Sequence[int]]) -> Logits:
     """Logits `[rows, labels]` of the graph at `path`, one row at a time."""
     session = open_session(path)
     wanted = {value.name for value in session.get_inputs()}
-    logits = [session.run(["logits"], _feeds(row, wanted))[0] for row in rows]
+    inputs = ({name: value for name, value in feeds_of(row).items() if name in wanted} for row in rows)
+    logits = [session.run(["logits"], feeds)[0] for feeds in inputs]
     return np.concatenate(logits)
 
 
@@ -79,7 +80,7 @@ def _scores(logits: Logits, *, multi_label: bool) -> NDArray[np.float64]:
     return np.asarray(exponentials / exponentials.sum(axis=1, keepdims=True))
 
 
-def _feeds(row: Sequence[int], wanted: set[str]) -> dict[str, NDArray[np.int64]]:
+def feeds_of(row: Sequence[int]) -> dict[str, NDArray[np.int64]]:
+    """One row of token ids as the inputs of a graph, each `[1, length]`."""
     ids = np.array([row], dtype=np.int64)
-    feeds = {"input_ids": ids, "attention_mask": np.ones_like(ids), "token_type_ids": np.zeros_like(ids)}
-    return {name: value for name, value in feeds.items() if name in wanted}
+    return {"input_ids": ids, "attention_mask": np.ones_like(ids), "token_type_ids": np.zeros_like(ids)}

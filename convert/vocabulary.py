@@ -1,4 +1,4 @@
-"""Reads `vocab.pkl`, the ids of the pieces, and `category.pkl`, the names of the classes."""
+"""Reads `vocab.pkl`, the ids of the pieces."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -61,31 +61,3 @@ def _pickle_state(path: Path) -> dict[str, Any]:
     if not isinstance(value, Instance) or value.name not in _VOCAB_CLASSES:
         raise ModelSourceError(f"{path.name} is not a pickled gluonnlp vocabulary")
     return value.attributes
-
-
-def read_categories(path: Path) -> list[str]:
-    """Names of the classes in index order, from a `category.pkl`: name -> index, index -> name, or a plain list.
-
-    Raises:
-        ModelSourceError: it is something else, or its indices are not 0, 1, 2, ….
-    """
-    value = read_pickle(path.read_bytes(), path.name)
-    by_index = _categories_by_index(value)
-    labels = [by_index.get(index) for index in range(len(by_index))]
-    if not labels or not all(isinstance(label, str) and label for label in labels) or len(set(labels)) != len(labels):
-        raise ModelSourceError(
-            f"{path.name} does not name the classes: it must be a dict such as {{'clean': 0, 'curse': 1}} "
-            "whose indices run from 0; set MODEL_LABELS instead"
-        )
-    return [str(label) for label in labels]
-
-
-def _categories_by_index(value: Any) -> dict[Any, Any]:  # noqa: ANN401  whatever was pickled
-    if isinstance(value, (list, tuple)):
-        return dict(enumerate(value))
-    if not isinstance(value, dict):
-        return {}
-    if all(isinstance(key, str) and not isinstance(index, str) for key, index in value.items()):
-        by_index = {index: name for name, index in value.items()}
-        return by_index if len(by_index) == len(value) else {}
-    return value

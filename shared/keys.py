@@ -112,6 +112,16 @@ def review_part(owner: str, review_id: str, part: str) -> str:
     return f"{PREFIX}review:{owner}:{review_id}:{part}"
 
 
+def feed_of(owner: str) -> str:
+    """The sorted set of the numbers of an owner's texts in the live feed."""
+    return f"{PREFIX}feed:of:{owner}"
+
+
+def feed_text(owner: str, number: str = "") -> str:
+    """One text of the live feed, which expires by itself; the prefix of all where no number is given."""
+    return f"{PREFIX}feed:text:{owner}:{number}"
+
+
 def policy_hits(name: str) -> str:
     """How often each entry of a policy fired, by entry; expires a month after the last."""
     return f"{PREFIX}policy-hits:{name}"

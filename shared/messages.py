@@ -71,7 +71,7 @@ class ModelInfo(msgspec.Struct, frozen=True, kw_only=True):
     """What a worker serves.
 
     `levels` has the thresholds of each strictness, label -> score from which it counts; `strictness` is the level, and
-    `thresholds` its thresholds, where a caller sets nothing.
+    `thresholds` its thresholds, where a caller sets nothing. `notices` are what its conversion warned of.
     """
 
     name: str
@@ -83,6 +83,7 @@ class ModelInfo(msgspec.Struct, frozen=True, kw_only=True):
     thresholds: dict[str, float]
     levels: dict[str, dict[str, float]]
     max_length: int
+    notices: list[str] = []
 
 
 class Throughput(msgspec.Struct, frozen=True, kw_only=True):

@@ -69,6 +69,7 @@ class Settings(BaseSettings):
 
     # Clients; without keys anybody may send requests
     api_keys: TextList | None = None
+    keys_file: Path | None = None
     require_keys: bool = False
     closed_routes: Annotated[tuple[AdminPart, ...], NoDecode, BeforeValidator(_split_names)] = ()
     admin_port: Annotated[int | None, Field(ge=1, le=65535)] = None
@@ -150,6 +151,8 @@ class Settings(BaseSettings):
     max_review_items: Annotated[int, Field(ge=1)] = 5_000
     max_review_chars: Annotated[int, Field(ge=1)] = 2_000_000
     review_lease_s: Annotated[int, Field(ge=10)] = 600
+    review_feed_texts: Annotated[int, Field(ge=0, le=100_000)] = 0
+    review_feed_ttl_s: Annotated[int, Field(ge=1)] = 86_400
 
     # Webhooks
     webhook_secret: OptionalText = None

@@ -6,26 +6,37 @@ import numpy as np
 
 from bundles.format import BundleConfig
 from training.learn.metrics import Confusion
+from training.user_table import FEWEST_SCORED, hardly_scored
 
 
 def user_card(
     config: BundleConfig,
     *,
     rows: Sequence[int],
-    accuracy: float,
     scores: Mapping[str, Confusion],
+    confusions: Sequence[Sequence[int]],
     corrections: int = 0,
 ) -> str:
     """Markdown.
 
-    `rows` are the numbers of texts trained and scored on; `scores` are those of the int8 graph on the latter, by label.
+    `rows` are the numbers of texts trained and scored on; `scores` are those of the int8 graph on the latter, by label,
+    and `confusions` their numbers by their label and by the one that they were given.
     `corrections` of the former are answers of an earlier model that people put right.
     """
     train_rows, dev_rows = rows
     learnt = f"{train_rows:,} texts{_of_them(corrections)}"
     clean = f"`{config.clean_label}` means that nothing is wrong." if config.clean_label else "No label means clean."
+    accuracy = float(np.trace(np.array(confusions)) / max(dev_rows, 1))
     macro_f1 = float(np.mean([counts.f1 for counts in scores.values()]))
-    return f"""# {config.name}
+    return f"""---
+language: ko
+pipeline_tag: text-classification
+library_name: kobert-classifier
+tags: [kobert-classifier, onnx, int8]
+metrics: [accuracy, f1]
+---
+
+# {config.name}
 
 A text classifier with one label a text, int8, trained by `kobert model train` on {learnt}. Its
 labels: {", ".join(config.labels)}. {clean}
@@ -41,6 +52,10 @@ Accuracy {accuracy:.3f}, macro F1 {macro_f1:.3f}.
 |---|---|---|---|
 {_table(scores)}
 
+Texts by their label (row) and by the label that they were given (column):
+
+{_confusion_table(config.labels, confusions)}
+{_warning(config.labels, confusions)}
 ## Use
 
 Serve it from a clone of the service with `make run MODEL=<this folder or repository>`.
@@ -56,6 +71,19 @@ def _table(scores: Mapping[str, Confusion]) -> str:
         f"| {_cell(label)} | {counts.precision:.3f} | {counts.recall:.3f} | {counts.f1:.3f} |"
         for label, counts in scores.items()
     )
+
+
+def _confusion_table(labels: Sequence[str], confusions: Sequence[Sequence[int]]) -> str:
+    head = f"| | {' | '.join(map(_cell, labels))} |\n|---|{'---|' * len(labels)}\n"
+    rows = [
+        f"| {_cell(label)} | {' | '.join(map(str, counts))} |" for label, counts in zip(labels, confusions, strict=True)
+    ]
+    return head + "\n".join(rows)
+
+
+def _warning(labels: Sequence[str], confusions: Sequence[Sequence[int]]) -> str:
+    few = hardly_scored(labels, confusions)
+    return f"\nFewer than {FEWEST_SCORED} texts were there to score these labels: {', '.join(few)}.\n" if few else ""
 
 
 def _cell(text: str) -> str:

@@ -11,13 +11,14 @@ from tokenizers import Tokenizer
 from transformers import BertModel
 
 from bundles.format import CARD_FILE, FORMAT_VERSION, MANIFEST_FILE, Bundle, BundleConfig, load_bundle, write_manifest
+from bundles.labels import find_clean_name
 from bundles.text.normalise import CURRENT, normalise
 from shared.errors import ModelSourceError
 from training.data.batches import Floats, TrainingSet, encode
 from training.data.corrected import reshaped
 from training.data.noise import Generator
 from training.learn.embedded import encoder_of_bundle
-from training.learn.fit import Fit, FitPlan, class_loss
+from training.learn.fit import Fit, FitPlan, balanced_class_loss, class_loss
 from training.learn.metrics import Confusion, confusion
 from training.learn.network import CommentNetwork, load_encoder
 from training.learn.predict import logits_of_ids
@@ -36,8 +37,6 @@ _CORRECTED_SHARE = 0.25
 _FEWEST_SHAPES, _MOST_SHAPES = 4, 16
 _PLEASANT_CHARS = 60
 _TEMPERATURES = np.geomspace(0.25, 8.0, 41)
-# As in a conversion.
-CLEAN_NAMES = ("clean", "정상")
 Progress = Callable[[int, int, float], None]
 
 
@@ -46,11 +45,12 @@ class UserTraining:
     """What a user can choose.
 
     `base`: an encoder's folder, or a bundle of this project; None: the embedded bundle. `clean_label`: the label of
-    harmless text; None: `clean` or `정상`, if the table has one.
+    harmless text; None: `clean` or `정상`, if the table has one. `balanced`: rare labels weigh as much.
     """
 
     base: Path | None = None
     clean_label: str | None = None
+    balanced: bool = False
     epochs: int = 4
     patience: int = 1
     learning_rate: float = 1e-4
@@ -68,6 +68,8 @@ class UserResult:
     by_label: dict[str, Confusion]
     dev_rows: int
     epochs_run: int
+    # Texts by their label (row) and by the label that they were given (column).
+    confusions: list[list[int]]
 
 
 def train(table: UserTable, output: Path, choices: UserTraining, progress: Progress | None = None) -> UserResult:
@@ -92,7 +94,7 @@ def find_clean_label(labels: Sequence[str], wanted: str | None) -> str | None:
         ModelSourceError: no label is called `wanted`.
     """
     if wanted is None:
-        return next((name for name in CLEAN_NAMES if name in labels), None)
+        return find_clean_name(labels)
     if wanted not in labels:
         raise ModelSourceError(f"no label is called {wanted!r}; the table has {', '.join(labels)}")
     return wanted
@@ -131,12 +133,16 @@ class _Run:
         """Train with early stopping; the best epoch's weights are in force afterwards. Returns the epochs run."""
         plan = FitPlan(epochs=self.choices.epochs, learning_rate=self.choices.learning_rate, seed=self.choices.seed)
         fit = Fit(self.network, plan, self.work, pad_id=self.pad_id)
-        fit.loss = class_loss
+        fit.loss = balanced_class_loss(self._counts()) if self.choices.balanced else class_loss
         fit.after_epoch = self._stop_after
         fit.run(self._epoch, progress)
         if self.best:
             self.network.load_state_dict(self.best[1])
         return fit.epochs_run
+
+    def _counts(self) -> list[int]:
+        """Texts to learn from, by label."""
+        return [int(count) for count in self.train_set.targets.sum(axis=0)]
 
     def _epoch(self, _epoch: int, generator: Generator) -> TrainingSet:
         """The rows of the table, and each corrected text in several shapes."""
@@ -159,7 +165,9 @@ class _Run:
         ]
 
     def _stop_after(self, _epoch: int) -> bool:
-        score = _accuracy(self._dev_logits(), self.dev_set.targets)
+        # Accuracy would choose an epoch that has forgotten a rare label.
+        measure = _macro_f1 if self.choices.balanced else _accuracy
+        score = measure(self._dev_logits(), self.dev_set.targets)
         if self.best is None or score > self.best[0]:
             self.best = (score, {name: value.clone() for name, value in self.network.state_dict().items()})
             self.since_best = 0
@@ -207,8 +215,8 @@ class _Run:
             result.bundle.config,
             rows=(len(self.table.train) + len(self.table.corrected), result.dev_rows),
             corrections=len(self.table.corrected),
-            accuracy=result.accuracy,
             scores=result.by_label,
+            confusions=result.confusions,
         )
         (folder / CARD_FILE).write_text(card, encoding="utf-8")
         write_manifest(folder)
@@ -219,6 +227,8 @@ class _Run:
         chosen, truth = logits.argmax(axis=1), self.dev_set.targets.argmax(axis=1)
         # A label that only corrections have is scored on nothing.
         scored = [(index, name) for index, name in enumerate(self.table.labels) if (truth == index).any()]
+        confusions = np.zeros((len(self.table.labels), len(self.table.labels)), dtype=np.int64)
+        np.add.at(confusions, (truth, chosen), 1)
         by_label = {name: confusion(chosen == index, truth == index) for index, name in scored}
         return UserResult(
             bundle=bundle,
@@ -227,6 +237,7 @@ class _Run:
             by_label=by_label,
             dev_rows=len(truth),
             epochs_run=epochs_run,
+            confusions=confusions.tolist(),
         )
 
 
@@ -239,6 +250,12 @@ def best_temperature(logits: Floats, targets: Floats) -> float:
         return -float((targets * (scaled - np.log(np.exp(scaled).sum(axis=1, keepdims=True)))).sum())
 
     return float(min(_TEMPERATURES, key=loss))
+
+
+def _macro_f1(logits: Floats, targets: Floats) -> float:
+    """The mean F1 of the labels that the targets have."""
+    chosen, truth = logits.argmax(axis=1), targets.argmax(axis=1)
+    return float(np.mean([confusion(chosen == label, truth == label).f1 for label in np.unique(truth)]))
 
 
 def _accuracy(logits: Floats, targets: Floats) -> float:

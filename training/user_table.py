@@ -12,6 +12,8 @@ from training.corrections import CorrectedText
 
 _DEV_EVERY = 10
 _FEWEST_ROWS = 20
+# Of a label with fewer scored texts, one text more or less changes every figure.
+FEWEST_SCORED = 10
 _SEPARATOR = re.compile(r"[,;|]")
 
 
@@ -54,6 +56,15 @@ def split_rows(rows: Iterable[tuple[str, str]], source: str, corrections: Sequen
         train += [(text, label) for text in texts[kept:]]
     corrected = tuple((one.text, labels.index(one.classification)) for one in corrections)
     return UserTable(labels, train, dev, corrected)
+
+
+def hardly_scored(labels: Sequence[str], confusions: Sequence[Sequence[int]]) -> list[str]:
+    """Labels with too few scored texts for their figures to mean anything, each with its number.
+
+    `confusions` are the texts by their label (row) and by the label that they were given (column).
+    """
+    counts = zip(labels, map(sum, confusions), strict=True)
+    return [f"{label} ({count})" for label, count in counts if count < FEWEST_SCORED]
 
 
 def _check_labels(label_of: Mapping[str, str], corrected: Collection[str], source: str) -> None:

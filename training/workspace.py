@@ -10,6 +10,7 @@ import torch
 from tokenizers import Tokenizer
 from transformers import BertConfig, BertModel
 
+from bundles.activations import Feeds
 from bundles.text.normalise import normalise
 from shared.errors import ModelSourceError
 from training.corrections import read_corrections
@@ -20,7 +21,7 @@ from training.data.sources import Row, file_hashes, read_folder
 from training.learn.network import load_encoder, new_encoder
 from training.plan import Plan
 from training.ship.bundle import GraphRunner
-from training.ship.quantise import Feeds, calibration_feeds
+from training.ship.quantise import calibration_feeds
 from training.ship.vocabulary import tokenizer_of
 
 EMBEDDED = Path(__file__).resolve().parents[1] / "models" / "default"

@@ -1,8 +1,10 @@
 """The keys that open the service, in the memory of one API process: a request is checked without asking the store."""
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+
+from msgspec.structs import replace
 
 from api.access.principal import ALL_SCOPES, Principal
 from shared.access.records import NO_LIMITS, KeyRecord, digest_of, has_passed
@@ -31,6 +33,8 @@ class Keyring:
         self._plain = {digest_of(key): _plain_principal(number, key) for number, key in enumerate(plain_keys, start=1)}
         self._stored: dict[str, _Entry] = {}
         self._records: dict[str, KeyRecord] = {}
+        self._of_file: dict[str, _Entry] = {}
+        self._file_records: dict[str, KeyRecord] = {}
         self._is_closed = bool(self._plain) or is_required
         self._now = now
         self.is_known = False
@@ -48,23 +52,31 @@ class Keyring:
     def has_several_owners(self) -> bool:
         """Whether more than one key may share the service."""
         now = self._now()
-        return len(self._plain) + sum(record.is_valid(now) for record in self._records.values()) > 1
+        stored = (*self._records.values(), *self._file_records.values())
+        return len(self._plain) + sum(record.is_valid(now) for record in stored) > 1
 
     def load(self, records: Iterable[KeyRecord]) -> None:
         """Replace the stored keys by those that the store has now."""
         self._records = {record.id: record for record in records}
-        self._stored = {
-            secret.digest: _Entry(_stored_principal(record), record, secret.expires_at)
-            for record in self._records.values()
-            for secret in record.secrets
-        }
+        self._stored = _entries(self._records)
         self._is_closed = self._is_closed or bool(self._records)
         self.is_known = True
+
+    def load_file(self, records: Iterable[KeyRecord]) -> None:
+        """Replace the keys of KEYS_FILE by those that it has now. One that is gone from it is revoked."""
+        now = int(self._now())
+        gone = {
+            owner: record if record.revoked_at is not None else replace(record, revoked_at=now, secrets=())
+            for owner, record in self._file_records.items()
+        }
+        self._file_records = {**gone, **{record.id: record for record in records}}
+        self._of_file = _entries(self._file_records, is_chosen=True)
+        self._is_closed = True
 
     def find(self, secret: str) -> Principal | None:
         """The principal of a secret; None if no valid key has it."""
         digest = digest_of(secret)
-        entry = self._stored.get(digest)
+        entry = self._stored.get(digest) or self._of_file.get(digest)
         if entry is None:
             return self._plain.get(digest)
         now = self._now()
@@ -77,18 +89,18 @@ class Keyring:
         Raises:
             UnauthorisedError: it was revoked, or has expired.
         """
-        record = self._records.get(owner)
+        record = self.record_of(owner)
         if record is not None and not record.is_valid(self._now()):
             raise UnauthorisedError("this key is no longer valid")
 
     def open_jobs_of(self, owner: str) -> int | None:
         """The most open jobs of an owner; None if its key does not say."""
-        record = self._records.get(owner)
+        record = self.record_of(owner)
         return None if record is None else record.limits.open_jobs
 
     def record_of(self, owner: str) -> KeyRecord | None:
-        """The stored key that owns something; None for a key of API_KEYS, or one that is forgotten."""
-        return self._records.get(owner)
+        """The key of the store or KEYS_FILE that owns something; None for one of API_KEYS, or one that is forgotten."""
+        return self._records.get(owner) or self._file_records.get(owner)
 
 
 def _plain_principal(number: int, key: str) -> Principal:
@@ -96,7 +108,16 @@ def _plain_principal(number: int, key: str) -> Principal:
     return Principal(f"API_KEYS:{number}", digest_of(key)[:_OWNER_CHARS], ALL_SCOPES, is_chosen=True)
 
 
-def _stored_principal(record: KeyRecord) -> Principal:
+def _entries(records: Mapping[str, KeyRecord], *, is_chosen: bool = False) -> dict[str, _Entry]:
+    """What each secret of these keys opens, by its digest."""
+    return {
+        secret.digest: _Entry(_stored_principal(record, is_chosen=is_chosen), record, secret.expires_at)
+        for record in records.values()
+        for secret in record.secrets
+    }
+
+
+def _stored_principal(record: KeyRecord, *, is_chosen: bool) -> Principal:
     # The one object for no limits, so that a request sees at a glance that there is nothing to count.
     limits = NO_LIMITS if record.limits == NO_LIMITS else record.limits
-    return Principal(record.id, record.id, frozenset(record.scopes), limits)
+    return Principal(record.id, record.id, frozenset(record.scopes), limits, is_chosen)

@@ -10,9 +10,11 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from api.access.keyring import Keyring
+from api.access.keys_file import KeysFile
 from api.background import end_task
 from shared import keys
 from shared.access.key_store import decode_records
+from shared.errors import SettingsError
 from shared.log import get_logger
 
 log = get_logger(__name__)
@@ -24,14 +26,20 @@ POLL_S = 0.4
 class KeyringRefresh:
     """Reads the keys again whenever their generation has changed. One per API process."""
 
-    def __init__(self, keyring: Keyring, redis: Redis) -> None:
+    def __init__(self, keyring: Keyring, redis: Redis, keys_file: KeysFile | None = None) -> None:
         self._keyring = keyring
         self._redis = redis
+        self._file = keys_file
         self._generation: bytes | None = None
         self._fault = ""
+        self._file_fault = ""
 
     async def refresh(self) -> None:
-        """Look once. While the store does not answer, the keys known so far go on working."""
+        """Look once. While the store does not answer, the keys known so far go on working.
+
+        So do the keys of a file that cannot be read any more, or is wrong: half of an edit must lock nobody out.
+        """
+        self._read_file()
         try:
             generation: Any = await self._redis.get(keys.ACCESS_GENERATION)
             if self._keyring.is_known and generation == self._generation:
@@ -55,6 +63,21 @@ class KeyringRefresh:
                 # Keep looking: otherwise a revoked key would work until the next start.
                 log.exception("keys_refresh_failed")
 
+    def _read_file(self) -> None:
+        try:
+            records = None if self._file is None else self._file.changed()
+        except SettingsError as error:
+            self._note_file_fault(error.message)
+            return
+        self._note_file_fault("")
+        if records is not None:
+            self._keyring.load_file(records)
+
+    def _note_file_fault(self, reason: str) -> None:
+        if reason and reason != self._file_fault:
+            log.error("keys_file_unreadable", reason=reason)
+        self._file_fault = reason
+
     def _note_fault(self, reason: str) -> None:
         if reason != self._fault:
             log.error("keys_unreadable", reason=reason)
@@ -62,9 +85,9 @@ class KeyringRefresh:
 
 
 @asynccontextmanager
-async def refreshed_keyring(keyring: Keyring, redis: Redis) -> AsyncIterator[None]:
+async def refreshed_keyring(keyring: Keyring, redis: Redis, keys_file: KeysFile | None = None) -> AsyncIterator[None]:
     """The keyring, read once and kept up to date."""
-    refresh = KeyringRefresh(keyring, redis)
+    refresh = KeyringRefresh(keyring, redis, keys_file)
     await refresh.refresh()
     task = asyncio.create_task(refresh.refresh_forever(), name="keyring")
     try:

@@ -10,7 +10,17 @@ import msgspec
 from api.jobs.rendering import defused
 from api.reviews.records import Decision, ReviewItem
 
-_COLUMNS = ("row", "text", "classification", "confidence", "decision", "should_be", "reviewer", "decided_at")
+_COLUMNS = (
+    "row",
+    "text",
+    "classification",
+    "confidence",
+    "decision",
+    "should_be",
+    "reviewer",
+    "decided_at",
+    "arrived_at",
+)
 Decided = tuple[ReviewItem, Decision]
 
 
@@ -40,4 +50,5 @@ def _cells(item: ReviewItem, decision: Decision) -> list[str | int | float | Non
         decision.classification,
         decision.reviewer,
         decision.decided_at,
+        item.arrived_at,
     ]

@@ -43,7 +43,7 @@ async def pick_items(
         found = await jobs.run(_matching, first_row, packed, selection)
         matched += len(found)
         ranked = (
-            (_doubt(verdict) if order == "uncertain" else 0.0, number, (number, row, verdict))
+            (doubt_of(verdict) if order == "uncertain" else 0.0, number, (number, row, verdict))
             for number, row, verdict in found
         )
         best = heapq.nsmallest(room.items, [*best, *ranked], key=lambda one: one[:2])
@@ -63,7 +63,7 @@ def _matching(first_row: int, packed: bytes, selection: Selection) -> list[Judge
     ]
 
 
-def _doubt(verdict: Verdict) -> float:
+def doubt_of(verdict: Verdict) -> float:
     """Smaller for a less certain verdict: how far the score that comes closest to one half lies from it."""
     return min((abs(score - 0.5) for label, score in verdict.scores.items() if label != CLEAN), default=math.inf)
 

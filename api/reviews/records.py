@@ -6,16 +6,22 @@ from typing import Literal
 
 import msgspec
 
+from api.jobs.results import Selection
+
 Verb = Literal["approve", "reject"]
 Order = Literal["uncertain", "file"]
 _REVIEW_ID = re.compile(r"review_[0-9a-f]{24}")
 
 
 class ReviewHead(msgspec.Struct, frozen=True, kw_only=True):
-    """What never changes of a queue. `left_out` more rows matched and had no room; times are Unix seconds."""
+    """What is known of a queue. `left_out` more rows matched and had no room; times are Unix seconds.
+
+    `feed` is which texts of the live feed it takes. Such a queue has no job, and goes on growing: `total`, `left_out`
+    and `expires_at` are those of now.
+    """
 
     id: str
-    job_id: str
+    job_id: str | None
     file_name: str | None
     order: Order
     policy: str | None
@@ -23,18 +29,24 @@ class ReviewHead(msgspec.Struct, frozen=True, kw_only=True):
     left_out: int
     created_at: int
     expires_at: int
+    feed: Selection | None = None
 
 
 class ReviewItem(msgspec.Struct, frozen=True, kw_only=True):
-    """One row that wants a human: `item` is its place in the queue, `row` its number in the job, from 1."""
+    """One row that wants a human: `item` is its number in the queue, `row` its number in the job, from 1.
+
+    A text of the live feed has no row, but the policy that judged it and when it came, in Unix seconds.
+    """
 
     item: int
-    row: int
+    row: int | None
     text: str
     classification: str
     confidence: float
     labels: list[str]
     scores: dict[str, float]
+    policy: str | None = None
+    arrived_at: int | None = None
 
 
 class Decision(msgspec.Struct, frozen=True, kw_only=True):

@@ -16,11 +16,12 @@ Reviewer = Annotated[
 
 
 class NewReview(BaseModel):
-    """Which rows of which job; the filters are those of its results."""
+    """Which rows of which job, or which texts of the live feed; the filters are those of a job's results."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    job_id: str
+    job_id: str | None = None
+    feed: Annotated[bool, Field(description="the live feed in place of a job")] = False
     order: Annotated[Order, Field(description="uncertain: those nearest to a threshold first; file: as they came")] = (
         "uncertain"
     )
@@ -36,7 +37,8 @@ class ReviewOut(BaseModel):
 
     id: str
     object: Literal["review"]
-    job_id: str
+    source: Annotated[Literal["job", "feed"], Field(description="feed: texts go on coming in")]
+    job_id: str | None
     file_name: str | None
     order: Order
     policy: str | None
@@ -63,12 +65,14 @@ class ItemOut(BaseModel):
     """A row to decide."""
 
     item: int
-    row: int
+    row: Annotated[int | None, Field(description="null: a text of the live feed")]
     text: str
     classification: str
     confidence: float
     labels: list[str]
     scores: dict[str, float]
+    policy: Annotated[str | None, Field(description="the policy that judged a text of the live feed")]
+    arrived_at: Annotated[int | None, Field(description="when a text of the live feed came, Unix seconds")]
 
 
 class ItemList(BaseModel):

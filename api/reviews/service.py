@@ -10,9 +10,11 @@ import msgspec
 from redis import Redis
 
 from api.access.principal import Principal
-from api.corrections.service import REDIS_TIMEOUT_S, CorrectionService, RunInThread
+from api.corrections.service import REDIS_TIMEOUT_S, CorrectionService
+from api.feed.service import FeedService
 from api.jobs.results import CLEAN, Selection
 from api.jobs.service import JobService
+from api.reviews.feeding import FeedIntake
 from api.reviews.picking import Room, pick_items
 from api.reviews.records import Decision, Order, ReviewHead, ReviewItem, is_review_id, new_review_id
 from api.reviews.store import ReviewStore
@@ -29,13 +31,20 @@ class ReviewService:
     """One per API process. Every method raises `StoreUnavailableError` when Redis does not answer."""
 
     def __init__(
-        self, store: ReviewStore, jobs: JobService, corrections: CorrectionService, settings: Settings, run: RunInThread
+        self,
+        store: ReviewStore,
+        jobs: JobService,
+        corrections: CorrectionService,
+        feed: FeedService,
+        settings: Settings,
     ) -> None:
         self._store = store
         self._jobs = jobs
         self._corrections = corrections
+        self._is_fed = feed.writer is not None
+        self._intake = FeedIntake(store, feed.store, settings.review_feed_ttl_s, settings.max_review_items)
         self._settings = settings
-        self._run = run
+        self._run = jobs.run
 
     async def create(self, owner: str, job: Job, selection: Selection, order: Order, policy: str | None) -> ReviewHead:
         """A queue of the rows of an ended job that `selection` takes.
@@ -46,11 +55,7 @@ class ReviewService:
         """
         if not job.has_ended:
             raise ConflictError("the job has not ended; a queue is made of its results", code="results_not_ready")
-        if len(await self.heads(owner)) >= self._settings.max_reviews:
-            raise OverloadedError(
-                f"there are {self._settings.max_reviews} review queues (MAX_REVIEWS); delete one first",
-                retry_after_s=60,
-            )
+        await self._require_room(owner)
         room = Room(self._settings.max_review_items, self._settings.max_review_chars)
         items, left_out = await pick_items(self._jobs, job, selection, order, room)
         if not items:
@@ -69,10 +74,36 @@ class ReviewService:
         await self._run(self._store.add, owner, head, items)
         return head
 
+    async def create_fed(self, owner: str, selection: Selection, order: Order) -> ReviewHead:
+        """A queue of the texts of the owner's live feed that `selection` takes, those that come later too.
+
+        Raises:
+            ConflictError: the feed is off.
+            OverloadedError: as `create`.
+        """
+        if not self._is_fed:
+            raise ConflictError("the live feed is off; the setting REVIEW_FEED_TEXTS turns it on", code="feed_is_off")
+        await self._require_room(owner)
+        now = int(time.time())
+        head = ReviewHead(
+            id=new_review_id(),
+            job_id=None,
+            file_name=None,
+            order=order,
+            policy=None,
+            total=0,
+            left_out=0,
+            created_at=now,
+            expires_at=now + self._settings.review_feed_ttl_s,
+            feed=selection,
+        )
+        await self._run(self._store.add, owner, head, [])
+        return await self._refreshed(owner, head)
+
     async def heads(self, owner: str) -> list[ReviewHead]:
         """The owner's queues, newest first."""
         found: list[ReviewHead] = await self._run(self._store.heads, owner)
-        return found
+        return [await self._refreshed(owner, head) for head in found]
 
     async def get(self, owner: str, review_id: str) -> ReviewHead:
         """One queue.
@@ -85,7 +116,7 @@ class ReviewService:
             found = await self._run(self._store.head, owner, review_id)
         if found is None:
             raise NotFoundError("there is no such review queue; it may have expired with its job", param="review_id")
-        return found
+        return await self._refreshed(owner, found)
 
     async def delete(self, owner: str, review_id: str) -> None:
         """Delete a queue; corrections that came of it stay."""
@@ -106,7 +137,7 @@ class ReviewService:
             ConflictError: it was decided, or another reviewer has it.
         """
         owner = principal.owner
-        items: list[ReviewItem] = await self._run(self._store.items, owner, head.id, [item])
+        items: list[ReviewItem] = await self._run(self._store.items, owner, head, [item])
         if not items:
             raise NotFoundError(f"the queue has no item {item}", param="item")
         outcome = await self._run(self._store.decide, owner, head, item, decision)
@@ -129,7 +160,9 @@ class ReviewService:
             # Somebody may have withdrawn it already.
             with contextlib.suppress(NotFoundError):
                 await self._corrections.withdraw(decision.correction_id)
-        items: list[ReviewItem] = await self._run(self._store.items, owner, head.id, [item])
+        items: list[ReviewItem] = await self._run(self._store.items, owner, head, [item])
+        if not items:
+            raise NotFoundError(f"the time of item {item} is over", param="item")
         return items[0]
 
     async def progress(self, owner: str, head: ReviewHead) -> dict[str, Any]:
@@ -142,8 +175,9 @@ class ReviewService:
             by[one.reviewer] = by.get(one.reviewer, 0) + 1
         midnight = now - now % DAY_S
         return {
-            **msgspec.structs.asdict(head),
+            **{name: value for name, value in msgspec.structs.asdict(head).items() if name != "feed"},
             "object": "review",
+            "source": "job" if head.feed is None else "feed",
             "open": waiting,
             "held": held,
             "approved": sum(one.decision == "approve" for one in decisions),
@@ -159,8 +193,21 @@ class ReviewService:
 
     async def items(self, owner: str, head: ReviewHead, numbers: list[int]) -> list[ReviewItem]:
         """Items by their numbers."""
-        found: list[ReviewItem] = await self._run(self._store.items, owner, head.id, numbers)
+        found: list[ReviewItem] = await self._run(self._store.items, owner, head, numbers)
         return found
+
+    async def _require_room(self, owner: str) -> None:
+        if len(await self._run(self._store.heads, owner)) >= self._settings.max_reviews:
+            raise OverloadedError(
+                f"there are {self._settings.max_reviews} review queues (MAX_REVIEWS); delete one first",
+                retry_after_s=60,
+            )
+
+    async def _refreshed(self, owner: str, head: ReviewHead) -> ReviewHead:
+        if head.feed is None:
+            return head
+        now: ReviewHead = await self._run(self._intake.refresh, owner, head)
+        return now
 
     async def _teach(self, principal: Principal, head: ReviewHead, item: ReviewItem, decision: Decision) -> Decision:
         """Make a correction of a decision that contradicts the verdict, where the key may."""
@@ -170,8 +217,8 @@ class ReviewService:
         new = NewCorrection(
             text=item.text,
             classification=should_be,
-            policy=head.policy,
-            note=f"review of {head.file_name or head.job_id}",
+            policy=head.policy if head.feed is None else item.policy,
+            note=f"review of {head.file_name or head.job_id or 'the live feed'}",
             created_at=decision.decided_at,
             created_by=principal.key_id,
         )
@@ -192,11 +239,11 @@ def _should_be(item: ReviewItem, decision: Decision) -> str | None:
 
 @asynccontextmanager
 async def running_reviews(
-    settings: Settings, redis_url: str, jobs: JobService, corrections: CorrectionService
+    settings: Settings, redis_url: str, jobs: JobService, corrections: CorrectionService, feed: FeedService
 ) -> AsyncIterator[ReviewService]:
     """The service, with a connection of its own."""
     redis: Redis = Redis.from_url(redis_url, socket_timeout=REDIS_TIMEOUT_S, socket_connect_timeout=REDIS_TIMEOUT_S)
     try:
-        yield ReviewService(ReviewStore(redis), jobs, corrections, settings, jobs.run)
+        yield ReviewService(ReviewStore(redis), jobs, corrections, feed, settings)
     finally:
         redis.close()

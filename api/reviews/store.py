@@ -1,6 +1,7 @@
 """Review queues in Redis. Everything of a queue expires with the results it was made of."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 from typing import Any
@@ -15,8 +16,18 @@ from shared.lua_script import run_script
 _HEAD = msgspec.json.Decoder(ReviewHead)
 _ITEM = msgspec.json.Decoder(ReviewItem)
 _DECISION = msgspec.json.Decoder(Decision)
-_PARTS = ("", "items", "open", "leases", "holders", "decisions")
+# Those after the decisions are of queues that are fed. Their items are keys of their own, which end with their texts.
+_PARTS = ("", "items", "open", "leases", "holders", "decisions", "ranks", "seen", "state")
 _WRITTEN_AT_ONCE = 500
+
+
+@dataclass(frozen=True)
+class Ranked:
+    """A text of the live feed for a queue: its place (the lowest rank comes first), and when it is forgotten."""
+
+    item: ReviewItem
+    rank: float
+    expires_at: int
 
 
 class ReviewStore:
@@ -40,9 +51,35 @@ class ReviewStore:
         with self._redis.pipeline() as pipe:
             pipe.set(_key(owner, head.id, ""), msgspec.json.encode(head))
             pipe.zadd(keys.reviews_of(owner), {head.id: head.created_at})
-            pipe.expireat(keys.reviews_of(owner), head.expires_at)
             self._expire(pipe, owner, head)
             pipe.execute()
+
+    def top_up(
+        self, owner: str, head: ReviewHead, cursor: tuple[int, int], ranked: Sequence[Ranked], bounds: tuple[int, int]
+    ) -> bool:
+        """Add texts of the feed, and drop those before number `bounds[0]`, and the last beyond `bounds[1]` open ones.
+
+        `cursor` is the number up to which the feed was read before, and is read now. False, and nothing is added, where
+        another process has read it since.
+        """
+        parts = ("open", "leases", "holders", "decisions", "ranks", "seen", "state")
+        args: list[Any] = [_key(owner, head.id, "item:"), *bounds, *cursor]
+        for one in ranked:
+            args += [one.item.item, one.rank, one.expires_at, msgspec.json.encode(one.item)]
+        names = [_key(owner, head.id, part) for part in parts]
+        is_added = run_script(self._redis, _script("top_up"), names, args)
+        with self._redis.pipeline() as pipe:
+            self._expire(pipe, owner, head)
+            pipe.execute()
+        return bool(is_added)
+
+    def feed_state(self, owner: str, review_id: str) -> tuple[int, int, int]:
+        """Up to which number a queue has read the feed, how many texts had no room, and how many it has."""
+        with self._redis.pipeline() as pipe:
+            pipe.hmget(_key(owner, review_id, "state"), ["cursor", "left_out"])
+            pipe.zcard(_key(owner, review_id, "seen"))
+            (cursor, left_out), total = pipe.execute()
+        return int(cursor or 0), int(left_out or 0), int(total)
 
     def heads(self, owner: str) -> list[ReviewHead]:
         """The owner's queues, newest first."""
@@ -61,7 +98,11 @@ class ReviewStore:
 
     def remove(self, owner: str, review_id: str) -> None:
         """Delete a queue with its decisions; corrections that came of them stay."""
+        fed: list[bytes] = self._redis.zrange(_key(owner, review_id, "seen"), 0, -1)  # type: ignore[assignment]
         with self._redis.pipeline() as pipe:
+            for start in range(0, len(fed), _WRITTEN_AT_ONCE):
+                part = fed[start : start + _WRITTEN_AT_ONCE]
+                pipe.unlink(*(_key(owner, review_id, f"item:{number.decode()}") for number in part))
             pipe.unlink(*(_key(owner, review_id, part) for part in _PARTS))
             pipe.zrem(keys.reviews_of(owner), review_id)
             pipe.execute()
@@ -69,18 +110,21 @@ class ReviewStore:
     def lease(self, owner: str, head: ReviewHead, holder: tuple[str, int, int], count: int) -> list[ReviewItem]:
         """Up to `count` items for a holder: (reviewer, now, seconds of the lease)."""
         reviewer, now, lease_s = holder
-        names = [_key(owner, head.id, part) for part in ("open", "leases", "holders")]
+        names = [_key(owner, head.id, part) for part in ("open", "leases", "holders", "ranks")]
         numbers = run_script(self._redis, _script("lease"), names, [now, lease_s, reviewer, count])
         with self._redis.pipeline() as pipe:
             self._expire(pipe, owner, head)
             pipe.execute()
-        return self.items(owner, head.id, [int(number) for number in numbers])
+        return self.items(owner, head, [int(number) for number in numbers])
 
-    def items(self, owner: str, review_id: str, numbers: Sequence[int]) -> list[ReviewItem]:
-        """Items by their numbers."""
+    def items(self, owner: str, head: ReviewHead, numbers: Sequence[int]) -> list[ReviewItem]:
+        """Items by their numbers; of the live feed those whose time is not over."""
         if not numbers:
             return []
-        found = self._redis.hmget(_key(owner, review_id, "items"), [str(number) for number in numbers])
+        if head.feed is not None:
+            found = self._redis.mget([_key(owner, head.id, f"item:{number}") for number in numbers])
+        else:
+            found = self._redis.hmget(_key(owner, head.id, "items"), [str(number) for number in numbers])
         return [_ITEM.decode(raw) for raw in found if raw is not None]
 
     def decide(self, owner: str, head: ReviewHead, item: int, decision: Decision) -> str:
@@ -123,6 +167,9 @@ class ReviewStore:
     def _expire(self, pipe: Any, owner: str, head: ReviewHead) -> None:  # noqa: ANN401  a pipeline
         for part in _PARTS:
             pipe.expireat(_key(owner, head.id, part), head.expires_at)
+        # The list lasts as long as the queue that lasts longest.
+        pipe.expireat(keys.reviews_of(owner), head.expires_at, nx=True)
+        pipe.expireat(keys.reviews_of(owner), head.expires_at, gt=True)
 
 
 def _key(owner: str, review_id: str, part: str) -> str:

@@ -77,6 +77,8 @@ async def predict(request: Request) -> Response:
     options = parse_verdict_options(body.get("strictness"), body.get("thresholds"), body.get("details"), body)
     options = context.judging.check_options(options, body.get("policy"))
     judged = await context.judging.judge(items, options)
+    if context.feed.writer is not None:
+        context.feed.writer.note(request, items, judged.outcomes)
     shown = [_encode_result(item, outcome) for item, outcome in zip(items, judged.outcomes, strict=True)]
     content = b'{"results":[' + b",".join(shown) + b"]}" if "texts" in body else shown[0]
     return Response(content, media_type="application/json", headers=judged.headers())

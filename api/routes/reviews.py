@@ -58,15 +58,18 @@ _SENT = (401, 403, 404, 409, 413, 415, 422, 429, 503)
 @router.post(
     "/reviews",
     status_code=201,
-    summary="Make a review queue of a job",
+    summary="Make a review queue of a job or of the live feed",
     response_model=ReviewOut,
     responses=schemas.error_replies(*_SENT),
     openapi_extra=_body_of(NewReview),
 )
 async def create_review(request: Request, owner: OwnerDep, context: ContextDep) -> Response:
-    """Takes the rows of an ended job that match, the least certain first. It lasts as long as the job's results."""
+    """Takes the rows of an ended job that match, the least certain first. It lasts as long as the job's results.
+
+    With `"feed": true` in place of `job_id` it takes the texts of your live feed (`GET /feed`), also those that are yet
+    to come; each, with what was decided of it, is forgotten `REVIEW_FEED_TTL_S` after it came.
+    """
     wanted = await _read(request, NewReview, context)
-    job = await context.jobs.get(wanted.job_id, owner)
     selection = Selection(
         only=wanted.only,
         label=wanted.label,
@@ -74,6 +77,13 @@ async def create_review(request: Request, owner: OwnerDep, context: ContextDep) 
         min_confidence=wanted.min_confidence,
         max_confidence=wanted.max_confidence,
     )
+    if wanted.feed == (wanted.job_id is not None):
+        raise MalformedRequestError('send either "job_id" or "feed": true', param="job_id")
+    if wanted.job_id is None:
+        return _json(
+            await context.reviews.progress(owner, await context.reviews.create_fed(owner, selection, wanted.order)), 201
+        )
+    job = await context.jobs.get(wanted.job_id, owner)
     options = job.spec.options
     policy = None if options is None or options.policy is None else options.policy.name
     head = await context.reviews.create(owner, job, selection, wanted.order, policy)

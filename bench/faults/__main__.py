@@ -17,8 +17,7 @@ import argparse
 import statistics
 import sys
 import time
-from concurrent.futures import ProcessPoolExecutor
-from itertools import repeat
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
 
 from bench.faults.injections import FAULTS, FROZEN_S
@@ -77,16 +76,21 @@ def main() -> None:
     names, trials = (SMOKE, 1) if options.smoke else (options.only, options.trials)
     until = time.time() + 60 * options.minutes
     counts: dict[str, Count] = {}
+    is_good = True
     with ProcessPoolExecutor(options.parallel) as pool:
-        found = pool.map(run, names, repeat(trials), repeat(options.rows), repeat(until))
-        for name, count in zip(names, found, strict=True):
-            if count.trials:
-                counts[name] = count
-                sys.stdout.write(row(name, count))
-                sys.stdout.flush()
-    if options.write:
-        write_page({name: row(name, count) for name, count in counts.items()}, options.rows)
-    sys.exit(0 if not any(count.lost or count.doubled for count in counts.values()) else 1)
+        runs = {pool.submit(run, name, trials, options.rows, until): name for name in names}
+        for ended in as_completed(runs):
+            if (error := ended.exception()) is not None:
+                is_good = False
+                sys.stdout.write(f"{runs[ended]} ended early: {error}\n")
+            elif (count := ended.result()).trials:
+                is_good = is_good and not (count.lost or count.doubled)
+                counts[runs[ended]] = count
+                sys.stdout.write(row(runs[ended], count))
+            sys.stdout.flush()
+            if options.write:
+                write_page({name: row(name, count) for name, count in counts.items()}, options.rows)
+    sys.exit(0 if is_good else 1)
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """One trial: a job and many texts, a fault in their middle, and what became of each row and text."""
 
+import sys
 import tempfile
 import time
 from dataclasses import dataclass, field
@@ -39,6 +40,8 @@ def run(name: str, trials: int, rows: int, until: float) -> Count:
         with Service(Path(folder), bundle, fault.workers, fault.apis, **fault.settings) as service:
             while count.trials < trials and time.time() < until:
                 _try(service, fault, rows, count)
+                if count.trials % 5 == 0:
+                    sys.stderr.write(f"{name}: {count}\n")
     return count
 
 

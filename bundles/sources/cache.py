@@ -22,7 +22,7 @@ from bundles.sources.conversion import ConversionOptions
 from shared.errors import BundleInvalidError
 
 # Part of every key. Raise it when a conversion gives a different bundle for the same source.
-CONVERTER_VERSION = 2
+CONVERTER_VERSION = 3
 _KEY_DIGITS = 16
 _PARTIAL = ".partial-"
 _SECONDS_BEFORE_SAYING_SO = 0.5
@@ -119,10 +119,10 @@ class ModelCache:
         return self._folder / "latest" / f"{slug}.json"
 
 
-def content_key(files: Mapping[str, Path], options: ConversionOptions) -> str:
-    """The cache key for a conversion of `files` with `options`."""
+def content_key(name: str, files: Mapping[str, Path], options: ConversionOptions) -> str:
+    """The cache key for a conversion of `files` with `options` into a bundle called `name`."""
     hashes = {role: sha256_of(path) for role, path in sorted(files.items())}
-    return _digest([CONVERTER_VERSION, hashes, options])
+    return _digest([CONVERTER_VERSION, name, hashes, options])
 
 
 def commit_key(repo: str, commit: str, options: ConversionOptions) -> str:

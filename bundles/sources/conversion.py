@@ -41,7 +41,10 @@ class ConversionOptions(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ConversionRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """One source to convert. `files` are paths by the field of `SourceFiles` they belong to."""
+    """One source to convert. `files` are paths by the field of `SourceFiles` they belong to.
+
+    `check` is a file with a JSON list of `[text, label]` to compare float with int8 on.
+    """
 
     name: str
     source: str
@@ -49,6 +52,7 @@ class ConversionRequest(msgspec.Struct, frozen=True, kw_only=True):
     files: dict[str, str]
     options: ConversionOptions
     output_dir: str
+    check: str | None = None
 
 
 def missing_libraries() -> list[str]:

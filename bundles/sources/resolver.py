@@ -3,9 +3,11 @@
 `MODEL` is an embedded model's name, a folder, a checkpoint file, or `owner/name[@revision]` on the Hugging Face Hub.
 """
 
+import shlex
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from bundles.architecture import choose_route
 from bundles.files import (
@@ -21,13 +23,15 @@ from bundles.model_config import read_model_config
 from bundles.own_process import Notice, OnReport, Progress
 from bundles.sources.cache import Latest, ModelCache, commit_key, content_key, source_slug
 from bundles.sources.conversion import ConversionOptions, ConversionRequest, convert, missing_libraries, paths_by_role
+from bundles.trainer_output import find_newest_checkpoint
 from models import DEFAULT_NAME, EMBEDDED_DIR, embedded_names
-from shared.errors import HubUnreachableError, ModelNotFoundError, StartupError
+from shared.errors import HubUnreachableError, ModelNotFoundError, ModelSourceError, StartupError
 from shared.log import get_logger
 from shared.settings import Settings
 
 log = get_logger(__name__)
 
+KOBERT_VOCABULARY = 8002
 _WAITING = Progress("another process is converting this model; waiting for it", 0.0)
 
 
@@ -39,8 +43,8 @@ def log_report(report: Progress | Notice) -> None:
         log.info("model_progress", doing=report.message, percent=round(100 * report.fraction))
 
 
-def resolve(settings: Settings, on_report: OnReport = log_report) -> Bundle:
-    """The bundle to serve.
+def resolve(settings: Settings, on_report: OnReport = log_report, check: Path | None = None) -> Bundle:
+    """The bundle to serve. `check` is as in `SourceResolver`.
 
     Raises:
         ModelNotFoundError: the source does not exist.
@@ -52,15 +56,24 @@ def resolve(settings: Settings, on_report: OnReport = log_report) -> Bundle:
     source = settings.model or DEFAULT_NAME
     if source in embedded_names():
         return load_bundle(EMBEDDED_DIR / source)
-    return SourceResolver(settings, on_report).resolve(source)
+    return SourceResolver(settings, on_report, check).resolve(source)
+
+
+def is_bundle(source: str | None) -> bool:
+    """Whether `source` is an embedded model or a folder with a bundle, which nothing is converted for."""
+    return source in {None, *embedded_names()} or (Path(str(source)).expanduser() / MANIFEST_FILE).is_file()
 
 
 @dataclass(frozen=True)
 class SourceResolver:
-    """Resolves sources that are not embedded, under one set of settings."""
+    """Resolves sources that are not embedded, under one set of settings.
+
+    `check` is a file with a JSON list of `[text, label]`, on which a source is compared in float and in int8.
+    """
 
     settings: Settings
     on_report: OnReport
+    check: Path | None = None
 
     @property
     def cache(self) -> ModelCache:
@@ -82,7 +95,7 @@ class SourceResolver:
         repo = HubRepo.parse(source)
         if repo is None or path.suffix in WEIGHT_SUFFIXES:
             raise ModelNotFoundError(
-                f"MODEL={source}: there is no such file or folder, it is not owner/name on the Hub, "
+                f"MODEL={shlex.quote(source)}: there is no such file or folder, it is not owner/name on the Hub, "
                 f"and no embedded model has that name ({', '.join(embedded_names())})"
             )
         return self._from_hub(repo)
@@ -90,7 +103,11 @@ class SourceResolver:
     def _from_folder(self, folder: Path) -> Bundle:
         if (folder / MANIFEST_FILE).is_file():
             return load_bundle(folder)
-        return self._convert_local(folder, folder.resolve().name, choose_files(names_in(folder), str(folder)))
+        name, newest = folder.resolve().name, find_newest_checkpoint(folder)
+        if newest is not None:
+            self.on_report(Notice(newest.notice))
+            folder = newest.folder
+        return self._convert_local(folder, name, choose_files(names_in(folder), str(folder)))
 
     def _from_file(self, path: Path) -> Bundle:
         """A checkpoint by its path; labels, vocabulary and tokenizer are the files beside it."""
@@ -100,13 +117,24 @@ class SourceResolver:
     def _convert_local(self, folder: Path, name: str, files: SourceFiles) -> Bundle:
         try:
             files = _for_its_architecture(folder, files, str(folder))
-            key = content_key(paths_by_role(folder, files.by_role()), self.options)
+            key = content_key(name, paths_by_role(folder, files.by_role()), self.options)
         except OSError as error:
             raise StartupError(f"{error.filename} cannot be read: {error.strerror}") from error
         return self._get_or_convert(key, _Source(name, str(folder), key, folder, files))
 
     def _get_or_convert(self, key: str, source: "_Source") -> Bundle:
-        return self.cache.get_or_make(key, partial(self._convert, source), partial(self.on_report, _WAITING))
+        made: list[Path] = []
+
+        def make(output_dir: Path) -> None:
+            self._convert(source, output_dir)
+            made.append(output_dir)
+
+        bundle = self.cache.get_or_make(key, make, partial(self.on_report, _WAITING))
+        if self.check and not made:
+            # What float answers is not kept: it is worked out again.
+            with TemporaryDirectory(prefix="kobert-check-") as scratch:
+                self._convert(source, Path(scratch))
+        return bundle
 
     def _from_hub(self, repo: HubRepo) -> Bundle:
         slug = source_slug(str(repo), self.options)
@@ -144,6 +172,7 @@ class SourceResolver:
     def _convert(self, source: "_Source", output_dir: Path) -> None:
         paths = paths_by_role(source.folder, source.files.by_role())
         if not source.files.has_tokenizer:
+            _require_koberts_vocabulary(source)
             paths["sentencepiece"] = self._kobert_sentencepiece(source.described)
         request = ConversionRequest(
             name=source.name,
@@ -152,6 +181,7 @@ class SourceResolver:
             files={role: str(path) for role, path in paths.items()},
             options=self.options,
             output_dir=str(output_dir),
+            check=str(self.check) if self.check else None,
         )
         convert(request, self.on_report)
 
@@ -168,6 +198,17 @@ class SourceResolver:
         if name is None:
             raise ModelNotFoundError(f"{KOBERT_REPO} no longer holds spiece.model; put it beside the checkpoint")
         return snapshot.folder / name
+
+
+def _require_koberts_vocabulary(source: "_Source") -> None:
+    """Refuse to give KoBERT's tokenizer to a model whose config says that it has another vocabulary."""
+    config = source.files.config
+    said = read_model_config(source.folder / config) if config else None
+    if said is not None and said.vocab_size not in {None, KOBERT_VOCABULARY}:
+        raise ModelSourceError(
+            f"{source.described} has no tokenizer, and its vocabulary of {said.vocab_size:,} tokens is not KoBERT's: "
+            "add the tokenizer.json, vocab.txt or SentencePiece model that it was trained with"
+        )
 
 
 def _for_its_architecture(folder: Path, files: SourceFiles, where: str) -> SourceFiles:

@@ -39,7 +39,7 @@ def browser() -> Iterator[Browser]:
 def stack() -> Iterator[Stack]:
     """The service as it is shipped."""
     with tempfile.TemporaryDirectory(prefix="kt-") as folder:
-        stack = Stack(Path(folder), "default", model_threads=1)
+        stack = Stack(Path(folder), "default", model_threads=1, review_feed_texts=500)
         try:
             stack.start(worker_module="worker.main")
             yield stack

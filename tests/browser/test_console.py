@@ -224,6 +224,38 @@ def test_the_page_is_small_and_loads_nothing_from_elsewhere(open_page: Open, sta
     assert sum(sizes.values()) <= MOST_BYTES
 
 
+# Counts what moves without being touched; installed before the page's own scripts.
+WATCH_SHIFTS = """
+window.shifted = 0;
+new PerformanceObserver((list) => {
+  for (const entry of list.getEntries()) if (!entry.hadRecentInput) window.shifted += entry.value;
+}).observe({ type: "layout-shift", buffered: true });
+"""
+MOST_SHIFTED = 0.1
+
+
+@pytest.mark.parametrize("viewport", [PHONE, DESKTOP], ids=["phone", "desktop"])
+@pytest.mark.parametrize("place", ["", "#files", "#queue", "#rules", "#state"])
+def test_nothing_jumps_while_the_page_appears(
+    open_page: Open, stack: Stack, viewport: dict[str, int], place: str
+) -> None:
+    page = open_page("health", viewport=viewport)
+    page.add_init_script(WATCH_SHIFTS)
+    page.goto(f"{stack.url}/{place}")
+    page.wait_for_load_state("networkidle") if place != "#state" else page.wait_for_timeout(3_000)
+
+    shifted = page.evaluate("window.shifted")
+    paint = page.evaluate("performance.getEntriesByName('first-contentful-paint')[0].startTime")
+    sizes = page.evaluate(
+        "['navigation', 'resource'].flatMap((kind) => performance.getEntriesByType(kind))"
+        ".filter((one) => !['fetch', 'xmlhttprequest'].includes(one.initiatorType)).map((one) => one.transferSize)"
+    )
+    # Figures for docs/console.md: -s shows them.
+    print(f"{place or '#try'}: {sum(sizes) / 1024:.1f} kB, first paint {paint:.0f} ms, shift {shifted:.3f}")  # noqa: T201
+    assert 0 < sum(sizes) <= MOST_BYTES
+    assert shifted < MOST_SHIFTED
+
+
 def test_programs_get_json_and_browsers_the_page(stack: Stack) -> None:
     assert httpx.get(f"{stack.url}/").json() == {"message": "Text Classification API (KoBERT)"}
     page = httpx.get(f"{stack.url}/", headers={"accept": "text/html,application/xhtml+xml,*/*;q=0.8"})

@@ -88,7 +88,7 @@ class References:
 
     def compared(self, variant: str, bundle: Bundle, float_graph: Path, texts: list[str]) -> tuple[bool, str]:
         """Whether the variant is off, and its figures."""
-        graphs = sha256_of(bundle.model_path) + sha256_of(float_graph.with_suffix(".weights"))
+        graphs = sha256_of(bundle.model_path) + sha256_of(float_graph.with_name(f"{float_graph.name}.data"))
         if graphs in self._known:
             off, note = self._known[graphs]
             return off, f"{note} (the same graphs, byte for byte)"

@@ -1,5 +1,6 @@
 """`make run` with a model that is not there: said before anything large is installed."""
 
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -23,7 +24,7 @@ def venv(tmp_path: Path) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("model", ["./no-such-model", "sentimnet", "no/such/file.pt"])
+@pytest.mark.parametrize("model", ["./no-such-model", "sentimnet", "no/such/file.pt", "내 모델/텍스트 분류"])
 @pytest.mark.parametrize("in_file", [False, True])
 def test_a_misspelt_model_is_said_before_torch_is_installed(
     venv: Path, tmp_path: Path, model: str, in_file: bool
@@ -33,14 +34,14 @@ def test_a_misspelt_model_is_said_before_torch_is_installed(
     for name in ("pyproject.toml", "constraints.txt", "requirements", "training", "Makefile", "convert"):
         (clone / name).symlink_to(ROOT / name)
     if in_file:
-        (clone / ".env").write_text(f"MODEL={model}\n")
+        (clone / ".env").write_text(f"MODEL={shlex.quote(model)}\n")
     words = [] if in_file else [f"MODEL={model}"]
 
     command = ["make", "run", f"VENV={venv}", *words]
     ended = subprocess.run(command, cwd=clone, env=CLEAN_ENVIRONMENT, capture_output=True, text=True, check=False)
 
     assert ended.returncode != 0
-    assert f"MODEL={model}: there is no such file or folder" in ended.stderr
+    assert f"MODEL={shlex.quote(model)}: there is no such file or folder" in ended.stderr
     assert "Adding what converts" not in ended.stdout
     assert not (venv / ".convert").exists()
 

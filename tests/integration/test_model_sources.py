@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -19,24 +20,20 @@ import transformers
 
 from bundles.format import Bundle
 from bundles.own_process import Notice, Progress
+from bundles.record import read_record
 from bundles.sources.resolver import resolve
-from convert.record import read_record
-from convert.samples import SAMPLE_TEXTS
 from convert.sentencepiece_tokenizer import own_ids
 from shared.errors import KobertError, ModelNotFoundError, ModelSourceError, StartupError
 from shared.settings import Settings
 from tests.support.checkpoints import LABELS, SENTENCES, VARIANTS, bert_classifier, save
-from tests.support.families import family_classifier
+from tests.support.command import run_command
+from tests.support.families import write_family_folder
 from tests.support.pickles import dumps, gluonnlp_vocabulary
 from tests.support.sources import write_legacy_folder, write_transformers_folder
 from worker.inference.engines.onnx import OnnxEngine
 from worker.inference.tokenizer import BundleTokenizer
 
 pytestmark = [pytest.mark.integration, pytest.mark.training]
-
-# Word pieces of every syllable of the sample texts.
-SYLLABLES = sorted({sign for text in (*SENTENCES, *SAMPLE_TEXTS) for sign in text if sign.strip()})
-WORDS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *SYLLABLES, *(f"##{sign}" for sign in SYLLABLES)]
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -118,9 +115,7 @@ def test_a_transformers_folder_brings_its_labels_and_sizes(tmp_path: Path, safet
 @pytest.mark.parametrize("name", ["ELECTRA, small", "RoBERTa", "DistilBERT"])
 def test_a_folder_of_another_family_is_served_as_its_model_answers(tmp_path: Path, name: str) -> None:
     """As KcELECTRA, klue/roberta and DistilKoBERT have it: the family's own weights, and the word pieces of a BERT."""
-    model = family_classifier(name, vocab_size=len(WORDS))
-    model.save_pretrained(tmp_path / "checkpoint")
-    (tmp_path / "checkpoint" / "vocab.txt").write_text("\n".join(WORDS) + "\n")
+    model = write_family_folder(tmp_path / "checkpoint", name)
     bundle = resolve(settings_for(tmp_path / "checkpoint", tmp_path / "cache"), Reports())
     assert (bundle.config.max_length, bundle.config.pad_token_id) == (512, 0)
     np.testing.assert_allclose(logits_of(bundle), logits_of_torch(model, bundle), rtol=0, atol=0.3)
@@ -210,6 +205,55 @@ def test_another_setting_makes_another_bundle(tmp_path: Path) -> None:
     first = resolve(settings_for(folder, tmp_path / "cache"), Reports())
     second = resolve(settings_for(folder, tmp_path / "cache", max_length=32), Reports())
     assert first.path != second.path
+
+
+def test_the_same_model_under_another_name_keeps_that_name(tmp_path: Path) -> None:
+    names = []
+    for name in ("first", "둘째 모델"):
+        folder = write_legacy_folder(tmp_path / name)
+        names.append(resolve(settings_for(folder, tmp_path / "cache"), Reports()).config.name)
+    assert names == ["first", "둘째 모델"]
+
+
+@pytest.mark.parametrize("cached", [False, True])
+def test_a_users_own_texts_tell_what_int8_changes(tmp_path: Path, cached: bool) -> None:
+    folder = write_legacy_folder(tmp_path / "legacy")
+    if cached:
+        resolve(settings_for(folder, tmp_path / "cache"), Reports())
+    table = tmp_path / "mine.csv"
+    table.write_text("text,label\n" + "".join(f"배송이 빠르고 좋습니다 {i},{LABELS[i % 3]}\n" for i in range(12)))
+
+    ended = run_command("model", "import", folder, "--check", table, CACHE_DIR=str(tmp_path / "cache"))
+
+    assert ended.returncode == 0, ended.stderr.decode()
+    said = r"on 12 texts of yours: accuracy 0\.\d+ in float and 0\.\d+ in int8; int8 answers \d+ of them otherwise"
+    assert re.search(said, ended.stderr.decode())
+
+
+def test_texts_whose_labels_are_none_of_the_models_are_one_sentence(tmp_path: Path) -> None:
+    folder = write_legacy_folder(tmp_path / "legacy")
+    table = tmp_path / "mine.csv"
+    table.write_text("text,label\n" + "".join(f"글 {i},x{i % 2}\n" for i in range(4)))
+    ended = run_command("model", "import", folder, "--check", table, CACHE_DIR=str(tmp_path / "cache"))
+    assert ended.returncode == 1
+    assert "none of the labels of these texts (x0, x1) is one of the model's" in ended.stderr.decode()
+
+
+def test_labels_of_the_user_rescue_a_broken_file_of_labels(tmp_path: Path) -> None:
+    folder = write_legacy_folder(tmp_path / "legacy")
+    (folder / "category.pkl").write_bytes(b"broken")
+    bundle = resolve(settings_for(folder, tmp_path / "cache", model_labels=["가", "나", "다"]), Reports())
+    assert bundle.config.labels == ["가", "나", "다"]
+
+
+def test_a_model_of_thousands_of_positions_reads_windows_of_512(tmp_path: Path) -> None:
+    folder = write_transformers_folder(tmp_path / "long", max_position_embeddings=2048)
+    model = bert_classifier(positions=2048)
+    model.save_pretrained(tmp_path / "weights")
+    (tmp_path / "weights" / "model.safetensors").replace(folder / "model.safetensors")
+    assert resolve(settings_for(folder, tmp_path / "cache"), Reports()).config.max_length == 512
+    asked = settings_for(folder, tmp_path / "cache", max_length=1024)
+    assert resolve(asked, Reports()).config.max_length == 1024
 
 
 def test_two_workers_that_start_at_once_convert_once(tmp_path: Path) -> None:

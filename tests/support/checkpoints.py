@@ -24,12 +24,18 @@ SENTENCES = (
 
 
 def bert_classifier(
-    labels: int = len(LABELS), *, layers: int = 2, hidden: int = HIDDEN, vocabulary: int = VOCABULARY
+    labels: int = len(LABELS),
+    *,
+    layers: int = 2,
+    hidden: int = HIDDEN,
+    vocabulary: int = VOCABULARY,
+    positions: int = 512,
 ) -> Any:
     """A `BertForSequenceClassification` of transformers with random weights, spread so that its answers differ."""
     torch.manual_seed(20)
     config = BertConfig(  # type: ignore[call-arg]  # its base class takes them, untyped
         vocab_size=vocabulary,
+        max_position_embeddings=positions,
         hidden_size=hidden,
         num_hidden_layers=layers,
         num_attention_heads=hidden // 64,

@@ -1,15 +1,24 @@
 """Text classifiers of transformers of every family that is read directly, with random weights."""
 
+import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import torch
 import transformers
 from torch import nn
 
+from convert.samples import SAMPLE_TEXTS
+from tests.support.checkpoints import SENTENCES
+
 LABELS = 3
 VOCABULARY = 200
 HIDDEN = 64
+# Word pieces of every syllable of the sample texts.
+SYLLABLES = sorted({sign for text in (*SENTENCES, *SAMPLE_TEXTS) for sign in text if sign.strip()})
+WORDS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *SYLLABLES, *(f"##{sign}" for sign in SYLLABLES)]
+NAMES = ("clean", "curse", "insult")
 _SIZES = {
     "vocab_size": VOCABULARY,
     "hidden_size": HIDDEN,
@@ -74,4 +83,15 @@ def family_classifier(name: str, **sizes: Any) -> Any:
             nn.init.normal_(parameter, std=0.1)  # biases, which transformers leaves at zero
         elif "classifier" in parameter_name:
             nn.init.normal_(parameter, std=0.3)
+    return model
+
+
+def write_family_folder(folder: Path, name: str, **options: Any) -> Any:
+    """What `save_pretrained` leaves of a classifier with named labels, and its word pieces; returns the model."""
+    model = family_classifier(name, vocab_size=len(WORDS))
+    model.config.id2label = dict(enumerate(NAMES))
+    model.config.label2id = {label: index for index, label in enumerate(NAMES)}
+    model.save_pretrained(folder, **options)
+    (folder / "vocab.txt").write_text("\n".join(WORDS) + "\n")
+    (folder / "tokenizer_config.json").write_text(json.dumps({"do_lower_case": False}))
     return model

@@ -36,6 +36,25 @@ class HidesBehindCopyreg:
         return copyreg._reconstructor, (dict, dict, {"labels": RunsACommand(self.trace)})  # type: ignore[attr-defined]
 
 
+def label_encoder(classes: Any, protocol: int) -> bytes:
+    """What scikit-learn pickles for a fitted `LabelEncoder`: the same class by name, the same state."""
+    module = types.ModuleType("sklearn.preprocessing._label")
+    encoder_class = type("LabelEncoder", (), {"__module__": module.__name__})
+    module.LabelEncoder = encoder_class  # type: ignore[attr-defined]
+    names = ("sklearn", "sklearn.preprocessing", module.__name__)
+    before = {name: sys.modules.get(name) for name in names}
+    sys.modules.update({name: types.ModuleType(name) for name in names[:2]} | {module.__name__: module})
+    try:
+        encoder = encoder_class()
+        encoder.__dict__.update({"classes_": classes, "_sklearn_version": "1.5.0"})
+        return dumps(encoder, protocol)
+    finally:
+        for name, own in before.items():
+            sys.modules.pop(name)
+            if own is not None:
+                sys.modules[name] = own
+
+
 def gluonnlp_vocabulary(tokens: Sequence[str], protocol: int) -> bytes:
     """What gluonnlp 0.10 pickles for a `BERTVocab` with these tokens: the same classes by name, the same state."""
     lookup_class, vocabulary_class = _stand_in_classes()

@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Generic, TypeVar
@@ -50,6 +50,17 @@ def masked_loss(logits: Tensor, targets: Tensor) -> Tensor:
 def class_loss(logits: Tensor, targets: Tensor) -> Tensor:
     """Cross-entropy of one class a row, targets one-hot or soft, averaged over rows."""
     return -(targets * nn.functional.log_softmax(logits, dim=1)).sum() / max(len(targets), 1)
+
+
+def balanced_class_loss(counts: Sequence[int]) -> Callable[[Tensor, Tensor], Tensor]:
+    """`class_loss` in which every class weighs the same, whatever its number of rows in `counts`."""
+    present = sum(count > 0 for count in counts)
+    weights = torch.tensor([sum(counts) / (present * count) if count else 1.0 for count in counts])
+
+    def loss(logits: Tensor, targets: Tensor) -> Tensor:
+        return class_loss(logits, targets * weights.to(targets.device))
+
+    return loss
 
 
 class Fit(Generic[Network]):

@@ -11,6 +11,7 @@ from operator import attrgetter
 import msgspec
 
 from bundles.format import Bundle
+from bundles.record import read_record
 from shared.cost import cost_of
 from shared.errors import DeadlineExceededError, KobertError
 from shared.messages import Answer, ModelInfo, TextItem
@@ -66,6 +67,8 @@ class Classifier:
         self._tokenizer = tokenizer
         self._judge = judge
         self._stage = stage
+        record = read_record(bundle.path)
+        self._notices = record.notices if record else []
         config = bundle.config
         is_single = config.problem_type == "single_label_classification"
         self._explainer = Explainer(judge, config.labels, config.clean_label, is_single=is_single)
@@ -84,6 +87,7 @@ class Classifier:
             thresholds=self._judge.thresholds,
             levels=self._judge.levels,
             max_length=config.max_length,
+            notices=self._notices,
         )
 
     def answers_as_done(

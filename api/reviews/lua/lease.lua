@@ -1,11 +1,12 @@
 -- Hands out items of a review queue to one reviewer: first those that the reviewer holds already, then open ones.
--- KEYS: open (numbers by rank), leases (numbers by the time they end), holders (number -> reviewer)
+-- KEYS: open (numbers by rank), leases (numbers by the time they end), holders (number -> reviewer), ranks (number ->
+--       rank; of a job's rows the rank is the number)
 -- ARGV: now, seconds of a lease, reviewer, how many
 local now, ends, reviewer, count = tonumber(ARGV[1]), tonumber(ARGV[1]) + tonumber(ARGV[2]), ARGV[3], tonumber(ARGV[4])
 
--- Leases that ran out make their items open again, at their old rank, which is their number.
+-- Leases that ran out make their items open again, at their old rank.
 for _, number in ipairs(redis.call('ZRANGEBYSCORE', KEYS[2], '-inf', now)) do
-  redis.call('ZADD', KEYS[1], number, number)
+  redis.call('ZADD', KEYS[1], redis.call('HGET', KEYS[4], number) or number, number)
   redis.call('ZREM', KEYS[2], number)
   redis.call('HDEL', KEYS[3], number)
 end

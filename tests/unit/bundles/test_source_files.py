@@ -44,12 +44,24 @@ def test_skts_own_file_names_are_known() -> None:
         ([], "x has no model: it is empty; expected a bundle"),
         (["README.md", "data.csv"], "x has no model: it holds README.md, data.csv; expected"),
         (["a.pt", "b.pt"], r"x holds several checkpoints \(a\.pt, b\.pt\): keep one, or name it in full"),
-        (["model.safetensors.index.json", "model-00001-of-00002.gguf"], "a checkpoint in several parts"),
+        (
+            ["model-00001-of-00002.safetensors"],
+            r"one part of a checkpoint: set MODEL to the folder",
+        ),
+        (["model.safetensors.index.json"], "none of the parts that it lists"),
+        (["adapter_config.json", "adapter_model.safetensors"], r"a LoRA adapter.*merge_and_unload"),
     ],
 )
 def test_what_is_no_model_is_refused_with_what_was_found(names: list[str], sentence: str) -> None:
     with pytest.raises(ModelSourceError, match=sentence):
         choose_files(names, "x")
+
+
+def test_a_checkpoint_in_parts_is_its_index_and_its_parts() -> None:
+    parts = ["model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors"]
+    files = choose_files([*parts, "model.safetensors.index.json", "config.json"], "x")
+    assert (files.weights, files.shards) == ("model.safetensors.index.json", tuple(parts))
+    assert set(files.by_role().values()) == {*parts, "model.safetensors.index.json", "config.json"}
 
 
 def test_names_are_those_of_the_folder_and_of_its_export(tmp_path: Path) -> None:

@@ -1,5 +1,7 @@
 """Every family that is read directly answers as transformers does, in every form of its checkpoint."""
 
+from collections import defaultdict
+from datetime import time
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +12,7 @@ import torch
 from bundles.architecture import DIRECT
 from bundles.model_config import read_model_config
 from convert.bert import BertWeights
+from convert.checkpoint import read_tensors
 from convert.families import FAMILIES
 from convert.graph import write_graph
 from convert.model_source import BertClassifier, open_model
@@ -17,7 +20,8 @@ from convert.quantise import dequantise, quantise
 from convert.state_dict import Architecture, to_weights
 from convert.verify import open_session
 from shared.errors import ModelSourceError
-from tests.support.checkpoints import quantised
+from tests.support.broken import lightning_checkpoint
+from tests.support.checkpoints import quantised, save
 from tests.support.families import FAMILY_NAMES, LABELS, family_classifier
 
 pytestmark = pytest.mark.training
@@ -108,6 +112,33 @@ def test_every_key_is_accounted_for_in_the_names_of_its_family(name: str) -> Non
             to_weights({other: tensor for other, tensor in state.items() if other != key}, "x", Architecture(heads=2))
     with pytest.raises(ModelSourceError, match=r"1 unexpected: some\.other\.weight"):
         to_weights({**state, "some.other.weight": torch.zeros(2)}, "x", Architecture(heads=2))
+
+
+@pytest.mark.parametrize("zipped", [True, False])
+def test_a_checkpoint_of_lightning_is_read_and_nothing_beside_its_weights_is_run(tmp_path: Path, zipped: bool) -> None:
+    """With a Namespace, a Path and NumPy's numbers in it, as `save_hyperparameters` leaves them."""
+    state = family_classifier("ELECTRA").state_dict()
+    checkpoint = lightning_checkpoint(state)
+    extras = {"score": np.float64(0.9), "array": np.arange(3), "counts": defaultdict(list, {"a": [1]}), "when": time(1)}
+    path = save({**checkpoint, **extras}, tmp_path / "x.ckpt", _use_new_zipfile_serialization=zipped)
+
+    tensors = read_tensors(path)
+
+    assert set(tensors) == {f"model.{name}" for name in state}
+    assert to_weights(tensors, "x").shape.labels == LABELS
+
+
+def test_a_checkpoint_in_parts_is_read_whole(tmp_path: Path) -> None:
+    model = family_classifier("RoBERTa")
+    model.save_pretrained(tmp_path, max_shard_size="100KB")
+    assert len(list(tmp_path.glob("model-*-of-*.safetensors"))) > 2
+    opened = open_model(
+        tmp_path / "model.safetensors.index.json", None, read_model_config(tmp_path / "config.json"), "x"
+    )
+    assert isinstance(opened, BertClassifier)
+    np.testing.assert_allclose(
+        by_graph(opened._weights, tmp_path), by_torch(model), rtol=0, atol=FLOAT_TOLERANCE
+    )  # fmt: skip
 
 
 def test_a_roberta_saved_with_the_pooler_of_its_encoder_is_read_without_it() -> None:

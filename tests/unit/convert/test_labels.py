@@ -1,5 +1,7 @@
 """Labels are found, never invented."""
 
+import unicodedata
+
 import pytest
 
 from convert.labels import are_placeholders, choose_clean_label, choose_labels
@@ -20,13 +22,29 @@ def test_a_model_whose_classes_nobody_names_is_refused() -> None:
 
 
 def test_a_wrong_number_of_labels_is_refused() -> None:
-    with pytest.raises(ModelSourceError, match=r"category\.pkl names 2 classes \(clean, curse\) and the model has 5"):
+    with pytest.raises(
+        ModelSourceError, match=r"the file of labels names 2 classes \(clean, curse\) and the model has 5"
+    ):
         choose_labels([], ["clean", "curse"], {}, 5, "model.pt")
 
 
 def test_labels_that_are_not_numbered_from_zero_are_refused() -> None:
     with pytest.raises(ModelSourceError, match="does not number its labels"):
         choose_labels([], None, {"1": "a", "2": "b"}, 2, "model.pt")
+
+
+def test_a_setting_rescues_what_the_config_says_wrongly() -> None:
+    assert choose_labels(["a", "b"], None, {"1": "a", "2": "b"}, 2, "model.pt") == ["a", "b"]
+
+
+def test_labels_of_the_config_may_be_numbers() -> None:
+    assert choose_labels([], None, {"0": 0, "1": 1}, 2, "model.pt") == ["0", "1"]
+
+
+@pytest.mark.parametrize("labels", [["욕설", "욕설"], ["욕설", unicodedata.normalize("NFD", "욕설")], ["a", " "]])
+def test_a_name_for_two_classes_is_refused_by_name(labels: list[str]) -> None:
+    with pytest.raises(ModelSourceError, match=r"id2label of config\.json names '.*' for several classes; set MODEL_L"):
+        choose_labels([], None, dict(zip("01", labels, strict=True)), 2, "model.pt")
 
 
 def test_placeholders_of_transformers_are_recognised() -> None:

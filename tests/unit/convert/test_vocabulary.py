@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from convert.vocabulary import read_categories, read_vocabulary
+from convert.vocabulary import read_vocabulary
 from shared.errors import ModelSourceError
 from tests.support.pickles import PROTOCOLS, dumps, gluonnlp_vocabulary
 
@@ -77,20 +77,3 @@ def test_a_vocabulary_that_contradicts_itself_is_refused(tmp_path: Path, state: 
     path.write_text(json.dumps(state))
     with pytest.raises(ModelSourceError, match=fault):
         read_vocabulary(path)
-
-
-@pytest.mark.parametrize(
-    "value", [{"clean": 0, "욕설": 1}, {1: "욕설", 0: "clean"}, ["clean", "욕설"], ("clean", "욕설")]
-)
-def test_categories_are_read_in_the_order_of_their_indices(tmp_path: Path, value: object) -> None:
-    path = tmp_path / "category.pkl"
-    path.write_bytes(dumps(value))
-    assert read_categories(path) == ["clean", "욕설"]
-
-
-@pytest.mark.parametrize("value", [{"clean": 1, "curse": 2}, {"clean": 0, "curse": 0}, {}, 5, {"clean": "0"}, [0, 1]])
-def test_categories_that_number_no_classes_are_refused(tmp_path: Path, value: object) -> None:
-    path = tmp_path / "category.pkl"
-    path.write_bytes(dumps(value))
-    with pytest.raises(ModelSourceError, match="does not name the classes"):
-        read_categories(path)

@@ -3,7 +3,7 @@
 import pytest
 
 from shared.errors import ModelSourceError
-from training.user_table import split_rows
+from training.user_table import hardly_scored, split_rows
 
 
 def rows(count: int = 40) -> list[tuple[str, str]]:
@@ -50,3 +50,7 @@ def test_a_label_with_a_comma_of_its_own_is_one_label() -> None:
 def test_a_label_with_one_text_is_refused_by_name() -> None:
     with pytest.raises(ModelSourceError, match=r"t\.csv has one text with the label 'rare'"):
         split_rows([*rows(), ("드문 글", "rare")], "t.csv")
+
+
+def test_a_label_with_few_scored_texts_is_named_with_their_number() -> None:
+    assert hardly_scored(["a", "b", "c"], [[9, 1, 0], [0, 3, 1], [0, 0, 0]]) == ["b (4)", "c (0)"]

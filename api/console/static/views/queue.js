@@ -2,30 +2,34 @@
 
 import { useEffect, useRef, useState } from "../lib/hooks.js";
 import { call, download, hasEnded } from "../api.js";
-import { Problem, Word, html, labelWord, number, percent, t, time, tone, useFetched } from "../ui.js";
+import { Problem, Word, duration, html, labelWord, number, percent, t, time, tone, useFetched } from "../ui.js";
 
 const NAME = "kobert-reviewer";
 const HELD = 10;
 const REFILL_AT = 4;
+const LIVE = "live";
+const LIVE_EVERY_MS = 4000;
+// How a queue is called: by its file, or as the live feed.
+const titleOf = (review) => (review.source === "feed" ? t("queue.live") : review.file_name ?? t("files.unnamed"));
 // The labels that a digit stands for when a row is rejected as something else.
 const DIGITS = ["curse", "insult", "hate", "threat"];
 
 export function Queue({ rest: id, info }) {
-  return id ? html`<${Review} id=${id} info=${info} />` : html`<${Queues} />`;
+  return id ? html`<${Review} id=${id} info=${info} />` : html`<${Queues} labels=${info?.model?.labels ?? []} />`;
 }
 
-function Queues() {
+function Queues({ labels }) {
   const [reviews, error, reload] = useFetched((signal) => call("GET", "reviews", { signal }), []);
   return html`
     <h1 class="hidden">${t("queue")}</h1>
     <p class="lead">${t("queue.welcome")}</p>
-    <${NewQueue} />
+    <${NewQueue} labels=${labels} />
     <${Problem} error=${error} />
     ${reviews?.data.length > 0 && html`<section><h2>${t("queue.list")}</h2>
       <div class="scroll" tabindex="0" role="region" aria-label=${t("queue.list")}><table>
         <thead><tr><th scope="col">${t("files.name")}</th><th scope="col">${t("queue.open")}</th><th scope="col">${t("queue.done")}</th><th scope="col">${t("queue.today")}</th><th scope="col">${t("files.when")}</th><th></th></tr></thead>
         <tbody>${reviews.data.map((review) => html`<tr key=${review.id}>
-          <td><a href=${`#queue/${review.id}`}>${review.file_name ?? t("files.unnamed")}</a></td>
+          <td><a href=${`#queue/${review.id}`}>${titleOf(review)}</a></td>
           <td class="tight">${number(review.open + review.held)}</td><td class="tight">${number(review.approved + review.rejected)}</td>
           <td class="tight">${number(review.decided_today)}</td><td class="tight">${time(review.created_at)}</td>
           <td><button type="button" class="quiet" onClick=${async () => confirm(t("queue.sure")) && (await call("DELETE", `reviews/${review.id}`), reload())}>${t("job.delete")}</button></td>
@@ -33,30 +37,33 @@ function Queues() {
       </table></div></section>`}`;
 }
 
-function NewQueue() {
+function NewQueue({ labels }) {
   const [page, pageError] = useFetched((signal) => call("GET", "jobs", { query: { limit: 100 }, signal }), []);
+  const [feed] = useFetched((signal) => call("GET", "feed", { query: { limit: 1 }, signal }), []);
   const [job, setJob] = useState("");
   const [only, setOnly] = useState("");
   const [label, setLabel] = useState("");
   const [error, setError] = useState(null);
   const jobs = (page?.data ?? []).filter((one) => hasEnded(one) && one.request_counts.completed > 0);
-  const chosen = jobs.find((one) => one.id === job) ?? jobs[0];
+  const isLive = Boolean(feed?.enabled) && (job === LIVE || !jobs.length);
+  const chosen = isLive ? null : jobs.find((one) => one.id === job) ?? jobs[0];
   const make = async () => {
     try {
-      const json = { job_id: chosen.id, ...(only && { only }), ...(label && { label }) };
+      const json = { ...(isLive ? { feed: true } : { job_id: chosen.id }), ...(only && { only }), ...(label && { label }) };
       location.hash = `queue/${(await call("POST", "reviews", { json })).id}`;
     } catch (failure) {
       setError(failure);
     }
   };
   if (!page) return html`<${Problem} error=${pageError} />`;
-  if (!jobs.length) return html`<p>${t("queue.nojobs")} <a href="#files">${t("files")}</a></p>`;
+  if (!chosen && !isLive) return html`<p>${t("queue.nojobs")} <a href="#files">${t("files")}</a></p>`;
   return html`<section>
     <div class="row">
-      <label>${t("queue.from")}<select value=${chosen.id} onChange=${(event) => (setJob(event.target.value), setLabel(""))}>${jobs.map((one) => html`<option value=${one.id}>${one.file_name ?? t("files.unnamed")} (${number(one.request_counts.total)}, ${time(one.created_at)})</option>`)}</select></label>
+      <label>${t("queue.from")}<select value=${isLive ? LIVE : chosen.id} onChange=${(event) => (setJob(event.target.value), setLabel(""))}>${feed?.enabled && html`<option value=${LIVE}>${t("queue.live")}</option>`}${jobs.map((one) => html`<option value=${one.id}>${one.file_name ?? t("files.unnamed")} (${number(one.request_counts.total)}, ${time(one.created_at)})</option>`)}</select></label>
       <label>${t("job.show")}<select value=${only} onChange=${(event) => setOnly(event.target.value)}><option value="">${t("queue.doubtful")}</option><option value="flagged">${t("job.flagged")}</option></select></label>
-      <label>${t("try.verdict")}<select value=${label} onChange=${(event) => setLabel(event.target.value)}><option value="">${t("job.all")}</option>${Object.keys(chosen.label_counts).map((name) => html`<option value=${name}>${labelWord(name)}</option>`)}</select></label>
+      <label>${t("try.verdict")}<select value=${label} onChange=${(event) => setLabel(event.target.value)}><option value="">${t("job.all")}</option>${(isLive ? labels : Object.keys(chosen.label_counts)).map((name) => html`<option value=${name}>${labelWord(name)}</option>`)}</select></label>
     </div>
+    ${isLive && html`<p><small>${t("queue.live.help", { n: number(feed.max_texts), time: duration(feed.ttl_s) })}</small></p>`}
     <div class="actions"><button type="button" onClick=${make}>${t("queue.start")}</button></div>
     <${Problem} error=${error} />
   </section>`;
@@ -105,6 +112,14 @@ function Desk({ id, reviewer, labels }) {
     }
   };
   useEffect(() => void guarded(refill), [id]);
+  // Texts go on coming into the live feed; new ones are fetched where there is room for them.
+  const look = useRef();
+  look.current = () => (items && items.length < REFILL_AT ? guarded(refill) : reload());
+  useEffect(() => {
+    if (review?.source !== "feed") return undefined;
+    const timer = setInterval(() => document.hidden || look.current(), LIVE_EVERY_MS);
+    return () => clearInterval(timer);
+  }, [review?.source]);
 
   const targets = () => (chosen.size ? items.filter((one) => chosen.has(one.item)) : [items[at]]).filter(Boolean);
   const decide = (decision, classification) => guarded(async () => {
@@ -158,11 +173,12 @@ function Desk({ id, reviewer, labels }) {
   if (!items) return html`<p aria-busy="true">${t("loading")}</p><${Problem} error=${error} />`;
   return html`
     <p><a href="#queue">${t("queue.back")}</a></p>
-    <h1 class="name">${review?.file_name ?? ""}</h1>
+    <h1 class="name">${review ? titleOf(review) : t("queue")}</h1>
     ${review && html`<p class="figures" aria-live="polite">
       <span>${t("queue.left", { n: number(review.open + review.held) })}</span>
       <span>${t("queue.approved", { n: number(review.approved) })}</span><span>${t("queue.rejected", { n: number(review.rejected) })}</span>
       <span>${t("queue.todayn", { n: number(review.decided_today) })}</span>
+      ${review.left_out > 0 && html`<span>${t("queue.leftout", { n: number(review.left_out) })}</span>`}
       ${Object.entries(review.reviewers).map(([who, count]) => html`<span>${who} ${number(count)}</span>`)}
     </p>`}
     <${Problem} error=${error} />
@@ -175,9 +191,9 @@ function Desk({ id, reviewer, labels }) {
     </div>
     ${items.length === 0 && html`<p class="note">${t("queue.empty")}</p>`}
     <ol class="desk">${items.map((one, place) => html`<li key=${one.item} class=${place === at ? "here" : ""} aria-current=${place === at ? "true" : undefined} onClick=${() => setAt(place)}>
-      <label class="pick"><input type="checkbox" checked=${chosen.has(one.item)} onChange=${() => toggle(one.item)} aria-label=${t("queue.pick", { n: one.row })} /></label>
+      <label class="pick"><input type="checkbox" checked=${chosen.has(one.item)} onChange=${() => toggle(one.item)} aria-label=${t("queue.pick", { n: one.row ?? place + 1 })} /></label>
       <div><p class="text" lang="ko">${one.text}</p>
-        <small><${Word} label=${one.classification} /> ${percent(one.confidence)} · ${t("queue.row", { n: number(one.row) })}
+        <small><${Word} label=${one.classification} /> ${percent(one.confidence)} · ${one.row === null ? t("queue.arrived", { when: time(one.arrived_at) }) : t("queue.row", { n: number(one.row) })}
           ${Object.entries(one.scores).filter(([label, score]) => label !== "clean" && label !== one.classification && score >= 0.2).map(([label, score]) => html` <span class=${`word ${tone(label)}`}>${labelWord(label)} ${percent(score)}</span>`)}</small></div>
     </li>`)}</ol>
     <p><small>${t("queue.keys")}</small></p>

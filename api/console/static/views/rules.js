@@ -6,6 +6,7 @@ import { Problem, Word, html, labelWord, number, t, time, useFetched } from "../
 import { Versions } from "./versions.js";
 
 const SHOWN_ENTRIES = 200;
+const SHOWN_RECENT = 10;
 const TRIED_ROWS = 1000;
 const AT_ONCE = 100;
 const EMPTY = { strictness: null, thresholds: {}, labels: null, deny: [], allow: [], mask: null };
@@ -37,6 +38,7 @@ function Board({ name, labels, levels, changed }) {
   const [error, setError] = useState(null);
   const [isSaved, setIsSaved] = useState(false);
   const [hits] = useFetched(async (signal) => (await call("GET", `${path}/hits`, { signal })).data, [path]);
+  const [feed] = useFetched((signal) => call("GET", "feed", { query: { limit: 1 }, signal }), []);
   const fired = (list) => Object.fromEntries((hits ?? []).filter((one) => one.list === list).map((one) => [one.term, one.hits]));
   useEffect(() => {
     call("GET", path).then(
@@ -79,8 +81,8 @@ function Board({ name, labels, levels, changed }) {
     ${isFixed && html`<p class="note">${t("rules.fixed")}</p>`}
     <label>${t("try.strictness")}<select value=${rules.strictness ?? ""} disabled=${isFixed} onChange=${(event) => change("strictness", event.target.value || null)}>
       ${["", ...levels].map((level) => html`<option value=${level}>${t(`strictness.${level}`)}</option>`)}</select></label>
-    <${Words} list="deny" entries=${rules.deny} hits=${fired("deny")} labels=${labels} isFixed=${isFixed} set=${(entries) => change("deny", entries)} />
-    <${Words} list="allow" entries=${rules.allow} hits=${fired("allow")} labels=${labels} isFixed=${isFixed} set=${(entries) => change("allow", entries)} />
+    <${Words} list="deny" board=${name} isFed=${feed?.enabled} entries=${rules.deny} hits=${fired("deny")} labels=${labels} isFixed=${isFixed} set=${(entries) => change("deny", entries)} />
+    <${Words} list="allow" board=${name} isFed=${feed?.enabled} entries=${rules.allow} hits=${fired("allow")} labels=${labels} isFixed=${isFixed} set=${(entries) => change("allow", entries)} />
     <${TryOut} rules=${rules} path=${path} />
     <div class="actions">
       <button type="button" disabled=${isFixed || (!isChanged && saved)} onClick=${() => store(rules)}>${t("rules.save")}</button>
@@ -92,7 +94,19 @@ function Board({ name, labels, levels, changed }) {
   </section>`;
 }
 
-function Words({ list, entries, hits, labels, isFixed, set }) {
+// The texts of the live feed in which an entry of a board fired, the newest first.
+function Recent({ board, list, term, close }) {
+  const [page, error] = useFetched((signal) => call("GET", "feed", { query: { policy: board, list, term, limit: SHOWN_RECENT }, signal }), [board, list, term]);
+  return html`<div class="recent" role="region" aria-label=${t("rules.recent.of", { term })}>
+    <p><strong>${t("rules.recent.of", { term })}</strong> <button type="button" class="quiet" onClick=${close}>${t("close")}</button></p>
+    <${Problem} error=${error} />
+    ${page && !page.data.length && html`<p><small>${t("rules.norecent")}</small></p>`}
+    <ul>${page?.data.map((one) => html`<li key=${one.number}><small>${time(one.arrived_at)}</small> <${Word} label=${one.classification} /> <span class="text" lang="ko">${one.text}</span></li>`)}</ul>
+  </div>`;
+}
+
+function Words({ list, board, entries, hits, isFed, labels, isFixed, set }) {
+  const [recent, setRecent] = useState(null);
   const [typed, setTyped] = useState("");
   const [label, setLabel] = useState("denied");
   const [match, setMatch] = useState("word");
@@ -115,8 +129,10 @@ function Words({ list, entries, hits, labels, isFixed, set }) {
     ${entries.length > 20 && html`<label>${t("rules.find", { n: number(entries.length) })}<input type="search" value=${find} onInput=${(event) => setFind(event.target.value)} /></label>`}
     <div class="chips">${shown.slice(0, SHOWN_ENTRIES).map((entry) => html`<span class="chip" key=${entry.term + entry.match}>
       <span lang="ko">${entry.term}</span> <small>${entry.label && entry.label !== "denied" ? `${labelWord(entry.label)} · ` : ""}${t(`rules.${entry.match}`)}${hits?.[entry.term] ? ` · ${t("rules.hits", { n: number(hits[entry.term]) })}` : ""}</small>
+      ${isFed && hits?.[entry.term] > 0 && html` <button type="button" class="link" aria-expanded=${recent === entry.term} aria-label=${t("rules.recent.of", { term: entry.term })} onClick=${() => setRecent(recent === entry.term ? null : entry.term)}>${t("rules.recent")}</button>`}
       ${!isFixed && html` <button type="button" class="remove" aria-label=${t("rules.remove", { term: entry.term })} onClick=${() => set(entries.filter((one) => one !== entry))}>×</button>`}
     </span>`)}${shown.length > SHOWN_ENTRIES && html`<small>${t("rules.more", { n: number(shown.length - SHOWN_ENTRIES) })}</small>`}</div>
+    ${recent && html`<${Recent} board=${board} list=${list} term=${recent} close=${() => setRecent(null)} />`}
   </fieldset>`;
 }
 

@@ -10,7 +10,7 @@ import numpy as np  # noqa: E402  after the skip
 from transformers import BertConfig  # noqa: E402
 
 from training.data.batches import TrainingSet  # noqa: E402
-from training.learn.fit import Fit, FitPlan, masked_loss  # noqa: E402
+from training.learn.fit import Fit, FitPlan, balanced_class_loss, class_loss, masked_loss  # noqa: E402
 from training.learn.network import CommentNetwork, new_encoder  # noqa: E402
 
 PLAN = FitPlan(epochs=2, learning_rate=1e-3, tokens_per_batch=64, checkpoint_every_s=0.0, device="cpu")
@@ -36,6 +36,15 @@ def test_an_unknown_target_gives_no_loss_and_no_gradient() -> None:
     assert logits.grad is not None
     assert logits.grad[0, 1] == 0.0
     assert logits.grad[0, 0] != 0.0
+
+
+def test_balanced_classes_weigh_the_same_together() -> None:
+    logits = torch.zeros(10, 2)
+    targets = torch.eye(2)[[0] * 9 + [1]]
+    balanced = balanced_class_loss([9, 1])
+    assert balanced(logits, targets).item() == pytest.approx(class_loss(logits, targets).item())
+    of_common, of_rare = balanced(logits[:9], targets[:9]) * 9, balanced(logits[9:], targets[9:])
+    assert of_common.item() == pytest.approx(of_rare.item())
 
 
 def test_a_signal_that_no_row_knows_keeps_its_head_weights(tmp_path: Path) -> None:

@@ -12,11 +12,12 @@ import onnx  # noqa: E402
 import onnxruntime  # noqa: E402
 from transformers import BertConfig  # noqa: E402
 
+from bundles.activations import best_scale  # noqa: E402
 from bundles.session import session_options  # noqa: E402
 from training.data.batches import pad  # noqa: E402
 from training.learn.network import CommentNetwork, new_encoder  # noqa: E402
 from training.ship.export import export_float  # noqa: E402
-from training.ship.quantise import best_scale, calibration_feeds, quantise  # noqa: E402
+from training.ship.quantise import calibration_feeds, quantise  # noqa: E402
 
 PAD = 1
 

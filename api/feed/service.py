@@ -1,0 +1,79 @@
+"""The feed for the routes and for review queues."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from itertools import islice
+
+from redis import Redis
+from redis.asyncio import Redis as AsyncRedis
+
+from api.corrections.service import CONNECT_TIMEOUT_S, REDIS_TIMEOUT_S, RunInThread
+from api.feed.records import FeedEntry
+from api.feed.store import FeedStore
+from api.feed.writer import FeedWriter
+from shared.settings import Settings
+
+
+@dataclass(frozen=True)
+class FeedFilter:
+    """Which texts: of this policy, in which this entry fired, and with this label; None for any."""
+
+    policy: str | None = None
+    list: str | None = None
+    term: str | None = None
+    label: str | None = None
+
+    def takes(self, entry: FeedEntry) -> bool:
+        """Whether the text is one of them."""
+        fed = entry.fed
+        if self.policy is not None and (fed.policy is None or fed.policy.name != self.policy):
+            return False
+        if self.label is not None and self.label not in fed.labels:
+            return False
+        return self.term is None or any(term == self.term and self.list in {None, which} for which, term in fed.matches)
+
+
+class FeedService:
+    """One per API process; `writer` is None where the feed is off. Methods raise `StoreUnavailableError`."""
+
+    def __init__(self, store: FeedStore, writer: FeedWriter | None, settings: Settings, run: RunInThread) -> None:
+        self.store = store
+        self.writer = writer
+        self.ttl_s = settings.review_feed_ttl_s
+        self.max_texts = settings.review_feed_texts
+        self._run = run
+
+    async def newest(
+        self, owner: str, wanted: FeedFilter, before: int | None, limit: int
+    ) -> tuple[list[FeedEntry], bool]:
+        """Up to `limit` texts, the newest first, and whether there are more."""
+
+        def read() -> list[FeedEntry]:
+            return list(islice(filter(wanted.takes, self.store.before(owner, before)), limit + 1))
+
+        found: list[FeedEntry] = await self._run(read)
+        return found[:limit], len(found) > limit
+
+    async def clear(self, owner: str) -> int:
+        """Forget all texts of an owner now; returns how many there were."""
+        removed: int = await self._run(self.store.remove, owner)
+        return removed
+
+
+@asynccontextmanager
+async def running_feed(
+    settings: Settings, redis_url: str, redis: AsyncRedis, run: RunInThread
+) -> AsyncIterator[FeedService]:
+    """The service, with a connection of its own to read with; it writes only where the settings say so."""
+    reading: Redis = Redis.from_url(redis_url, socket_timeout=REDIS_TIMEOUT_S, socket_connect_timeout=CONNECT_TIMEOUT_S)
+    writer = FeedWriter(redis, settings.review_feed_texts, settings.review_feed_ttl_s)
+    is_on = settings.review_feed_texts > 0
+    if is_on:
+        writer.start()
+    try:
+        yield FeedService(FeedStore(reading), writer if is_on else None, settings, run)
+    finally:
+        if is_on:
+            await writer.close()
+        reading.close()

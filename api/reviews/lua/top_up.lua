@@ -1,0 +1,35 @@
+-- Adds texts of the live feed to a review queue, and drops those whose time is over with what was decided of them.
+-- KEYS: open (numbers by rank), leases, holders, decisions, ranks (number -> rank), seen (numbers by number), state
+-- ARGV: prefix of the items' keys, the oldest number still kept, most open items, cursor that the caller has read,
+--       new cursor, then for each item its number, rank, end in Unix seconds, and JSON.
+-- Returns whether the cursor was the caller's; if not, another process has added these texts.
+local prefix = ARGV[1]
+for _, number in ipairs(redis.call('ZRANGEBYSCORE', KEYS[6], '-inf', '(' .. ARGV[2])) do
+  redis.call('ZREM', KEYS[1], number)
+  redis.call('ZREM', KEYS[2], number)
+  redis.call('HDEL', KEYS[3], number)
+  redis.call('HDEL', KEYS[4], number)
+  redis.call('HDEL', KEYS[5], number)
+end
+redis.call('ZREMRANGEBYSCORE', KEYS[6], '-inf', '(' .. ARGV[2])
+if (redis.call('HGET', KEYS[7], 'cursor') or '0') ~= ARGV[4] then return 0 end
+for place = 6, #ARGV, 4 do
+  local number = ARGV[place]
+  redis.call('SET', prefix .. number, ARGV[place + 3])
+  redis.call('EXPIREAT', prefix .. number, ARGV[place + 2])
+  redis.call('ZADD', KEYS[1], ARGV[place + 1], number)
+  redis.call('HSET', KEYS[5], number, ARGV[place + 1])
+  redis.call('ZADD', KEYS[6], number, number)
+end
+redis.call('HSET', KEYS[7], 'cursor', ARGV[5])
+local over = redis.call('ZCARD', KEYS[1]) - tonumber(ARGV[3])
+if over > 0 then
+  local dropped = redis.call('ZPOPMAX', KEYS[1], over)
+  for place = 1, #dropped, 2 do
+    redis.call('UNLINK', prefix .. dropped[place])
+    redis.call('HDEL', KEYS[5], dropped[place])
+    redis.call('ZREM', KEYS[6], dropped[place])
+  end
+  redis.call('HINCRBY', KEYS[7], 'left_out', over)
+end
+return 1

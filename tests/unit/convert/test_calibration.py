@@ -1,0 +1,52 @@
+"""Int8 whose activation scales are fixed: a text's score does not hang on its neighbours, and is nearer to float's."""
+
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+
+from convert.model_source import BertClassifier
+from convert.state_dict import to_weights
+from convert.verify import open_session, run_graph
+from tests.support.checkpoints import bert_classifier
+
+pytestmark = pytest.mark.training
+
+
+@pytest.fixture(scope="module")
+def graphs(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """The float graph and the int8 one of a small classifier, whose first layer has three outlying channels."""
+    folder = tmp_path_factory.mktemp("graphs")
+    model = bert_classifier()
+    model.bert.embeddings.LayerNorm.weight.data[:3] *= 8
+    classifier = BertClassifier(to_weights(model.state_dict(), "model.pt"))
+    float_graph = classifier.write_float(folder)
+    classifier.write_int8(folder / "model.onnx", texts(40, seed=1))
+    return float_graph, folder / "model.onnx"
+
+
+def texts(count: int, seed: int) -> list[list[int]]:
+    random = np.random.default_rng(seed)
+    return [random.integers(5, 200, size).tolist() for size in random.integers(3, 40, count)]
+
+
+def test_a_texts_score_is_the_same_alone_and_among_others(graphs: tuple[Path, Path]) -> None:
+    rows = texts(16, seed=2)
+    longest = max(map(len, rows))
+    ids = np.array([[*row, *[1] * (longest - len(row))] for row in rows], dtype=np.int64)
+    mask = np.array([[1] * len(row) + [0] * (longest - len(row)) for row in rows], dtype=np.int64)
+    together = open_session(graphs[1]).run(["logits"], {"input_ids": ids, "attention_mask": mask})[0]
+    np.testing.assert_allclose(together, run_graph(graphs[1], rows), rtol=0, atol=1e-5)
+
+
+def test_int8_stays_close_to_float_on_texts_that_chose_no_scale(graphs: tuple[Path, Path]) -> None:
+    rows = texts(60, seed=3)
+    exact, rounded = run_graph(graphs[0], rows), run_graph(graphs[1], rows)
+    assert 0 < np.abs(rounded - exact).mean() < 0.05 * exact.std()
+
+
+def test_nothing_is_worked_out_by_the_batch(graphs: tuple[Path, Path]) -> None:
+    kinds = {node.op_type for node in onnx.load(str(graphs[1]), load_external_data=False).graph.node}
+    assert {"QAttention", "MatMulIntegerToFloat", "QuantizeLinear"} <= kinds
+    assert not {"DynamicQuantizeLinear", "DynamicQuantizeMatMul"} & kinds
