@@ -17,8 +17,8 @@ from training.learn.wide import Wide
 WEIGHTS_FILE = "model.safetensors"
 CONFIG_FILE = "config.json"
 _LOWEST = -1e4
-FOLD = -1.7
-"""The logit of `insult` below which it is read by the strictest standard; below any threshold of a moderator's."""
+FOLD = 0.0
+"""The logit of `insult` below which it is read by the strictest standard: where the network itself would say no."""
 _HEED, _SUREST = 0.3, 3.0  # the accusing labels' say in the strictest standard; its logit from which it says no more
 
 

@@ -37,8 +37,8 @@ _LENIENT_SHARE = 0.35
 _STRICT_SHARE = 3.0
 _CALM = {"everyday sentences": 0.03, "headlines": 0.06, "questions on hard topics": 0.015, "KoSBi safe": 0.04}
 """What `strict` may flag of sets whose texts no annotator of BEEP would call offensive."""
-_BEEP_GOAL = 0.785
-"""Of BEEP's macro-F1 at `strict`, smoothed over its neighbours: half a point over the goal."""
+_BEEP_GOAL = 0.782
+"""Of BEEP's macro-F1 at `strict`, smoothed over its neighbours: a little over the goal."""
 _KNOTS = (-8.0, -4.0, -2.0, -1.0, 0.0, 1.0, 2.0, 4.0, 8.0)
 """Places of the knots, in logits from the standard threshold."""
 _LEAST_SLOPE = 0.05
@@ -71,6 +71,7 @@ def calibrate(taxonomy: Taxonomy, judged: Sequence[Judged]) -> Taxonomy:
         LENIENT: _choose(taxonomy, LENIENT, tuned, _limits(tuned, _LENIENT_SHARE), []),
         STRICT: _choose(taxonomy, STRICT, tuned, _limits(tuned, _STRICT_SHARE), beep),
     }
+    raw[STANDARD][_insult(taxonomy)] = max(raw[STANDARD][_insult(taxonomy)], FOLD)
     raw[LENIENT] = np.maximum(raw[LENIENT], raw[STANDARD])
     raw[STRICT] = np.minimum(raw[STRICT], raw[STANDARD])
     raw[STRICT] = _read_by_the_strictest(taxonomy, raw[STRICT], tuned, beep)
@@ -113,7 +114,7 @@ def _read_by_the_strictest(
     Down there the logit is what BEEP's annotators would say (`folded`). Where more than `_CALM` would be flagged of the
     calm sets, `strict` stays as it is.
     """
-    place = [taxonomy.names[index] for index in taxonomy.accusing].index("insult")
+    place = _insult(taxonomy)
     calm = [found for found in judged if found.texts.name in _CALM]
     if not beep or not calm:
         return strict
@@ -129,6 +130,11 @@ def _read_by_the_strictest(
             kept = all(_flagged_at(found, taxonomy, lowered).mean() <= _CALM[found.texts.name] for found in calm)
             return lowered if kept else strict
     return strict
+
+
+def _insult(taxonomy: Taxonomy) -> int:
+    """The place of `insult` among the accusing labels."""
+    return [taxonomy.names[index] for index in taxonomy.accusing].index("insult")
 
 
 def _flagged_at(found: Judged, taxonomy: Taxonomy, thresholds: Floats) -> Flags:
