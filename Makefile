@@ -81,7 +81,10 @@ coverage: $(VENV)/.dev  ## branch coverage of all tests, subprocesses included
 
 bench-smoke: $(VENV)/.dev  ## every benchmark for a few seconds, to show that it runs
 	$(BIN)/python -m bench.predict --smoke
+	$(BIN)/python -m bench.peers --smoke
+	$(BIN)/python -m bench.startup --smoke
 	$(BIN)/python -m bench.passes --smoke
+	$(BIN)/python -m bench.result_cache --smoke
 	$(BIN)/python -m bench.bulk_and_predict --smoke
 	$(BIN)/python -m bench.million_rows --smoke
 	$(BIN)/python -m bench.pack_rows --smoke

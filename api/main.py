@@ -28,9 +28,9 @@ from api.http import cross_origin, errors
 from api.http.admin_side import AdminSide, require_admin_side
 from api.http.auth import require_scope
 from api.http.bodies import BodyFaultsMiddleware
+from api.http.direct_protocol import bounded_protocol
 from api.http.openapi import DescribedApi
 from api.http.origins import OriginsMiddleware
-from api.http.protocol import bounded_protocol
 from api.http.proxies import ProxiesMiddleware
 from api.http.refusals import HeadLimits
 from api.http.request_id import RequestIdMiddleware
@@ -47,6 +47,7 @@ from api.queue.running import running_path
 from api.reviews.service import running_reviews
 from api.routes import corrections, docs, feed, jobs, metrics, predict, reviews, status
 from api.routes import policies as policies_routes
+from api.routes.direct_predict import DirectPredict
 from api.store_watch import running_store_watch
 from shared.commands import kobert_command
 from shared.errors import EXIT_CONFIG, KobertError, PortInUseError, SettingsError
@@ -222,10 +223,13 @@ def serve(settings: Settings) -> None:
     """
     require_fit_store(settings, log)
     shorten_switch_interval()
+    app = create_app(settings)
     config = uvicorn.Config(
-        create_app(settings),
+        app,
         http=bounded_protocol(
-            HeadLimits(settings.max_header_bytes, settings.max_headers), Traffic(traffic_limits(settings))
+            HeadLimits(settings.max_header_bytes, settings.max_headers),
+            Traffic(traffic_limits(settings)),
+            DirectPredict(app, settings),
         ),
         log_config=None,
         access_log=False,

@@ -193,7 +193,7 @@ def _sheet(texts: list[str]) -> bytes:
 
 def processes(service: KobertRun) -> Iterator[tuple[str, psutil.Process]]:
     """The command and what it started, by the name of what each is."""
-    yield "kobert run", psutil.Process(service.pid)
+    yield "the command", psutil.Process(service.pid)
     for child in psutil.Process(service.pid).children():
         with contextlib.suppress(psutil.Error):
             command = " ".join(child.cmdline())
@@ -278,10 +278,10 @@ def section(minutes: float, lines: list[Line], load: Load) -> str:
     return f"""{SECTION}
 
 `.venv/bin/python -m bench.soak --write`, {minutes:.0f} minutes, {len(os.sched_getaffinity(0))} processors with other
-work on them: `kobert run` with its defaults (but a job is kept for {KEPT_JOB_S // 60} minutes, so that jobs also
-expire), and a mixed load: texts through every door, policies, corrections, files with their event streams and results
-in each format, reviews, bad requests, callers who leave. Of {sum(load.statuses.values()):,} answers {told} The first
-quarter, in which caches fill, is left out; the last column is the slope of a straight line through the rest.
+work on them: `.venv/bin/kobert run` with its defaults (but a job is kept for {KEPT_JOB_S // 60} minutes, so that
+jobs also expire), and a mixed load: texts through every door, policies, corrections, files with their event streams
+and results in each format, reviews, bad requests, callers who leave. Of {sum(load.statuses.values()):,} answers {told}
+The first quarter, in which caches fill, is left out; the last column is the slope of a straight line through the rest.
 
 | figure | first | highest | growth an hour |
 |---|---|---|---|

@@ -20,14 +20,21 @@ _WEIGHTS = (
 _INDEX = ".index.json"
 _SHARD = re.compile(r".+-\d{5}-of-\d{5}\.(?:safetensors|bin)")
 _ANY_WEIGHTS = ("*.pt", "*.pth", "*.bin", "*.safetensors", "*.ckpt")
-_ONNX = ("onnx/model.onnx", "model.onnx", "onnx/model_quantized.onnx", "model_quantized.onnx")
-_SENTENCEPIECE = ("spiece.model", "*.spiece", "tokenizer.model", "sentencepiece.bpe.model", "tokenizer_*.model")
+# Float exports come first: they are rounded here, and measured against the float one.
+_ONNX = tuple(
+    f"{folder}{name}.onnx"
+    for name in ("model", "model_O[123]", "model_O4", "model_fp16", "model_quantized", "model_qint8*", "model_int8")
+    for folder in ("onnx/", "")
+)
+_SENTENCEPIECE = (
+    *("spiece.model", "spm.model", "*.spiece", "tokenizer.model", "sentencepiece.bpe.model", "tokenizer_*.model"),
+)
 _VOCABULARY = ("vocab.pkl", "kobertvocab_*.json")
 _CATEGORIES = (
     *("category.pkl", "categories.pkl", "label*.pkl", "category.json", "categories.json", "labels.json"),
     *("label_map*.json", "label2id.json", "id2label.json", "labels.txt", "label.txt", "classes.txt"),
 )
-WEIGHT_SUFFIXES = frozenset({".pt", ".pth", ".bin", ".safetensors", ".ckpt"})
+WEIGHT_SUFFIXES = frozenset({".pt", ".pth", ".bin", ".safetensors", ".ckpt", ".onnx"})
 # Files that a trainer leaves beside the model.
 _TRAINER_STATE = ("optimizer.*", "scheduler.*", "rng_state*", "scaler.*", "training_args.*")
 _ADAPTERS = ("adapter_model.safetensors", "adapter_model.bin", "adapter_config.json")
@@ -74,6 +81,9 @@ class SourceFiles:
     added_tokens: str | None = None
     sentencepiece: str | None = None
     word_pieces: str | None = None
+    # A byte-level BPE.
+    byte_pairs: str | None = None
+    merges: str | None = None
     vocabulary: str | None = None
     categories: str | None = None
 
@@ -87,7 +97,7 @@ class SourceFiles:
     @property
     def has_tokenizer(self) -> bool:
         """Whether the files are enough to build a tokenizer."""
-        return bool(self.tokenizer or self.sentencepiece or self.word_pieces)
+        return bool(self.tokenizer or self.sentencepiece or self.word_pieces or (self.byte_pairs and self.merges))
 
     def by_role(self) -> dict[str, str]:
         """Every file that a conversion reads, by the name of its field here."""
@@ -103,13 +113,13 @@ def choose_files(names: Iterable[str], where: str) -> SourceFiles:
         ModelSourceError: there is no model among them, or more than one.
     """
     present = sorted(names)
-    onnx = _first(present, _ONNX)
+    onnx = _first(present, _ONNX) or _only_onnx(present, where)
     weights = _first(present, _WEIGHTS) or _only_weights(present, where)
     files = SourceFiles(
         weights=weights,
         shards=_shards(present, weights, where),
         onnx=onnx,
-        onnx_data=_first(present, (f"{onnx}_data", f"{onnx}.data")) if onnx else None,
+        onnx_data=_first(present, _data_names(onnx)) if onnx else None,
         config=_first(present, (CONFIG_FILE,)),
         manifest=_first(present, (MANIFEST_FILE,)),
         tokenizer=_first(present, (TOKENIZER_FILE, f"onnx/{TOKENIZER_FILE}")),
@@ -117,6 +127,8 @@ def choose_files(names: Iterable[str], where: str) -> SourceFiles:
         added_tokens=_first(present, ("added_tokens.json",)),
         sentencepiece=_first(present, _SENTENCEPIECE),
         word_pieces=_first(present, ("vocab.txt",)),
+        byte_pairs=_first(present, ("vocab.json",)),
+        merges=_first(present, ("merges.txt",)),
         vocabulary=_first(present, _VOCABULARY),
         categories=_first(present, _CATEGORIES),
     )
@@ -151,6 +163,21 @@ def _only_weights(present: list[str], where: str) -> str | None:
     if len(found) > 1:
         raise ModelSourceError(
             f"{where} holds several checkpoints ({', '.join(found)}): keep one, or name it in full, MODEL=…/{found[0]}"
+        )
+    return found[0] if found else None
+
+
+def _data_names(onnx: str) -> tuple[str, ...]:
+    """Names that exporters give the file of an export's weights."""
+    return f"{onnx}_data", f"{onnx}.data", f"{onnx.removesuffix('.onnx')}.data", f"{onnx.removesuffix('.onnx')}.weights"
+
+
+def _only_onnx(present: list[str], where: str) -> str | None:
+    """An export of another name, if there is one alone."""
+    found = [name for name in present if name.endswith(".onnx")]
+    if len(found) > 1:
+        raise ModelSourceError(
+            f"{where} holds several ONNX files ({', '.join(found[:4])}): name one in full, MODEL=…/{found[0]}"
         )
     return found[0] if found else None
 

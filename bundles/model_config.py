@@ -62,5 +62,5 @@ def read_model_config(path: Path | None) -> ModelConfig:
         return ModelConfig()
     try:
         return msgspec.json.decode(path.read_bytes(), type=ModelConfig)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise ModelSourceError(f"{path.name} is not the config of a model: {error}") from error

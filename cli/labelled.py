@@ -33,8 +33,10 @@ class LabelledRows:
         self.first_fault = self.first_fault or fault
 
 
-def read_labelled(file: Path, reading: ReadingOptions, label_column: str | None) -> LabelledRows:
-    """Read the whole file.
+def read_labelled(
+    file: Path, reading: ReadingOptions, label_column: str | None, *, may_be_empty: bool = False
+) -> LabelledRows:
+    """Read the whole file; with `may_be_empty` a text without a label is one that has none.
 
     Raises:
         KobertError: it cannot be read, or has no plain text or label column.
@@ -45,7 +47,7 @@ def read_labelled(file: Path, reading: ReadingOptions, label_column: str | None)
             text = (row.text or "").strip()
             if row.error is not None:
                 read.leave_out(row.error.message)
-            elif not label:
+            elif not label and not may_be_empty:
                 read.leave_out(f"line {row.line} has no label")
             elif text:
                 read.pairs.append((text, label))

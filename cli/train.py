@@ -1,6 +1,7 @@
 """`kobert model train`: a bundle of the user's own labels, from a table of texts."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
@@ -24,7 +25,7 @@ from shared.commands import install_command, serving_command
 from shared.errors import KobertError, ModelNotFoundError, StartupError
 from shared.settings import Settings, load_settings
 from training.corrections import CorrectedText, read_corrections
-from training.user_table import FEWEST_SCORED, UserTable, hardly_scored, split_rows
+from training.user_table import FEWEST_SCORED, UserTable, hardly_scored, join_labels, split_rows
 
 if TYPE_CHECKING:
     from training.user_data import UserResult, UserTraining
@@ -32,6 +33,15 @@ if TYPE_CHECKING:
 _NEEDED = ("torch", "transformers", "onnx", "safetensors", "sentencepiece", "tqdm")
 _SHOWN_CONFUSIONS = 3
 _ENCODER_FILES = ("model.safetensors", "config.json")
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What a user said of the labels: their column, whether a text has several, and the harmless one."""
+
+    column: str | None
+    several: bool
+    clean: str | None
 
 
 @click.command()
@@ -53,6 +63,7 @@ _ENCODER_FILES = ("model.safetensors", "config.json")
 @click.option("--corrections-file", type=click.Path(exists=True, dir_okay=False, path_type=Path),
               help="Learn corrections that were exported as .jsonl or .csv.")  # fmt: skip
 @click.option("--balanced", is_flag=True, help="Let all labels weigh the same, however rare: fewer rare ones missed.")
+@click.option("--multi-label", is_flag=True, help="A text has any number of labels: `욕설;모욕`, or none.")
 @service_options
 @click.option("--epochs", type=click.IntRange(1, 100), default=4, show_default=True, help="At most so many.")
 @click.option("--patience", type=click.IntRange(0, 100), default=1, show_default=True,
@@ -69,9 +80,13 @@ def train(table: Path, output: Path, base: str | None, **options: Any) -> None: 
     )
     service = ServiceClient(options.pop("url"), options.pop("key"))
     corrections = _corrections(service if options.pop("wants_corrections") else None, options.pop("corrections_file"))
-    rows = _read(table, reading, options.pop("label_column"), corrections)
+    wanted = Wanted(options.pop("label_column"), options.pop("multi_label"), options["clean_label"])
+    if wanted.several and options["balanced"]:
+        raise StartupError("--balanced is for one label a text; with --multi-label each label is learnt by itself")
+    rows = _read(table, reading, wanted, corrections)
     user_data = import_module("training.user_data")  # torch, only where it is used
-    user_data.find_clean_label(rows.labels, options["clean_label"])
+    if rows.clean_name is None:
+        user_data.find_clean_label(rows.labels, options["clean_label"])
 
     with TemporaryDirectory(prefix="kobert-encoder-") as scratch:
         chosen = user_data.UserTraining(base=_base_folder(base, Path(scratch)), **options)
@@ -94,15 +109,14 @@ def _corrections(service: ServiceClient | None, file: Path | None) -> list[Corre
     return [one for corrections in read for one in corrections.texts]
 
 
-def _read(
-    file: Path, reading: ReadingOptions, label_column: str | None, corrections: Sequence[CorrectedText]
-) -> UserTable:
-    read = read_labelled(file, reading, label_column)
+def _read(file: Path, reading: ReadingOptions, wanted: Wanted, corrections: Sequence[CorrectedText]) -> UserTable:
+    read = read_labelled(file, reading, wanted.column, may_be_empty=wanted.several)
     if read.left_out:
         click.echo(f"note: {read.left_out:,} rows are left out; the first: {in_cli_words(read.first_fault)}", err=True)
     if corrections:
         click.echo(f"learning {len(corrections):,} corrections beside {len(read.pairs):,} rows", err=True)
-    return split_rows(read.pairs, click.format_filename(file), corrections)
+    pairs, clean = join_labels(read.pairs, wanted.clean) if wanted.several else (read.pairs, None)
+    return split_rows(pairs, click.format_filename(file), corrections, clean)
 
 
 def _base_folder(base: str | None, scratch: Path) -> Path | None:
@@ -141,7 +155,10 @@ def _show(result: "UserResult", chosen: "UserTraining") -> None:
     click.echo(f"  accuracy {result.accuracy:.3f}, macro F1 {result.macro_f1:.3f}")
     for label, counts in result.by_label.items():
         click.echo(f"  {label:<16} precision {counts.precision:.3f}  recall {counts.recall:.3f}  F1 {counts.f1:.3f}")
-    _show_confusions(result)
+    if result.bundle.config.problem_type == "single_label_classification":
+        _show_confusions(result)
+    else:
+        click.echo(f"  thresholds: {', '.join(f'{name} {at}' for name, at in result.bundle.config.thresholds.items())}")
     click.echo(f"\nServe it with: {serving_command(result.bundle.path)}")
 
 

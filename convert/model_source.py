@@ -13,7 +13,7 @@ from convert.calibration import Rows, measure_activations
 from convert.checkpoint import read_tensors, refuse_pointer
 from convert.graph import write_graph
 from convert.json_file import read_json
-from convert.onnx_import import count_labels, import_float_graph, write_int8
+from convert.onnx_import import check_runs, count_labels, import_float_graph, write_int8
 from convert.quantise import dequantise, quantise
 from convert.state_dict import Architecture, to_weights
 from shared.errors import ModelSourceError
@@ -92,6 +92,7 @@ class OnnxClassifier:
         """Write it unchanged, with its output named `logits`."""
         self._float_graph = folder / _FLOAT_FILE
         self._is_int8 = import_float_graph(self._path, self._float_graph)
+        check_runs(self._float_graph, self._path.name)
         return self._float_graph
 
     def write_int8(self, path: Path, rows: Rows) -> None:

@@ -3,10 +3,15 @@
 from pathlib import Path
 
 import onnx
+import onnxruntime
 from onnxruntime.quantization import QuantType, quantize_dynamic
 
 from bundles.int8_graph import fix_scales, rounded_activations
+from bundles.session import session_options
 from convert.calibration import Rows, measure_activations
+from convert.checkpoint import refuse_pointer
+from convert.onnx_data import read_external_data
+from convert.onnx_precision import widen_to_float32
 from shared.errors import ModelSourceError
 
 _HEAD_PRODUCTS = 2
@@ -20,9 +25,11 @@ def import_float_graph(source: Path, target: Path) -> bool:
     Raises:
         ModelSourceError: it is damaged, or it is not a text classifier.
     """
-    model = _load(source, with_data=True)
+    model = _load(source)
     _check_inputs(model, source.name)
     _name_output(model, source.name)
+    read_external_data(model, source)
+    widen_to_float32(model)
     onnx.save(model, str(target), save_as_external_data=True, location=f"{target.stem}.weights")
     return any(node.op_type in _INT8_OPERATORS for node in model.graph.node)
 
@@ -31,10 +38,19 @@ def write_int8(float_graph: Path, target: Path, rows: Rows, *, is_int8: bool) ->
     """Write the int8 graph, weights beside it; its activations are rounded by scales that fit the texts `rows`.
 
     One that is int8 already keeps its weights; what it would round for each batch anew is fixed in it, too.
+
+    Raises:
+        ModelSourceError: ONNX Runtime cannot round it.
     """
-    rounded = float_graph
-    if not is_int8:
-        rounded = float_graph.with_name("rounded.onnx")
+    rounded = float_graph if is_int8 else _round(float_graph)
+    model = onnx.load(str(rounded))
+    fix_scales(model, measure_activations(float_graph, rounded_activations(model), rows))
+    onnx.save(model, str(target), save_as_external_data=True, location=f"{target.name}.data")
+
+
+def _round(float_graph: Path) -> Path:
+    rounded = float_graph.with_name("rounded.onnx")
+    try:
         quantize_dynamic(
             str(float_graph),
             str(rounded),
@@ -43,9 +59,9 @@ def write_int8(float_graph: Path, target: Path, rows: Rows, *, is_int8: bool) ->
             nodes_to_exclude=_head_nodes(float_graph),
             extra_options={"DefaultTensorType": onnx.TensorProto.FLOAT},
         )
-    model = onnx.load(str(rounded))
-    fix_scales(model, measure_activations(float_graph, rounded_activations(model), rows))
-    onnx.save(model, str(target), save_as_external_data=True, location=f"{target.name}.data")
+    except Exception as error:  # whatever ONNX Runtime's tool meets in a graph of another program
+        raise ModelSourceError(f"the ONNX export cannot be rounded to int8: {_first_line(error)}") from error
+    return rounded
 
 
 def _head_nodes(path: Path) -> list[str]:
@@ -63,16 +79,34 @@ def count_labels(graph: Path) -> int | None:
     Raises:
         ModelSourceError: it is damaged.
     """
-    outputs = _load(graph, with_data=False).graph.output
+    outputs = _load(graph).graph.output
     if not outputs:
         raise ModelSourceError(f"{graph.name} is not a text classifier: it has no output")
     dimensions = outputs[0].type.tensor_type.shape.dim
     return dimensions[1].dim_value or None if len(dimensions) == 2 else None
 
 
-def _load(path: Path, *, with_data: bool) -> onnx.ModelProto:
+def check_runs(path: Path, name: str) -> None:
+    """Refuse a graph that ONNX Runtime cannot load.
+
+    Raises:
+        ModelSourceError: with ONNX Runtime's reason.
+    """
     try:
-        return onnx.load(str(path), load_external_data=with_data)
+        onnxruntime.InferenceSession(str(path), session_options(1), providers=["CPUExecutionProvider"])
+    except Exception as error:  # onnxruntime's own error classes share no public base
+        raise ModelSourceError(f"{name} cannot be run by ONNX Runtime: {_first_line(error)}") from error
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:300]
+
+
+def _load(path: Path) -> onnx.ModelProto:
+    """The graph without the tensors that lie in other files."""
+    refuse_pointer(path)
+    try:
+        return onnx.load(str(path), load_external_data=False)
     except Exception as error:  # onnx and protobuf raise several kinds of errors for a damaged file
         raise ModelSourceError(f"{path.name} is cut short or not an ONNX model; download or copy it again") from error
 

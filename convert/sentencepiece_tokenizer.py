@@ -32,6 +32,8 @@ LegacyTokenizer = Literal["kobert", "gluonnlp"]
 
 KOBERT_SPECIALS = ("[UNK]", "[PAD]", "[CLS]", "[SEP]", "[MASK]")
 SENTENCEPIECE_SPECIALS = ("<unk>", "<s>", "</s>", "<pad>")
+_XLM_SPECIALS = ("<s>", "<pad>", "</s>", "<unk>")
+_FAIRSEQ_SPECIALS = ("<unk>", "<s>", "</s>")
 _NORMAL_PIECE = 1
 _ASCII_PUNCTUATION = r"!-/:-@\[-`{-~"
 
@@ -48,6 +50,28 @@ def build_tokenizer(model_path: Path, token_ids: Mapping[str, int], flavour: Leg
     charsmap = proto.normalizer_spec.precompiled_charsmap
     tokenizer = unigram_tokenizer(pieces, token_ids["[UNK]"], charsmap, first_steps)
     enclose(tokenizer, ("[CLS]", token_ids["[CLS]"]), ("[SEP]", token_ids["[SEP]"]))
+    return tokenizer
+
+
+def build_xlm_tokenizer(model_path: Path) -> Tokenizer:
+    """The tokenizer of XLM-R: a SentencePiece model with its own ids, or with fairseq's, after four special tokens.
+
+    Raises:
+        ModelSourceError: the model is not a unigram SentencePiece model, or begins with other special tokens.
+    """
+    proto = read_model(model_path)
+    pieces = [(piece.piece, piece.score) for piece in proto.pieces]
+    names = tuple(name for name, _ in pieces)
+    if names[: len(_XLM_SPECIALS)] == _XLM_SPECIALS:
+        kept, end = pieces[len(_XLM_SPECIALS) :], []
+    elif names[: len(_FAIRSEQ_SPECIALS)] == _FAIRSEQ_SPECIALS:
+        kept, end = pieces[len(_FAIRSEQ_SPECIALS) :], [(unmatched("<mask>"), 0.0)]
+    else:
+        raise ModelSourceError(f"{model_path.name} begins with {', '.join(names[:4])}, so it is not that of an XLM-R")
+    by_id = [*((unmatched(name), 0.0) for name in _XLM_SPECIALS), *kept, *end]
+    unknown = _XLM_SPECIALS.index("<unk>")
+    tokenizer = unigram_tokenizer(by_id, unknown, proto.normalizer_spec.precompiled_charsmap, keep_clusters_apart())
+    enclose(tokenizer, ("<s>", _XLM_SPECIALS.index("<s>")), ("</s>", _XLM_SPECIALS.index("</s>")))
     return tokenizer
 
 

@@ -7,7 +7,10 @@ from typing import Any
 
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
 
+from bundles.architecture import find_model_type
+from bundles.model_config import read_model_config
 from bundles.sources.conversion import ConversionRequest
+from bundles.text.sentencepiece import enclose
 from convert.added_tokens import add_tokens, is_structure
 from convert.json_file import read_json
 from convert.samples import SAMPLE_TEXTS
@@ -16,6 +19,7 @@ from convert.sentencepiece_tokenizer import (
     SENTENCEPIECE_SPECIALS,
     LegacyTokenizer,
     build_tokenizer,
+    build_xlm_tokenizer,
     own_ids,
     unmatched,
 )
@@ -43,6 +47,10 @@ def choose_tokenizer(
             return tokenizer, name
         instead = files["sentencepiece"].name
         warn(f"{name} does not know {unknown:.0%} of Korean sample texts; {instead} is read instead")
+    if "sentencepiece" in files and _is_xlm(files.get("config")):
+        tokenizer = build_xlm_tokenizer(files["sentencepiece"])
+        add_tokens(tokenizer, files.get("added_tokens"), files.get("tokenizer_config"))
+        return tokenizer, files["sentencepiece"].name
     if "sentencepiece" in files:
         path = files["sentencepiece"]
         vocabulary = _vocabulary(files.get("vocabulary"), options.vocab_specials, warn) or _word_list(words)
@@ -53,6 +61,10 @@ def choose_tokenizer(
         tokenizer = from_word_pieces(words, read_json(files.get("tokenizer_config")))
         add_tokens(tokenizer, files.get("added_tokens"), files.get("tokenizer_config"))
         return tokenizer, words.name
+    if "byte_pairs" in files and "merges" in files:
+        tokenizer = from_byte_pairs(files["byte_pairs"], files["merges"], read_json(files.get("tokenizer_config")))
+        add_tokens(tokenizer, files.get("added_tokens"), files.get("tokenizer_config"))
+        return tokenizer, files["byte_pairs"].name
     raise ModelSourceError(f"{request.source} has no tokenizer: add tokenizer.json, spiece.model or vocab.txt")
 
 
@@ -73,7 +85,7 @@ def check_known(tokenizer: Tokenizer, name: str) -> None:
 
 def unknown_share(tokenizer: Tokenizer) -> float:
     """Of the tokens of the sample texts, special ones aside, those that are the unknown token."""
-    ids = (tokenizer.token_to_id(token) for token in ("[UNK]", unmatched("[UNK]"), "<unk>"))
+    ids = (tokenizer.token_to_id(token) for token in ("[UNK]", unmatched("[UNK]"), "<unk>", unmatched("<unk>")))
     unknown = next((index for index in ids if index is not None), None)
     encoded = tokenizer.encode_batch(list(SAMPLE_TEXTS), add_special_tokens=False)
     tokens = [index for encoding in encoded for index in encoding.ids]
@@ -82,7 +94,7 @@ def unknown_share(tokenizer: Tokenizer) -> float:
 
 def pad_token_id(tokenizer: Tokenizer) -> int:
     """The padding id. The attention mask hides padding, so 0 serves if the tokenizer has none."""
-    ids = (tokenizer.token_to_id(token) for token in ("[PAD]", unmatched("[PAD]"), "<pad>"))
+    ids = (tokenizer.token_to_id(token) for token in ("[PAD]", unmatched("[PAD]"), "<pad>", unmatched("<pad>")))
     return next((index for index in ids if index is not None), 0)
 
 
@@ -148,6 +160,30 @@ def from_word_pieces(path: Path, config: Mapping[str, Any]) -> Tokenizer:
         single="[CLS] $A [SEP]", special_tokens=[(token, ids[token]) for token in ("[CLS]", "[SEP]")]
     )
     return tokenizer
+
+
+def from_byte_pairs(path: Path, merges: Path, config: Mapping[str, Any]) -> Tokenizer:
+    """The tokenizer of a byte-level BPE, `vocab.json` and `merges.txt`, as transformers' RobertaTokenizer makes it.
+
+    Raises:
+        ModelSourceError: a file is damaged, or the special tokens of a RoBERTa are missing.
+    """
+    ids = read_json(path)
+    missing = [token for token in ("<s>", "</s>", "<pad>", "<unk>") if not isinstance(ids.get(token), int)]
+    if missing:
+        raise ModelSourceError(f"{path.name} has no {', '.join(missing)}, so it is not the vocabulary of a RoBERTa")
+    try:
+        tokenizer = Tokenizer(models.BPE.from_file(str(path), str(merges), unk_token="<unk>"))  # noqa: S106  a token
+    except Exception as error:  # the library raises bare Exception
+        raise ModelSourceError(f"{merges.name} does not belong to {path.name}: {error}") from error
+    spaced = bool(config.get("add_prefix_space", False))
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=spaced)
+    enclose(tokenizer, ("<s>", ids["<s>"]), ("</s>", ids["</s>"]))
+    return tokenizer
+
+
+def _is_xlm(config: Path | None) -> bool:
+    return config is not None and find_model_type(read_model_config(config)) == "xlm-roberta"
 
 
 def _vocabulary(path: Path | None, order: VocabSpecials, warn: Callable[[str], None]) -> Vocabulary | None:

@@ -43,13 +43,17 @@ class PredictMessage(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What became of one text: a `verdict`, or else a `failure`."""
+    """What became of one text: a `verdict`, or else a `failure`.
+
+    `is_cached` says that the model read it for another text, which is the same once normalised.
+    """
 
     id: int
     verdict: Verdict | None = None
     failure: Failure | None = None
     tokenization_s: float = 0.0
     inference_s: float = 0.0
+    is_cached: bool = False
 
     @property
     def outcome(self) -> Outcome:

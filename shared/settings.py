@@ -64,7 +64,7 @@ class Settings(BaseSettings):
     redis_url: OptionalText = None
     data_dir: Path = Path(".kobert")
     store_checks: Literal["refuse", "warn", "off"] = "refuse"
-    store_max_memory_bytes: Annotated[int, Field(ge=16 * KIB * KIB)] = 256 * KIB * KIB
+    store_max_memory_bytes: Annotated[int, Field(ge=16 * KIB * KIB)] = 192 * KIB * KIB
     workers: Annotated[int, Field(ge=0, le=256)] = 1
 
     # Clients; without keys anybody may send requests
@@ -115,6 +115,7 @@ class Settings(BaseSettings):
     task_threads: Annotated[int, Field(ge=1, le=256)] = 8
     max_batch_tokens: Annotated[int, Field(ge=16)] = 256
     max_windows: Annotated[int, Field(ge=1)] = 64
+    result_cache_mb: Annotated[int, Field(ge=0, le=65_536)] = 0
     visibility_timeout_s: Annotated[int, Field(ge=2)] = 10
     heartbeat_interval_s: Annotated[float, Field(gt=0)] = 1.0
     heartbeat_ttl_s: Annotated[float, Field(gt=0)] = 4.0

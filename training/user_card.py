@@ -13,20 +13,22 @@ def user_card(
     config: BundleConfig,
     *,
     rows: Sequence[int],
+    accuracy: float,
     scores: Mapping[str, Confusion],
     confusions: Sequence[Sequence[int]],
-    corrections: int = 0,
 ) -> str:
     """Markdown.
 
-    `rows` are the numbers of texts trained and scored on; `scores` are those of the int8 graph on the latter, by label,
-    and `confusions` their numbers by their label and by the one that they were given.
-    `corrections` of the former are answers of an earlier model that people put right.
+    `rows` are the numbers of texts trained on, of corrections among them, and of texts scored on. `scores` are those of
+    the int8 graph on the latter, by label; `confusions` their numbers by their label and by the one they were given.
     """
-    train_rows, dev_rows = rows
+    train_rows, corrections, dev_rows = rows
     learnt = f"{train_rows:,} texts{_of_them(corrections)}"
     clean = f"`{config.clean_label}` means that nothing is wrong." if config.clean_label else "No label means clean."
-    accuracy = float(np.trace(np.array(confusions)) / max(dev_rows, 1))
+    is_single = config.problem_type == "single_label_classification"
+    how_many, chosen = ("one label", "temperature of the scores")
+    if not is_single:
+        how_many, chosen = ("any number of labels", "thresholds of the labels")
     macro_f1 = float(np.mean([counts.f1 for counts in scores.values()]))
     return f"""---
 language: ko
@@ -38,13 +40,13 @@ metrics: [accuracy, f1]
 
 # {config.name}
 
-A text classifier with one label a text, int8, trained by `kobert model train` on {learnt}. Its
+A text classifier with {how_many} a text, int8, trained by `kobert model train` on {learnt}. Its
 labels: {", ".join(config.labels)}. {clean}
 
 ## Scores
 
 On {dev_rows:,} texts that were kept apart from training, a tenth of each label, measured on the int8 graph that is
-served. The epoch and the temperature of the scores were chosen on the same texts, so expect a little less elsewhere.
+served. The epoch and the {chosen} were chosen on the same texts, so expect a little less elsewhere.
 
 Accuracy {accuracy:.3f}, macro F1 {macro_f1:.3f}.
 

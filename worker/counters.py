@@ -1,15 +1,18 @@
 """The Prometheus metrics of a worker."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from prometheus_client import Counter, Gauge, Histogram
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
 
 from shared.messages import ModelInfo
 from shared.metrics import LATENCY_BUCKETS_S, new_registry
 from shared.verdict import Failure, Outcome
 from worker.inference.batcher import MicroBatcher
+from worker.inference.cache import ResultCache
 
 WINDOW_BUCKETS = (1, 2, 4, 8, 16, 32, 64, 128)
 TOKEN_BUCKETS = (8, 16, 32, 64, 128, 256, 512, 1024)
@@ -72,6 +75,10 @@ class WorkerMetrics:
         self._beat_age.set_function(lambda: time.monotonic() - batcher.beat_at)
         batcher.stats.on_pass = self._observe_pass
 
+    def watch_cache(self, cache: ResultCache) -> None:
+        """Follow the result cache."""
+        self.registry.register(_CacheFigures(cache))
+
     def observe_message(self, message: AnsweredMessage) -> None:
         """Count one message whose texts have all been answered."""
         if message.queued_s is not None:
@@ -91,6 +98,27 @@ class WorkerMetrics:
         self._pass_tokens.observe(sum(lengths))
         self._pass_seconds.observe(elapsed_s)
         self._padding.inc(max(lengths) * len(lengths) - sum(lengths))
+
+
+class _CacheFigures(Collector):
+    """Reads the result cache whenever the metrics are asked for."""
+
+    def __init__(self, cache: ResultCache) -> None:
+        self._cache = cache
+
+    def collect(self) -> Iterator[Metric]:
+        """The texts that the cache was asked for, by where the answer came from, and what it holds."""
+        texts = CounterMetricFamily(
+            "kobert_worker_cache_texts",
+            "Texts that the result cache was asked for: stored, in_flight, or read by the model",
+            labels=("source",),
+        )
+        texts.add_metric(("stored",), self._cache.stored_hits)
+        texts.add_metric(("in_flight",), self._cache.joined_hits)
+        texts.add_metric(("model",), self._cache.misses)
+        yield texts
+        yield GaugeMetricFamily("kobert_worker_cache_bytes", "Memory of the result cache", self._cache.bytes)
+        yield GaugeMetricFamily("kobert_worker_cache_results", "Results in the result cache", len(self._cache))
 
 
 def _histogram(metrics: WorkerMetrics, name: str, description: str, buckets: Sequence[float]) -> Histogram:

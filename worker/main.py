@@ -36,6 +36,7 @@ from worker.corrections.stage import CorrectionStage
 from worker.counters import WorkerMetrics
 from worker.heartbeat import HeartbeatWriter
 from worker.inference.batcher import MicroBatcher
+from worker.inference.cache import ResultCache
 from worker.inference.classifier import Classifier
 from worker.inference.engines.onnx import OnnxEngine
 from worker.inference.engines.protocol import Engine
@@ -53,6 +54,7 @@ from worker.watchdog import Watchdog
 log = get_logger(__name__)
 
 REDIS_TIMEOUT_S = 5
+BYTES_IN_MB = 1024 * 1024
 WARM_UP_TIMEOUT_S = 60
 WARM_UP_COUNT = 32
 # A worker gets two fifths of SHUTDOWN_TIMEOUT_S to stop; interactive texts finish first.
@@ -102,7 +104,9 @@ def build_classifier(
     batcher.start()
     policies = NoStage() if rules is None else PolicyStage(rules, bundle.config)
     stage = CorrectionStage(CorrectionBook() if book is None else book, CorrectedVerdicts(bundle.config), policies)
-    return Classifier(bundle, tokenizer, batcher, judge, stage)
+    classifier = Classifier(bundle, tokenizer, batcher, judge, stage)
+    classifier.cache = ResultCache(settings.result_cache_mb * BYTES_IN_MB)
+    return classifier
 
 
 def build_worker(settings: Settings, engine_factory: EngineFactory = OnnxEngine) -> Worker:
@@ -127,6 +131,7 @@ def build_worker(settings: Settings, engine_factory: EngineFactory = OnnxEngine)
     metrics = WorkerMetrics()
     bulk = BulkRunner(Ledger(redis, settings), classifier, settings, worker_id, metrics.observe_chunk)
     metrics.watch(classifier.batcher, classifier.info)
+    metrics.watch_cache(classifier.cache)
     corrections = CorrectionFollower(settings.redis_url, book)
     return Worker(settings, classifier, watchdog, ReplyWriter(redis, worker_id), bulk, corrections, rules.hits, metrics)
 
@@ -177,10 +182,10 @@ def _keep_logging(**_: object) -> None:
 def _warm_up(classifier: Classifier) -> None:
     """Run the model before any user waits for it: it proves that it works, and gives a first figure of speed.
 
-    Enough texts for a full pass: admission plans with the speed under load.
+    Enough texts for a full pass: admission plans with the speed under load. They differ, so that a cache reads each.
     """
     texts = itertools.islice(itertools.cycle(WARM_UP_TEXTS), WARM_UP_COUNT)
-    items = [TextItem(number, text) for number, text in enumerate(texts)]
+    items = [TextItem(number, f"{text} {number}") for number, text in enumerate(texts)]
     list(classifier.answers_as_done(items, deadline=time.time() + WARM_UP_TIMEOUT_S))
 
 

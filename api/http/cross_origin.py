@@ -14,8 +14,9 @@ METHODS = ("GET", "HEAD", "POST", "DELETE")
 REQUEST_HEADERS = ("Authorization", "Content-Type", "Content-Encoding", "Idempotency-Key", "X-Request-ID")
 # Reply headers that a page may read, in addition to those that browsers always show.
 REPLY_HEADERS = (
-    "Content-Disposition", "Idempotent-Replayed", "Location", "Retry-After", "WWW-Authenticate", "X-Inference-Time",
-    "X-Queue-Time", "X-Request-ID", "X-Results-Partial", "X-Tokenization-Time", "X-Total-Rows", "X-Total-Time",
+    "Content-Disposition", "Idempotent-Replayed", "Location", "Retry-After", "WWW-Authenticate", "X-Cached-Texts",
+    "X-Inference-Time", "X-Queue-Time", "X-Request-ID", "X-Results-Partial", "X-Tokenization-Time", "X-Total-Rows",
+    "X-Total-Time",
 )  # fmt: skip
 # Browsers ask again after this.
 MAX_AGE_S = 600

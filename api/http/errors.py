@@ -63,15 +63,28 @@ def status_of(error: errors.KobertError) -> int:
     return next(STATUS[kind] for kind in type(error).__mro__ if kind in STATUS)
 
 
-def body_of(error: errors.KobertError, *, param: str | None = None) -> ErrorBody:
-    """The error as the client sees it; `param` replaces the error's own."""
+def body_of(error: errors.KobertError, *, param: str | None = None, request_id: str | None = None) -> ErrorBody:
+    """The error as the client sees it; `param` replaces the error's own, `request_id` that of the current request."""
     own_param = getattr(error, "param", None)
-    return make_body(error.code, error.message, status_of(error), param or own_param)
+    return make_body(error.code, error.message, status_of(error), param or own_param, request_id)
 
 
-def make_body(code: str, message: str, status: int, param: str | None = None) -> ErrorBody:
-    """The body of an error of the current request."""
-    return ErrorBody(code, message, type_of(status), param, current_request_id())
+def make_body(
+    code: str, message: str, status: int, param: str | None = None, request_id: str | None = None
+) -> ErrorBody:
+    """The body of an error of the request with this id, by default the current one."""
+    return ErrorBody(code, message, type_of(status), param, request_id or current_request_id())
+
+
+def encode_body(body: ErrorBody) -> bytes:
+    """`{"error": body}`."""
+    # A message may quote what was sent: as long as it was, or with half a surrogate pair.
+    named = msgspec.structs.replace(
+        body,
+        message=quotable(body.message),
+        param=None if body.param is None else quotable(body.param),
+    )
+    return msgspec.json.encode({"error": named})
 
 
 def type_of(status: int) -> str:
@@ -97,15 +110,9 @@ def install(app: FastAPI) -> None:
 
 
 def respond(body: ErrorBody, status: int, headers: Mapping[str, str] | None = None) -> Response:
-    """`{"error": body}`."""
+    """The answer with this error; also noted in the request's record."""
     current_record().error_code = body.code
-    # A message may quote what was sent: as long as it was, or with half a surrogate pair.
-    named = msgspec.structs.replace(
-        body,
-        message=quotable(body.message),
-        param=None if body.param is None else quotable(body.param),
-    )
-    return Response(msgspec.json.encode({"error": named}), status, dict(headers or {}), "application/json")
+    return Response(encode_body(body), status, dict(headers or {}), "application/json")
 
 
 def headers_of(error: errors.KobertError) -> dict[str, str]:

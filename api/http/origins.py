@@ -24,6 +24,18 @@ _LOCAL = ("localhost", "*.localhost")
 _PORT = re.compile(r":\d*$")
 
 
+class Hosts:
+    """The names under which the service may be reached: those of the settings, and those that no stranger can own."""
+
+    def __init__(self, allowed: Sequence[str]) -> None:
+        self._patterns = (*_LOCAL, *(host.lower() for host in allowed))
+
+    def allow(self, host: str) -> bool:
+        """Whether no attacker can own the name: an address, a name without a dot, or one that the settings list."""
+        name = host_name(host)
+        return "." not in name or _is_address(name) or any(_matches(name, pattern) for pattern in self._patterns)
+
+
 class OriginsMiddleware:
     """Pure ASGI, inside the middleware that gives a request its id. It checks while `is_open` says so."""
 
@@ -36,7 +48,7 @@ class OriginsMiddleware:
     ) -> None:
         self._app = app
         self._is_open = is_open
-        self._hosts = (*_LOCAL, *(host.lower() for host in allowed_hosts))
+        self._hosts = Hosts(allowed_hosts)
         self._origins = allowed_origins
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -50,7 +62,7 @@ class OriginsMiddleware:
 
     def _refusal(self, method: str, headers: Headers) -> ForbiddenError | None:
         host = headers.get("host", "")
-        if not self._is_allowed_host(host):
+        if not self._hosts.allow(host):
             return ForbiddenError(
                 f"this service is not known as {host}: reach it by its IP address, or add the name to ALLOWED_HOSTS "
                 "(or set API_KEYS, which need no list)",
@@ -62,11 +74,6 @@ class OriginsMiddleware:
                 code="cross_origin",
             )
         return None
-
-    def _is_allowed_host(self, host: str) -> bool:
-        """Whether no attacker can own the name: an address, a name without a dot, or one that the settings list."""
-        name = host_name(host)
-        return "." not in name or _is_address(name) or any(_matches(name, pattern) for pattern in self._hosts)
 
     def _is_of_another_site(self, headers: Headers, host: str) -> bool:
         origin = headers.get("origin", "")

@@ -296,8 +296,3 @@ class _Closing(asyncio.Transport):
     def is_closing(self) -> bool:
         """Whether it is closed, or about to be."""
         return self._connection.transport.is_closing()
-
-
-def bounded_protocol(limits: HeadLimits, traffic: Traffic) -> type[BoundedProtocol]:
-    """The protocol with these limits; uvicorn takes a class."""
-    return type("BoundedProtocol", (BoundedProtocol,), {"limits": limits, "traffic": traffic})

@@ -16,7 +16,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from shared.addresses import parse_networks, parse_prefix
 
 _HOST = re.compile(r"[A-Za-z0-9._-]{1,253}(?::\d{1,5})?|\[[0-9A-Fa-f:.]{2,45}\](?::\d{1,5})?")
-_HEADERS = ("x-forwarded-for", "x-forwarded-proto", "x-forwarded-host", "x-forwarded-prefix")
+FORWARDED_HEADERS = ("x-forwarded-for", "x-forwarded-proto", "x-forwarded-host", "x-forwarded-prefix")
 
 
 class ProxiesMiddleware:
@@ -24,21 +24,29 @@ class ProxiesMiddleware:
 
     def __init__(self, app: ASGIApp, trusted: Sequence[str], root_path: str) -> None:
         self._app = app
-        self._trusted = parse_networks(trusted)
-        self._root_path = root_path
+        self._proxies = Proxies(trusted, root_path)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request under the address that its client used."""
         if scope["type"] == "http":
             # In place: what is outside reads the route from the same scope.
-            scope.update(self._seen_from_outside(scope))
+            scope.update(self._proxies.seen_from_outside(scope))
         await self._app(scope, receive, send)
 
-    def _seen_from_outside(self, scope: Scope) -> dict[str, Any]:
+
+class Proxies:
+    """The proxies that are trusted; `root_path` is the prefix of requests whose proxy names none."""
+
+    def __init__(self, trusted: Sequence[str], root_path: str) -> None:
+        self._trusted = parse_networks(trusted)
+        self._root_path = root_path
+
+    def seen_from_outside(self, scope: Scope) -> dict[str, Any]:
+        """What of a request's scope is different for its client."""
         headers = Headers(scope=scope)
         seen: dict[str, Any] = {}
         prefix = None
-        if any(name in headers for name in _HEADERS) and self._is_trusted((scope.get("client") or ("",))[0]):
+        if any(name in headers for name in FORWARDED_HEADERS) and self._is_trusted((scope.get("client") or ("",))[0]):
             prefix = _forwarded_prefix(headers)
             seen = self._forwarded(headers)
         if prefix is not None:

@@ -1,7 +1,7 @@
 """Gives every request an id, the client's `X-Request-ID` if it is valid or a new one, and returns it."""
 
+import os
 import re
-import uuid
 from contextvars import ContextVar
 
 import structlog
@@ -9,6 +9,8 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 HEADER = "X-Request-ID"
+# As many as a UUID has.
+ID_BYTES = 16
 _PLAIN = re.compile(r"[A-Za-z0-9._:/+=@-]{1,128}")
 _current: ContextVar[str | None] = ContextVar("request_id", default=None)
 
@@ -16,6 +18,11 @@ _current: ContextVar[str | None] = ContextVar("request_id", default=None)
 def current_request_id() -> str | None:
     """The id of the request being served, or None outside one."""
     return _current.get()
+
+
+def choose_request_id(offered: str) -> str:
+    """The id that a client offers if it is valid, else a new one."""
+    return offered if offered and _PLAIN.fullmatch(offered) else os.urandom(ID_BYTES).hex()
 
 
 class RequestIdMiddleware:
@@ -29,8 +36,7 @@ class RequestIdMiddleware:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        offered = Headers(scope=scope).get(HEADER, "")
-        request_id = offered if _PLAIN.fullmatch(offered) else uuid.uuid4().hex
+        request_id = choose_request_id(Headers(scope=scope).get(HEADER, ""))
         _current.set(request_id)
         structlog.contextvars.bind_contextvars(request_id=request_id)
 

@@ -29,7 +29,7 @@ class ObservationMiddleware:
 
     def __init__(self, app: ASGIApp, metrics: ApiMetrics) -> None:
         self._app = app
-        self._metrics = metrics
+        self._observer = Observer(metrics)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request, count it and log it."""
@@ -55,15 +55,32 @@ class ObservationMiddleware:
         finally:
             if (presence := scope.get(SCOPE_KEY)) is not None and presence.is_lost:
                 code = CLIENT_CLOSED
-            self._count_and_log(scope, int(code), time.perf_counter() - started, record)
+            route = getattr(scope.get("route"), "path", UNMATCHED)
+            method = scope["method"] if scope["method"] in _METHODS else OTHER_METHOD
+            self._observer.note(method, route, int(code), time.perf_counter() - started, record, **_job(scope))
 
-    def _count_and_log(self, scope: Scope, code: int, seconds: float, record: RequestRecord) -> None:
-        route = getattr(scope.get("route"), "path", UNMATCHED)
-        method = scope["method"] if scope["method"] in _METHODS else OTHER_METHOD
+
+class Observer:
+    """Counts requests that have ended, and writes the log line of each."""
+
+    def __init__(self, metrics: ApiMetrics) -> None:
+        self._metrics = metrics
+
+    def note(
+        self, method: str, route: str, code: int, seconds: float, record: RequestRecord, **details: object
+    ) -> None:
+        """Count one request and log it; `details` are further fields of its line."""
         self._metrics.observe(route, method, code, seconds, record)
-        note = log.debug if route in _QUIET_ROUTES else log.info
-        details = {**_job(scope), **_details(record)}
-        note("request", method=method, route=route, code=code, total_ms=milliseconds(seconds), **details)
+        write = log.debug if route in _QUIET_ROUTES else log.info
+        write(
+            "request",
+            method=method,
+            route=route,
+            code=code,
+            total_ms=milliseconds(seconds),
+            **details,
+            **_details(record),
+        )
 
 
 def _job(scope: Scope) -> dict[str, object]:

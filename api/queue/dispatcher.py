@@ -13,7 +13,7 @@ from typing import Protocol
 import msgspec
 
 from api.background import end_task
-from api.http.caller import current_caller
+from api.http.caller import Caller, current_caller
 from api.http.request_id import current_request_id
 from api.queue.admission import Admission
 from api.queue.lanes import Lanes
@@ -80,13 +80,15 @@ class Dispatcher:
         """Texts accepted and not yet answered."""
         return self._admission.texts
 
-    def require_room(self) -> None:
-        """Refuse the current caller at once, before its request is read, if not even a short text would be accepted.
+    def require_room(self, caller: str | None = None) -> None:
+        """Refuse a caller, by default the current one, at once, before its request is read.
+
+        It is refused if not even a short text would be accepted.
 
         Raises:
             OverloadedError: as `ask_workers`.
         """
-        self._admission.require_room(current_caller().name)
+        self._admission.require_room(current_caller().name if caller is None else caller)
 
     async def ask_workers(
         self, texts: Sequence[str], options: VerdictOptions | None = None
@@ -100,18 +102,37 @@ class Dispatcher:
             OverloadedError: too much is in flight.
             TooLargeError: these texts alone take longer than a caller waits.
         """
-        self._fleet.require_live_worker()
-        request = self._accept(texts, options)
-        timer = asyncio.get_running_loop().call_later(self._settings.predict_timeout_s, request.end)
-        request.caller.presence.watch(request.end)
+        request = self.ask(texts, options, current_caller(), current_request_id())
         try:
             await request.over
         finally:
-            timer.cancel()
-            request.caller.presence.forget(request.end)
-            self._requests.discard(request)
-            request.end()
-            self._admission.release(request.caller.name, request.cost_left, request.texts_left)
+            answers = self.conclude(request)
+        return answers
+
+    def ask(
+        self, texts: Sequence[str], options: VerdictOptions | None, caller: Caller, request_id: str | None
+    ) -> PendingRequest:
+        """Begin what `ask_workers` does. Once the request is `over`, `conclude` has to be called, in any case.
+
+        Raises:
+            StoreUnavailableError, NoWorkerError, OverloadedError, TooLargeError: as `ask_workers`.
+        """
+        self._fleet.require_live_worker()
+        request = self._accept(texts, options, caller, request_id)
+        request.timer = asyncio.get_running_loop().call_later(self._settings.predict_timeout_s, request.end)
+        caller.presence.watch(request.end)
+        return request
+
+    def conclude(self, request: PendingRequest) -> list[Answer | KobertError]:
+        """The answers in the order of the texts; those that have not come are not waited for any more."""
+        if request.timer is not None:
+            request.timer.cancel()
+        request.caller.presence.forget(request.end)
+        self._requests.discard(request)
+        request.end()
+        self._admission.release(request.caller.name, request.cost_left, request.texts_left)
+        if not request.unanswered:
+            return request.answers  # type: ignore[return-value]  # each is there
         late = DeadlineExceededError(f"no answer within {self._settings.predict_timeout_s:g} s (PREDICT_TIMEOUT_S)")
         return [late if answer is None else answer for answer in request.answers]
 
@@ -152,10 +173,12 @@ class Dispatcher:
             text_id: text for text_id, text in self._sent.items() if text.is_wanted or self._lanes.counts(text)
         }
 
-    def _accept(self, texts: Sequence[str], options: VerdictOptions | None) -> PendingRequest:
+    def _accept(
+        self, texts: Sequence[str], options: VerdictOptions | None, caller: Caller, request_id: str | None
+    ) -> PendingRequest:
         deadline = time.time() + self._settings.predict_timeout_s
-        request = PendingRequest(texts, options, current_caller(), deadline)
-        request.request_id = current_request_id()
+        request = PendingRequest(texts, options, caller, deadline)
+        request.request_id = request_id
         self._admission.accept(request.caller.name, request.cost_left, len(texts))
         self._requests.add(request)
         self._lanes.add(request)

@@ -11,7 +11,7 @@ import msgspec
 
 from api.access.quotas import Quotas
 from api.http import errors
-from api.http.request_record import current_record
+from api.http.request_record import RequestRecord, current_record
 from api.http.texts import check_text
 from api.http.timing import Stopwatch, Timing
 from api.policies.book import PolicyBook
@@ -48,6 +48,12 @@ class Judged:
         """What every answer says of itself: the stages in milliseconds, the model's revision and the policy."""
         policy = "none" if self.policy is None else f"{quote(self.policy.name)}@{self.policy.version}"
         return {**self.timing.headers(), "x-model-revision": self.revisions, "x-policy": policy}
+
+    def note(self, record: RequestRecord) -> None:
+        """Tell the request's record, for its log line and the metrics."""
+        record.timing = self.timing
+        record.classifications = [outcome.classification for outcome in self.outcomes if isinstance(outcome, Verdict)]
+        record.text_errors = [outcome.code for outcome in self.outcomes if isinstance(outcome, KobertError)]
 
 
 class Judging:
@@ -100,12 +106,29 @@ class Judging:
         """
         stopwatch = Stopwatch()
         outcomes, answers = await self._outcomes(items, options)
+        judged = self._judged(outcomes, answers, stopwatch, None if options is None else options.policy)
+        judged.note(current_record())
+        return judged
+
+    def conclude(self, items: Sequence[Item], replies: Sequence[Answer | KobertError], stopwatch: Stopwatch) -> Judged:
+        """What `judge` gives for items that were asked without options, from what the workers said of each.
+
+        Raises:
+            KobertError: as `judge`.
+        """
+        outcomes = [_outcome(reply, item.name, None) for item, reply in zip(items, replies, strict=True)]
+        return self._judged(outcomes, [reply for reply in replies if isinstance(reply, Answer)], stopwatch, None)
+
+    def _judged(
+        self,
+        outcomes: list[Verdict | KobertError],
+        answers: Sequence[Answer],
+        stopwatch: Stopwatch,
+        policy: PolicyRef | None,
+    ) -> Judged:
         if all(isinstance(outcome, KobertError) for outcome in outcomes):
             raise outcomes[0]  # type: ignore[misc]  # the line above says that it is an error
-        policy = None if options is None else options.policy
-        judged = Judged(outcomes, stopwatch.read(answers), self._fleet.revisions, policy)
-        _note(judged)
-        return judged
+        return Judged(outcomes, stopwatch.read(answers), self._fleet.revisions, policy)
 
     async def _outcomes(
         self, items: Sequence[Item], options: VerdictOptions | None
@@ -141,10 +164,3 @@ def _outcome(reply: Answer | KobertError, name: str, policy: PolicyRef | None) -
     if policy is None:
         return outcome
     return msgspec.structs.replace(outcome, policy=PolicyVersion(policy.name, policy.version))
-
-
-def _note(judged: Judged) -> None:
-    record = current_record()
-    record.timing = judged.timing
-    record.classifications = [outcome.classification for outcome in judged.outcomes if isinstance(outcome, Verdict)]
-    record.text_errors = [outcome.code for outcome in judged.outcomes if isinstance(outcome, KobertError)]

@@ -27,7 +27,7 @@ class PendingRequest:
 
     __slots__ = (
         "answers", "caller", "cost_left", "deadline", "options", "over", "request_id", "texts", "texts_left",
-        "unanswered",
+        "timer", "unanswered",
     )  # fmt: skip
 
     def __init__(self, texts: Sequence[str], options: VerdictOptions | None, caller: Caller, deadline: float) -> None:
@@ -36,6 +36,8 @@ class PendingRequest:
         self.caller = caller
         self.deadline = deadline
         self.request_id: str | None = None
+        # Ends it at its deadline.
+        self.timer: asyncio.TimerHandle | None = None
         self.answers: list[Answer | KobertError | None] = [None] * len(texts)
         self.unanswered = len(texts)
         # What admission still counts.

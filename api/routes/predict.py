@@ -1,5 +1,7 @@
 """`POST /predict`: one text or several, answered while the caller waits."""
 
+from collections.abc import Sequence
+
 import msgspec
 from fastapi import APIRouter, Request, Response
 from starlette.routing import Route
@@ -19,6 +21,7 @@ from shared.verdict import Verdict
 
 router = APIRouter(tags=["predict"])
 
+PATH = "/predict"
 FIELDS = ("text", "texts", "strictness", "thresholds", "policy", "details", *SPAN_FIELDS)
 
 _REQUEST_BODY = {
@@ -44,7 +47,7 @@ _encode = msgspec.json.Encoder().encode
 
 
 @router.post(
-    "/predict",
+    PATH,
     summary="Classify one text or several",
     response_model=schemas.PredictionOut | schemas.ManyPredictions,
     responses=schemas.error_replies(401, 403, 408, 413, 415, 422, 429, 500, 503, 504),
@@ -79,14 +82,13 @@ async def predict(request: Request) -> Response:
     judged = await context.judging.judge(items, options)
     if context.feed.writer is not None:
         context.feed.writer.note(request, items, judged.outcomes)
-    shown = [_encode_result(item, outcome) for item, outcome in zip(items, judged.outcomes, strict=True)]
-    content = b'{"results":[' + b",".join(shown) + b"]}" if "texts" in body else shown[0]
+    content = encode_answer(items, judged.outcomes, is_many="texts" in body)
     return Response(content, media_type="application/json", headers=judged.headers())
 
 
 # The same function without FastAPI's machinery around it, which would cost as much as everything else on the way. The
 # router above documents it.
-FAST_ROUTE = Route("/predict", predict, methods=["POST"], include_in_schema=False)
+FAST_ROUTE = Route(PATH, predict, methods=["POST"], include_in_schema=False)
 
 
 def _items(body: dict[str, object], max_texts: int) -> list[Item]:
@@ -107,7 +109,15 @@ def _items(body: dict[str, object], max_texts: int) -> list[Item]:
     return [Item(text, f"texts[{index}]") for index, text in enumerate(texts)]
 
 
-def _encode_result(item: Item, outcome: Verdict | KobertError) -> bytes:
+def encode_answer(
+    items: Sequence[Item], outcomes: Sequence[Verdict | KobertError], *, is_many: bool, request_id: str | None = None
+) -> bytes:
+    """The JSON of an answer; `request_id` is that of its request, by default the current one."""
+    shown = [_encode_result(item, outcome, request_id) for item, outcome in zip(items, outcomes, strict=True)]
+    return b'{"results":[' + b",".join(shown) + b"]}" if is_many else shown[0]
+
+
+def _encode_result(item: Item, outcome: Verdict | KobertError, request_id: str | None) -> bytes:
     """The item as it was sent, then the fields of its verdict, or its error."""
     if isinstance(outcome, Verdict):
         return b'{"text":' + _encode(item.value) + b"," + _encode(outcome)[1:]
@@ -115,6 +125,6 @@ def _encode_result(item: Item, outcome: Verdict | KobertError) -> bytes:
         b'{"text":'
         + _encode(echo_of(item.value))
         + b',"error":'
-        + _encode(errors.body_of(outcome, param=item.name))
+        + _encode(errors.body_of(outcome, param=item.name, request_id=request_id))
         + b"}"
     )

@@ -8,15 +8,18 @@ from typing import Any
 import msgspec
 
 from api.http.echo import is_unicode
+from api.http.json_values import require_few_values
 from api.uploads.columns import MAX_COLUMNS, MAX_HEADER_CHARS, find_column, guess_text_name, shown
 from api.uploads.options import UploadOptions
 from api.uploads.rows import bad_row, make_row, readable, undecodable
-from shared.errors import MalformedRequestError
+from shared.errors import MalformedRequestError, TooLargeError
 from shared.jobs.records import Row
 from shared.verdict import Failure
 
 # A row that is nested deeper could not be read again by whatever reads it later.
 MAX_DEPTH = 64
+# A row of 4 MB can be an object of 250,000 fields, which would become 60 MB before its fields are counted.
+MAX_ROW_VALUES = 20_000
 _MAX_STEP_DIGITS = 6
 _OBJECT_START = b"{"
 # Raw values come back byte for byte: 1.10 stays 1.10, and a long number loses no digit.
@@ -77,6 +80,10 @@ class ObjectReader:
             return bad_row(number, "invalid_encoding", undecodable(number), text)
         if _depth(raw) > MAX_DEPTH:
             return bad_row(number, "malformed_json", f"{where} is nested deeper than {MAX_DEPTH} levels", text)
+        try:
+            require_few_values(raw, MAX_ROW_VALUES)
+        except TooLargeError:
+            return bad_row(number, "too_many_fields", f"{where} has more than {MAX_ROW_VALUES:,} values", text)
         try:
             value = _OBJECT.decode(raw) if raw.startswith(_OBJECT_START) else msgspec.json.decode(raw)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:

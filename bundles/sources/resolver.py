@@ -17,7 +17,7 @@ from bundles.files import (
     find_sentencepiece,
     names_in,
 )
-from bundles.format import MANIFEST_FILE, Bundle, load_bundle
+from bundles.format import CONFIG_FILE, MANIFEST_FILE, Bundle, load_bundle
 from bundles.hub.repository import KOBERT_REPO, HubRepo
 from bundles.model_config import read_model_config
 from bundles.own_process import Notice, OnReport, Progress
@@ -110,7 +110,15 @@ class SourceResolver:
         return self._convert_local(folder, name, choose_files(names_in(folder), str(folder)))
 
     def _from_file(self, path: Path) -> Bundle:
-        """A checkpoint by its path; labels, vocabulary and tokenizer are the files beside it."""
+        """A checkpoint by its path; labels, vocabulary and tokenizer are the files beside it.
+
+        Those of an export in a folder `onnx` may be a folder above.
+        """
+        folder = path.parent
+        if folder.name == "onnx" and not (folder / CONFIG_FILE).is_file() and (folder.parent / CONFIG_FILE).is_file():
+            beside = [name for name in names_in(folder.parent) if Path(name).suffix not in WEIGHT_SUFFIXES]
+            files = choose_files([f"onnx/{path.name}", *beside], str(path))
+            return self._convert_local(folder.parent, path.stem, files)
         beside = [name for name in names_in(path.parent) if Path(name).suffix not in WEIGHT_SUFFIXES]
         return self._convert_local(path.parent, path.stem, choose_files([path.name, *beside], str(path)))
 

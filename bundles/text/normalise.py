@@ -35,13 +35,16 @@ _SPACES = re.compile(r"\s{2,}")
 _EDGE_SPACE = re.compile(r"\A\s|\s\Z")  # one: runs of spaces are one by then
 
 
+_JAMO = {
+    **{chr(0x1100 + index): jamo for index, jamo in enumerate(INITIALS)},
+    **{chr(0x1161 + index): jamo for index, jamo in enumerate(VOWELS)},
+    **{chr(0x11A7 + index): jamo for index, jamo in enumerate(FINALS) if jamo},
+}
+
+
 def _plain_form(code: int) -> str | None:
     """The letter behind a fullwidth, halfwidth, circled or conjoining one."""
-    plain = unicodedata.normalize("NFKC", chr(code))
-    jamo = {chr(0x1100 + index): jamo for index, jamo in enumerate(INITIALS)}
-    jamo |= {chr(0x1161 + index): jamo for index, jamo in enumerate(VOWELS)}
-    jamo |= {chr(0x11A7 + index): jamo for index, jamo in enumerate(FINALS) if jamo}
-    plain = "".join(jamo.get(char, char) for char in plain).strip("()")
+    plain = "".join(_JAMO.get(char, char) for char in unicodedata.normalize("NFKC", chr(code))).strip("()")
     return plain if plain and plain != chr(code) and len(plain) <= 2 else None
 
 

@@ -227,8 +227,15 @@ def test_the_page_is_small_and_loads_nothing_from_elsewhere(open_page: Open, sta
 # Counts what moves without being touched; installed before the page's own scripts.
 WATCH_SHIFTS = """
 window.shifted = 0;
+window.movers = [];
 new PerformanceObserver((list) => {
-  for (const entry of list.getEntries()) if (!entry.hadRecentInput) window.shifted += entry.value;
+  for (const entry of list.getEntries()) {
+    if (entry.hadRecentInput) continue;
+    window.shifted += entry.value;
+    for (const { node, previousRect: from, currentRect: to } of entry.sources) {
+      window.movers.push(`${node?.nodeName} from ${from.y} to ${to.y}`);
+    }
+  }
 }).observe({ type: "layout-shift", buffered: true });
 """
 MOST_SHIFTED = 0.1
@@ -252,8 +259,9 @@ def test_nothing_jumps_while_the_page_appears(
     )
     # Figures for docs/console.md: -s shows them.
     print(f"{place or '#try'}: {sum(sizes) / 1024:.1f} kB, first paint {paint:.0f} ms, shift {shifted:.3f}")  # noqa: T201
+    expect(page.get_by_text("불러오는 중…")).to_have_count(0)
     assert 0 < sum(sizes) <= MOST_BYTES
-    assert shifted < MOST_SHIFTED
+    assert shifted < MOST_SHIFTED, page.evaluate("window.movers")
 
 
 def test_programs_get_json_and_browsers_the_page(stack: Stack) -> None:

@@ -48,5 +48,5 @@ def test_a_worker_of_the_profile_bulk_takes_a_job_while_no_other_worker_is_there
     assert_own_verdicts(result_lines(echo_project, job), texts)
     log = echo_project.logs(echo_project.containers("worker-bulk")[0])
     assert f'"job_id": "{job["id"]}"' in log
-    assert '"event": "job_completed"' in log
+    assert '"event":"job_completed"' in log
     assert "밤새" not in log

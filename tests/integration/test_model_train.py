@@ -75,6 +75,28 @@ def test_a_table_becomes_a_bundle_on_a_base_from_the_hub(
     assert OnnxEngine(bundle, threads=1).run(windows).shape == (1, 2)
 
 
+def test_a_table_with_several_labels_a_text_becomes_a_multi_label_bundle(
+    kobert: Kobert, hub: HubServer, table: Path, tmp_path: Path
+) -> None:
+    base = write_transformers_folder(tmp_path / "base", architectures=["BertModel"])
+    cells = ("욕설;모욕", "욕설", "정상", "")
+    rows = "".join(f"{(*POSITIVE, *NEGATIVE)[index % 6]} {index},{cells[index % 4]}\n" for index in range(60))
+    table.write_text(f"text,label\n{rows}")
+    output = tmp_path / "mine"
+
+    ended = kobert(
+        *("train", str(table), "--output", str(output), "--base", str(base), "--epochs", "1", "--max-length", "32"),
+        "--multi-label",
+    )
+
+    assert ended.returncode == 0, ended.stderr
+    config = load_bundle(output).config
+    assert (config.problem_type, config.clean_label) == ("multi_label_classification", "정상")
+    assert config.labels == ["모욕", "욕설"]
+    assert set(config.thresholds) == {"모욕", "욕설"}
+    assert "any number of labels" in (output / "README.md").read_text()
+
+
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [

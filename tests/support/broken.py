@@ -154,7 +154,7 @@ _add(
 )
 _add("a TorchScript program", _jit, "TorchScript program")
 _add("a compressed checkpoint", _compressed, "PyTorch never compresses")
-_add("a tensor of text", _pickled(lambda state: {**state, "classifier.out_proj.bias": "a"}), "shape|not a plain tensor")
+_add("a tensor of text", _pickled(lambda state: {**state, "classifier.out_proj.bias": "a"}), "is not a tensor")
 _add(
     "not a number", _tensors(lambda s: {**s, "classifier.out_proj.bias": torch.full((3,), float("nan"))}), "not finite"
 )

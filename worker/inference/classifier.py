@@ -3,8 +3,6 @@
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Future
-from dataclasses import dataclass, field
 from itertools import compress
 from operator import attrgetter
 
@@ -18,37 +16,17 @@ from shared.messages import Answer, ModelInfo, TextItem
 from shared.options import NO_OPTIONS, VerdictOptions
 from shared.verdict import Details, Failure, Outcome, PolicyVersion, Verdict
 from worker.inference.batcher import MicroBatcher, Priority
+from worker.inference.cache import ResultCache
+from worker.inference.engines.protocol import Logits
 from worker.inference.explaining import Explainer, Explanation
 from worker.inference.stage import NoStage, Reading, Stage
+from worker.inference.submitted import Submitted, ending_flights, tell_at_end
 from worker.inference.tokenizer import BundleTokenizer
 from worker.inference.turns import TextLoad, WindowResult
 from worker.inference.verdict import Judge
 from worker.spans.showing import show_spans
 
 _MODEL_ALONE = NoStage()
-
-
-@dataclass(eq=False)
-class _Submitted:
-    """One text whose windows the model thread has, or will have, read."""
-
-    item: TextItem
-    windows: "list[Future[WindowResult]]"
-    tokenization_s: float
-    reading: Reading
-    priority: Priority
-    explanation: Explanation | None = None
-    occlusions: "list[Future[WindowResult]]" = field(default_factory=list)
-    is_planned: bool = False
-    read: threading.Event | None = None
-
-    @property
-    def futures(self) -> "list[Future[WindowResult]]":
-        return [*self.windows, *self.occlusions]
-
-    @property
-    def done(self) -> bool:
-        return all(future.done() for future in (self.futures if self.occlusions else self.windows))
 
 
 class Classifier:
@@ -64,6 +42,8 @@ class Classifier:
     ) -> None:
         self.bundle = bundle
         self.batcher = batcher
+        # Off; whoever wants one sets it before the first text.
+        self.cache = ResultCache(0)
         self._tokenizer = tokenizer
         self._judge = judge
         self._stage = stage
@@ -126,35 +106,88 @@ class Classifier:
         priority: Priority,
         options: Sequence[VerdictOptions],
         read: threading.Event | None = None,
-    ) -> tuple[list[Answer], list[_Submitted]]:
+    ) -> tuple[list[Answer], list[Submitted]]:
         """Prepare and tokenise texts and queue their windows.
 
         Returns the answers to those that the model need not or cannot read, and the others.
         """
         started = time.perf_counter()
         answered, readings = self._prepare(items, options)
-        explanations = {
-            at: self._trace(item, reading) for at, (item, reading) in enumerate(readings) if reading.options.wants_spans
-        }
-        plain = [reading.text for at, (_, reading) in enumerate(readings) if at not in explanations]
-        encoded = iter(self._tokenizer.encode(plain))
+        texts = [Submitted(item, [], 0.0, reading, priority, read=read) for item, reading in readings]
+        known, joined, unread = self._look_up(texts)
+        with ending_flights(unread):
+            windows_of = self._tokenise(unread, started)
+            refused, waiting = self._refuse_long(unread, windows_of)
+            self._queue(waiting, read)
+        return [*answered, *known, *refused], [*(text for text, _ in waiting), *joined]
+
+    def _look_up(self, texts: Sequence[Submitted]) -> tuple[list[Answer], list[Submitted], list[Submitted]]:
+        """Answers to the texts that the model has read, those that it is reading, and the others."""
+        known: list[Answer] = []
+        joined: list[Submitted] = []
+        unread: list[Submitted] = []
+        for text in texts:
+            if text.reading.options.wants_spans:
+                # Where its tokens lie in the text as sent is no other text's.
+                unread.append(text)
+                continue
+            text.normalised = self._tokenizer.normalise(text.reading.text)
+            if not self.cache.is_on:
+                unread.append(text)
+                continue
+            rows, text.flight, text.is_leader = self.cache.find(text.normalised, text.priority)
+            if rows is not None:
+                known.append(self._answer_cached(text, rows))
+            elif text.is_leader:
+                unread.append(text)
+            else:
+                joined.append(text)
+                tell_at_end(text)
+        return known, joined, unread
+
+    def _tokenise(self, texts: Sequence[Submitted], started: float) -> list[Sequence[Sequence[int]]]:
+        """The windows of each text."""
+        for text in texts:
+            if text.reading.options.wants_spans:
+                text.explanation = self._trace(text.item, text.reading)
+        encoded = iter(self._tokenizer.encode_normalised([text.normalised for text in texts if not text.explanation]))
+        windows_of: list[Sequence[Sequence[int]]] = [
+            text.explanation.encoded.windows if text.explanation else next(encoded) for text in texts
+        ]
         tokenization_s = time.perf_counter() - started
-        waiting: list[_Submitted] = []
-        windows_of: list[Sequence[Sequence[int]]] = []
-        for at, (item, reading) in enumerate(readings):
-            explanation = explanations.get(at)
-            windows = explanation.encoded.windows if explanation else next(encoded)
+        for text in texts:
+            text.tokenization_s = tokenization_s
+        return windows_of
+
+    def _refuse_long(
+        self, texts: Sequence[Submitted], windows_of: Sequence[Sequence[Sequence[int]]]
+    ) -> tuple[list[Answer], list[tuple[Submitted, Sequence[Sequence[int]]]]]:
+        """Answers to the texts that are too long, and the others with their windows."""
+        refused: list[Answer] = []
+        waiting: list[tuple[Submitted, Sequence[Sequence[int]]]] = []
+        for text, windows in zip(texts, windows_of, strict=True):
             try:
                 self._tokenizer.check_length(windows)
             except KobertError as error:
-                answered.append(_failed(item, error, tokenization_s))
+                refused.append(_failed(text.item, error, text.tokenization_s))
+                if text.flight is not None:
+                    text.flight.fail(error)
             else:
-                waiting.append(_Submitted(item, [], tokenization_s, reading, priority, explanation, read=read))
-                windows_of.append(windows)
-        loads = [TextLoad(cost_of(text.item.text), text.item.flow, bool(text.explanation)) for text in waiting]
-        for text, futures in zip(waiting, self.batcher.submit(windows_of, priority, read, loads), strict=True):
+                waiting.append((text, windows))
+        return refused, waiting
+
+    def _queue(
+        self, waiting: Sequence[tuple[Submitted, Sequence[Sequence[int]]]], read: threading.Event | None
+    ) -> None:
+        if not waiting:
+            return
+        priority = waiting[0][0].priority
+        loads = [TextLoad(cost_of(text.item.text), text.item.flow, bool(text.explanation)) for text, _ in waiting]
+        submitted = self.batcher.submit([windows for _, windows in waiting], priority, read, loads)
+        for (text, _), futures in zip(waiting, submitted, strict=True):
             text.windows = futures
-        return answered, waiting
+            if text.flight is not None:
+                text.flight.follow(futures)
 
     def _trace(self, item: TextItem, reading: Reading) -> Explanation:
         encoded = self._tokenizer.encode_traced(reading.text)
@@ -181,16 +214,16 @@ class Classifier:
                     )
         return answered, readings
 
-    def _take_done(self, waiting: Sequence[_Submitted], deadline: float) -> tuple[list[Answer], list[_Submitted]]:
+    def _take_done(self, waiting: Sequence[Submitted], deadline: float) -> tuple[list[Answer], list[Submitted]]:
         """The answers to the texts that are done, and the other texts. Past `deadline` all are."""
         # Asked once: a text that ends between two looks must not fall between two lists.
         are_done = [text.done and not self._occlude(text) for text in waiting]
         if not any(are_done) and time.time() >= deadline:
-            return list(map(_expire, waiting)), []
+            return list(map(self._expire, waiting)), []
         answers = [self._answer(text) for text in compress(waiting, are_done)]
         return answers, [text for text, is_done in zip(waiting, are_done, strict=True) if not is_done]
 
-    def _occlude(self, text: _Submitted) -> bool:
+    def _occlude(self, text: Submitted) -> bool:
         """Queue the further windows that explaining the text needs, once its own are read; whether there are any."""
         if text.explanation is None or text.is_planned or self.batcher.gives_evidence:
             return False
@@ -206,9 +239,11 @@ class Classifier:
             )
         return bool(windows)
 
-    def _answer(self, text: _Submitted) -> Answer:
+    def _answer(self, text: Submitted) -> Answer:
         """The answer to a text once the model has read its windows."""
         try:
+            if text.flight is not None and not text.is_leader:
+                return self._answer_cached(text, text.flight.rows.result())
             rows = [future.result() for future in text.windows]
             rest = [future.result() for future in text.occlusions]
             verdict = self._verdict(text, rows, rest)
@@ -222,18 +257,35 @@ class Classifier:
             inference_s=sum({row.pass_number: row.inference_s for row in (*rows, *rest)}.values()),
         )
 
-    def _verdict(self, text: _Submitted, rows: Sequence[WindowResult], rest: Sequence[WindowResult]) -> Verdict:
+    def _answer_cached(self, text: Submitted, rows: Sequence[Logits]) -> Answer:
+        """The answer from what the model said of another text that is the same once normalised."""
+        said = self._judge.judge(rows, text.reading.options)
+        return Answer(id=text.item.id, verdict=self._amended(text, said), is_cached=True)
+
+    def _verdict(self, text: Submitted, rows: Sequence[WindowResult], rest: Sequence[WindowResult]) -> Verdict:
         reading = text.reading
         said = self._judge.judge([row.logits for row in rows], reading.options)
         if text.explanation is not None:
             spans = self._explainer.spans(text.explanation, rows, rest, said)
             said = msgspec.structs.replace(said, spans=spans)
-        return self._shown(text.item.text, self._stage.amend(reading, said), reading.options)
+        return self._amended(text, said)
+
+    def _amended(self, text: Submitted, said: Verdict) -> Verdict:
+        return self._shown(text.item.text, self._stage.amend(text.reading, said), text.reading.options)
 
     def _shown(self, text: str, verdict: Verdict, options: VerdictOptions) -> Verdict:
         """The verdict with what the caller asked for besides: spans, a mask, what it rests on."""
         shown = show_spans(text, verdict, options)
         return msgspec.structs.replace(shown, details=self._details(options)) if options.details else shown
+
+    def _expire(self, text: Submitted) -> Answer:
+        if text.flight is None:
+            for future in text.futures:
+                future.cancel()
+        elif self.cache.leave(text.flight):
+            text.flight.cancel()
+        error = DeadlineExceededError("the text was not classified before its deadline")
+        return _failed(text.item, error, text.tokenization_s)
 
     def _details(self, options: VerdictOptions) -> Details:
         ref = options.policy
@@ -244,13 +296,6 @@ class Classifier:
             strictness=options.strictness or self._judge.strictness,
             thresholds=self._judge.thresholds_for(options),
         )
-
-
-def _expire(text: _Submitted) -> Answer:
-    for future in text.futures:
-        future.cancel()
-    error = DeadlineExceededError("the text was not classified before its deadline")
-    return _failed(text.item, error, text.tokenization_s)
 
 
 def _failed(item: TextItem, error: KobertError, tokenization_s: float) -> Answer:

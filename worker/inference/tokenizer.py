@@ -45,8 +45,15 @@ class BundleTokenizer:
 
     def encode(self, texts: Sequence[str]) -> list[list[list[int]]]:
         """Windows of token ids, special tokens included, for each text."""
-        prepared = [self._normalise(text) for text in texts]
-        encodings = self._tokenizer.encode_batch_fast(prepared, add_special_tokens=False)
+        return self.encode_normalised([self._normalise(text) for text in texts])
+
+    def normalise(self, text: str) -> str:
+        """The text as the model reads it."""
+        return self._normalise(text)
+
+    def encode_normalised(self, texts: Sequence[str]) -> list[list[list[int]]]:
+        """As `encode`, of texts that are normalised."""
+        encodings = self._tokenizer.encode_batch_fast(texts, add_special_tokens=False)
         return [
             [self._wrap(window) for window in split_windows(encoding.ids, self._window_tokens)]
             for encoding in encodings

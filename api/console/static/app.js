@@ -95,4 +95,6 @@ function KeyDialog({ error, onDone }) {
   </dialog>`;
 }
 
-render(html`<${App} />`, document.getElementById("app"));
+const root = document.getElementById("app");
+root.replaceChildren();
+render(html`<${App} />`, root);

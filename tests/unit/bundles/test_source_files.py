@@ -64,6 +64,24 @@ def test_a_checkpoint_in_parts_is_its_index_and_its_parts() -> None:
     assert set(files.by_role().values()) == {*parts, "model.safetensors.index.json", "config.json"}
 
 
+@pytest.mark.parametrize(
+    ("names", "chosen"),
+    [
+        (["onnx/model.onnx", "onnx/model_O2.onnx", "onnx/model_qint8_avx512_vnni.onnx"], "onnx/model.onnx"),
+        (["onnx/model_O3.onnx", "onnx/model_quantized.onnx"], "onnx/model_O3.onnx"),
+        (["onnx/model_qint8_avx512_vnni.onnx", "onnx/model_qint8_arm64.onnx"], "onnx/model_qint8_arm64.onnx"),
+        (["my_export.onnx"], "my_export.onnx"),
+    ],
+)
+def test_of_several_exports_the_float_one_comes_first(names: list[str], chosen: str) -> None:
+    assert choose_files([*names, "config.json"], "x").onnx == chosen
+
+
+def test_the_weights_of_an_export_are_found_by_each_exporters_name_for_them() -> None:
+    for data in ("model.onnx_data", "model.onnx.data", "model.data", "model.weights"):
+        assert choose_files(["model.onnx", data], "x").onnx_data == data
+
+
 def test_names_are_those_of_the_folder_and_of_its_export(tmp_path: Path) -> None:
     for name in ("model.pt", "onnx/model.onnx", "deep/down/other.pt"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)

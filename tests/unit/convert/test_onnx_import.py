@@ -2,10 +2,12 @@
 
 from pathlib import Path
 
+import numpy as np
 import onnx
 import pytest
 
-from convert.onnx_import import count_labels, import_float_graph
+from convert.onnx_import import check_runs, count_labels, import_float_graph
+from convert.verify import open_session
 from shared.errors import ModelSourceError
 
 
@@ -25,9 +27,9 @@ LOGITS = onnx.helper.make_tensor_value_info("logits", onnx.TensorProto.FLOAT, ["
 def test_a_file_that_is_no_classifier_is_refused_by_both_readers(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "model.onnx"
     path.write_bytes(content)
-    with pytest.raises(ModelSourceError, match=r"model\.onnx is (cut short|not a text classifier)"):
+    with pytest.raises(ModelSourceError, match=r"model\.onnx is (cut short|not a text classifier|a Git LFS pointer)"):
         count_labels(path)
-    with pytest.raises(ModelSourceError, match=r"model\.onnx is (cut short|not a text classifier)"):
+    with pytest.raises(ModelSourceError, match=r"model\.onnx is (cut short|not a text classifier|a Git LFS pointer)"):
         import_float_graph(path, tmp_path / "float.onnx")
 
 
@@ -35,3 +37,92 @@ def test_the_number_of_labels_is_that_of_the_outputs_shape(tmp_path: Path) -> No
     path = tmp_path / "model.onnx"
     path.write_bytes(graph([LOGITS]))
     assert count_labels(path) == 3
+
+
+def classifier(half: bool = False) -> onnx.ModelProto:
+    """Embeddings, their mean and a dense layer: `[batch, 3]` of the ids, in float or in half precision."""
+    kind = np.float16 if half else np.float32
+    element = onnx.TensorProto.FLOAT16 if half else onnx.TensorProto.FLOAT
+    random = np.random.default_rng(3)
+    tensors = {"words": random.normal(size=(50, 32)), "dense": random.normal(size=(32, 3)), "bias": np.arange(3)}
+    nodes = [
+        onnx.helper.make_node("Gather", ["words", "input_ids"], ["embedded"]),
+        onnx.helper.make_node("ReduceMean", ["embedded"], ["mean"], axes=[1], keepdims=0),
+        onnx.helper.make_node("MatMul", ["mean", "dense"], ["product"], "head"),
+        onnx.helper.make_node("Cast", ["product"], ["cast"], to=element),
+        onnx.helper.make_node("Add", ["cast", "bias"], ["logits"]),
+    ]
+    ids = onnx.helper.make_tensor_value_info("input_ids", onnx.TensorProto.INT64, ["batch", "length"])
+    out = onnx.helper.make_tensor_value_info("logits", element, ["batch", 3])
+    constants = [onnx.numpy_helper.from_array(value.astype(kind), name) for name, value in tensors.items()]
+    made = onnx.helper.make_graph(nodes, "g", [ids], [out], constants)
+    return onnx.helper.make_model(made, opset_imports=[onnx.helper.make_opsetid("", 17)], ir_version=9)
+
+
+def answer(path: Path) -> np.ndarray:
+    check_runs(path, path.name)
+    session = open_session(path)
+    found: np.ndarray = session.run(["logits"], {"input_ids": np.array([[1, 2, 3], [4, 5, 6]])})[0]
+    return found
+
+
+def write_with_links(folder: Path, model: onnx.ModelProto) -> Path:
+    """The export and its data as a snapshot of the Hub has them: links to files elsewhere, of other names."""
+    blobs, snapshot = folder / "blobs", folder / "snapshot"
+    blobs.mkdir()
+    snapshot.mkdir()
+    onnx.save(
+        model, str(blobs / "model.onnx"), save_as_external_data=True, location="model.onnx_data", size_threshold=0
+    )  # fmt: skip
+    for name, blob in {"model.onnx": "0a1b", "model.onnx_data": "2c3d"}.items():
+        (blobs / name).rename(blobs / blob)
+        (snapshot / name).symlink_to(blobs / blob)
+    return snapshot / "model.onnx"
+
+
+def test_an_export_whose_weights_are_behind_links_is_read(tmp_path: Path) -> None:
+    onnx.save(classifier(), str(tmp_path / "plain.onnx"))
+    path = write_with_links(tmp_path, classifier())
+    import_float_graph(path, tmp_path / "float.onnx")
+    np.testing.assert_array_equal(answer(tmp_path / "float.onnx"), answer(tmp_path / "plain.onnx"))
+
+
+def test_weights_that_are_missing_or_cut_short_are_named(tmp_path: Path) -> None:
+    path = write_with_links(tmp_path, classifier())
+    data = tmp_path / "blobs" / "2c3d"
+    data.write_bytes(data.read_bytes()[:-10])
+    with pytest.raises(ModelSourceError, match=r"model\.onnx_data \([\d,]+ bytes\) is cut short"):
+        import_float_graph(path, tmp_path / "float.onnx")
+    path.with_name("model.onnx_data").unlink()
+    with pytest.raises(ModelSourceError, match=r"keeps its weights in model\.onnx_data, which is not beside it"):
+        import_float_graph(path, tmp_path / "float.onnx")
+
+
+@pytest.mark.parametrize("location", ["../blobs/2c3d", "/etc/passwd", ""])
+def test_a_graph_reads_no_file_outside_its_folder(tmp_path: Path, location: str) -> None:
+    path = write_with_links(tmp_path, classifier())
+    model = onnx.load(str(path), load_external_data=False)
+    for tensor in model.graph.initializer:
+        tensor.external_data[0].value = location
+    other = path.with_name("other.onnx")
+    other.write_bytes(model.SerializeToString())
+    with pytest.raises(ModelSourceError, match="which is not beside it"):
+        import_float_graph(other, tmp_path / "float.onnx")
+
+
+def test_half_precision_becomes_float(tmp_path: Path) -> None:
+    onnx.save(classifier(half=True), str(tmp_path / "half.onnx"))
+    onnx.save(classifier(), str(tmp_path / "plain.onnx"))
+    import_float_graph(tmp_path / "half.onnx", tmp_path / "float.onnx")
+    found = answer(tmp_path / "float.onnx")
+    assert found.dtype == np.float32
+    np.testing.assert_allclose(found, answer(tmp_path / "plain.onnx"), rtol=0, atol=0.02)
+
+
+def test_a_graph_that_onnx_runtime_cannot_run_is_a_sentence(tmp_path: Path) -> None:
+    model = classifier()
+    model.graph.node[0].op_type = "NoSuchOperator"
+    onnx.save(model, str(tmp_path / "odd.onnx"))
+    import_float_graph(tmp_path / "odd.onnx", tmp_path / "float.onnx")
+    with pytest.raises(ModelSourceError, match=r"odd\.onnx cannot be run by ONNX Runtime: .*NoSuchOperator"):
+        check_runs(tmp_path / "float.onnx", "odd.onnx")

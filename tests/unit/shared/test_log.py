@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 import structlog
 
-from shared.log import configure_logging, get_logger
+from shared.log import LineWriter, configure_logging, get_logger
 from shared.settings import Settings
 
 
@@ -58,3 +58,26 @@ def test_the_queue_library_stays_silent_about_tasks(capsys: pytest.CaptureFixtur
     logging.getLogger("celery.worker.strategy").info("Task received")
 
     assert capsys.readouterr().err == ""
+
+
+def test_a_value_that_json_lacks_is_written_as_python_shows_it(capsys: pytest.CaptureFixture[str]) -> None:
+    configure_logging(Settings(log_format="json"), "api")
+
+    get_logger("test").info("odd", kind=ValueError, half="\ud800")
+
+    event = json.loads(capsys.readouterr().err)
+    assert (event["kind"], event["half"]) == (repr(ValueError), "\ud800")
+
+
+def test_the_libraries_events_have_the_same_format(capsys: pytest.CaptureFixture[str]) -> None:
+    configure_logging(Settings(log_format="json"), "api")
+
+    logging.getLogger("some.library").warning("it said %s", "so", extra={"port": 1})
+
+    event = json.loads(capsys.readouterr().err)
+    assert (event["event"], event["level"], event["process"], event["port"]) == ("it said so", "warning", "api", 1)
+
+
+def test_a_disk_that_is_full_stops_nothing() -> None:
+    with open("/dev/full", "wb", buffering=0) as full:  # noqa: PTH123  unbuffered, as stderr's own file
+        LineWriter(full).msg(b"lost")

@@ -21,7 +21,7 @@ def test_the_card_has_front_matter_scores_and_what_is_taken_for_what() -> None:
     )
     scores = {"정상": Confusion(12, 1, 0, 2), "a|b": Confusion(2, 0, 1, 12)}
 
-    card = user_card(config, rows=(100, 15), scores=scores, confusions=[[12, 0], [1, 2]])
+    card = user_card(config, rows=(100, 0, 15), accuracy=14 / 15, scores=scores, confusions=[[12, 0], [1, 2]])
 
     assert card.startswith("---\nlanguage: ko\npipeline_tag: text-classification\n")
     assert "Accuracy 0.933, macro F1" in card

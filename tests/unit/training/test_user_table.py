@@ -3,7 +3,7 @@
 import pytest
 
 from shared.errors import ModelSourceError
-from training.user_table import hardly_scored, split_rows
+from training.user_table import hardly_scored, join_labels, split_rows
 
 
 def rows(count: int = 40) -> list[tuple[str, str]]:
@@ -54,3 +54,22 @@ def test_a_label_with_one_text_is_refused_by_name() -> None:
 
 def test_a_label_with_few_scored_texts_is_named_with_their_number() -> None:
     assert hardly_scored(["a", "b", "c"], [[9, 1, 0], [0, 3, 1], [0, 0, 0]]) == ["b (4)", "c (0)"]
+
+
+def test_texts_with_several_labels_are_learnt_by_label() -> None:
+    cells = ["insult; curse", "curse;insult", "curse", "정상", "", "정상;"]
+    pairs, clean = join_labels([(f"글 {index}", cells[index % 6]) for index in range(60)], None)
+
+    table = split_rows(pairs, "t.csv", clean_name=clean)
+
+    assert (clean, table.names) == ("정상", ["curse", "insult"])
+    assert dict(zip(table.labels, table.members, strict=True)) == {
+        "": [False, False], "curse": [True, False], "curse;insult": [True, True],
+    }  # fmt: skip
+    assert len(table.train) + len(table.dev) == 60
+
+
+def test_a_label_that_one_text_has_is_refused_where_texts_have_several_too() -> None:
+    rows_with_rare = [*((f"글 {index}", "curse" if index % 2 else "") for index in range(40)), ("x", "curse;rare")]
+    with pytest.raises(ModelSourceError, match=r"t\.csv has one text with the label 'rare'"):
+        split_rows(rows_with_rare, "t.csv", clean_name="clean")

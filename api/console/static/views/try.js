@@ -46,10 +46,10 @@ export function Try({ info, infoError }) {
               ${["", ...Object.keys(levels)].map((name) => html`<option value=${name}>${t(`strictness.${name}`)}${name ? "" : info?.model ? ` (${t(`strictness.${info.model.strictness}`)})` : ""}</option>`)}
             </select>
           </label>
-          ${policies?.length > 0 && html`<label>${t("try.policy")}
+          ${policies?.length !== 0 && html`<label>${t("try.policy")}
             <select value=${policy} onChange=${(event) => setPolicy(event.target.value)}>
               <option value="">${t("try.nopolicy")}</option>
-              ${policies.map(({ name }) => html`<option value=${name}>${name}</option>`)}
+              ${policies?.map(({ name }) => html`<option value=${name}>${name}</option>`)}
             </select>
           </label>`}
         </div>
@@ -92,7 +92,6 @@ function useVerdicts(asked, round) {
 // The sliders act at once on the scores that are there; the service is asked when they rest.
 function Thresholds({ base, cuts, setCuts }) {
   const labels = Object.keys(base);
-  if (!labels.length) return null;
   return html`<details>
     <summary>${t("try.thresholds")}</summary>
     <div class="sliders">

@@ -15,9 +15,10 @@ from shared.options import VerdictOptions
 from shared.verdict import Failure, Verdict
 from tests.support.echo import echo_logits, echo_scores
 from worker.inference.batcher import MicroBatcher, Priority
-from worker.inference.classifier import Classifier, _Submitted
+from worker.inference.classifier import Classifier
 from worker.inference.engines.protocol import Logits
 from worker.inference.stage import Reading
+from worker.inference.submitted import Submitted
 from worker.inference.tokenizer import BundleTokenizer
 from worker.inference.verdict import Judge
 from worker.tasks import answer
@@ -108,7 +109,7 @@ def test_a_text_that_ends_between_two_looks_is_not_lost(
     classifier: Classifier, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     looks = itertools.count()
-    monkeypatch.setattr(_Submitted, "done", property(lambda _: next(looks) % 2 == 1))
+    monkeypatch.setattr(Submitted, "done", property(lambda _: next(looks) % 2 == 1))
 
     (done,) = answers_to(classifier, ["사이에 끝난 글"]).values()
 

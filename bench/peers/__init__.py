@@ -1,0 +1,1 @@
+"""This service beside what a user would pick instead, on one machine, in turns."""

@@ -1,0 +1,94 @@
+"""What every peer does with texts: this project's graph, tokenizer and normaliser, and one word for each text.
+
+Runs in the peers' own virtual environments, which have onnxruntime, tokenizers and numpy and nothing of this project
+but the folders `bundles/text` and `bundles/session.py` on the path.
+"""
+
+import json
+import os
+import sys
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+from tokenizers import Tokenizer
+
+ROOT = Path(__file__).resolve().parents[3]
+sys.path.append(str(ROOT))
+
+from bundles.session import session_options  # noqa: E402
+from bundles.text.normalise import normalise  # noqa: E402
+
+TUNED = os.environ.get("PEER_STYLE") == "tuned"
+MAX_BATCH = 64
+# How long a peer that collects a batch waits for more: what its documentation shows, or as little as it allows.
+WAIT_MS = 1 if TUNED else 5
+PASS_TOKENS = 512
+THREADS = 2
+
+
+class Handler:
+    """Texts -> answers. Plain: the library's default session and one padded pass. Tuned: what our engine knows."""
+
+    def __init__(self) -> None:
+        folder = Path(os.environ["PEER_BUNDLE"])
+        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        self._labels = config["labels"]
+        self._curves = [np.array(config["calibration"][label], dtype=np.float64).T for label in self._labels]
+        self._pad_token_id = config["pad_token_id"]
+        self._tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+        self._tokenizer.no_padding()
+        self._tokenizer.enable_truncation(config["max_length"])
+        options = session_options(THREADS) if TUNED else onnxruntime.SessionOptions()
+        self._session = onnxruntime.InferenceSession(
+            str(folder / "model.onnx"), options, providers=["CPUExecutionProvider"]
+        )
+        self._inputs = {value.name for value in self._session.get_inputs()}
+
+    def predict(self, texts: list[str]) -> list[dict]:
+        """One answer a text, in order."""
+        rows = [encoding.ids for encoding in self._tokenizer.encode_batch_fast([normalise(text) for text in texts])]
+        answers: list[dict] = [{}] * len(rows)
+        for places in self._passes(rows):
+            for place, logits in zip(places, self._run([rows[place] for place in places]), strict=True):
+                answers[place] = self._answer(logits)
+        return answers
+
+    def _passes(self, rows: list[list[int]]) -> list[list[int]]:
+        """Places of rows that go through the graph together."""
+        if not TUNED:
+            return [list(range(len(rows)))]
+        passes: list[list[int]] = []
+        for place in sorted(range(len(rows)), key=lambda place: len(rows[place])):
+            if passes and (len(passes[-1]) + 1) * len(rows[place]) <= PASS_TOKENS:
+                passes[-1].append(place)
+            else:
+                passes.append([place])
+        return passes
+
+    def _run(self, rows: list[list[int]]) -> np.ndarray:
+        longest = max(map(len, rows))
+        ids = np.full((len(rows), longest), self._pad_token_id, dtype=np.int64)
+        mask = np.zeros((len(rows), longest), dtype=np.int64)
+        for at, row in enumerate(rows):
+            ids[at, : len(row)] = row
+            mask[at, : len(row)] = 1
+        feeds = {"input_ids": ids, "attention_mask": mask, "token_type_ids": np.zeros_like(ids)}
+        return self._session.run(["logits"], {name: feeds[name] for name in self._inputs})[0]
+
+    def _answer(self, logits: np.ndarray) -> dict:
+        served = [np.interp(logit, *curve) for logit, curve in zip(logits, self._curves, strict=True)]
+        scores = 1 / (1 + np.exp(-np.array(served)))
+        by_label = dict(zip(self._labels, scores.round(4).tolist(), strict=True))
+        top, score = max(((label, by_label[label]) for label in self._labels if "/" not in label), key=lambda p: p[1])
+        is_clean = score < 0.5
+        return {
+            "classification": "clean" if is_clean else top,
+            "confidence": 1 - score if is_clean else score,
+            "scores": by_label,
+        }
+
+
+def texts_of(body: dict) -> list[str]:
+    """The texts of a request: `{"text": …}` or `{"texts": […]}`."""
+    return [body["text"]] if "text" in body else body["texts"]

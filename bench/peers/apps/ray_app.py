@@ -1,0 +1,31 @@
+"""Ray Serve with one replica and its batching decorator."""
+
+import sys
+import time
+
+import ray
+from handler import MAX_BATCH, WAIT_MS, Handler, texts_of
+from ray import serve
+from starlette.requests import Request
+
+
+@serve.deployment(num_replicas=1, max_ongoing_requests=512, ray_actor_options={"num_cpus": 1})
+class Predictor:
+    def __init__(self) -> None:
+        self.model = Handler()
+
+    @serve.batch(max_batch_size=MAX_BATCH, batch_wait_timeout_s=WAIT_MS / 1000)
+    async def predict(self, requests: list[list[str]]) -> list[list[dict]]:
+        answers = iter(self.model.predict([text for texts in requests for text in texts]))
+        return [[next(answers) for _ in texts] for texts in requests]
+
+    async def __call__(self, request: Request) -> list[dict]:
+        return await self.predict(texts_of(await request.json()))
+
+
+if __name__ == "__main__":
+    ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False, logging_level="warning")
+    serve.start(http_options={"host": "127.0.0.1", "port": int(sys.argv[1])})
+    serve.run(Predictor.bind(), route_prefix="/predict")
+    while True:
+        time.sleep(1)

@@ -1,0 +1,165 @@
+"""Who is measured: how each is installed, started, asked, and how its answer is read."""
+
+import json
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+HERE = Path(__file__).parent
+APPS = HERE / "apps"
+ROOT = HERE.parents[1]
+OWN_PYTHON = Path(sys.executable)
+_SERVE = ("onnxruntime==1.32.0", "tokenizers==0.23.3", "numpy==2.4.6")
+
+Body = Mapping[str, object]
+
+
+def _own_body(texts: Sequence[str]) -> Body:
+    return {"text": texts[0]} if len(texts) == 1 else {"texts": list(texts)}
+
+
+def _listed_body(texts: Sequence[str]) -> Body:
+    return {"texts": list(texts)}
+
+
+def _infinity_body(texts: Sequence[str]) -> Body:
+    return {"model": "peer", "input": list(texts), "raw_scores": True}
+
+
+def _own_words(answer: bytes) -> list[str]:
+    parsed = json.loads(answer)
+    return [item["classification"] for item in (parsed if isinstance(parsed, list) else [parsed])]
+
+
+def _infinity_words(answer: bytes) -> list[str]:
+    """The best label of each text; infinity knows no threshold of ours, so whether it counts is not asked."""
+    return [max(scores, key=lambda item: item["score"])["label"] for scores in json.loads(answer)["data"]]
+
+
+@dataclass(frozen=True)
+class Contender:
+    """One service. `requirements` empty: it runs in this project's own environment, which has what it needs."""
+
+    name: str
+    says: str
+    command: Callable[[int], Sequence[str]]
+    requirements: tuple[str, ...] = ()
+    path: str = "/predict"
+    body: Callable[[Sequence[str]], Body] = _own_body
+    words: Callable[[bytes], list[str]] = _own_words
+    takes_many: bool = True
+    most_clients: int = 256
+    is_checked: bool = True
+    environment: Mapping[str, str] = field(default_factory=dict)
+    needs_store: bool = False
+    has_styles: bool = True
+
+    @property
+    def folder(self) -> Path:
+        """Its virtual environment."""
+        return HERE / ".envs" / self.name
+
+    @property
+    def python(self) -> Path:
+        """The interpreter that it runs in."""
+        return self.folder / "bin" / "python" if self.requirements else OWN_PYTHON
+
+
+def _own_command(_port: int) -> Sequence[str]:
+    return (str(OWN_PYTHON.parent / "kobert"), "run")
+
+
+def _env(name: str) -> str:
+    return str(HERE / ".envs" / name / "bin")
+
+
+def _uvicorn(app: str) -> Callable[[int], Sequence[str]]:
+    options = ("--port", "{port}", "--no-access-log", "--log-level", "warning")
+    return lambda port: (
+        *(str(OWN_PYTHON), "-m", "uvicorn", app),
+        *(option.format(port=port) for option in options),
+    )
+
+
+OURS = Contender("ours", "this service as `make run` starts it", _own_command, has_styles=False)
+CONTENDERS = (
+    OURS,
+    Contender("fastapi", "FastAPI and ONNX Runtime, a handler in the thread pool", _uvicorn("fastapi_app:app")),
+    Contender(
+        "litserve",
+        "LitServe, one inference worker",
+        lambda port: (f"{_env('litserve')}/python", "litserve_app.py", str(port)),
+        ("litserve==0.2.19", *_SERVE),
+    ),
+    Contender(
+        "bentoml",
+        "BentoML, adaptive batching",
+        lambda port: (
+            *(f"{_env('bentoml')}/bentoml", "serve", "bentoml_app:Predictor"),
+            *("--host", "127.0.0.1", "--port", str(port)),
+        ),
+        ("bentoml==1.4.40", *_SERVE),
+        body=_listed_body,
+        environment={"BENTOML_DO_NOT_TRACK": "True"},
+    ),
+    Contender(
+        "mosec",
+        "mosec, dynamic batching",
+        lambda port: (f"{_env('mosec')}/python", "mosec_app.py", "--address", "127.0.0.1", "--port", str(port)),
+        ("mosec==0.9.8", *_SERVE),
+        path="/inference",
+    ),
+    Contender(
+        "ray",
+        "Ray Serve, one replica",
+        lambda port: (f"{_env('ray')}/python", "ray_app.py", str(port)),
+        ("ray[serve]==2.60.0", *_SERVE),
+        environment={"RAY_USAGE_STATS_ENABLED": "0"},
+    ),
+    Contender(
+        "celery",
+        "FastAPI and Celery prefork (2), a result a text",
+        _uvicorn("celery_app:app"),
+        takes_many=False,
+        needs_store=True,
+    ),
+    Contender(
+        "infinity",
+        "infinity-emb, its optimum engine",
+        lambda port: (
+            *(f"{_env('infinity')}/python", "infinity_app.py", "v2", "--model-id", "{model}"),
+            *("--served-model-name", "peer", "--engine", "optimum", "--device", "cpu", "--port", str(port)),
+            *("--host", "127.0.0.1", "--batch-size", "64", "--no-bettertransformer"),
+        ),
+        (
+            *("infinity-emb[server,torch,optimum]==0.0.78", "torch==2.13.0", "optimum[onnxruntime]<2"),
+            *("transformers<4.49", "datasets<4", "pyarrow<20", "click<8.2"),
+        ),
+        path="/classify",
+        body=_infinity_body,
+        words=_infinity_words,
+        is_checked=False,
+        environment={"INFINITY_ANONYMOUS_USAGE_STATS": "0", "HF_HUB_OFFLINE": "1"},
+        has_styles=False,
+    ),
+    Contender(
+        "original-fp32",
+        "the original's handler, KoBERT's shape, float32",
+        _uvicorn("original_app:app"),
+        takes_many=False,
+        most_clients=8,
+        is_checked=False,
+        has_styles=False,
+    ),
+    Contender(
+        "original-int8",
+        "the same, its linear layers rounded dynamically",
+        _uvicorn("original_app:app"),
+        takes_many=False,
+        most_clients=8,
+        is_checked=False,
+        environment={"PEER_INT8": "1"},
+        has_styles=False,
+    ),
+)

@@ -1,0 +1,67 @@
+"""A text on its way through the model, and who waits for it."""
+
+import threading
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from shared.errors import UnavailableError
+from shared.messages import TextItem
+from worker.inference.batcher import Priority
+from worker.inference.cache import Flight
+from worker.inference.explaining import Explanation
+from worker.inference.stage import Reading
+from worker.inference.turns import WindowResult
+
+
+@dataclass(eq=False)
+class Submitted:
+    """One text whose windows the model thread has, or will have, read.
+
+    `flight` is set where the result cache is asked; who does not lead it has no windows of its own.
+    """
+
+    item: TextItem
+    windows: "list[Future[WindowResult]]"
+    tokenization_s: float
+    reading: Reading
+    priority: Priority
+    explanation: Explanation | None = None
+    occlusions: "list[Future[WindowResult]]" = field(default_factory=list)
+    is_planned: bool = False
+    read: threading.Event | None = None
+    flight: Flight | None = None
+    is_leader: bool = True
+    normalised: str = ""
+
+    @property
+    def futures(self) -> "list[Future[WindowResult]]":
+        """What the model thread ends."""
+        return [*self.windows, *self.occlusions]
+
+    @property
+    def done(self) -> bool:
+        """Whether there is an answer."""
+        if self.flight is not None and not self.is_leader:
+            return self.flight.rows.done()
+        return all(future.done() for future in (self.futures if self.occlusions else self.windows))
+
+
+@contextmanager
+def ending_flights(texts: Sequence[Submitted]) -> Iterator[None]:
+    """Context that brings texts to the model; where it fails, others who wait for these texts are told."""
+    try:
+        yield
+    except BaseException as error:
+        for text in texts:
+            if text.flight is not None and not text.flight.rows.done():
+                text.flight.fail(UnavailableError(f"the text was not read ({type(error).__name__})"))
+        raise
+
+
+def tell_at_end(text: Submitted) -> None:
+    """Wake who waits for `text` when its flight ends."""
+    read = text.read
+    if text.flight is not None and read is not None:
+        text.flight.rows.add_done_callback(lambda _: read.set())
