@@ -138,8 +138,7 @@ def _insult(taxonomy: Taxonomy) -> int:
 
 
 def _flagged_at(found: Judged, taxonomy: Taxonomy, thresholds: Floats) -> Flags:
-    flagged: Flags = (found.logits[:, taxonomy.accusing] >= thresholds).any(axis=1)
-    return flagged
+    return np.asarray((found.logits[:, taxonomy.accusing] >= thresholds).any(axis=1))
 
 
 def _macro_f1_at(beep: Sequence[Judged], taxonomy: Taxonomy, thresholds: Floats) -> float:
