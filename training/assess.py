@@ -114,6 +114,7 @@ def assess(space: Workspace, candidate: Candidate, taxonomy: Taxonomy, bundle: B
         speed=measure_speed(runner, space.comments[:_SPEED_TEXTS], threads=_SPEED_THREADS),
         verdicts=_verdicts(space, candidate, taxonomy) if taxonomy.clean_label else None,
         sentiment={} if taxonomy.clean_label else _sentiment(space, runner, taxonomy),
+        buckets=len(candidate.network.wide.table) if candidate.network.wide else 0,
     )
 
 

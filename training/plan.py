@@ -193,7 +193,7 @@ FULL = Plan(
         Round(
             FitPlan(epochs=2, learning_rate=8e-5, head_learning_rate=3e-4, warmup_share=0.05, seed=51, threads=1),
             _FURTHER,
-            weight=1.0,
+            weight=2.5,
             has_teachers=True,
             has_ngrams=True,
             from_mean=True,
@@ -201,12 +201,12 @@ FULL = Plan(
         ),
     ),
     wide=WidePlan(
-        share=0.3,
+        share=0.2,
         penalty=0.3,
         weights={"everyday_sentences": 0.5, "beep": 0.5, "nsmc": 0.5, "square_questions": 0.3},
         most={"nsmc": 15_000},
     ),
-    calibration_draws={"student": 5},  # of six, the int8 graph that scores 1,000 training texts most like float32
+    calibration_draws={"student": 2},  # of six, the int8 graph that scores 1,000 training texts most like float32
     sentiment=FitPlan(epochs=2, learning_rate=1e-4, threads=1),
     sentiment_mixture=Mixture({"nsmc": 90_000}, noise_share=0.05, family_rounds=5),
 )

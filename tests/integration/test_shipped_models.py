@@ -30,38 +30,39 @@ LARGEST_BYTES = 12_000_000
 
 # The largest share of a harmless set that may be flagged at `standard`, and the smallest of a bad one to be found: what
 # the shipped model reaches, with a little room for another processor's rounding. Two goals are not reached and stand
-# in docs/model.md: threats (80 %) and a curse among pleasant sentences (95 %).
+# in docs/model.md: threats (80 %) and a curse among pleasant sentences (95 %). It finds 26 more of the 164 threats than
+# the model before, and takes two more of 60 harmless lines for some; of 60 long harmless texts it flags two more.
 LIMITS = {
     "innocent look-alikes": 0.0095,
     "disguised curses": 0.97,
-    "threats": 0.58,
-    "long, harmless": 0.051,
-    "long, one bad sentence": 0.85,
+    "threats": 0.73,
+    "long, harmless": 0.068,
+    "long, one bad sentence": 0.91,
     "family: replies": 0.018,
     "family: facts": 0.018,
-    "family: headlines": 0.051,
+    "family: headlines": 0.018,
     "family: counter-speech": 0.1,
     "family: criticism": 0.018,
     "family: homographs": 0.08,
-    "family: not-threats": 0.051,
-    "family: scripts": 0.038,
-    "family: slang": 0.038,
+    "family: not-threats": 0.085,
+    "family: scripts": 0.021,
+    "family: slang": 0.021,
     "family: old-curses": 0.95,
-    "family: signs": 0.77,
-    "family: sound-alikes": 0.87,
-    "family: abbreviations": 0.87,
-    "family: english": 0.85,
-    "family: family": 0.72,
-    "family: contempt": 0.56,
-    "family: looks": 0.8,
+    "family: signs": 0.87,
+    "family: sound-alikes": 0.88,
+    "family: abbreviations": 0.88,
+    "family: english": 0.91,
+    "family: family": 0.87,
+    "family: contempt": 0.6,
+    "family: looks": 0.83,
     "family: slurs-age": 0.94,
-    "family: slurs-disability": 0.72,
-    "family: slurs-gender": 0.9,
-    "family: slurs-origin": 0.87,
+    "family: slurs-disability": 0.74,
+    "family: slurs-gender": 0.92,
+    "family: slurs-origin": 0.94,
     "family: slurs-politics": 0.94,
 }
 # Of the curses found alone, the share found between so many pleasant sentences on each side.
-DILUTED = {2: 0.82, 4: 0.84, 8: 0.82}
+DILUTED = {2: 0.9, 4: 0.92, 8: 0.9}
 # Of the texts of a set that are flagged, the share whose labels have the one that the set is about.
 RIGHT_LABEL = {"curse": 0.70, "insult": 0.60, "hate": 0.60, "threat": 0.70}
 # Of the sentences about one kind of group, the share where this kind has the highest score of all kinds.

@@ -18,6 +18,8 @@ ACCUSING = ("curse", "insult", "hate", "threat")
 SERVED = (*ACCUSING, *(f"hate/{kind}" for kind in KINDS))
 SIGNALS = (*SERVED, "beep/offensive", "kosbi/unsafe", "nsmc/positive")
 """The outputs of the network while it learns."""
+OFFENSIVE = "beep/offensive"
+"""The strictest standard there is. `strict` is read from it, through the low end of `insult`."""
 ANY = "any"
 TARGETS = (*SIGNALS, ANY)
 """The columns of a target: a signal each, and whether the text is anything but clean (no output of its own)."""
@@ -25,6 +27,8 @@ TARGET_INDEX = {name: index for index, name in enumerate(TARGETS)}
 SIGNAL_INDEX = {name: index for index, name in enumerate(SIGNALS)}
 
 Targets = dict[str, float]
+_CALM = ("everyday_sentences", "headlines", "innocent", "kda", "kosbi", "square_questions", "clean/")
+"""How the names of sources begin whose harmless texts no annotator calls offensive."""
 CLEAN: Mapping[str, float] = dict.fromkeys((*SERVED, ANY), 0.0)
 _OFFENSIVE_ANY = 0.4
 """BEEP's *offensive* is the strictest standard there is: between clean and what is acted on."""
@@ -38,6 +42,19 @@ _KMHAS_KINDS = {
     "religion": "religion",
 }
 _CURSE_WORD = re.compile("|".join(map(re.escape, CURSES)) + "|새끼|ㅅㅂ|ㅆㅂ|ㅂㅅ|ㅄ|ㅈㄹ|놈|쓰레기")
+
+
+def offensive(targets: Targets, source: str) -> float | None:
+    """Whether BEEP's annotators would call a text offensive, as far as its own source tells; None where it does not.
+
+    What any standard acts on is offensive. Of harmless text, they would let calm sentences and chat pass; of what they
+    would say of comments, posts and reviews that another source calls clean, nothing is known.
+    """
+    if OFFENSIVE in targets:
+        return targets[OFFENSIVE]
+    if targets.get(ANY) == 1:
+        return 1.0
+    return 0.0 if targets.get(ANY) == 0 and source.startswith(_CALM) else None
 
 
 def bad(*labels: str, **known: float) -> Targets:

@@ -16,6 +16,7 @@ from transformers import BertConfig, BertModel
 
 from bundles.format import MODEL_FILE, Bundle
 from shared.errors import ModelSourceError
+from training.data.signals import OFFENSIVE
 from training.learn.network import CommentNetwork, new_encoder
 from training.learn.wide import WIDE_SPREAD, WIDE_TABLE, Wide
 
@@ -79,6 +80,8 @@ def network_of_bundle(bundle: Bundle, outputs: Sequence[str], window_tokens: int
     try:
         of_mean, of_highest = _head_weights(graph)
         rows = [list(outputs).index(label) for label in bundle.config.labels]
+        if len(of_mean) > len(rows):
+            rows.append(list(outputs).index(OFFENSIVE))
         with torch.no_grad():
             network.head.weight.zero_()
             network.head.weight[rows] = torch.cat([of_mean, of_highest], dim=1)

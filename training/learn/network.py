@@ -11,17 +11,22 @@ from torch import Tensor, nn
 from transformers import BertConfig, BertModel
 
 from shared.errors import ModelSourceError
+from training.data.signals import ACCUSING
 from training.learn.wide import Wide
 
 WEIGHTS_FILE = "model.safetensors"
 CONFIG_FILE = "config.json"
 _LOWEST = -1e4
+FOLD = 0.0
+"""The logit of `insult` below which it is read by the strictest standard: where the network itself would say no."""
+_HEED, _SUREST = 0.3, 3.0  # the accusing labels' say in the strictest standard; its logit from which it says no more
 
 
 class CommentNetwork(nn.Module):
     """Token ids `[batch, length]` and their mask -> logits `[batch, outputs]`.
 
-    `wide`: what pieces and pairs of pieces add of themselves, where the network has such a part.
+    `wide`: what pieces and pairs of pieces add of themselves, where the network has such a part. With `folds`, the last
+    output is the strictest standard: it is folded into the low end of `insult`, and not given.
     """
 
     def __init__(self, encoder: BertModel, outputs: int, window_tokens: int = 0, wide: Wide | None = None) -> None:
@@ -29,12 +34,17 @@ class CommentNetwork(nn.Module):
         self.encoder = encoder
         self.window_tokens = window_tokens
         self.wide = wide
+        self.folds = False
         self.head = nn.Linear(2 * encoder.config.hidden_size, outputs)
         nn.init.normal_(self.head.weight, std=0.02)
         nn.init.zeros_(self.head.bias)
 
     def forward(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
         """Logits; pooled over the tokens that the mask keeps."""
+        logits = self._logits(input_ids, attention_mask)
+        return folded(logits) if self.folds else logits
+
+    def _logits(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
         states = self.encoder(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state
         if not self.window_tokens:
             return cast("Tensor", self.head(pool(states, attention_mask)))
@@ -45,12 +55,29 @@ class CommentNetwork(nn.Module):
             width = mask.sum(1).clamp(max=self.window_tokens)
             tokens = tokens + self.wide(input_ids) * width.sqrt()[:, None, None]
         worst = worst_stretch(tokens, mask, self.window_tokens)
+        if self.folds:  # the strictest standard is about a comment as a whole; read from its worst stretch it errs more
+            whole = (tokens[:, :, -1] * mask).sum(1, keepdim=True) / mask.sum(1, keepdim=True)
+            worst = torch.cat([worst[:, :-1], whole], dim=1)
         return worst + nn.functional.linear(highest(states, attention_mask), by_highest, self.head.bias)
 
     def features(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
         """What the head reads, `[batch, 2 * hidden]`."""
         states = self.encoder(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state
         return pool(states, attention_mask)
+
+
+def folded(logits: Tensor) -> Tensor:
+    """Logits `[batch, outputs]` without the last, the strictest standard, by which low logits of `insult` are ordered.
+
+    So one label can be read by two standards: a threshold above `FOLD` asks whether a moderator would act, one below it
+    what the strictest annotators would call offensive. They heed the four accusing labels too.
+    """
+    accusing = logits[:, : len(ACCUSING)].max(1, keepdim=True).values
+    strictest = logits[:, -1:] + _HEED * accusing
+    at = ACCUSING.index("insult")
+    insult = logits[:, at : at + 1]
+    low = FOLD + (strictest - _SUREST).clamp(max=0.0)
+    return torch.cat([logits[:, :at], torch.where(insult >= FOLD, insult, low), logits[:, at + 1 : -1]], dim=1)
 
 
 def pool(states: Tensor, attention_mask: Tensor) -> Tensor:

@@ -18,7 +18,7 @@ from sklearn.linear_model import LogisticRegression
 from torch import Tensor, nn
 
 from training.data.batches import Floats
-from training.data.signals import SIGNAL_INDEX, SIGNALS
+from training.data.signals import OFFENSIVE, SIGNAL_INDEX, SIGNALS, offensive
 from training.data.sources import Row
 
 log = logging.getLogger(__name__)
@@ -28,6 +28,8 @@ WIDE_TABLE, WIDE_SPREAD = "wide.table", "wide.spread"
 _FIRST, _SECOND, _SHIFT = 8_191, 131, 7  # of the hash of a pair; small enough for any vocabulary in int64
 _LEVELS = 127
 _MOST_PASSES = 60
+_OTHERS_WEIGHT, _STRICTEST_PENALTY = 0.03, 0.5
+"""Of the strictest standard: what a row of another source counts there, and the inverse of the price of a weight."""
 
 
 class Wide(nn.Module):
@@ -76,6 +78,7 @@ class WidePlan:
     buckets: int = 1 << 17
     share: float = 0.25
     penalty: float = 1.0
+    strictest: bool = True  # whether it also says, by itself, what the strictest source calls offensive
     weights: Mapping[str, float] = field(default_factory=dict)
     most: Mapping[str, int] = field(default_factory=dict)
 
@@ -91,19 +94,31 @@ def fit_wide(
     rarity = np.log((1 + len(ids)) / (1 + np.asarray((counts > 0).sum(0)).ravel())) + 1
     lengths = np.array([len(row) for row in ids], dtype=np.float64)
     features = csr_matrix(diags(np.sqrt(np.minimum(lengths, window_tokens)) / lengths) @ counts @ diags(rarity))
-    columns = [_weights_of(label, rows, features, plan) * rarity * plan.share for label in plan.labels]
-    return packed(np.stack(columns, axis=1).astype(np.float32), plan.labels, pieces)
+    columns = []
+    for label in plan.labels:
+        said = [row.targets.get(label) for row in rows]
+        weights = [plan.weights.get(row.source, 1.0) for row in rows]
+        columns.append(_weights_of(label, said, weights, features, plan.penalty) * rarity * plan.share)
+    labels = plan.labels
+    if plan.strictest:
+        said = [offensive(row.targets, row.source) for row in rows]
+        weights = [1.0 if OFFENSIVE in row.targets else _OTHERS_WEIGHT for row in rows]
+        columns.append(_weights_of(OFFENSIVE, said, weights, features, _STRICTEST_PENALTY) * rarity)
+        labels = (*labels, OFFENSIVE)
+    return packed(np.stack(columns, axis=1).astype(np.float32), labels, pieces)
 
 
-def _weights_of(label: str, rows: Sequence[Row], features: csr_matrix, plan: WidePlan) -> npt.NDArray[np.float64]:
-    known = [index for index, row in enumerate(rows) if row.targets.get(label) in (0.0, 1.0)]
-    truth = np.array([rows[index].targets[label] == 1.0 for index in known], dtype=np.bool_)
+def _weights_of(
+    label: str, said: Sequence[float | None], weights: Sequence[float], features: csr_matrix, penalty: float
+) -> npt.NDArray[np.float64]:
+    """The weights `[buckets]` of a logistic regression on the rows of which it is `said` whether the label holds."""
+    known = [index for index, value in enumerate(said) if value in (0.0, 1.0)]
+    truth = np.array([said[index] == 1.0 for index in known], dtype=np.bool_)
     log.info("wide part: %s, %d rows, %d of them so", label, len(known), truth.sum())
     if truth.all() or not truth.any():
         return np.zeros(features.shape[1])
-    weights = np.array([plan.weights.get(rows[index].source, 1.0) for index in known])
-    model = LogisticRegression(C=plan.penalty, solver="liblinear", max_iter=_MOST_PASSES)
-    model.fit(features[known], truth, sample_weight=weights)
+    model = LogisticRegression(C=penalty, solver="liblinear", max_iter=_MOST_PASSES)
+    model.fit(features[known], truth, sample_weight=[weights[index] for index in known])
     found: npt.NDArray[np.float64] = model.coef_[0]
     return found
 
@@ -122,9 +137,9 @@ def counted(ids: Sequence[Sequence[int]], buckets: int, pieces: int) -> csr_matr
 def packed(weights: Floats, labels: Sequence[str], pieces: int) -> Wide:
     """The weights `[buckets, labels]` in int8, a scale a label."""
     wide = Wide(len(weights), pieces, len(labels), len(SIGNALS))
-    steps = np.maximum(np.abs(weights).max(axis=0) / _LEVELS, 1e-8)
+    steps = np.abs(weights).max(axis=0) / _LEVELS
     with torch.no_grad():
-        wide.table.copy_(torch.from_numpy(np.round(weights / steps).astype(np.int8)))
+        wide.table.copy_(torch.from_numpy(np.round(weights / np.where(steps > 0, steps, 1)).astype(np.int8)))
         for column, label in enumerate(labels):
             wide.spread[column, SIGNAL_INDEX[label]] = float(steps[column])
     return wide

@@ -2,7 +2,7 @@
 
 from bundles.format import CARD_FILE, Bundle, write_manifest
 from training.score.findings import BundleFindings, Findings, Verdicts
-from training.score.report import share_table
+from training.score.report import share_table, shown
 from training.ship.serving import STRICTNESSES, Taxonomy
 
 LICENCES = {
@@ -86,9 +86,17 @@ def write_card(bundle: Bundle, taxonomy: Taxonomy, findings: Findings) -> None:
 def _head(bundle: Bundle, own: BundleFindings) -> str:
     return f"""# {bundle.config.name}
 
-A {own.layers}-layer BERT (hidden {own.width}), int8, {own.bytes_total / 1e6:.1f} MB, for Korean comments.
+A {own.layers}-layer BERT (hidden {own.width}), int8, {own.bytes_total / 1e6:.1f} MB, for Korean comments.{_wide(own)}
 It goes back to `intfloat/multilingual-e5-small` (MIT), its vocabulary cut to 8,102 Korean pieces. The pipeline that
 made it is `training/` (`make model`); `docs/model.md` is its full report, `docs/model-bundles.md` the format."""
+
+
+def _wide(own: BundleFindings) -> str:
+    return (
+        "\nBeside the encoder, a table of weights for pieces and pairs of pieces adds to `curse`, `insult` and `hate`."
+        if own.buckets
+        else ""
+    )
 
 
 def _labels(taxonomy: Taxonomy) -> str:
@@ -99,13 +107,15 @@ def _labels(taxonomy: Taxonomy) -> str:
 
 def _strictness(taxonomy: Taxonomy) -> str:
     lines = [
-        f"| `{label.name}` | {' | '.join(f'{label.thresholds[level]:.2f}' for level in STRICTNESSES)} |"
+        f"| `{label.name}` | {' | '.join(shown(label.thresholds[level]) for level in STRICTNESSES)} |"
         for label in taxonomy.labels
     ]
     return (
         "## Strictness\n\nThe score from which a label counts. `standard` is what a moderator would act on; `lenient` "
-        "flags about a third as\nmuch harmless text, for rooms where people know each other; `strict` is near to what "
-        "the annotators of BEEP! call\noffensive, for children's and brands' pages.\n\n"
+        "flags about a third as\nmuch harmless text, for rooms where people know each other; `strict` is what the "
+        "annotators of BEEP! call offensive,\nfor children's and brands' pages: sneers, rude words about people in the "
+        "news, and so a good half of all news comments.\nBelow about .03, the score of `insult` says how much BEEP's "
+        "annotators would mind, and not how likely an insult is.\n\n"
         f"| label | {' | '.join(f'`{level}`' for level in STRICTNESSES)} |\n|---|---|---|---|\n" + "\n".join(lines)
     )
 

@@ -45,6 +45,7 @@ class BundleFindings:
     speed: Speed
     verdicts: Verdicts | None = None
     sentiment: Mapping[str, float] = field(default_factory=dict)  # accuracies by question
+    buckets: int = 0  # of the wide part, where there is one
 
 
 @dataclass(frozen=True)

@@ -31,9 +31,10 @@ def _opening(findings: Findings) -> str:
         "All figures are of the int8 bundle as it ships. *Tuned* sets are dev rows that the thresholds were fitted to, "
         "so expect a\nlittle less elsewhere. Nothing was trained on the others and no threshold was fitted to them. "
         "They are not blind, though: the\nweights of the first three rounds and the steepness of scores were picked "
-        "with their figures in view. The weight of the fourth\nround and the threshold of `threat` were picked on dev "
-        "rows alone; but its sentences were written after the figures of the\nmodel before, and two dozen texts that "
-        "it got wrong, had been read in this report. "
+        "with their figures in view. The weights of later rounds, the\nshare of the wide part and the threshold of "
+        "`threat` were picked on dev rows alone. The sentences of the fourth round were\nwritten after the figures of "
+        "the model before, and two dozen texts that it got wrong, had been read in this report; those of\nthe fifth "
+        "by writers who had read neither. "
         "Speed is of the machine as it was while the pipeline ran."
     )
 
@@ -51,13 +52,17 @@ def _facts(bundle: BundleFindings) -> str:
     speed = bundle.speed
     return (
         "| | |\n|---|---|\n"
-        f"| network | {bundle.layers} layers, hidden {bundle.width}, int8 |\n"
+        f"| network | {bundle.layers} layers, hidden {bundle.width}, int8{_wide(bundle)} |\n"
         f"| revision | `{bundle.revision}` (before its card was written) |\n"
         f"| bundle | {bundle.bytes_total / 1e6:.2f} MB |\n"
         f"| engine, {speed.threads} threads, {speed.texts:,} texts by length, mean {speed.mean_tokens:.1f} tokens | "
         f"{speed.slowest:,.0f} / {speed.median:,.0f} / {speed.fastest:,.0f} texts a second (min / median / max) |\n"
         f"| most that a score moves with its batch | {bundle.batch_drift:.3f} |"
     )
+
+
+def _wide(bundle: BundleFindings) -> str:
+    return f"; beside it weights of pieces and pairs of pieces in {bundle.buckets:,} buckets" if bundle.buckets else ""
 
 
 def _verdict_parts(name: str, verdicts: Verdicts, findings: Findings, docs: Path) -> list[str]:
@@ -91,6 +96,11 @@ def share_table(sets: Sequence[SetShare], filters: Mapping[str, Sequence[SetShar
             cells = " | ".join(_percent(share) for share in [*own, *theirs])
             lines.append(f"| {item.name}{'' if item.tuned else ' (not tuned)'} | {item.texts:,} | {goal} | {cells} |")
     return "\n".join(lines)
+
+
+def shown(score: float) -> str:
+    """A threshold: two digits behind the point, more where these would be naught."""
+    return f"{score:.2f}" if score >= 0.01 else f"{score:.4f}"
 
 
 def _percent(share: float | None) -> str:
@@ -146,7 +156,7 @@ def _labels(verdicts: Verdicts) -> str:
         "|---|---|---|---|---|---|",
     ]
     for label in verdicts.labels:
-        scores = " / ".join(f"{verdicts.thresholds[label.name][level]:.2f}" for level in STRICTNESSES)
+        scores = " / ".join(shown(verdicts.thresholds[label.name][level]) for level in STRICTNESSES)
         lines.append(f"| `{label.name}` | {_figures(label.counts)} | {label.calibration_error:.3f} | {scores} |")
     return (
         "### Labels\n\nAt `standard`, each against the dev rows whose source says whether it holds. "

@@ -15,6 +15,7 @@ from training.data.sets import TextSet
 from training.data.signals import Targets
 from training.data.sources import Row
 from training.learn.metrics import Flags, confusion, sigmoid
+from training.learn.network import FOLD
 from training.ship.serving import (
     LENIENT,
     STANDARD,
@@ -34,9 +35,15 @@ _MARGIN = 0.99
 """Of a harmless limit that the choice keeps to: dev rows are a sample."""
 _LENIENT_SHARE = 0.35
 _STRICT_SHARE = 3.0
+_CALM = {"everyday sentences": 0.03, "headlines": 0.06, "questions on hard topics": 0.015, "KoSBi safe": 0.04}
+"""What `strict` may flag of sets whose texts no annotator of BEEP would call offensive."""
+_BEEP_GOAL = 0.782
+"""Of BEEP's macro-F1 at `strict`, smoothed over its neighbours: a little over the goal."""
 _KNOTS = (-8.0, -4.0, -2.0, -1.0, 0.0, 1.0, 2.0, 4.0, 8.0)
 """Places of the knots, in logits from the standard threshold."""
 _LEAST_SLOPE = 0.05
+_LEAST_SLOPE_FOLDED = 0.4
+"""Below the fold, where `strict` needs scores that can be told apart at four digits."""
 _STEEPNESS = {"curse": 1.8, "insult": 0.5, "threat": 1.5}
 """Above the turn, factors of the score's logit.
 
@@ -64,8 +71,10 @@ def calibrate(taxonomy: Taxonomy, judged: Sequence[Judged]) -> Taxonomy:
         LENIENT: _choose(taxonomy, LENIENT, tuned, _limits(tuned, _LENIENT_SHARE), []),
         STRICT: _choose(taxonomy, STRICT, tuned, _limits(tuned, _STRICT_SHARE), beep),
     }
+    raw[STANDARD][_insult(taxonomy)] = max(raw[STANDARD][_insult(taxonomy)], FOLD)
     raw[LENIENT] = np.maximum(raw[LENIENT], raw[STANDARD])
     raw[STRICT] = np.minimum(raw[STRICT], raw[STANDARD])
+    raw[STRICT] = _read_by_the_strictest(taxonomy, raw[STRICT], tuned, beep)
     kinds = _kind_thresholds(taxonomy, judged)
     labels = []
     for index, label in enumerate(taxonomy.labels):
@@ -95,6 +104,47 @@ def _choose(
     sure = np.minimum(merit, smooth)
     best = iter(np.unravel_index(int(np.argmax(sure)), sure.shape))
     return np.array([_GRID[next(best)] if value is None else value for value in fixed], dtype=np.float32)
+
+
+def _read_by_the_strictest(
+    taxonomy: Taxonomy, strict: Floats, judged: Sequence[Judged], beep: Sequence[Judged]
+) -> Floats:
+    """`strict` with the highest threshold of `insult` below the fold that reaches BEEP's goal, where one does.
+
+    Down there the logit is what BEEP's annotators would say (`folded`). Where more than `_CALM` would be flagged of the
+    calm sets, `strict` stays as it is.
+    """
+    place = _insult(taxonomy)
+    calm = [found for found in judged if found.texts.name in _CALM]
+    if not beep or not calm:
+        return strict
+    cuts = np.round(np.arange(FOLD - 0.05, FOLD - 7.0, -0.05), 2)
+    reached = []
+    for cut in cuts:
+        lowered = strict.copy()
+        lowered[place] = cut
+        reached.append((_macro_f1_at(beep, taxonomy, lowered), lowered))
+    smooth = np.convolve(np.pad([score for score, _ in reached], 3, mode="edge"), np.ones(7) / 7, mode="valid")
+    for score, (_, lowered) in zip(smooth, reached, strict=True):
+        if score >= _BEEP_GOAL:
+            kept = all(_flagged_at(found, taxonomy, lowered).mean() <= _CALM[found.texts.name] for found in calm)
+            return lowered if kept else strict
+    return strict
+
+
+def _insult(taxonomy: Taxonomy) -> int:
+    """The place of `insult` among the accusing labels."""
+    return [taxonomy.names[index] for index in taxonomy.accusing].index("insult")
+
+
+def _flagged_at(found: Judged, taxonomy: Taxonomy, thresholds: Floats) -> Flags:
+    return np.asarray((found.logits[:, taxonomy.accusing] >= thresholds).any(axis=1))
+
+
+def _macro_f1_at(beep: Sequence[Judged], taxonomy: Taxonomy, thresholds: Floats) -> float:
+    flagged = np.concatenate([_flagged_at(found, taxonomy, thresholds) for found in beep])
+    truth = np.concatenate([np.full(len(found.logits), found.texts.bad) for found in beep])
+    return confusion(flagged, truth).macro_f1
 
 
 def flagged_shares(logits: Floats, fixed: Sequence[float | None]) -> Floats:
@@ -193,17 +243,21 @@ def _calibrated(
     turn = thresholds[STANDARD]
     # No dev row of the mixture is a threat: such a label keeps the graph's own logit, moved to the turn.
     knots = (
-        fit_knots(logits, truth, weights, turn) if truth.any() else ((turn - 1.0, -1.0), (turn, 0.0), (turn + 1.0, 1.0))
+        fit_knots(logits, truth, weights, turn, low=_LEAST_SLOPE_FOLDED if label.name == "insult" else _LEAST_SLOPE)
+        if truth.any()
+        else ((turn - 1.0, -1.0), (turn, 0.0), (turn + 1.0, 1.0))
     )
     steepness = _STEEPNESS.get(label.name, 1.0)
     knots = tuple((raw, round(served * steepness, 4) if served > 0 else served) for raw, served in knots)
     at = calibrated_logits(np.array([thresholds[level] for level in STRICTNESSES], dtype=np.float32), knots)
-    scores = {level: round(float(score), 3) for level, score in zip(STRICTNESSES, sigmoid(at), strict=True)}
+    scores = {level: round(float(score), 4) for level, score in zip(STRICTNESSES, sigmoid(at), strict=True)}
     return replace(label, knots=knots, thresholds=scores)
 
 
-def fit_knots(logits: Floats, truth: Flags, weights: Floats, turn: float) -> Knots:
+def fit_knots(logits: Floats, truth: Flags, weights: Floats, turn: float, low: float = _LEAST_SLOPE) -> Knots:
     """A monotone map from logits to score logits that is 0 at `turn`, else as the observed rates are.
+
+    It rises by `low` a logit at least below the fold.
 
     Isotonic regression (Zadrozny and Elkan, 2002), read at a few places and made strictly rising.
     """
@@ -217,5 +271,6 @@ def fit_knots(logits: Floats, truth: Flags, weights: Floats, turn: float) -> Kno
     for place in range(middle + 1, len(served)):
         served[place] = max(served[place], served[place - 1] + _LEAST_SLOPE * (places[place] - places[place - 1]))
     for place in range(middle - 1, -1, -1):
-        served[place] = min(served[place], served[place + 1] - _LEAST_SLOPE * (places[place + 1] - places[place]))
+        slope = low if places[place] < FOLD else _LEAST_SLOPE
+        served[place] = min(served[place], served[place + 1] - slope * (places[place + 1] - places[place]))
     return tuple((round(float(raw), 3), round(float(value), 4)) for raw, value in zip(places, served, strict=True))

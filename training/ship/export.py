@@ -89,4 +89,5 @@ def with_positions(network: CommentNetwork, max_length: int) -> CommentNetwork:
 def _rehead(encoder: BertModel, network: CommentNetwork) -> CommentNetwork:
     copy = CommentNetwork(encoder, network.head.out_features, network.window_tokens, network.wide)
     copy.head.load_state_dict(network.head.state_dict())
+    copy.folds = network.folds
     return copy

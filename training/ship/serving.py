@@ -12,7 +12,7 @@ import torch
 
 from bundles.format import BundleConfig
 from training.data.batches import Floats
-from training.data.signals import KINDS, SERVED, SIGNAL_INDEX
+from training.data.signals import KINDS, OFFENSIVE, SERVED, SIGNAL_INDEX
 from training.learn.metrics import sigmoid
 from training.learn.network import CommentNetwork
 
@@ -106,11 +106,20 @@ def scores_of(logits: Floats, taxonomy: Taxonomy) -> Floats:
 
 
 def served_network(network: CommentNetwork, taxonomy: Taxonomy) -> CommentNetwork:
-    """The network with the served labels alone as outputs. The encoder is shared, not copied."""
+    """The network with the served labels alone as outputs. The encoder is shared, not copied.
+
+    What a wide part says by the strictest standard is folded into them, as `folded` does it.
+    """
     rows = [SIGNAL_INDEX[label.signal] for label in taxonomy.labels]
+    folds = network.wide is not None and bool(network.wide.spread[:, SIGNAL_INDEX[OFFENSIVE]].any())
+    if folds:
+        rows.append(SIGNAL_INDEX[OFFENSIVE])
     wide = network.wide.of_outputs(rows) if network.wide else None
     served = CommentNetwork(network.encoder, len(rows), network.window_tokens, wide)
     with torch.no_grad():
         served.head.weight.copy_(network.head.weight[rows])
         served.head.bias.copy_(network.head.bias[rows])
+        if folds:  # the encoder speaks through the accusing labels; the wide part knows the strictest source better
+            served.head.weight[-1], served.head.bias[-1] = 0.0, 0.0
+    served.folds = folds
     return served.eval()

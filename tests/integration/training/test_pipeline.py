@@ -105,9 +105,9 @@ def test_an_encoder_taken_out_of_a_bundle_says_what_the_bundle_says(made: Path) 
     texts = ["그 배우는 정말 좋네요 3", "야 이 병신 그만해라", "이번 정책은 조금 아쉬웠어요"]
     ids = [encoding.ids for encoding in tokenizer.encode_batch(texts)]
     student = served_network(load_network(made / "work" / "student"), TOXICITY)
-    again = CommentNetwork(encoder_of_bundle(bundle), len(SERVED), student.window_tokens).eval()
+    again = CommentNetwork(encoder_of_bundle(bundle), len(SERVED) + 1, student.window_tokens).eval()
     again.head.load_state_dict(student.head.state_dict())
-    again.wide = student.wide
+    again.wide, again.folds = student.wide, student.folds
 
     with torch.no_grad():
         said = again(*pad(ids, bundle.config.pad_token_id)).numpy()

@@ -131,3 +131,17 @@ def test_a_larger_share_says_the_same_louder() -> None:
     )
     np.testing.assert_allclose(loud.spread, 2 * quiet.spread, rtol=1e-5)
     assert torch.equal(loud.table, quiet.table)
+
+
+def test_the_strictest_standard_is_learnt_from_its_own_rows_and_from_what_any_standard_acts_on() -> None:
+    ids = [[20 + number % 2, 30] for number in range(90)]
+    told = [
+        ({"beep/offensive": float(n % 2)}, "beep") if n < 30 else ({"any": float(n % 2)}, "kmhas" if n < 60 else "kda")
+        for n in range(90)
+    ]
+    rows = [Row(str(n), source, "train", targets) for n, (targets, source) in enumerate(told)]
+
+    wide = fit_wide(rows, ids, WidePlan(labels=("curse",), buckets=BUCKETS), pieces=PIECES, window_tokens=WINDOW)
+
+    added = wide(torch.tensor([[21], [20]]))[:, 0, SIGNAL_INDEX["beep/offensive"]]
+    assert added[0] > 0 > added[1]

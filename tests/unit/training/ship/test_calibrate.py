@@ -18,9 +18,19 @@ from training.data.sets import TextSet, dev_sets
 from training.data.signals import SERVED
 from training.data.sources import Row
 from training.learn.metrics import sigmoid
+from training.learn.network import FOLD
 from training.score.evaluate import flags, share_of
 from training.ship.bundle import config_of
-from training.ship.calibrate import _GRID, Judged, _choose, calibrate, fit_knots, flagged_shares, known_truth
+from training.ship.calibrate import (
+    _GRID,
+    Judged,
+    _choose,
+    _read_by_the_strictest,
+    calibrate,
+    fit_knots,
+    flagged_shares,
+    known_truth,
+)
 from training.ship.serving import (
     LENIENT,
     STANDARD,
@@ -48,6 +58,37 @@ def judged(name: str, *, bad: bool, mean: float, limit: float | None, rows: int 
     logits[:, THREAT] = -8.0  # none threatens
     texts = [Row(f"{name} {number}", name, "dev") for number in range(rows)]
     return Judged(TextSet(name, texts, bad, limit, tuned=True), logits)
+
+
+def folded_judged(name: str, low: float, high: float, *, bad: bool, limit: float | None = None) -> Judged:
+    """A set without a sign of any label, whose logits of `insult` lie evenly between `low` and `high`."""
+    logits = np.full((400, len(SERVED)), -9.0, dtype=np.float32)
+    logits[:, SERVED.index("insult")] = np.linspace(low, high, 400)
+    texts = [Row(f"{name} {number}", name, "dev") for number in range(400)]
+    return Judged(TextSet(name, texts, bad, limit, tuned=limit is not None), logits)
+
+
+def read_by_the_strictest(everyday_high: float) -> float:
+    """The threshold of `insult` at `strict` where -0.5 was chosen before, BEEP's sets part at -5."""
+    beep = [
+        folded_judged("BEEP none", -8.0, -4.8, bad=False),
+        folded_judged("BEEP hate", -5.2, -2.0, bad=True),
+        folded_judged("BEEP offensive", -5.2, -2.0, bad=True),
+    ]
+    everyday = folded_judged("everyday sentences", -9.0, everyday_high, bad=False, limit=0.005)
+    before = np.full(len(TOXICITY.accusing), -0.5, dtype=np.float32)
+    after = _read_by_the_strictest(TOXICITY, before, [everyday], beep)
+    at = TOXICITY.names.index("insult")
+    assert np.delete(after, at).tolist() == np.delete(before, at).tolist()
+    return float(after[at])
+
+
+def test_strict_takes_the_highest_threshold_below_the_fold_that_reaches_beeps_goal() -> None:
+    assert -5.0 < read_by_the_strictest(everyday_high=-5.5) < FOLD
+
+
+def test_strict_stays_as_it_is_where_calm_text_would_be_flagged_for_it() -> None:
+    assert read_by_the_strictest(everyday_high=-2.0) == -0.5
 
 
 def made_up_judged(seed: int = 7) -> list[Judged]:
