@@ -74,8 +74,9 @@ class Comparison:
 
     def round(self, number: int, contender: Contender, style: str) -> Iterator[Point]:
         """One service's points of one round, closed loads first: its capacity sets the open ones."""
-        service = Service(contender, style, self._data, self._logs).start()
+        service = Service(contender, style, self._data, self._logs)
         try:
+            service.start()
             capacity = 0.0
             for load in self._loads:
                 if load.clients > contender.most_clients or (load.texts > 1 and not contender.takes_many):

@@ -38,8 +38,8 @@ class Service:
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
-    def start(self) -> "Service":
-        """Start it and wait for its first answer.
+    def start(self) -> None:
+        """Start it and wait for its first answer; to be stopped even if it raises.
 
         Raises:
             RuntimeError: it ended, or did not answer; names its log.
@@ -55,7 +55,6 @@ class Service:
             lay_out_for_infinity(model)
         self._spawn(command, environment)
         self._wait()
-        return self
 
     def stop(self) -> None:
         for process in self._processes():
