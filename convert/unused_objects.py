@@ -59,13 +59,18 @@ class UnusedList(UnusedObject):
 
 def is_unused(name: str) -> bool:
     """Whether a checkpoint may name this class or function and still be read without it."""
-    name = name.replace("__builtin__.", "builtins.")  # as protocol 2 spells it
+    name = _in_python_3(name)
     return name in _EXACT or name.startswith(_MODULES)
 
 
 def stand_ins(names: Iterable[str]) -> list[Callable[..., Any] | tuple[Callable[..., Any], str]]:
     """A class of its own for each name, as `torch.serialization.safe_globals` takes them."""
-    return [(type("Unused", (_kind(name),), {}), name) for name in sorted(names)]
+    return [(type("Unused", (_kind(name),), {}), _in_python_3(name)) for name in sorted(names)]
+
+
+def _in_python_3(name: str) -> str:
+    """The name that torch's reader looks for where protocol 2 spells it as Python 2 did."""
+    return name.replace("__builtin__.", "builtins.")
 
 
 def _kind(name: str) -> type[UnusedObject]:

@@ -17,6 +17,8 @@ from urllib.parse import urlsplit
 import uvloop
 
 _CHECKED_OF = 5  # one answer in so many is kept, to be compared
+_CHUNKED = 0  # in place of an answer's length
+_LAST_CHUNK = b"0\r\n\r\n"
 _DRAIN_S = 20.0  # how long open arrivals wait for what is still to come
 
 
@@ -58,11 +60,13 @@ class _Wire(asyncio.Protocol):
         self._buffer += data
         if self._needed < 0 and not self._read_head():
             return
-        if len(self._buffer) >= self._needed:
+        is_chunked = self._needed == _CHUNKED
+        if self._buffer.endswith(_LAST_CHUNK) if is_chunked else len(self._buffer) >= self._needed:
             answer = bytes(self._buffer)
+            body = answer[answer.index(b"\r\n\r\n") + 4 :]
             self._buffer.clear()
             self._needed = -1
-            self._end(int(answer[9:12]), answer[answer.index(b"\r\n\r\n") + 4 :])
+            self._end(int(answer[9:12]), _joined(body) if is_chunked else body)
 
     def connection_lost(self, error: Exception | None) -> None:  # noqa: ARG002  as asyncio calls it
         self._transport = None
@@ -84,7 +88,8 @@ class _Wire(asyncio.Protocol):
         head = bytes(self._buffer[:end]).lower()
         at = head.find(b"content-length:")
         if at < 0:
-            raise RuntimeError("an answer without a content-length cannot be measured")
+            self._needed = _CHUNKED
+            return True
         self._needed = end + 4 + int(head[at + 15 :].split(b"\r\n", 1)[0])
         return True
 
@@ -92,6 +97,17 @@ class _Wire(asyncio.Protocol):
         if self._done is not None:
             done, self._done = self._done, None
             done(status, body)
+
+
+def _joined(chunks: bytes) -> bytes:
+    """A body that came in chunks."""
+    parts = []
+    while chunks:
+        size, _, chunks = chunks.partition(b"\r\n")
+        length = int(size.partition(b";")[0], 16)
+        parts.append(chunks[:length])
+        chunks = chunks[length + 2 :] if length else b""
+    return b"".join(parts)
 
 
 def request_bytes(url: str, path: str, body: bytes) -> bytes:

@@ -24,9 +24,9 @@ from infinity_emb.transformer.classifier.optimum import OptimumClassifier  # noq
 find_files = utils_optimum._list_all_repo_files  # noqa: SLF001
 
 
-def find_relative(folder: str, *arguments: object, **options: object) -> list[Path]:
-    files = find_files(folder, *arguments, **options)
-    return [path.relative_to(folder) if path.is_absolute() else path for path in files]
+def find_relative(model_name_or_path: str, *arguments: object, **options: object) -> list[Path]:
+    files = find_files(model_name_or_path, *arguments, **options)
+    return [path.relative_to(model_name_or_path) if path.is_absolute() else path for path in files]
 
 
 def encode_cut(self: OptimumClassifier, texts: list[str]) -> object:

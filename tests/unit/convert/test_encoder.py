@@ -10,7 +10,7 @@ import torch
 from bundles.files import choose_files, names_in
 from convert.encoder import write_encoder
 from shared.errors import ModelSourceError
-from tests.support.checkpoints import write_sentencepiece
+from tests.support.checkpoints import write_sentencepiece, write_xlm_sentencepiece
 from tests.support.families import FAMILY_NAMES, family_classifier
 from training.learn.network import load_encoder
 
@@ -25,7 +25,7 @@ def saved(folder: Path, name: str, *, bare: bool) -> Any:
     model = family_classifier(name)
     encoder = model.base_model
     (encoder if bare else model).save_pretrained(folder)
-    write_sentencepiece(folder / "spiece.model")
+    (write_xlm_sentencepiece if name == "XLM-R" else write_sentencepiece)(folder / "spiece.model")
     return encoder
 
 
