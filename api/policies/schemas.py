@@ -138,9 +138,14 @@ class PolicyDeleted(BaseModel):
     deleted: bool
 
 
+def _or_null(schema: dict[str, Any]) -> dict[str, Any]:
+    """null leaves a field out: a policy as it is shown can be sent back as it is."""
+    return {"anyOf": [schema, {"type": "null"}]}
+
+
 def _entry(**more: Any) -> dict[str, Any]:  # noqa: ANN401  JSON
     term = {"type": "string", "minLength": 1, "maxLength": MAX_TERM_CHARS}
-    properties = {"term": term, "match": {"type": "string", "enum": ["word", "part"]}, **more}
+    properties = {"term": term, "match": _or_null({"type": "string", "enum": ["word", "part"]}), **more}
     whole = {"type": "object", "required": ["term"], "additionalProperties": False, "properties": properties}
     return {"anyOf": [term, whole]}
 
@@ -150,24 +155,28 @@ _LABELS = {"type": "array", "items": _LABEL, "maxItems": MAX_LABELS}
 _RULES: dict[str, Any] = {
     "type": "object",
     "properties": {
-        "strictness": {"type": "string", "enum": list(LEVELS)},
-        "thresholds": {
-            "type": "object",
-            "maxProperties": MAX_THRESHOLDS,
-            "additionalProperties": {"type": "number", "minimum": 0, "maximum": 1},
-        },
-        "labels": _LABELS,
-        "deny": {"type": "array", "items": _entry(label=_LABEL)},
-        "allow": {"type": "array", "items": _entry()},
-        "mask": {
-            "type": "object",
-            "additionalProperties": False,
-            "properties": {
-                "labels": _LABELS,
-                "char": {"type": "string", "pattern": MASK_CHAR_PATTERN},
-                "keep_first": {"type": "boolean"},
-            },
-        },
+        "strictness": _or_null({"type": "string", "enum": list(LEVELS)}),
+        "thresholds": _or_null(
+            {
+                "type": "object",
+                "maxProperties": MAX_THRESHOLDS,
+                "additionalProperties": {"type": "number", "minimum": 0, "maximum": 1},
+            }
+        ),
+        "labels": _or_null(_LABELS),
+        "deny": _or_null({"type": "array", "items": _entry(label=_or_null(_LABEL))}),
+        "allow": _or_null({"type": "array", "items": _entry()}),
+        "mask": _or_null(
+            {
+                "type": "object",
+                "additionalProperties": False,
+                "properties": {
+                    "labels": _or_null(_LABELS),
+                    "char": {"type": "string", "pattern": MASK_CHAR_PATTERN},
+                    "keep_first": {"type": "boolean"},
+                },
+            }
+        ),
     },
 }
 POLICY_REQUEST: dict[str, Any] = {

@@ -29,7 +29,8 @@ def _infinity_body(texts: Sequence[str]) -> Body:
 
 def _own_words(answer: bytes) -> list[str]:
     parsed = json.loads(answer)
-    return [item["classification"] for item in (parsed if isinstance(parsed, list) else [parsed])]
+    items = parsed.get("results", [parsed]) if isinstance(parsed, dict) else parsed
+    return [item["classification"] for item in items]
 
 
 def _infinity_words(answer: bytes) -> list[str]:

@@ -7,6 +7,7 @@ import pytest
 
 pytest.importorskip("torch", reason="the training extra is not installed")
 
+from bundles.text.sentencepiece import read_model
 from tests.e2e.test_run import Run
 from tests.support.checkpoints import BERTClassifier, bert_classifier, quantised, save, write_sentencepiece
 from tests.support.hub_server import HubServer, running_hub
@@ -16,17 +17,28 @@ pytestmark = [pytest.mark.e2e, pytest.mark.training, pytest.mark.timeout(300)]
 
 REPO = "hiddenFront/TextClassifier"
 LABELS = ("clean", "curse", "conflictOfGeneration", "insult", "caricature")
+VOCABULARY = 8_002
 WORKER_PEAK_MIB = 300
 MIB = 1 << 20
+
+
+def sentencepiece_of(vocabulary: int, path: Path) -> bytes:
+    """A small SentencePiece model with pieces that no text has, up to the size of the model's vocabulary."""
+    proto = read_model(write_sentencepiece(path))
+    for index in range(len(proto.pieces), vocabulary):
+        piece = proto.pieces.add()
+        piece.piece, piece.score = f"<unused {index}>", -100.0
+    content: bytes = proto.SerializeToString()
+    return content
 
 
 @pytest.fixture
 def hub(tmp_path: Path) -> Iterator[HubServer]:
     """A Hub with the original's `textClassifierModel.pt` (112 MB) and `category.pkl`, and KoBERT's own repository."""
-    model = bert_classifier(len(LABELS), layers=12, hidden=768, vocabulary=8002)
+    model = bert_classifier(len(LABELS), layers=12, hidden=768, vocabulary=VOCABULARY)
     checkpoint = save(quantised(BERTClassifier(model)).state_dict(), tmp_path / "textClassifierModel.pt")
     assert checkpoint.stat().st_size > 112_000_000
-    spiece = write_sentencepiece(tmp_path / "spiece.model").read_bytes()
+    spiece = sentencepiece_of(VOCABULARY, tmp_path / "spiece.model")
     with running_hub() as server:
         categories = dumps({label: index for index, label in enumerate(LABELS)})
         server.add(REPO, {checkpoint.name: checkpoint.read_bytes(), "category.pkl": categories})

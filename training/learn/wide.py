@@ -30,6 +30,7 @@ _LEVELS = 127
 _MOST_PASSES = 60
 _OTHERS_WEIGHT, _STRICTEST_PENALTY = 0.03, 0.5
 """Of the strictest standard: what a row of another source counts there, and the inverse of the price of a weight."""
+_SCRIPTS = "clean/scripts"  # counts in full: that source holds hardly a word of another script, which is no offence
 
 
 class Wide(nn.Module):
@@ -102,7 +103,7 @@ def fit_wide(
     labels = plan.labels
     if plan.strictest:
         said = [offensive(row.targets, row.source) for row in rows]
-        weights = [1.0 if OFFENSIVE in row.targets else _OTHERS_WEIGHT for row in rows]
+        weights = [1.0 if OFFENSIVE in row.targets or row.source == _SCRIPTS else _OTHERS_WEIGHT for row in rows]
         columns.append(_weights_of(OFFENSIVE, said, weights, features, _STRICTEST_PENALTY) * rarity)
         labels = (*labels, OFFENSIVE)
     return packed(np.stack(columns, axis=1).astype(np.float32), labels, pieces)

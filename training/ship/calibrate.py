@@ -250,8 +250,16 @@ def _calibrated(
     steepness = _STEEPNESS.get(label.name, 1.0)
     knots = tuple((raw, round(served * steepness, 4) if served > 0 else served) for raw, served in knots)
     at = calibrated_logits(np.array([thresholds[level] for level in STRICTNESSES], dtype=np.float32), knots)
-    scores = {level: round(float(score), 4) for level, score in zip(STRICTNESSES, sigmoid(at), strict=True)}
+    scores = {
+        level: 0.5 if thresholds[level] == turn else _between(float(score))
+        for level, score in zip(STRICTNESSES, sigmoid(at), strict=True)
+    }
     return replace(label, knots=knots, thresholds=scores)
+
+
+def _between(score: float) -> float:
+    """A threshold between two scores of four digits, so that a score counts if and only if it does as it is shown."""
+    return round(round(score, 4) - 5e-5, 5)
 
 
 def fit_knots(logits: Floats, truth: Flags, weights: Floats, turn: float, low: float = _LEAST_SLOPE) -> Knots:

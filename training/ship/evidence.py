@@ -1,9 +1,9 @@
 """Gives a served graph a second output, `evidence`: how much each token adds to each label's logit.
 
-The output is linear in the token vectors of two inner layers, and in what the wide part adds to each token. It is
-fitted to say what leaving words out would do: over a few thousand texts, words are left out, and the fall of the logits
-is regressed on the vectors of the tokens that were left out (occlusion, learnt once instead of run for each text;
-compare FastSHAP, Jethani et al., 2022). The weights of the network do not change, nor do its logits, by a bit.
+The output is linear in the token vectors of two inner layers. It is fitted to say what leaving words out would do: over
+a few thousand texts, words are left out, and the fall of the logits is regressed on the vectors of the tokens that were
+left out (occlusion, learnt once instead of run for each text; compare FastSHAP, Jethani et al., 2022). The weights of
+the network do not change, nor do its logits, by a bit.
 
 `python -m training.ship.evidence models/default` does it to a finished bundle.
 """
@@ -24,7 +24,6 @@ from bundles.format import EVIDENCE_OUTPUT, Bundle, load_bundle, write_manifest
 from bundles.session import session_options
 from bundles.text.words import Range, word_of_each, words_of
 from training.data.batches import Floats
-from training.learn.wide import WIDE_SPREAD
 from training.ship.bundle import GraphRunner
 
 _PREFIX = "/evidence/"
@@ -89,14 +88,13 @@ def _remove(model: ModelProto) -> None:
 
 
 def _inner_layers(model: ModelProto) -> list[str]:
-    """The outputs of the last layers but one, and what the wide part adds, token by token, where there is one.
+    """The outputs of the last layers but one: the last one's vectors already say the same of every token.
 
-    The last layer's vectors already say the same of every token.
+    They say what the wide part's words do as well: with its own values beside them, more innocent words were marked.
     """
     norms = [node.output[0] for node in model.graph.node if node.op_type == "LayerNormalization"]
     layers = norms[1::2]  # a layer has a norm after its attention, and one at its end
-    wide = [node.output[0] for node in model.graph.node if WIDE_SPREAD in node.input]
-    return [*(layers[-1 - _INNER_LAYERS : -1] or layers[-1:]), *wide]
+    return layers[-1 - _INNER_LAYERS : -1] or layers[-1:]
 
 
 def _fit(model: ModelProto, layers: Sequence[str], runner: GraphRunner, reads: Sequence[_Read]) -> list[Floats]:
@@ -108,14 +106,7 @@ def _fit(model: ModelProto, layers: Sequence[str], runner: GraphRunner, reads: S
         features, falls = _falls(session, layers, runner, reads[at : at + _TEXTS_AT_A_TIME], draw)
         squares, products, rows = squares + features.T @ features, products + features.T @ falls, rows + len(falls)
     solved = np.linalg.solve(squares + _RIDGE * rows * np.eye(len(squares)), products).astype(np.float32)
-    ends = np.cumsum(_widths(session, layers))
-    return [*np.split(solved[:-1], ends[:-1]), solved[-1]]
-
-
-def _widths(session: onnxruntime.InferenceSession, layers: Sequence[str]) -> list[int]:
-    """The number of features that each of these tensors gives a token."""
-    shapes = {value.name: value.shape for value in session.get_outputs()}
-    return [int(shapes[name][-1]) for name in layers]
+    return [*np.split(solved[:-1], len(layers)), solved[-1]]
 
 
 def _falls(
