@@ -85,10 +85,14 @@ class Service:
         return total / 2**20
 
     def _processes(self) -> Iterator[psutil.Process]:
-        """Those that have its mark in their environment: some contenders detach theirs."""
+        """Those that were started here or have its mark in their environment: some contenders detach theirs.
+
+        A store that renames itself writes over its environment.
+        """
+        started = {process.pid for process in self._started}
         for process in psutil.process_iter():
             with contextlib.suppress(psutil.Error):
-                if process.environ().get(_MARK) == self._mark:
+                if process.pid in started or process.environ().get(_MARK) == self._mark:
                     yield process
 
     def _environment(self) -> dict[str, str]:
