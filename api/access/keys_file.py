@@ -87,7 +87,7 @@ def parse_keys(source: str, text: str) -> list[KeyRecord]:
     return records
 
 
-def _record(where: str, name: str, table: Any) -> KeyRecord:  # noqa: ANN401  whatever TOML holds
+def _record(where: str, name: str, table: Any) -> KeyRecord:  # noqa: ANN401  any TOML value
     if not _NAME.fullmatch(name):
         raise SettingsError(f"{where} has a name that is none; use up to 64 letters, digits, _ and -")
     if not isinstance(table, dict):

@@ -161,7 +161,7 @@ class PolicyService:
 
 
 def _uncounted(name: str, head: PolicyHead) -> VerdictOptions:
-    """Options by a policy alone. Version 0, which none has, says that what fires is no hit of the policy."""
+    """Options from a policy alone. Version 0, which no stored policy has, keeps its hits from being counted."""
     return VerdictOptions(
         strictness=head.strictness,
         thresholds=tuple(sorted(head.thresholds.items())),

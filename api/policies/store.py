@@ -16,7 +16,7 @@ from shared.policies.scripts import source_of
 
 # More than the time between the moment a request is accepted and the moment a worker reads its policy.
 SPARE_S = 60
-# A deleted policy can be restored for so long.
+# How long a deleted policy can be restored.
 DELETED_KEPT_S = 30 * 24 * 3600
 _HEAD = re.compile(rb"(\d+) (\d+) ([0-9a-f]+) (.*)", re.DOTALL)
 _decode_head = msgspec.json.Decoder(PolicyHead).decode

@@ -140,7 +140,7 @@ class DirectPredict:
         texts = [str(item.value) for item in asked.items]
         pending = context.dispatcher.ask(texts, None, caller, asked.request_id)
         asked.exchange.forget_body()
-        # Without the variables of this moment, which are no request's.
+        # In an empty context: the current variables belong to no request.
         pending.over.add_done_callback(partial(self._end, asked, pending), context=Variables())
         return True
 
