@@ -159,6 +159,8 @@ _FURTHER = replace(
         "bad/hate_more": 1_000,
         "clean/not_threats_more": 1_800,
         "clean/criticism_more": 1_400,
+        "bad/threats_further": 1_000,
+        "clean/not_threats_further": 1_000,
         "bad/composed_threats": 1_900,
         "bad/composed_threats_veiled": 1_000,
         "bad/composed_contempt": 1_500,
