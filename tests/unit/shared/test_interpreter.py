@@ -53,6 +53,7 @@ print((resident_bytes() - start) / (1 << 20))
     return float(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout)
 
 
+@pytest.mark.integration
 @pytest.mark.skipif(find_trim() is None, reason="not the GNU C library")
 def test_a_large_buffer_that_was_freed_is_given_back_although_others_are_in_use() -> None:
     assert kept_mib("give_large_buffers_back()") < 16 < kept_mib("")
