@@ -2,10 +2,10 @@
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from fnmatch import fnmatch
-from pathlib import Path, PurePath
-from typing import Literal
+from pathlib import Path, PurePath, PurePosixPath
+from typing import Any, Literal
 
 from bundles.format import CONFIG_FILE, MANIFEST_FILE, MODEL_FILE, TOKENIZER_FILE
 from shared.errors import ModelSourceError
@@ -63,6 +63,11 @@ _FOREIGN = {
 
 # Roles of the parts of a checkpoint, followed by their number.
 SHARD_ROLE = "shard"
+# Roles of the files that a tokenizer is built from.
+TOKENIZER_ROLES = (
+    *("tokenizer", "tokenizer_config", "added_tokens", "sentencepiece", "word_pieces", "byte_pairs", "merges"),
+    "vocabulary",
+)
 
 
 @dataclass(frozen=True)
@@ -90,7 +95,7 @@ class SourceFiles:
     @property
     def kind(self) -> SourceKind:
         """A bundle, a checkpoint of PyTorch, or an ONNX export."""
-        if self.manifest and self.onnx == MODEL_FILE:
+        if self.manifest and self.onnx == str(PurePosixPath(self.manifest).with_name(MODEL_FILE)):
             return "bundle"
         return "checkpoint" if self.weights else "onnx"
 
@@ -115,13 +120,26 @@ def choose_files(names: Iterable[str], where: str) -> SourceFiles:
     present = sorted(names)
     onnx = _first(present, _ONNX) or _only_onnx(present, where)
     weights = _first(present, _WEIGHTS) or _only_weights(present, where)
-    files = SourceFiles(
+    files = replace(
+        choose_side_files(present),
         weights=weights,
         shards=_shards(present, weights, where),
         onnx=onnx,
         onnx_data=_first(present, _data_names(onnx)) if onnx else None,
-        config=_first(present, (CONFIG_FILE,)),
         manifest=_first(present, (MANIFEST_FILE,)),
+    )
+    if _first(present, ("model_head.pkl",)):
+        raise ModelSourceError(_nothing_found(["model_head.pkl"], where))
+    if not files.weights and not files.onnx:
+        raise ModelSourceError(_nothing_found(present, where))
+    return files
+
+
+def choose_side_files(names: Iterable[str]) -> SourceFiles:
+    """The files of a model but the model itself: its config, its tokenizer and its labels."""
+    present = sorted(names)
+    return SourceFiles(
+        config=_first(present, (CONFIG_FILE,)),
         tokenizer=_first(present, (TOKENIZER_FILE, f"onnx/{TOKENIZER_FILE}")),
         tokenizer_config=_first(present, ("tokenizer_config.json",)),
         added_tokens=_first(present, ("added_tokens.json",)),
@@ -132,11 +150,13 @@ def choose_files(names: Iterable[str], where: str) -> SourceFiles:
         vocabulary=_first(present, _VOCABULARY),
         categories=_first(present, _CATEGORIES),
     )
-    if _first(present, ("model_head.pkl",)):
-        raise ModelSourceError(_nothing_found(["model_head.pkl"], where))
-    if not files.weights and not files.onnx:
-        raise ModelSourceError(_nothing_found(present, where))
-    return files
+
+
+def renamed(files: SourceFiles, start: str) -> SourceFiles:
+    """The same files, each name with `start` before it."""
+    values = {field.name: getattr(files, field.name) for field in fields(files) if field.name != "shards"}
+    named: dict[str, Any] = {role: name and f"{start}{name}" for role, name in values.items()}
+    return SourceFiles(**named, shards=tuple(f"{start}{name}" for name in files.shards))
 
 
 def find_sentencepiece(names: Iterable[str]) -> str | None:
@@ -144,9 +164,9 @@ def find_sentencepiece(names: Iterable[str]) -> str | None:
     return _first(sorted(names), _SENTENCEPIECE)
 
 
-def names_in(folder: Path) -> list[str]:
-    """Names of the files in a folder and in its `onnx/`, as `choose_files` takes them."""
-    files = [*folder.glob("*"), *(folder / "onnx").glob("*")]
+def names_in(folder: Path, inside: str | None = None) -> list[str]:
+    """Names of the files in a folder and in its `onnx/`, as `choose_files` takes them; or of all, to look `inside`."""
+    files = [*folder.glob("*"), *(folder / "onnx").glob("*")] if inside is None else [*folder.rglob("*")]
     return [file.relative_to(folder).as_posix() for file in files if file.is_file()]
 
 

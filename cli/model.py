@@ -77,7 +77,7 @@ def conversion_options(command: Command) -> Command:
 )
 @conversion_options
 def import_model(source: str, output: Path | None, check_on: Path | None, **options: str | int | None) -> None:
-    """Make a bundle of SOURCE: a folder, a .pt file or owner/name[@revision] on the Hub."""
+    """Make a bundle of SOURCE: a folder, a .pt file or owner/name[/folder][@revision] on the Hub."""
     if output is not None:
         require_new_folder(output)
     settings = _settings(source, options)
@@ -128,7 +128,7 @@ def check(source: str | None) -> None:
 def push(repo: str, source: str | None, *, private: bool, **options: str | int | None) -> None:
     """Upload a bundle with its card to REPO (owner/name) on the Hub; HF_TOKEN must be able to write there."""
     target = HubRepo.parse(repo)
-    if target is None or target.revision is not None:
+    if target is None or target.revision is not None or target.inside is not None:
         raise ModelSourceError(f"{repo} is not the name of a repository; write owner/name")
     bundle = _resolve(_settings(source, options))
     with TerminalProgress() as progress:

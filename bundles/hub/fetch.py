@@ -7,7 +7,7 @@ It is a separate process because the Hub's library would take 25 MB of a worker'
 import importlib
 import sys
 from collections.abc import Callable
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, NoReturn, TypeVar
 
 import msgspec
@@ -26,9 +26,10 @@ from huggingface_hub.utils.tqdm import disable_progress_bars
 
 from bundles.architecture import choose_route
 from bundles.disk import disk_errors_explained
-from bundles.files import choose_files, find_sentencepiece
+from bundles.files import find_sentencepiece
 from bundles.format import MANIFEST_FILE, Manifest
 from bundles.hub.repository import FetchRequest
+from bundles.inside import choose_inside
 from bundles.model_config import read_model_config
 from bundles.own_process import OnReport, Progress, answer_request
 from shared.errors import HubUnreachableError, ModelNotFoundError, ModelSourceError
@@ -79,20 +80,21 @@ def _wanted(request: FetchRequest, names: list[str]) -> list[str]:
             raise ModelNotFoundError(f"{request.name} holds no SentencePiece model")
         return [pieces]
     visible = [name for name in names if not name.startswith(".")]
-    files = choose_files(visible, request.name)
+    files = choose_inside(visible, request.inside, request.name)
     if files.kind == "bundle":
-        return _bundle_files(request)
+        return _bundle_files(request, str(files.manifest))
     if files.config and request.wanted == "model":
         config = _download(request, [files.config]) / files.config
         files = choose_route(files, read_model_config(config), request.name)
     return list(files.by_role().values())
 
 
-def _bundle_files(request: FetchRequest) -> list[str]:
+def _bundle_files(request: FetchRequest, manifest: str) -> list[str]:
     """The files that the manifest of a bundle lists; a repository may hold others beside them."""
-    path = _download(request, [MANIFEST_FILE]) / MANIFEST_FILE
+    path = _download(request, [manifest]) / manifest
     try:
-        return [MANIFEST_FILE, *msgspec.json.decode(path.read_bytes(), type=Manifest).files]
+        listed = msgspec.json.decode(path.read_bytes(), type=Manifest).files
+        return [manifest, *(str(PurePosixPath(manifest).with_name(name)) for name in listed)]
     except msgspec.DecodeError as error:
         raise ModelSourceError(f"{MANIFEST_FILE} of {request.name} cannot be read: {error}") from error
 

@@ -1,6 +1,7 @@
 """Finds the bundle that the setting `MODEL` names, converting the source first if it is not a bundle.
 
-`MODEL` is an embedded model's name, a folder, a checkpoint file, or `owner/name[@revision]` on the Hugging Face Hub.
+`MODEL` is an embedded model's name, a folder, a checkpoint file, or a repository on the Hugging Face Hub:
+`owner/name[/folder or file][@revision]`.
 """
 
 import shlex
@@ -19,6 +20,7 @@ from bundles.files import (
 )
 from bundles.format import CONFIG_FILE, MANIFEST_FILE, Bundle, load_bundle
 from bundles.hub.repository import KOBERT_REPO, HubRepo
+from bundles.inside import choose_inside
 from bundles.model_config import read_model_config
 from bundles.own_process import Notice, OnReport, Progress
 from bundles.sources.cache import Latest, ModelCache, commit_key, content_key, source_slug
@@ -93,12 +95,19 @@ class SourceResolver:
         if path.is_file():
             return self._from_file(path)
         repo = HubRepo.parse(source)
-        if repo is None or path.suffix in WEIGHT_SUFFIXES:
+        if repo is None or (path.suffix in WEIGHT_SUFFIXES and repo.inside is None):
             raise ModelNotFoundError(
                 f"MODEL={shlex.quote(source)}: there is no such file or folder, it is not owner/name on the Hub, "
                 f"and no embedded model has that name ({', '.join(embedded_names())})"
             )
-        return self._from_hub(repo)
+        try:
+            return self._from_hub(repo)
+        except ModelNotFoundError as error:
+            if repo.inside is None:
+                raise
+            raise ModelNotFoundError(
+                f"MODEL={shlex.quote(source)}: there is no such file or folder here; {error}"
+            ) from error
 
     def _from_folder(self, folder: Path) -> Bundle:
         if (folder / MANIFEST_FILE).is_file():
@@ -114,11 +123,11 @@ class SourceResolver:
 
         Those of an export in a folder `onnx` may be a folder above.
         """
-        folder = path.parent
-        if folder.name == "onnx" and not (folder / CONFIG_FILE).is_file() and (folder.parent / CONFIG_FILE).is_file():
-            beside = [name for name in names_in(folder.parent) if Path(name).suffix not in WEIGHT_SUFFIXES]
-            files = choose_files([f"onnx/{path.name}", *beside], str(path))
-            return self._convert_local(folder.parent, path.stem, files)
+        if path.parent.name == "onnx" and not (path.parent / CONFIG_FILE).is_file():
+            above = path.parent.parent
+            return self._convert_local(
+                above, path.stem, choose_inside(names_in(above), f"onnx/{path.name}", str(above))
+            )
         beside = [name for name in names_in(path.parent) if Path(name).suffix not in WEIGHT_SUFFIXES]
         return self._convert_local(path.parent, path.stem, choose_files([path.name, *beside], str(path)))
 
@@ -167,12 +176,13 @@ class SourceResolver:
 
     def _fetch_and_convert(self, repo: HubRepo, slug: str) -> Bundle:
         snapshot = repo.fetch(self.settings.hub_timeout_s, self.on_report)
-        files = _for_its_architecture(snapshot.folder, choose_files(names_in(snapshot.folder), str(repo)), str(repo))
+        chosen = choose_inside(names_in(snapshot.folder, repo.inside), repo.inside, repo.name)
+        files = _for_its_architecture(snapshot.folder, chosen, str(repo))
         if files.kind == "bundle":
-            bundle = load_bundle(snapshot.folder)
+            bundle = load_bundle((snapshot.folder / str(files.manifest)).parent)
         else:
-            key = commit_key(repo.name, snapshot.commit, self.options)
-            source = _Source(repo.name, str(repo), snapshot.commit, snapshot.folder, files)
+            key = commit_key(repo.place, snapshot.commit, self.options)
+            source = _Source(repo.place, str(repo), snapshot.commit, snapshot.folder, files)
             bundle = self._get_or_convert(key, source)
         self.cache.remember(slug, Latest(commit=snapshot.commit, bundle_dir=str(bundle.path)))
         return bundle

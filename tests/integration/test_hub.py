@@ -142,6 +142,37 @@ def test_a_config_is_judged_before_anything_else_is_fetched(kobert: Kobert, hub:
     assert fetched == {"config.json"}
 
 
+def test_a_folder_of_a_repository_is_a_model_of_its_own(
+    kobert: Kobert, hub: HubServer, bundle_files: dict[str, bytes], tmp_path: Path
+) -> None:
+    """As trainers push their checkpoints; of another folder, nothing is fetched."""
+    folder = write_transformers_folder(tmp_path / "checkpoint")
+    files = {path.name: path.read_bytes() for path in folder.iterdir()}
+    commit = hub.add(
+        "me/runs", {f"{run}/{name}": content for run in ("best", "last") for name, content in files.items()}
+    )
+
+    ended = kobert("import", f"me/runs/best@{commit}")
+
+    assert f"made from    me/runs/best@{commit} at {commit}" in ended.stdout, ended.stderr
+    assert not [request for request in hub.requests if "/last/" in request]
+    again = kobert("inspect", f"me/runs/best@{commit}", HF_ENDPOINT=NOWHERE)
+    assert again.returncode == 0, again.stderr
+    hub.add("me/bundles", {f"a/{name}": content for name, content in bundle_files.items()})
+    assert kobert("verify", "me/bundles/a").returncode == 0
+
+
+def test_a_part_that_is_not_there_is_one_sentence_and_names_what_is(
+    kobert: Kobert, hub: HubServer, bundle_files: dict[str, bytes]
+) -> None:
+    hub.add(REPO, bundle_files | {"onnx/model_O2.onnx": b"", "onnx/model_qint8_avx512.onnx": b""})
+    said = kobert.refusal("import", f"{REPO}/onnx/model_O3.onnx")
+    assert f"{REPO} holds nothing called onnx/model_O3.onnx; its models are model.onnx, onnx/model_O2.onnx" in said
+    assert "there is no such file or folder here; me/nothing is not on the Hub" in kobert.refusal(
+        "import", "me/nothing/model.onnx"
+    )
+
+
 def test_another_revision_is_another_model(kobert: Kobert, hub: HubServer, legacy_files: dict[str, bytes]) -> None:
     old = hub.add(REPO, {**legacy_files, "config.json": b'{"id2label": {"0": "a", "1": "b", "2": "c"}}'})
     new = hub.add(REPO, legacy_files)
