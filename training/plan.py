@@ -165,6 +165,8 @@ _FURTHER = replace(
         "clean/criticism_further": 650,
         "bad/hate_further": 350,
         "clean/groups_further": 350,
+        "bad/curses_in_posts": 420,
+        "clean/curse_lookalikes": 420,
         "bad/composed_threats": 1_900,
         "bad/composed_threats_veiled": 1_000,
         "bad/composed_contempt": 1_500,
