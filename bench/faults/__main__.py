@@ -35,7 +35,7 @@ text they belong to. Connections to the store lead through a proxy that can dela
 
 - **accepted**: rows of jobs and texts of `/predict`; **answered**: each once, with its own scores;
 - **failed by name**: an error in the usual form: a 503 while the store is away, a 504 at the deadline;
-- **cut**: texts whose connection ended with the process of the API, which no server can answer;
+- **cut**: texts whose connection ended with the process of the API or that found none, which no server can answer;
 - **recovery**: seconds from the fault until every text is answered within a second again. What stands still does so for
   {frozen:.0f} s, which are included.
 
