@@ -61,7 +61,7 @@ function NewQueue({ labels }) {
   if (!chosen && !isLive) return html`<p>${t("queue.nojobs")} <a href="#files">${t("files")}</a></p>`;
   return html`<section>
     <div class="row">
-      <label class="wide">${t("queue.from")}<select value=${isLive ? LIVE : chosen.id} onChange=${(event) => (setJob(event.target.value), setLabel(""))}>${feed?.enabled && html`<option value=${LIVE}>${t("queue.live")}</option>`}${jobs.map((one) => html`<option value=${one.id}>${shortened(one.file_name ?? t("files.unnamed"))} (${number(one.request_counts.total)}, ${time(one.created_at)})</option>`)}</select></label>
+      <label class="wide">${t("queue.from")}<select value=${isLive ? LIVE : chosen.id} onChange=${(event) => (setJob(event.target.value), setLabel(""))}>${feed?.enabled && html`<option value=${LIVE}>${t("queue.live")}</option>`}${jobs.map((one) => html`<option value=${one.id}>${shortened(one.file_name ?? t("files.unnamed"), 20)} (${number(one.request_counts.total)}, ${time(one.created_at)})</option>`)}</select></label>
       <label class="wide">${t("job.show")}<select value=${only} onChange=${(event) => setOnly(event.target.value)}><option value="">${t("queue.doubtful")}</option><option value="flagged">${t("job.flagged")}</option></select></label>
       <label>${t("try.verdict")}<select value=${label} onChange=${(event) => setLabel(event.target.value)}><option value="">${t("job.all")}</option>${(isLive ? labels : Object.keys(chosen.label_counts)).map((name) => html`<option value=${name}>${labelWord(name)}</option>`)}</select></label>
     </div>

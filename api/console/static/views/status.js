@@ -124,6 +124,11 @@ function quantile(counts, share) {
   return from * 1000;
 }
 
+function shownTimes(times) {
+  const to = times.at(-1) ?? Date.now() / 1000;
+  return [Math.min(times[0] ?? to, to - LEAST_S), to];
+}
+
 function Chart({ title, samples, lines }) {
   const place = useRef();
   const chart = useRef();
@@ -141,7 +146,7 @@ function Chart({ title, samples, lines }) {
         ...size(),
         cursor: { y: false },
         legend: { live: false },
-        scales: { x: { range: (_, from, to) => (to === null ? [Date.now() / 1000 - LEAST_S, Date.now() / 1000] : [Math.min(from, to - LEAST_S), to]) }, y: { range: (_, low, high) => [0, Math.max(1, (high ?? 0) * 1.1)] } },
+        scales: { x: { range: ({ data: [times] }) => shownTimes(times) }, y: { range: (_, low, high) => [0, Math.max(1, (high ?? 0) * 1.1)] } },
         axes: [{ ...axis, values: (_, ticks) => ticks.map((tick) => new Intl.DateTimeFormat(language(), { timeStyle: "medium", hourCycle: "h23" }).format(new Date(tick * 1000))), space: 90 }, axis],
         series: [{}, ...lines.map(({ label }, at) => ({ label, stroke: colours[at], width: 2, spanGaps: false, dash: at ? [6, 4] : undefined }))],
       },
