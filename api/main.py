@@ -1,5 +1,6 @@
 """The API's composition root: builds every part from the settings, and the application around them."""
 
+import asyncio
 import os
 import signal
 import socket
@@ -9,6 +10,7 @@ import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from importlib.metadata import version
+from typing import Any
 
 import uvicorn
 from fastapi import Depends, FastAPI
@@ -25,6 +27,7 @@ from api.corrections.service import CorrectionService
 from api.doors import every_door
 from api.feed.service import running_feed
 from api.http import cross_origin, errors
+from api.http.accepting import Accepting
 from api.http.admin_side import AdminSide, require_admin_side
 from api.http.auth import require_scope
 from api.http.bodies import BodyFaultsMiddleware
@@ -34,7 +37,7 @@ from api.http.origins import OriginsMiddleware
 from api.http.proxies import ProxiesMiddleware
 from api.http.refusals import HeadLimits
 from api.http.request_id import RequestIdMiddleware
-from api.http.traffic import Traffic, bound_socket_memory, traffic_limits
+from api.http.traffic import CROWD, Traffic, bound_socket_memory, traffic_limits
 from api.jobs.owned_records import OwnedRecords
 from api.jobs.running import running_jobs
 from api.memory import memory_given_back
@@ -74,8 +77,8 @@ carries an `X-Request-ID`.
 """
 # Time for the rest of the exit after everything is closed.
 EXIT_GRACE_S = 1.0
-# Connections that are taken in one round of the event loop: with one alone, a flood's would be taken before anybody's.
-ACCEPTS_PER_ROUND = 16
+# Connections that are taken in one round of the event loop, before `Accepting` takes those that still wait.
+ACCEPTS_PER_ROUND = CROWD
 # Connections that the system keeps until they are taken; where that is full, a client tries again after a second.
 BACKLOG = 4096
 # The exit code of uvicorn when it cannot start.
@@ -195,15 +198,31 @@ class _Server(uvicorn.Server):
     would delay the exit until the supervisor kills the process.
     """
 
-    def __init__(self, config: uvicorn.Config, shutdown_timeout_s: float) -> None:
+    def __init__(self, config: uvicorn.Config, traffic: Traffic, shutdown_timeout_s: float) -> None:
         super().__init__(config)
+        self._traffic = traffic
         self._shutdown_timeout_s = shutdown_timeout_s
+        self._accepting: Accepting | None = None
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Listen, and take connections at once when many come."""
+        await super().startup(sockets)
+        self._accepting = Accepting((sockets or [])[::ACCEPTS_PER_ROUND], self._make_protocol)
+        self._traffic.on_crowd = self._accepting.take_waiting
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Let current requests finish, then close everything."""
+        self._traffic.on_crowd = None
+        if self._accepting is not None:
+            self._accepting.close()
         _exit_after(self._shutdown_timeout_s + EXIT_GRACE_S)
         await super().shutdown(sockets)
         _exit_after(EXIT_GRACE_S)
+
+    def _make_protocol(self) -> asyncio.Protocol:
+        make: Any = self.config.http_protocol_class
+        protocol: asyncio.Protocol = make(self.config, self.server_state, self.lifespan.state)
+        return protocol
 
 
 def _exit_after(seconds: float) -> None:
@@ -231,11 +250,12 @@ def serve(settings: Settings) -> None:
     require_fit_store(settings, log)
     shorten_switch_interval()
     app = create_app(settings)
+    traffic = Traffic(traffic_limits(settings))
     config = uvicorn.Config(
         app,
         http=bounded_protocol(
             HeadLimits(settings.max_header_bytes, settings.max_headers),
-            Traffic(traffic_limits(settings)),
+            traffic,
             DirectPredict(app, settings),
         ),
         log_config=None,
@@ -246,7 +266,7 @@ def serve(settings: Settings) -> None:
         backlog=BACKLOG,
         timeout_graceful_shutdown=int(settings.shutdown_timeout_s),
     )
-    server = _Server(config, settings.shutdown_timeout_s)
+    server = _Server(config, traffic, settings.shutdown_timeout_s)
     _end_in_order(server)
     server.run(_listeners(settings))
     if not server.started:
