@@ -1,16 +1,11 @@
 """The API's composition root: builds every part from the settings, and the application around them."""
 
-import asyncio
-import os
-import signal
 import socket
 import sys
-import threading
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from importlib.metadata import version
-from typing import Any
 
 import uvicorn
 from fastapi import Depends, FastAPI
@@ -27,7 +22,6 @@ from api.corrections.service import CorrectionService
 from api.doors import every_door
 from api.feed.service import running_feed
 from api.http import cross_origin, errors
-from api.http.accepting import Accepting
 from api.http.admin_side import AdminSide, require_admin_side
 from api.http.auth import require_scope
 from api.http.bodies import BodyFaultsMiddleware
@@ -37,7 +31,7 @@ from api.http.origins import OriginsMiddleware
 from api.http.proxies import ProxiesMiddleware
 from api.http.refusals import HeadLimits
 from api.http.request_id import RequestIdMiddleware
-from api.http.traffic import CROWD, Traffic, bound_socket_memory, traffic_limits
+from api.http.traffic import Traffic, bound_socket_memory, traffic_limits
 from api.jobs.owned_records import OwnedRecords
 from api.jobs.running import running_jobs
 from api.memory import memory_given_back
@@ -52,6 +46,7 @@ from api.reviews.store import ReviewStore
 from api.routes import corrections, docs, feed, jobs, metrics, predict, reviews, status
 from api.routes import policies as policies_routes
 from api.routes.direct_predict import DirectPredict
+from api.server import ACCEPTS_PER_ROUND, OrderlyServer, end_in_order
 from api.store_watch import running_store_watch
 from shared.commands import kobert_command
 from shared.corrections.store import CorrectionStore
@@ -75,10 +70,6 @@ DESCRIPTION = """한국어 텍스트를 분류합니다 (clean, curse, insult, h
 Classifies Korean text on small CPU machines. Errors on every route have one shape, `{"error": {…}}`, and every answer
 carries an `X-Request-ID`.
 """
-# Time for the rest of the exit after everything is closed.
-EXIT_GRACE_S = 1.0
-# Connections that are taken in one round of the event loop, before `Accepting` takes those that still wait.
-ACCEPTS_PER_ROUND = CROWD
 # Connections that the system keeps until they are taken; where that is full, a client tries again after a second.
 BACKLOG = 4096
 # The exit code of uvicorn when it cannot start.
@@ -191,54 +182,6 @@ def _warn_if_open(keyring: Keyring) -> None:
         log.warning("api_is_open", advice=advice)
 
 
-class _Server(uvicorn.Server):
-    """Ends in time, even if a thread hangs.
-
-    Python waits for every thread at exit, and a name lookup cannot be interrupted: a name server that does not answer
-    would delay the exit until the supervisor kills the process.
-    """
-
-    def __init__(self, config: uvicorn.Config, traffic: Traffic, shutdown_timeout_s: float) -> None:
-        super().__init__(config)
-        self._traffic = traffic
-        self._shutdown_timeout_s = shutdown_timeout_s
-        self._accepting: Accepting | None = None
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Listen, and take connections at once when many come."""
-        await super().startup(sockets)
-        self._accepting = Accepting((sockets or [])[::ACCEPTS_PER_ROUND], self._make_protocol)
-        self._traffic.on_crowd = self._accepting.take_waiting
-
-    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Let current requests finish, then close everything."""
-        self._traffic.on_crowd = None
-        if self._accepting is not None:
-            self._accepting.close()
-        _exit_after(self._shutdown_timeout_s + EXIT_GRACE_S)
-        await super().shutdown(sockets)
-        _exit_after(EXIT_GRACE_S)
-
-    def _make_protocol(self) -> asyncio.Protocol:
-        make: Any = self.config.http_protocol_class
-        protocol: asyncio.Protocol = make(self.config, self.server_state, self.lifespan.state)
-        return protocol
-
-
-def _exit_after(seconds: float) -> None:
-    """End the process after `seconds`, unless it has ended by then."""
-
-    def leave() -> None:
-        log.warning("exit_held_up", threads=[thread.name for thread in threading.enumerate() if not thread.daemon])
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(0)
-
-    timer = threading.Timer(seconds, leave)
-    timer.daemon = True
-    timer.start()
-
-
 def serve(settings: Settings) -> None:
     """Serve until SIGTERM or SIGINT.
 
@@ -266,8 +209,8 @@ def serve(settings: Settings) -> None:
         backlog=BACKLOG,
         timeout_graceful_shutdown=int(settings.shutdown_timeout_s),
     )
-    server = _Server(config, traffic, settings.shutdown_timeout_s)
-    _end_in_order(server)
+    server = OrderlyServer(config, traffic, settings.shutdown_timeout_s)
+    end_in_order(server)
     server.run(_listeners(settings))
     if not server.started:
         sys.exit(STARTUP_FAILURE)
@@ -283,22 +226,6 @@ def _listeners(settings: Settings) -> list[socket.socket]:
     return [
         listener if number == 0 else listener.dup() for listener in listeners for number in range(ACCEPTS_PER_ROUND)
     ]
-
-
-def _end_in_order(server: uvicorn.Server) -> None:
-    """Make SIGTERM and SIGINT end this process with exit code 0.
-
-    uvicorn handles the signals while it serves. After its shutdown it raises the signal again from inside its event
-    loop, where exiting can hang in uvloop for ever, and with an exit code that means failure.
-    """
-
-    def leave_unless_served(*_: object) -> None:
-        if not server.started:
-            _exit_after(EXIT_GRACE_S)
-            sys.exit(0)
-
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, leave_unless_served)
 
 
 def main() -> int:
