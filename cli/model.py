@@ -24,8 +24,8 @@ from shared.settings import Settings, load_settings
 
 _MIB = 1 << 20
 
-# `make run` installs the converter then, and only then.
-EXIT_CONVERTER_MISSING = 3
+# By the optional part that is missing: `make run` installs it then, and only then.
+EXIT_CONVERTER_MISSING = {"convert": 3, "convert-any": 4}
 
 Command = Callable[..., None]
 
@@ -110,13 +110,13 @@ def check(source: str | None) -> None:
     """Say whether SOURCE can be served here. Default: MODEL, or the embedded model.
 
     Exit code 0: it can; 1: it is not there or is broken; 3: it must be converted first, and what converts it is not
-    installed.
+    installed; 4: likewise, and it takes transformers.
     """
     try:
         bundle = _resolve(_settings(source, {}))
     except ConverterMissingError as error:
         click.echo(f"kobert: {error.message}", err=True)
-        sys.exit(EXIT_CONVERTER_MISSING)
+        sys.exit(EXIT_CONVERTER_MISSING[error.extra])
     click.echo(f"{bundle.config.name} {bundle.revision} can be served ({bundle.path})")
 
 
