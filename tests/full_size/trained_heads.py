@@ -1,8 +1,9 @@
 """Classifiers of four families that were really trained, converted, and scored beside torch: `make trained-heads`.
 
-    python -m tests.full_size.trained_heads FOLDER --base ENCODER --data ROWS.jsonl [--write]
+    python -m tests.full_size.trained_heads FOLDER --base FOLDER --data ROWS.jsonl [--write]
 
-The upper layers of a BERT encoder and a head for BERT are trained on the `train` rows. Its weights are then given to a
+The upper layers of a BERT encoder (`--base`: a bundle of this project, or an encoder's folder) and a head for BERT are
+trained on the `train` rows. Its weights are then given to a
 RoBERTa (positions after the padding id), an ELECTRA and a DistilBERT (no token types), and a head of each family, with
 its own activation, is trained on what the encoder says of the same rows. Each is saved as transformers does it,
 converted as `make run` does it, and compared with torch on the `dev` rows.
@@ -20,11 +21,11 @@ import msgspec
 import numpy as np
 import torch
 import transformers
-from safetensors.torch import load_file
 from tokenizers import Tokenizer
 from torch import Tensor, nn
 
 from bench.pages import replace_section
+from bundles.format import MANIFEST_FILE, load_bundle
 from bundles.model_config import read_model_config
 from bundles.sources.resolver import resolve
 from convert.families import BERT, DISTILBERT, ELECTRA, ROBERTA, Family
@@ -34,7 +35,9 @@ from shared.settings import Settings
 from tests.full_size.matrix_page import machine
 from tests.full_size.torch_answers import by_torch
 from training.data.batches import TrainingSet, encode, pad
+from training.learn.embedded import encoder_of_bundle
 from training.learn.fit import Fit, FitPlan, class_loss
+from training.learn.network import load_encoder
 from training.ship.vocabulary import tokenizer_of
 
 LABELS = ("none", "offensive", "hate")
@@ -43,7 +46,7 @@ _PAD_ID = 1
 _OFFSET = _PAD_ID + 1
 # Enough to learn what the labels mean, in a few minutes of one core.
 _TRAIN_ROWS = 2_500
-_LEARNT_LAYERS = 4
+_LEARNT_LAYERS = 2
 _BATCH = 64
 _FLOAT_TEXTS = 100
 _HEAD_EPOCHS, _HEAD_RATE = 20, 1e-3
@@ -51,7 +54,11 @@ _FEATURES_FILE, _RESULTS_FILE, _TUNED_FILE = "features.npz", "results.json", "tu
 
 
 class Result(msgspec.Struct, frozen=True):
-    """One family on the dev rows."""
+    """One family on the dev rows; `base` is what it was trained from, with its layers and their width."""
+
+    base: str
+    layers: int
+    width: int
 
     family: str
     rows: int
@@ -103,7 +110,9 @@ def train_and_compare(folder: Path, base: Path, data: Path) -> list[Result]:
     results = []
     for family in (BERT, ROBERTA, ELECTRA, DISTILBERT):
         model = tuned if family is BERT else _with_head_of(family, encoder, tuned.config, features, train.labels)
-        results.append(_compare(family, model.eval(), tokenizer, dev, folder / family.name))
+        compared = _compare(family, model.eval(), tokenizer, dev, folder / family.name)
+        layers, width = tuned.config.num_hidden_layers, tuned.config.hidden_size
+        results.append(Result(base=base.name, layers=layers, width=width, **compared))
     (folder / _RESULTS_FILE).write_bytes(msgspec.json.encode(results))
     return results
 
@@ -130,13 +139,11 @@ class _Tuned(nn.Module):
 
 def _tuned(folder: Path, base: Path, train: Texts) -> Any:
     """The encoder of `base` as a BERT classifier, its upper layers trained on the rows."""
-    fields = json.loads((base / "config.json").read_text(encoding="utf-8"))
-    config = transformers.BertConfig(**{**fields, **_labels(), "torch_dtype": "float32"})
+    encoder = encoder_of_bundle(load_bundle(base)) if (base / MANIFEST_FILE).is_file() else load_encoder(base)
+    config = transformers.BertConfig(**{**encoder.config.to_dict(), **_labels()})
+    torch.manual_seed(20)
     model = transformers.BertForSequenceClassification(config)
-    weights = {f"bert.{name}": tensor.float() for name, tensor in load_file(base / "model.safetensors").items()}
-    missing, unexpected = model.load_state_dict(weights, strict=False)
-    if unexpected or any("encoder" in name for name in missing):
-        raise ValueError(f"{base} is not a BERT encoder: {[*missing, *unexpected][:3]}")
+    model.bert.load_state_dict(encoder.state_dict(), strict=False)  # without its pooler, which is to be trained
     if (folder / _TUNED_FILE).is_file():
         model.load_state_dict(torch.load(folder / _TUNED_FILE, weights_only=True))
         return model.eval()
@@ -144,7 +151,7 @@ def _tuned(folder: Path, base: Path, train: Texts) -> Any:
     for parameter in (parameter for layer in lower for parameter in layer.parameters()):
         parameter.requires_grad_(False)
     targets = np.eye(len(LABELS), dtype=np.float32)[train.labels]
-    fit = Fit(_Tuned(model), FitPlan(epochs=1, learning_rate=1e-4), folder, pad_id=_PAD_ID)
+    fit = Fit(_Tuned(model), FitPlan(epochs=2, learning_rate=1e-4, checkpoint_every_s=60), folder, pad_id=_PAD_ID)
     fit.loss = class_loss
     fit.run(lambda _epoch, _generator: TrainingSet(train.ids, targets))
     torch.save(model.state_dict(), folder / _TUNED_FILE)
@@ -249,21 +256,21 @@ def _train_head(family: Family, model: Any, features: Tensor, labels: Tensor) ->
             optimiser.step()
 
 
-def _compare(family: Family, model: Any, tokenizer: Tokenizer, dev: Texts, folder: Path) -> Result:
+def _compare(family: Family, model: Any, tokenizer: Tokenizer, dev: Texts, folder: Path) -> dict[str, Any]:
     model.save_pretrained(folder / "model")
     (folder / "model" / "tokenizer.json").write_text(tokenizer.to_str(), encoding="utf-8")
     bundle = resolve(Settings(model=str(folder / "model"), cache_dir=folder / "cache"), lambda _: None)
     expected = by_torch(model, dev.ids)
     in_int8 = run_graph(bundle.model_path, dev.ids)
     in_float = run_graph(_float_graph(folder), dev.ids[:_FLOAT_TEXTS])
-    return Result(
-        family=family.name,
-        rows=len(dev.ids),
-        float_difference=float(np.abs(in_float - expected[:_FLOAT_TEXTS]).max()),
-        labels_equal=int((in_int8.argmax(axis=1) == expected.argmax(axis=1)).sum()),
-        accuracy_of_torch=_accuracy(expected, dev.labels),
-        accuracy_of_int8=_accuracy(in_int8, dev.labels),
-    )
+    return {
+        "family": family.name,
+        "rows": len(dev.ids),
+        "float_difference": float(np.abs(in_float - expected[:_FLOAT_TEXTS]).max()),
+        "labels_equal": int((in_int8.argmax(axis=1) == expected.argmax(axis=1)).sum()),
+        "accuracy_of_torch": _accuracy(expected, dev.labels),
+        "accuracy_of_int8": _accuracy(in_int8, dev.labels),
+    }
 
 
 def _float_graph(folder: Path) -> Path:
@@ -285,18 +292,19 @@ _COLUMNS = {
 
 def section(results: Sequence[Result], language: str) -> str:
     """The section of a page, in English (`en`) or Korean (`ko`)."""
-    rows = results[0].rows
+    rows, first = results[0].rows, results[0]
     if language == "ko":
         said = (
             f"`make trained-heads`의 결과입니다({machine()}).\n"
-            "multilingual-e5-small(12층, 너비 384)의 위쪽 4층을 BEEP! 학습 댓글로 학습하고,\n"
+            f"`{first.base}`의 인코더({first.layers}층, 너비 {first.width}) 위쪽 {_LEARNT_LAYERS}층을\n"
+            "BEEP! 댓글로 학습하고,\n"
             f"그 가중치를 각 구조로 옮겨 헤드를 학습했습니다. 학습에 쓰지 않은 댓글 {rows}개로 쟀습니다."
         )
     else:
         said = (
-            f"By `make trained-heads`, {machine()}: the upper 4 layers of multilingual-e5-small (12 layers of 384),\n"
-            f"trained on the comments of BEEP!; its weights carried over to each family, and a head of the family\n"
-            f"trained. Measured on {rows} comments that were not trained on."
+            f"By `make trained-heads`, {machine()}: the upper {_LEARNT_LAYERS} layers of the encoder of\n"
+            f"`{first.base}` ({first.layers} layers of {first.width}), trained on comments of BEEP!; its weights carried over to\n"
+            f"each family, and a head of the family trained. Measured on {rows} comments that were not trained on."
         )
     lines = [
         f"| {result.family} | {result.float_difference:.1e} | {result.labels_equal} / {result.rows} "
