@@ -21,7 +21,7 @@ from api.access.quotas import Quotas
 from api.access.running import refreshed_keyring
 from api.console import routes as console
 from api.context import Context
-from api.corrections.service import running_corrections
+from api.corrections.service import CorrectionService
 from api.doors import every_door
 from api.feed.service import running_feed
 from api.http import cross_origin, errors
@@ -44,14 +44,21 @@ from api.metrics.observation import ObservationMiddleware
 from api.policies.service import running_policies
 from api.queue.judging import Judging
 from api.queue.running import running_path
-from api.reviews.service import running_reviews
+from api.reviews.service import ReviewService
+from api.reviews.store import ReviewStore
 from api.routes import corrections, docs, feed, jobs, metrics, predict, reviews, status
 from api.routes import policies as policies_routes
 from api.routes.direct_predict import DirectPredict
 from api.store_watch import running_store_watch
 from shared.commands import kobert_command
+from shared.corrections.store import CorrectionStore
 from shared.errors import EXIT_CONFIG, KobertError, PortInUseError, SettingsError
-from shared.interpreter import freeze_startup_objects, shorten_switch_interval
+from shared.interpreter import (
+    freeze_startup_objects,
+    give_large_buffers_back,
+    limit_malloc_arenas,
+    shorten_switch_interval,
+)
 from shared.listening import open_listeners
 from shared.log import configure_logging, get_logger
 from shared.settings import Settings, load_settings
@@ -142,12 +149,12 @@ def _lifespan(settings: Settings, redis_url: str) -> Callable[[FastAPI], Abstrac
             running_policies(settings, path.redis, path.fleet.check_options) as policies,
             refreshed_keyring(app.state.keyring, path.redis, app.state.keys_file),
             running_jobs(settings, path, policies.book, app.state.keyring) as jobs_service,
-            running_corrections(settings, redis_url, jobs_service.run) as corrections_service,
-            running_feed(settings, redis_url, path.redis, jobs_service.run) as feed_service,
-            running_reviews(settings, redis_url, jobs_service, corrections_service, feed_service) as reviews_service,
+            running_feed(settings, jobs_service.redis, path.redis, jobs_service.run) as feed_service,
             running_store_watch(settings, redis_url) as store_watch,
             memory_given_back(),
         ):
+            reviews_store, corrections_store = ReviewStore(jobs_service.redis), CorrectionStore(jobs_service.redis)
+            corrections_service = CorrectionService(corrections_store, settings, jobs_service.run)
             app.state.quotas = quotas = Quotas(path.redis)
             app.state.context = Context(
                 settings,
@@ -159,7 +166,7 @@ def _lifespan(settings: Settings, redis_url: str) -> Callable[[FastAPI], Abstrac
                 jobs_service,
                 OwnedRecords(path.redis, settings),
                 corrections_service,
-                reviews_service,
+                ReviewService(reviews_store, jobs_service, corrections_service, feed_service, settings),
                 feed_service,
                 app.version,
                 time.time(),
@@ -276,6 +283,8 @@ def _end_in_order(server: uvicorn.Server) -> None:
 
 def main() -> int:
     """Run the API with settings from the environment; returns the exit code."""
+    limit_malloc_arenas()
+    give_large_buffers_back()
     try:
         settings = load_settings()
         configure_logging(settings, "api")

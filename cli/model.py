@@ -24,8 +24,8 @@ from shared.settings import Settings, load_settings
 
 _MIB = 1 << 20
 
-# `make run` installs the converter then, and only then.
-EXIT_CONVERTER_MISSING = 3
+# By the optional part that is missing: `make run` installs it then, and only then.
+EXIT_CONVERTER_MISSING = {"convert": 3, "convert-any": 4}
 
 Command = Callable[..., None]
 
@@ -77,7 +77,7 @@ def conversion_options(command: Command) -> Command:
 )
 @conversion_options
 def import_model(source: str, output: Path | None, check_on: Path | None, **options: str | int | None) -> None:
-    """Make a bundle of SOURCE: a folder, a .pt file or owner/name[@revision] on the Hub."""
+    """Make a bundle of SOURCE: a folder, a .pt file or owner/name[/folder][@revision] on the Hub."""
     if output is not None:
         require_new_folder(output)
     settings = _settings(source, options)
@@ -110,13 +110,13 @@ def check(source: str | None) -> None:
     """Say whether SOURCE can be served here. Default: MODEL, or the embedded model.
 
     Exit code 0: it can; 1: it is not there or is broken; 3: it must be converted first, and what converts it is not
-    installed.
+    installed; 4: likewise, and it takes transformers.
     """
     try:
         bundle = _resolve(_settings(source, {}))
     except ConverterMissingError as error:
         click.echo(f"kobert: {error.message}", err=True)
-        sys.exit(EXIT_CONVERTER_MISSING)
+        sys.exit(EXIT_CONVERTER_MISSING[error.extra])
     click.echo(f"{bundle.config.name} {bundle.revision} can be served ({bundle.path})")
 
 
@@ -128,7 +128,7 @@ def check(source: str | None) -> None:
 def push(repo: str, source: str | None, *, private: bool, **options: str | int | None) -> None:
     """Upload a bundle with its card to REPO (owner/name) on the Hub; HF_TOKEN must be able to write there."""
     target = HubRepo.parse(repo)
-    if target is None or target.revision is not None:
+    if target is None or target.revision is not None or target.inside is not None:
         raise ModelSourceError(f"{repo} is not the name of a repository; write owner/name")
     bundle = _resolve(_settings(source, options))
     with TerminalProgress() as progress:

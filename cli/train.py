@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from bundles.files import choose_files, names_in
+from bundles.files import names_in
 from bundles.format import MANIFEST_FILE
 from bundles.hub.repository import KOBERT_REPO, HubRepo
+from bundles.inside import choose_inside
 from cli.client import ServiceClient
 from cli.corrections import fetch_corrections
 from cli.labelled import read_labelled
@@ -127,10 +128,10 @@ def _base_folder(base: str | None, scratch: Path) -> Path | None:
     if folder.is_dir() and _is_ready(folder):
         return folder
     name = KOBERT_REPO if base == "kobert" else base
-    source = folder if folder.is_dir() else _fetched(name, load_settings())
+    source, inside = (folder, None) if folder.is_dir() else _fetched(name, load_settings())
     encoder = import_module("convert.encoder")  # torch, only where it is used
 
-    encoder.write_encoder(source, choose_files(names_in(source), name), name, scratch / "encoder")
+    encoder.write_encoder(source, choose_inside(names_in(source, inside), inside, name), name, scratch / "encoder")
     return scratch / "encoder"
 
 
@@ -140,12 +141,13 @@ def _is_ready(folder: Path) -> bool:
     return bare or (folder / MANIFEST_FILE).is_file()
 
 
-def _fetched(name: str, settings: Settings) -> Path:
+def _fetched(name: str, settings: Settings) -> tuple[Path, str | None]:
+    """The folder of what was downloaded, and where in it the encoder is."""
     repo = HubRepo.parse(name)
     if repo is None:
         raise ModelNotFoundError(f"--base {name}: there is no such folder, and it is not owner/name on the Hub")
     with TerminalProgress() as progress:
-        return repo.fetch(settings.hub_timeout_s, progress, "encoder").folder
+        return repo.fetch(settings.hub_timeout_s, progress, "encoder").folder, repo.inside
 
 
 def _show(result: "UserResult", chosen: "UserTraining") -> None:

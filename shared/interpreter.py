@@ -10,7 +10,12 @@ SWITCH_INTERVAL_S = 0.0005
 # The GNU C library gives threads up to eight arenas a core, and each keeps what it once had. The worker's threads spend
 # their time in the model, which has an allocator of its own.
 MALLOC_ARENAS = 2
-_M_ARENA_MAX = -8
+# Freed buffers of this size go back to the system at once. By itself the C library raises the limit to that of the
+# largest buffer it has seen freed, up to 32 MB, and from then on keeps such buffers between others.
+LARGE_BUFFER_BYTES = 512 * 1024
+# Free memory at the end of the heap that is kept for the next request.
+KEPT_BYTES = 4 << 20
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_ARENA_MAX = -1, -3, -8
 
 
 def shorten_switch_interval() -> None:
@@ -20,9 +25,13 @@ def shorten_switch_interval() -> None:
 
 def limit_malloc_arenas() -> None:
     """Make all threads share two arenas (mallopt(3)); call it before they start. Nothing happens without glibc."""
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
-    if mallopt is not None:
-        mallopt(_M_ARENA_MAX, MALLOC_ARENAS)
+    _set_malloc(_M_ARENA_MAX, MALLOC_ARENAS)
+
+
+def give_large_buffers_back() -> None:
+    """Keep no large buffer that was freed (mallopt(3)), as `limit_malloc_arenas`."""
+    _set_malloc(_M_MMAP_THRESHOLD, LARGE_BUFFER_BYTES)
+    _set_malloc(_M_TRIM_THRESHOLD, KEPT_BYTES)
 
 
 def freeze_startup_objects() -> None:
@@ -33,3 +42,9 @@ def freeze_startup_objects() -> None:
     """
     gc.collect()
     gc.freeze()
+
+
+def _set_malloc(option: int, value: int) -> None:
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt is not None:
+        mallopt(option, value)

@@ -107,7 +107,7 @@ class Throughput(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Heartbeat(msgspec.Struct, frozen=True, kw_only=True):
-    """One worker's heartbeat, written only while its model thread lives; `takes` is its WORKER_TAKES."""
+    """One worker's heartbeat, written only while its model threads live; `takes` is its WORKER_TAKES."""
 
     worker_id: str
     host: str

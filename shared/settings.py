@@ -252,7 +252,7 @@ class Settings(BaseSettings):
         return None if self.webhook_ports == (ANY_PORT,) else frozenset(map(int, self.webhook_ports))
 
     def inference_threads(self) -> int:
-        """Threads that one worker's engine may use: `MODEL_THREADS`, or an even share of the processors."""
+        """Passes that one worker's model runs at a time: `MODEL_THREADS`, or an even share of the processors."""
         return self.model_threads or max(1, available_cpus() // max(1, self.workers))
 
 

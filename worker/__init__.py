@@ -1,3 +1,3 @@
-"""The process that owns the model: Celery task threads feed a micro-batcher, which one model thread empties."""
+"""The process that owns the model: Celery task threads feed a micro-batcher, which model threads empty."""
 
 import bundles  # noqa: F401  must come first: it keeps ONNX Runtime from reporting to its vendor

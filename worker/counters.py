@@ -42,7 +42,7 @@ class WorkerMetrics:
         self._waiting = Gauge("kobert_worker_waiting_windows", "Windows waiting for the model", registry=self.registry)
         self._beat_age = Gauge(
             "kobert_worker_model_beat_age_seconds",
-            "Seconds since the model thread was last seen alive",
+            "Seconds since the model thread that has been silent longest was last seen alive",
             registry=self.registry,
         )
         self._texts = Counter(
@@ -69,7 +69,7 @@ class WorkerMetrics:
         )
 
     def watch(self, batcher: MicroBatcher, model: ModelInfo) -> None:
-        """Follow the model thread: its passes, its waiting windows and when it was last alive."""
+        """Follow the model threads: their passes, the waiting windows and when each was last alive."""
         self._model.labels(model.name, model.revision).set(1)
         self._waiting.set_function(lambda: batcher.waiting_windows)
         self._beat_age.set_function(lambda: time.monotonic() - batcher.beat_at)

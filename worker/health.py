@@ -1,6 +1,6 @@
 """The container's health check: `python -m worker.health` exits with 0 when this host's worker has a heartbeat.
 
-The heartbeat is written only while the model thread lives, so a worker that hangs is unhealthy even though its process
+The heartbeat is written only while the model threads live, so a worker that hangs is unhealthy even though its process
 runs. Imports very little, because it runs every few seconds beside the worker.
 """
 

@@ -1,4 +1,4 @@
-"""The worker's heartbeat in Redis. It shows that the model thread is alive, not merely the process."""
+"""The worker's heartbeat in Redis. It shows that the model threads are alive, not merely the process."""
 
 import os
 import socket

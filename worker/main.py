@@ -84,7 +84,7 @@ def build_classifier(
     book: CorrectionBook | None = None,
     rules: PolicyRules | None = None,
 ) -> Classifier:
-    """Load the model that `settings` names and start its model thread. Texts in `book` are answered without it.
+    """Load the model that `settings` names and start its model threads. Texts in `book` are answered without them.
 
     `rules` are those of boards.
 
@@ -95,9 +95,10 @@ def build_classifier(
     bundle = resolve(settings)
     judge = Judge(bundle.config, settings.thresholds, settings.strictness)
     tokenizer = BundleTokenizer(bundle, settings.max_windows)
-    engine = engine_factory(bundle, settings.inference_threads())
+    threads = settings.inference_threads()
     batcher = MicroBatcher(
-        engine,
+        engine_factory(bundle, threads),
+        threads=threads,
         max_batch_tokens=settings.max_batch_tokens,
         max_bulk_batch_tokens=min(settings.max_batch_tokens, settings.max_bulk_batch_tokens),
     )

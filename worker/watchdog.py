@@ -1,6 +1,6 @@
 """Ends a worker process that runs but does not work, so that its supervisor starts a new one.
 
-Three such states are known: the model thread died; it hangs in one pass; Celery's consumer stopped taking messages
+Three such states are known: a model thread died; one hangs in a pass; Celery's consumer stopped taking messages
 after a lost connection (celery#8030, #8091, #8384, #9054, #10205) while messages wait.
 """
 
@@ -25,7 +25,7 @@ EXIT_STALLED = 70
 
 
 class Watchdog:
-    """Writes the heartbeat while the model thread lives and exits the process when it does not."""
+    """Writes the heartbeat while every model thread lives and exits the process when one does not."""
 
     def __init__(self, batcher: MicroBatcher, heartbeat: HeartbeatWriter, redis: Redis, settings: Settings) -> None:
         self._batcher = batcher
@@ -63,9 +63,9 @@ class Watchdog:
 
     def _fault(self) -> str | None:
         if not self._batcher.is_alive:
-            return "the model thread died"
+            return "a model thread died"
         if time.monotonic() - self._batcher.beat_at > self._stall_timeout_s:
-            return "the model thread hangs"
+            return "a model thread hangs"
         if self._takes_interactive and self._consumer_is_silent():
             return "messages wait and none is taken"
         return None

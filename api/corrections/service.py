@@ -1,10 +1,7 @@
 """Corrections as the event loop sees them: each method runs blocking work in a thread."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
 from typing import Any
-
-from redis import Redis
 
 from api.corrections.view import Export
 from shared.corrections.records import Correction, NewCorrection
@@ -12,8 +9,6 @@ from shared.corrections.store import Added, CorrectionStore, Limit
 from shared.errors import KobertError, NotFoundError, TooLargeError
 from shared.settings import Settings
 
-REDIS_TIMEOUT_S = 5
-CONNECT_TIMEOUT_S = 2
 # An id that is none of ours may be of any length.
 _MAX_SHOWN_CHARS = 40
 
@@ -83,13 +78,3 @@ class CorrectionService:
             f"corrections may have {self._settings.max_corrections_bytes:,} bytes together (MAX_CORRECTIONS_BYTES); "
             "withdraw some, or raise it"
         )
-
-
-@asynccontextmanager
-async def running_corrections(settings: Settings, redis_url: str, run: RunInThread) -> AsyncIterator[CorrectionService]:
-    """The service, with a connection of its own."""
-    redis: Redis = Redis.from_url(redis_url, socket_timeout=REDIS_TIMEOUT_S, socket_connect_timeout=CONNECT_TIMEOUT_S)
-    try:
-        yield CorrectionService(CorrectionStore(redis), settings, run)
-    finally:
-        redis.close()

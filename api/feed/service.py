@@ -8,7 +8,7 @@ from itertools import islice
 from redis import Redis
 from redis.asyncio import Redis as AsyncRedis
 
-from api.corrections.service import CONNECT_TIMEOUT_S, REDIS_TIMEOUT_S, RunInThread
+from api.corrections.service import RunInThread
 from api.feed.records import FeedEntry
 from api.feed.store import FeedStore
 from api.feed.writer import FeedWriter
@@ -63,11 +63,10 @@ class FeedService:
 
 @asynccontextmanager
 async def running_feed(
-    settings: Settings, redis_url: str, redis: AsyncRedis, run: RunInThread
+    settings: Settings, reading: Redis, writing: AsyncRedis, run: RunInThread
 ) -> AsyncIterator[FeedService]:
-    """The service, with a connection of its own to read with; it writes only where the settings say so."""
-    reading: Redis = Redis.from_url(redis_url, socket_timeout=REDIS_TIMEOUT_S, socket_connect_timeout=CONNECT_TIMEOUT_S)
-    writer = FeedWriter(redis, settings.review_feed_texts, settings.review_feed_ttl_s)
+    """The service; it writes only where the settings say so."""
+    writer = FeedWriter(writing, settings.review_feed_texts, settings.review_feed_ttl_s)
     is_on = settings.review_feed_texts > 0
     if is_on:
         writer.start()
@@ -76,4 +75,3 @@ async def running_feed(
     finally:
         if is_on:
             await writer.close()
-        reading.close()

@@ -8,13 +8,11 @@ from importlib.resources import files
 from typing import Any
 
 import msgspec
-from fastapi import Request
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from api.background import end_task
 from api.feed.records import FedText
-from api.http.request_record import current_record
 from api.queue.judging import Item
 from shared import keys
 from shared.errors import KobertError
@@ -23,11 +21,12 @@ from shared.verdict import Verdict
 
 log = get_logger(__name__)
 
-# `off`: the texts of this request are not kept.
+# With `OFF` in this header the texts of a request are not kept.
 HEADER = "x-review-feed"
+OFF = "off"
 WRITE_EVERY_S = 0.5
-# Texts that wait to be written; with more, the oldest of them are not kept.
-MAX_WAITING = 10_000
+# Texts that are written at once; of more, the oldest are not kept, so that what a flood costs is bounded.
+MAX_WAITING = 1_000
 # Longer texts are not kept, so that the number of texts bounds their size.
 MAX_TEXT_CHARS = 2_000
 _WRITTEN_AT_ONCE = 200
@@ -53,14 +52,11 @@ class FeedWriter:
         await end_task(self._task)
         await self._write()
 
-    def note(self, request: Request, items: Sequence[Item], outcomes: Sequence[Verdict | KobertError]) -> None:
-        """Keep the texts of a request that have a verdict, unless the request asks not to."""
-        principal = current_record().principal
-        if principal is None or request.headers.get(HEADER) == "off":
-            return
+    def note(self, owner: str, items: Sequence[Item], outcomes: Sequence[Verdict | KobertError]) -> None:
+        """Keep those texts of a request that have a verdict; its caller has looked whether `HEADER` is `OFF`."""
         for item, outcome in zip(items, outcomes, strict=True):
             if isinstance(outcome, Verdict) and isinstance(item.value, str) and len(item.value) <= MAX_TEXT_CHARS:
-                self._waiting.append((principal.owner, item.value, outcome))
+                self._waiting.append((owner, item.value, outcome))
 
     async def _write_forever(self) -> None:
         while True:

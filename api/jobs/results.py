@@ -1,7 +1,9 @@
 """Streams a job's results in input order, one chunk in memory at a time."""
 
-from collections.abc import AsyncIterator, Iterator
+from bisect import bisect_left, bisect_right
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
+from math import inf
 
 from api.jobs.rendering import Numbered, Renderer
 from api.jobs.service import JobService
@@ -16,8 +18,9 @@ CLEAN = "clean"
 
 @dataclass(frozen=True)
 class Selection:
-    """Which rows: those after number `cursor`, `limit` at most, of these only those that every filter lets pass.
+    """Which rows: those after number `cursor` and before number `before` that every filter lets pass, `limit` at most.
 
+    With `is_last` these are the last ones, else the first; their order is that of the input.
     `only` is `errors`, `flagged` (a verdict other than clean) or None; `label` must be among the labels of the verdict;
     `contains` must stand in the text, whatever its case; the confidence must lie from `min_confidence` to
     `max_confidence`.
@@ -30,6 +33,8 @@ class Selection:
     contains: str = ""
     min_confidence: float = 0.0
     max_confidence: float = 1.0
+    before: int | None = None
+    is_last: bool = False
 
     def takes(self, row: Row, outcome: Outcome) -> bool:
         """Whether the filters let this row pass."""
@@ -68,33 +73,56 @@ class ResultStream:
         head = self._renderer.head()
         if self._selection.cursor == 0 and head:
             yield head
+        pieces = self._last_pieces() if self._selection.is_last else self._first_pieces()
+        async for piece in pieces:
+            yield piece
+
+    async def _first_pieces(self) -> AsyncIterator[bytes]:
         for first_row in await self._starts():
             if self._left == 0:
                 return
-            packed = await self._jobs.result_chunk(self._job.id, first_row)
-            if packed is None:
-                raise StoreUnavailableError("the job was deleted or has expired")
-            piece = await self._jobs.run(self._render, first_row, packed)
-            if piece:
+            if piece := await self._jobs.run(self._first_piece, first_row, await self._chunk(first_row)):
                 yield piece
 
-    async def _starts(self) -> list[int]:
-        """Chunks from the one on that holds the first wanted row."""
-        starts = await self._jobs.result_starts(self._job.id)
-        before = [start for start in starts if start <= self._selection.cursor]
-        return starts[max(0, len(before) - 1) :]
+    async def _last_pieces(self) -> AsyncIterator[bytes]:
+        """From the end backwards until there are enough, which the caller has bounded: they are held in memory."""
+        found: list[Numbered] = []
+        limit = self._selection.limit or 0
+        for first_row in reversed(await self._starts()):
+            found = await self._jobs.run(self._selected, first_row, await self._chunk(first_row)) + found
+            if len(found) >= limit:
+                break
+        if piece := await self._jobs.run(self._render, found[-limit:]):
+            yield piece
 
-    def _render(self, first_row: int, packed: bytes) -> bytes:
-        rows = list(self._selected(first_row, packed))
+    async def _chunk(self, first_row: int) -> bytes:
+        packed = await self._jobs.result_chunk(self._job.id, first_row)
+        if packed is None:
+            raise StoreUnavailableError("the job was deleted or has expired")
+        return packed
+
+    async def _starts(self) -> list[int]:
+        """Chunks that may hold wanted rows, in their order."""
+        starts = await self._jobs.result_starts(self._job.id)
+        low = max(0, bisect_right(starts, self._selection.cursor) - 1)
+        high = None if self._selection.before is None else bisect_left(starts, self._selection.before - 1)
+        return starts[low:high]
+
+    def _first_piece(self, first_row: int, packed: bytes) -> bytes:
+        rows = self._selected(first_row, packed)[: self._left]
+        if self._left is not None:
+            self._left -= len(rows)
+        return self._render(rows)
+
+    def _render(self, rows: Sequence[Numbered]) -> bytes:
         return self._renderer.lines(rows) if rows else b""
 
-    def _selected(self, first_row: int, packed: bytes) -> Iterator[Numbered]:
+    def _selected(self, first_row: int, packed: bytes) -> list[Numbered]:
         rows, verdicts = unpack_result(packed)
-        for number, (row, outcome) in enumerate(zip(rows, verdicts.outcomes, strict=True), start=first_row + 1):
-            if number <= self._selection.cursor or self._left == 0:
-                continue
-            if not self._selection.takes(row, outcome):
-                continue
-            if self._left is not None:
-                self._left -= 1
-            yield number, row, outcome
+        low = self._selection.cursor
+        high = inf if self._selection.before is None else self._selection.before
+        return [
+            (number, row, outcome)
+            for number, (row, outcome) in enumerate(zip(rows, verdicts.outcomes, strict=True), start=first_row + 1)
+            if low < number < high and self._selection.takes(row, outcome)
+        ]

@@ -14,6 +14,8 @@ from shared.span_options import MASK_CHAR_PATTERN, Offsets
 MAX_KEY_CHARS = 255
 # More than a job can have; keeps what is asked for within the numbers that all clients can write.
 MAX_ROWS = 2**53 - 1
+# Rows that are searched from the end are held in memory.
+MAX_LAST_ROWS = 1_000
 Time = Annotated[int | None, Field(description="Unix seconds, or null while it has not happened")]
 
 
@@ -205,7 +207,9 @@ class ResultsQuery(BaseModel):
         Field(description="unset: that of the file which was sent"),
     ] = None
     cursor: Annotated[int, Field(ge=0, le=MAX_ROWS, description="go on after this row")] = 0
+    before: Annotated[int | None, Field(ge=1, le=MAX_ROWS, description="end before this row")] = None
     limit: Annotated[int | None, Field(ge=1, le=MAX_ROWS, description="end after so many rows")] = None
+    last: Annotated[bool, Field(description=f"the last `limit` rows, {MAX_LAST_ROWS:,} at most, not the first")] = False
     only: Annotated[
         Literal["errors", "flagged"] | None, Field(description="rows without a verdict; or rows that are not clean")
     ] = None

@@ -9,6 +9,7 @@ from redis import Redis
 from api.access.keyring import Keyring
 from api.background import end_task
 from api.jobs.capacity import StoreCapacity
+from api.jobs.connections import open_ahead
 from api.jobs.glances import Glances, pause_s
 from api.jobs.intake import JobIntake
 from api.jobs.job_store import JobStore
@@ -59,6 +60,8 @@ class JobService:
         self._keyring = keyring
         self._settings = settings
         self._announcer = announcer
+        # Shared with others whose work runs in these threads.
+        self.redis = redis
         self._ledger = Ledger(redis, settings)
         room = JobRoom(settings, keyring)
         self._writer = JobWriter(redis, settings, room)
@@ -220,8 +223,10 @@ class JobService:
         while True:
             try:
                 reopened, _ = await self.run(self._ledger.sweep)
-                self._connected = True
                 self._threads.note_answer()
+                if not self._connected:
+                    await self.run(open_ahead, self.redis, self._threads.count)
+                    self._connected = True
                 if reopened:
                     await self._announce("")
             except KobertError:

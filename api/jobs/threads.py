@@ -26,6 +26,8 @@ class JobThreads:
     """Runs blocking calls; what they raise becomes one of our errors."""
 
     def __init__(self, max_uploads: int) -> None:
+        # Of both pools.
+        self.count = STORE_THREADS + max_uploads
         self._short = ThreadPoolExecutor(STORE_THREADS, thread_name_prefix="job-store")
         self._uploads = ThreadPoolExecutor(max_uploads, thread_name_prefix="upload")
         self._store_fault: str | None = None

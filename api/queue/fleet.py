@@ -22,7 +22,8 @@ log = get_logger(__name__)
 class Fleet:
     """Reads all heartbeats every `interval_s`, and then calls `on_refresh`.
 
-    Calls `on_worker_lost` when a heartbeat expired without being withdrawn, and when Redis is back: work may be lost.
+    Calls `on_worker_lost` when a heartbeat expired without being withdrawn, when Redis is back, and when it takes
+    writes again: work may be lost.
     """
 
     def __init__(self, redis: Redis, interval_s: float) -> None:
@@ -134,7 +135,7 @@ class Fleet:
             return
         if not self._store_answers:
             log.info("store_answers", workers=len(heartbeats))
-        self._note_fault(fault)
+        was_refusing = self._note_fault(fault)
         # A worker that stopped is no longer listed; one that died is still listed, without a heartbeat.
         lost = [worker_id for worker_id in self._workers if worker_id in listed and worker_id not in heartbeats]
         was_away, self._store_answers = not self._store_answers, True
@@ -147,7 +148,8 @@ class Fleet:
         if lost and fault is None:
             log.warning("worker_lost", worker_ids=lost)
             self.on_worker_lost()
-        elif was_away:
+        elif was_away or was_refusing:
+            # A message that a worker took just before a refusal is in no list any more: noting that it has it failed.
             self.on_worker_lost()
         self.on_refresh()
 
@@ -162,13 +164,14 @@ class Fleet:
         limit = memory.get("maxmemory", 0)
         return name_store_error(OutOfMemoryError("OOM")) if limit and memory["used_memory"] > limit else None
 
-    def _note_fault(self, fault: UnavailableError | None) -> None:
-        """One log line when the store begins to refuse, and one when it takes writes again."""
+    def _note_fault(self, fault: UnavailableError | None) -> bool:
+        """One log line when the store begins to refuse, and one when it takes writes again; whether that is now."""
         was, self._store_fault = self._store_fault, fault
         if fault is not None and (was is None or was.code != fault.code):
             log.error("store_refuses_writes", error=fault.code, reason=fault.message)
         elif fault is None and was is not None:
             log.info("store_takes_writes")
+        return fault is None and was is not None
 
     async def _read(self) -> tuple[set[str], dict[str, Heartbeat]]:
         members: Any = await self._redis.zrange(keys.WORKERS, 0, -1)

@@ -1,5 +1,6 @@
 """Opens and closes the interactive path of an API process: connections, readers and dispatcher."""
 
+import contextlib
 import uuid
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -8,6 +9,7 @@ from dataclasses import dataclass
 from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
+from redis.exceptions import RedisError
 
 from api.queue.dispatcher import Dispatcher
 from api.queue.fleet import Fleet
@@ -16,6 +18,8 @@ from api.queue.reply_reader import BLOCK_MS, ReplyReader
 from shared.settings import Settings
 
 REDIS_TIMEOUT_S = 2
+# Parts that read the store every second or so, each at its own time: the fleet, keys, policies, the feed.
+READERS = 4
 
 
 @dataclass(frozen=True)
@@ -50,6 +54,8 @@ async def running_path(settings: Settings, redis_url: str) -> AsyncIterator[Runn
         closing.push_async_callback(reader.close)
         closing.push_async_callback(dispatcher.close)
         await fleet.start()
+        if fleet.store_answers:
+            await _open_ahead(redis, READERS)
         reader.start()
         dispatcher.start()
         yield RunningPath(process_id, redis_url, redis, fleet, publisher, dispatcher)
@@ -60,3 +66,14 @@ def _connect(redis_url: str, timeout_s: float, retry: Retry | None = None) -> Re
     if retry is not None:
         redis.set_retry(retry)
     return redis
+
+
+async def _open_ahead(redis: Redis, count: int) -> None:
+    """Open so many connections, or their number would grow for hours, each time when more coincide than ever before."""
+    pool = redis.connection_pool
+    opened = []
+    with contextlib.suppress(RedisError, OSError):
+        for _ in range(count):
+            opened.append(await pool.get_connection())  # type: ignore[no-untyped-call]  # noqa: PERF401  given back below
+    for connection in opened:
+        await pool.release(connection)

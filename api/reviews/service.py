@@ -2,15 +2,12 @@
 
 import contextlib
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from typing import Any
 
 import msgspec
-from redis import Redis
 
 from api.access.principal import Principal
-from api.corrections.service import REDIS_TIMEOUT_S, CorrectionService
+from api.corrections.service import CorrectionService
 from api.feed.service import FeedService
 from api.jobs.results import CLEAN, Selection
 from api.jobs.service import JobService
@@ -235,15 +232,3 @@ def _should_be(item: ReviewItem, decision: Decision) -> str | None:
     if decision.decision == "approve":
         return None if item.classification == CLEAN else CLEAN
     return decision.classification if decision.classification != item.classification else None
-
-
-@asynccontextmanager
-async def running_reviews(
-    settings: Settings, redis_url: str, jobs: JobService, corrections: CorrectionService, feed: FeedService
-) -> AsyncIterator[ReviewService]:
-    """The service, with a connection of its own."""
-    redis: Redis = Redis.from_url(redis_url, socket_timeout=REDIS_TIMEOUT_S, socket_connect_timeout=REDIS_TIMEOUT_S)
-    try:
-        yield ReviewService(ReviewStore(redis), jobs, corrections, feed, settings)
-    finally:
-        redis.close()

@@ -6,7 +6,7 @@ that it refuses overload itself: refusals must stay cheap when there are many.
 """
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextvars import Context as Variables
 from dataclasses import dataclass, field
 from functools import lru_cache, partial
@@ -20,6 +20,7 @@ from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 from api.access.keyring import Keyring
 from api.access.principal import EVERYBODY, Principal
 from api.context import Context
+from api.feed import writer as feed
 from api.http import errors
 from api.http.caller import Caller
 from api.http.direct import Exchange
@@ -37,6 +38,7 @@ from shared.access.records import NO_LIMITS
 from shared.errors import KobertError, OverloadedError
 from shared.log import get_logger
 from shared.settings import Settings
+from shared.verdict import Verdict
 
 log = get_logger(__name__)
 
@@ -50,6 +52,8 @@ _SPECIAL = frozenset(
 )
 _FORWARDED = frozenset(name.encode() for name in FORWARDED_HEADERS)
 _HOSTS_KEPT = 256
+_FEED_HEADER = feed.HEADER.encode()
+_FEED_OFF = feed.OFF.encode()
 
 
 class _Body(msgspec.Struct, forbid_unknown_fields=True):
@@ -67,6 +71,7 @@ class _Asked:
     """A request that is being answered; `items` are its texts once they have been read."""
 
     exchange: Exchange
+    principal: Principal
     record: RequestRecord
     request_id: str
     stopwatch: Stopwatch
@@ -108,7 +113,8 @@ class DirectPredict:
         if principal is None:
             return False
         request_id = choose_request_id(exchange.headers.get(b"x-request-id", b"").decode("latin-1"))
-        asked = _Asked(exchange, RequestRecord(principal=principal), request_id, Stopwatch(), started)
+        record = RequestRecord(principal=principal)
+        asked = _Asked(exchange, principal, record, request_id, Stopwatch(), started)
         caller = Caller(address if principal is EVERYBODY else principal.owner, exchange.presence)
         try:
             return self._ask(asked, caller)
@@ -129,9 +135,6 @@ class DirectPredict:
         """
         context: Context = self._state.context
         context.dispatcher.require_room(caller.name)
-        if context.feed.writer is not None:
-            # It notes what came in the request, as the framework knows it.
-            return False
         body = _decode(asked.exchange.body)
         asked.is_many = body.texts is not msgspec.UNSET
         asked.items = _items(body, self._settings)
@@ -179,7 +182,14 @@ class DirectPredict:
             self._refuse(asked, KobertError("the server failed; the log names the cause"))
         else:
             judged.note(asked.record)
+            self._feed(asked, judged.outcomes)
             self._answer(asked, HTTPStatus.OK, judged.headers(), content)
+
+    def _feed(self, asked: _Asked, outcomes: Sequence[Verdict | KobertError]) -> None:
+        """Note the texts for the live feed, where the settings and the request have it."""
+        context: Context = self._state.context
+        if context.feed.writer is not None and asked.exchange.headers.get(_FEED_HEADER) != _FEED_OFF:
+            context.feed.writer.note(asked.principal.owner, asked.items, outcomes)
 
     def _refuse(self, asked: _Asked, error: KobertError) -> None:
         asked.record.error_code = error.code

@@ -25,6 +25,7 @@ from api.jobs.schemas import (
     FILE_REPLY,
     JOB_REQUEST,
     MAX_KEY_CHARS,
+    MAX_LAST_ROWS,
     ErrorsQuery,
     JobDeleted,
     JobOut,
@@ -175,8 +176,9 @@ async def job_results(
 ) -> Response:
     """Every row once, in input order, with your own columns: `?format=jsonl|csv|tsv|xlsx|parquet`.
 
-    `cursor=N` starts after row N, `limit=N` ends after N rows, `only=errors` selects rows without a verdict,
-    `partial=true` gives what is done of a job that still runs, `safe=true` defuses formulas in csv and tsv.
+    `cursor=N` starts after row N, `before=N` ends before row N, `limit=N` ends after N rows; with `last=true` it gives
+    the last N. `only=errors` selects rows without a verdict, `partial=true` gives what is done of a job that still
+    runs, `safe=true` defuses formulas in csv and tsv.
     """
     return await _results(await context.jobs.get(job_id, owner), query, context)
 
@@ -203,6 +205,8 @@ async def _results(job: Job, query: ResultsQuery, context: Context) -> Response:
     file_format = query.format or (job.spec.format if job.spec.format in _TABLES and query.own_columns else "jsonl")
     if not query.own_columns and file_format != "jsonl":
         raise MalformedRequestError("own_columns=false is for format=jsonl", param="own_columns")
+    if query.last and not 1 <= (query.limit or 0) <= MAX_LAST_ROWS:
+        raise MalformedRequestError(f"last=true takes a limit of 1 to {MAX_LAST_ROWS:,}", param="last")
     what = query.only or "results"
     headers = {
         "Content-Disposition": content_disposition(job, what, file_format),
@@ -218,6 +222,8 @@ async def _results(job: Job, query: ResultsQuery, context: Context) -> Response:
         query.contains,
         query.min_confidence,
         query.max_confidence,
+        query.before,
+        query.last,
     )
     if file_format in MEDIA_TYPES:
         with context.jobs.downloads.held(job.owner):

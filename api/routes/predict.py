@@ -8,11 +8,13 @@ from starlette.routing import Route
 
 from api.context import context_of
 from api.doors.huggingface import routes as huggingface
+from api.feed import writer as feed
 from api.http import errors, schemas
 from api.http.auth import admit
 from api.http.body import read_json_object, refuse_unknown_fields
 from api.http.echo import echo_of
 from api.http.json_values import MAX_VALUES
+from api.http.request_record import current_record
 from api.queue.judging import Item
 from shared.errors import KobertError, MalformedRequestError, TooLargeError
 from shared.options import parse_verdict_options
@@ -80,8 +82,9 @@ async def predict(request: Request) -> Response:
     options = parse_verdict_options(body.get("strictness"), body.get("thresholds"), body.get("details"), body)
     options = context.judging.check_options(options, body.get("policy"))
     judged = await context.judging.judge(items, options)
-    if context.feed.writer is not None:
-        context.feed.writer.note(request, items, judged.outcomes)
+    principal = current_record().principal
+    if context.feed.writer is not None and principal is not None and request.headers.get(feed.HEADER) != feed.OFF:
+        context.feed.writer.note(principal.owner, items, judged.outcomes)
     content = encode_answer(items, judged.outcomes, is_many="texts" in body)
     return Response(content, media_type="application/json", headers=judged.headers())
 

@@ -14,6 +14,8 @@ import msgspec
 
 # A quoted cell with more lines or characters has lost its closing quote.
 MAX_CELL_LINES = 200
+# A line with more separators is no row; each cell of it would be an object.
+MAX_SEPARATORS = 100_000
 MAX_CELL_CHARS = 1 << 20
 # A quoted cell around so many lines that look like rows has lost it too.
 SUSPECT_LINES = 8
@@ -68,6 +70,9 @@ class CsvRecords:
 
     def __iter__(self) -> Iterator[Record]:
         while (line := self.line_at(0)) is not None:
+            if line.count(self._separator) > MAX_SEPARATORS:
+                yield self._too_wide(line)
+                continue
             if '"' in line:
                 cells = self._read_alone(line)
                 yield self._read_quoted() if cells is None else Record(self._drop(1), cells)
@@ -93,6 +98,10 @@ class CsvRecords:
         number = self._number
         self._number += lines
         return number
+
+    def _too_wide(self, line: str) -> Record:
+        number = self._drop(1)
+        return Record(number, [], f"line {number} has more than {MAX_SEPARATORS:,} cells", line.rstrip("\r\n"))
 
     def _read_alone(self, line: str) -> list[str] | None:
         """The cells of nearly every line with quotes, fast; None for one that needs a closer look."""

@@ -25,11 +25,15 @@ from api.uploads.encodings import (
     korean_share,
     strictly,
 )
-from shared.errors import MalformedRequestError
+from shared.errors import MalformedRequestError, TooLargeError
 
 SAMPLE_BYTES = 1 << 16
 # A longer line is cut: no row may be that long, and its reader will say so.
 MAX_LINE_BYTES = 4 << 20
+# A line that has not ended by then is no row of a file of texts; 1 MB of gzip may unpack to a gigabyte of it.
+MAX_ENDLESS_BYTES = 32 << 20
+# Blank lines make no row, and so no limit on rows: a gigabyte of them would take minutes.
+MAX_BLANK_LINES, BLANK_LINES_PER_LINE = 2_000_000, 20
 _MARK = "kobert-mark-invalid"
 # One lone surrogate for whatever is not valid UTF-16 or UTF-32; `surrogateescape` makes a byte of it again.
 codecs.register_error(_MARK, lambda error: ("\udcff", error.end))  # type: ignore[attr-defined]
@@ -54,6 +58,7 @@ class Decoded:
 
     Raises:
         MalformedRequestError: `encoding` is given and not known, or the file is plainly not in it.
+        TooLargeError: while iterating, when nearly all of very many lines are blank.
     """
 
     def __init__(self, pieces: Iterator[bytes], encoding: str | None, split: Splitter = text_lines) -> None:
@@ -72,7 +77,14 @@ class Decoded:
         self._lines = split(pieces, head)
 
     def __iter__(self) -> Iterator[str]:
+        blanks_left = MAX_BLANK_LINES
         for line in self._lines:
+            if line.isspace():
+                blanks_left -= 1
+                if not blanks_left:
+                    raise TooLargeError("nearly all of the file's lines are blank; leave them out")
+            else:
+                blanks_left += BLANK_LINES_PER_LINE
             if self._is_known or line.isascii():
                 yield self._decode(line)
                 continue
@@ -164,20 +176,41 @@ def guess_encoding(sample: list[bytes]) -> str:
 
 
 def split_lines(pieces: Iterator[bytes], *, ends_at_cr: bool) -> Iterator[bytes]:
-    """Lines with their ends. Of a line over `MAX_LINE_BYTES` the rest is left out."""
+    """Lines with their ends. Of a line over `MAX_LINE_BYTES` the rest is left out.
+
+    Raises:
+        TooLargeError: while iterating, when a line does not end.
+    """
     tail = bytearray()
+    length = 0
     for piece in _with_whole_ends(pieces) if ends_at_cr else pieces:
         for line in piece.splitlines(keepends=True) if ends_at_cr else _split_at_line_feeds(piece):
             is_whole = line.endswith(b"\n") or (ends_at_cr and line.endswith(b"\r"))
             if is_whole and not tail and len(line) <= MAX_LINE_BYTES:
                 yield line
                 continue
+            length += len(line)
+            require_an_end(length, "line")
             tail += line[: MAX_LINE_BYTES - len(tail)]
             if is_whole:
+                length = 0
                 yield bytes(tail) if tail.endswith((b"\n", b"\r")) else bytes(tail) + b"\n"
                 tail.clear()
     if tail:
         yield bytes(tail)
+
+
+def require_an_end(length: int, what: str) -> None:
+    """Check that a line or item, of which so many bytes have come, is not endless.
+
+    Raises:
+        TooLargeError: it is.
+    """
+    if length > MAX_ENDLESS_BYTES:
+        raise TooLargeError(
+            f"a {what} of the file does not end within {MAX_ENDLESS_BYTES:,} bytes; is it a file of texts, each in a "
+            f"{what} of its own?"
+        )
 
 
 def _with_whole_ends(pieces: Iterator[bytes]) -> Iterator[bytes]:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import msgspec
 
-from api.uploads.decoding import MAX_LINE_BYTES, split_lines, text_lines
+from api.uploads.decoding import MAX_LINE_BYTES, require_an_end, split_lines, text_lines
 from shared.errors import MalformedRequestError
 
 # In UTF-8 and in CP949 these bytes are never part of another character.
@@ -31,6 +31,7 @@ def json_items(pieces: Iterator[bytes], head: bytes) -> Iterator[bytes]:
 
     Raises:
         MalformedRequestError: while iterating, when the array or an object is never closed.
+        TooLargeError: while iterating, when an item does not end.
     """
     first = head.lstrip()
     if has_json_lines(head) or not first.startswith((b"[", b"{")):
@@ -64,6 +65,7 @@ class _Items:
         self._depth = 0
         self._in_string = self._is_escaped = False
         self._item = bytearray()
+        self._length = 0
 
     def split(self, pieces: Iterator[bytes]) -> Iterator[bytes]:
         """The items, without the commas between them."""
@@ -111,10 +113,13 @@ class _Items:
         return self._level == 1 and (was, self._depth) in {(0, 1), (1, 0)}
 
     def _keep(self, data: bytes) -> None:
+        self._length += len(data)
+        require_an_end(self._length, "item")
         self._item += data[: MAX_LINE_BYTES - len(self._item)]
 
     def _whole(self) -> Iterator[bytes]:
         item = bytes(self._item).strip()
         self._item.clear()
+        self._length = 0
         if item:
             yield item

@@ -2,6 +2,7 @@
 
 import msgspec
 
+from api.http.echo import is_unicode
 from api.http.texts import check_text
 from shared.errors import TextRejectedError
 from shared.jobs.records import Row
@@ -35,7 +36,9 @@ def bad_row(line: int, code: str, message: str, raw: str) -> Row:
 
 def readable(value: object) -> str | None:
     """A string whose invalid Unicode is replaced, so that it can be stored; None for anything but a string."""
-    return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace") if isinstance(value, str) else None
+    if not isinstance(value, str):
+        return None
+    return value if is_unicode(value) else value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 def undecodable(line: int) -> str:

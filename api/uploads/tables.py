@@ -4,16 +4,18 @@ import re
 from collections.abc import Iterator
 from itertools import chain
 
-from api.uploads.columns import check_columns, find_column, find_text_column, guess_text_name
-from api.uploads.csv_records import CsvRecords, Record
+from api.uploads.columns import MAX_COLUMNS, check_columns, find_column, find_text_column, guess_text_name
+from api.uploads.csv_records import MAX_SEPARATORS, CsvRecords, Record
 from api.uploads.options import UploadOptions
 from api.uploads.rows import bad_row, make_row
-from shared.errors import MalformedRequestError
+from shared.errors import MalformedRequestError, TooLargeError
 from shared.jobs.records import Row
 
 _SEPARATORS = (",", "\t", ";")
 # Excel's own way to say what separates cells: a line before the header.
 _SEPARATOR_LINE = re.compile(r'"?sep=(.)"?[,;\t]*\s*', re.IGNORECASE)
+# Of a header with more separators none is guessed by its names.
+MAX_GUESSED_NAMES = 4_096
 _QUOTED = re.compile(r'"[^"]*"')
 
 
@@ -65,6 +67,8 @@ class TableReader:
 
     def _read_columns(self, options: UploadOptions) -> list[str]:
         record = next(self._records, None)
+        if record is not None and record.raw.count(self._separator) > MAX_SEPARATORS:
+            raise TooLargeError(f"the header cannot be read: {record.fault}; at most {MAX_COLUMNS} columns are read")
         if record is not None and record.fault is not None:
             raise MalformedRequestError(f"the header cannot be read: {record.fault}")
         if record is None or not any(cell.strip() for cell in record.cells):
@@ -85,6 +89,8 @@ def _separator_of(header: str, default: str, wanted: str | None) -> str:
     candidates = [default, *(separator for separator in _SEPARATORS if separator != default)]
     counted = [separator for separator in candidates if separator in bare]
     for separator in counted:
+        if header.count(separator) > MAX_GUESSED_NAMES:
+            continue
         names = [name.strip(' "\r\n') for name in header.split(separator)]
         if (wanted in names) if wanted is not None else guess_text_name(names) is not None:
             return separator

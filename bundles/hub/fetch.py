@@ -7,7 +7,8 @@ It is a separate process because the Hub's library would take 25 MB of a worker'
 import importlib
 import sys
 from collections.abc import Callable
-from pathlib import Path
+from dataclasses import replace
+from pathlib import Path, PurePosixPath
 from typing import Any, NoReturn, TypeVar
 
 import msgspec
@@ -24,12 +25,14 @@ from huggingface_hub.errors import (
 )
 from huggingface_hub.utils.tqdm import disable_progress_bars
 
-from bundles.architecture import choose_route
+from bundles.adapter import read_adapter_config
+from bundles.architecture import check_base, choose_route
 from bundles.disk import disk_errors_explained
-from bundles.files import choose_files, find_sentencepiece
+from bundles.files import SourceFiles, find_sentencepiece, refuse_pickled_head
 from bundles.format import MANIFEST_FILE, Manifest
 from bundles.hub.repository import FetchRequest
-from bundles.model_config import read_model_config
+from bundles.inside import choose_inside
+from bundles.model_config import ModelConfig, read_model_config
 from bundles.own_process import OnReport, Progress, answer_request
 from shared.errors import HubUnreachableError, ModelNotFoundError, ModelSourceError
 
@@ -79,20 +82,33 @@ def _wanted(request: FetchRequest, names: list[str]) -> list[str]:
             raise ModelNotFoundError(f"{request.name} holds no SentencePiece model")
         return [pieces]
     visible = [name for name in names if not name.startswith(".")]
-    files = choose_files(visible, request.name)
+    files = choose_inside(visible, request.inside, request.name)
     if files.kind == "bundle":
-        return _bundle_files(request)
-    if files.config and request.wanted == "model":
-        config = _download(request, [files.config]) / files.config
-        files = choose_route(files, read_model_config(config), request.name)
-    return list(files.by_role().values())
+        return _bundle_files(request, str(files.manifest))
+    return list(_judged(request, files).by_role().values())
 
 
-def _bundle_files(request: FetchRequest) -> list[str]:
+def _judged(request: FetchRequest, files: SourceFiles) -> SourceFiles:
+    """The files to download, after their configs were: these are judged before anything else is fetched."""
+    config = read_model_config(_download(request, [files.config]) / files.config) if files.config else None
+    if request.wanted == "base":
+        check_base(config or ModelConfig(), request.name)
+    if request.wanted != "model":
+        return replace(files, onnx=None, onnx_data=None) if files.weights else files
+    if files.adapter_config:
+        read_adapter_config(_download(request, [files.adapter_config]) / files.adapter_config, request.name)
+    if config is None:
+        refuse_pickled_head(files, request.name)
+        return files
+    return choose_route(files, config, request.name)
+
+
+def _bundle_files(request: FetchRequest, manifest: str) -> list[str]:
     """The files that the manifest of a bundle lists; a repository may hold others beside them."""
-    path = _download(request, [MANIFEST_FILE]) / MANIFEST_FILE
+    path = _download(request, [manifest]) / manifest
     try:
-        return [MANIFEST_FILE, *msgspec.json.decode(path.read_bytes(), type=Manifest).files]
+        listed = msgspec.json.decode(path.read_bytes(), type=Manifest).files
+        return [manifest, *(str(PurePosixPath(manifest).with_name(name)) for name in listed)]
     except msgspec.DecodeError as error:
         raise ModelSourceError(f"{MANIFEST_FILE} of {request.name} cannot be read: {error}") from error
 

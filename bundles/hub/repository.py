@@ -12,10 +12,12 @@ from bundles.own_process import OnReport, run_process
 KOBERT_REPO = "skt/kobert-base-v1"
 _FETCH_MODULE = "bundles.hub.fetch"
 _PUSH_MODULE = "bundles.hub.push"
-_NAME = re.compile(r"(?P<name>[A-Za-z0-9][\w.-]*/[\w.-]+)(?:@(?P<revision>[\w./-]+))?")
+_NAME = re.compile(
+    r"(?P<name>[A-Za-z0-9][\w.-]*/[\w.-]+)(?:/(?P<inside>[\w.-]+(?:/[\w.-]+)*)/?)?(?:@(?P<revision>[\w./-]+))?"
+)
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 
-Wanted = Literal["model", "encoder", "sentencepiece"]
+Wanted = Literal["model", "encoder", "base", "sentencepiece"]
 
 
 class PushRequest(msgspec.Struct, frozen=True, kw_only=True):
@@ -27,10 +29,14 @@ class PushRequest(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class FetchRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """What to download: what a conversion of a classifier reads, the same of an encoder, or a SentencePiece model."""
+    """What to download: what is read of a classifier, of an encoder, of an adapter's base, or KoBERT's tokenizer alone.
+
+    `inside` is the folder or file of the repository that the model is.
+    """
 
     name: str
     revision: str | None
+    inside: str | None = None
     wanted: Wanted
     timeout_s: float
 
@@ -45,19 +51,30 @@ class Snapshot:
 
 @dataclass(frozen=True)
 class HubRepo:
-    """`owner/name`, at a branch, tag or commit, or at its default branch."""
+    """`owner/name`, at a branch, tag or commit, or at its default branch.
+
+    `inside` is the folder or file of it that the model is; None for all of it.
+    """
 
     name: str
     revision: str | None = None
+    inside: str | None = None
 
     @classmethod
     def parse(cls, source: str) -> "HubRepo | None":
-        """Read `owner/name[@revision]`; None if `source` is not of that form."""
+        """Read `owner/name[/folder or file][@revision]`; None if `source` is not of that form."""
         found = _NAME.fullmatch(source)
-        return cls(found["name"], found["revision"]) if found else None
+        if found is None or ".." in source.split("/"):
+            return None
+        return cls(found["name"], found["revision"], found["inside"])
 
     def __str__(self) -> str:
-        return f"{self.name}@{self.revision}" if self.revision else self.name
+        return f"{self.place}@{self.revision}" if self.revision else self.place
+
+    @property
+    def place(self) -> str:
+        """Its name, and where in it the model is."""
+        return f"{self.name}/{self.inside}" if self.inside else self.name
 
     @property
     def is_pinned(self) -> bool:
@@ -73,7 +90,9 @@ class HubRepo:
             ModelSourceError: it holds no model.
             StartupError: the download cannot be written.
         """
-        request = FetchRequest(name=self.name, revision=self.revision, wanted=wanted, timeout_s=timeout_s)
+        request = FetchRequest(
+            name=self.name, revision=self.revision, inside=self.inside, wanted=wanted, timeout_s=timeout_s
+        )
         result = run_process(_FETCH_MODULE, request, on_report, work=f"the download of {self}")
         return Snapshot(Path(result["folder"]), result["commit"])
 

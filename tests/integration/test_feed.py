@@ -75,6 +75,19 @@ def test_the_last_texts_are_kept_for_their_own_key_alone_and_in_no_log(fed: Stac
     assert kept(client) == []
 
 
+def test_a_plain_request_is_answered_directly_and_its_text_is_kept(fed: Stack, client: httpx.Client) -> None:
+    answer = client.post("/predict", json={"text": "곧바로 답한 글"})
+    client.post("/predict", json={"text": "남기지 말 글"}, headers={"X-Review-Feed": "off"})
+    wait_until(lambda: kept(client) != [], "the feed")
+
+    # The connection puts the id before the framework's own headers, and the framework behind.
+    names = list(answer.headers)
+    assert names.index("x-request-id") < names.index("content-length")
+    assert kept(client) == ["곧바로 답한 글"]
+    with fed.redis() as redis:
+        assert [redis.zcard(name) for name in redis.scan_iter("kobert:feed:*") if redis.type(name) == b"zset"] == [1]
+
+
 def test_the_texts_in_which_an_entry_fired_can_be_read(client: httpx.Client) -> None:
     client.put("/policies/fed", json={"deny": ["두루미", "기러기"]})
     send(client, ["두루미 한 마리", "기러기 한 마리", "참새"], policy="fed")

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -18,7 +19,9 @@ from bundles.sources import conversion
 from bundles.sources.resolver import resolve
 from shared.commands import kobert_command
 from shared.settings import load_settings
+from tests.support.adapters import write_adapter_folder
 from tests.support.echo import write_echo_bundle
+from tests.support.families import WORDS, family_classifier
 from tests.support.hub_server import HubServer, running_hub
 from tests.support.sources import write_legacy_folder, write_transformers_folder
 
@@ -140,6 +143,71 @@ def test_a_config_is_judged_before_anything_else_is_fetched(kobert: Kobert, hub:
     assert "labels words, not whole texts" in kobert.refusal("import", "me/words")
     fetched = {request.rpartition("/")[2] for request in hub.requests if "/resolve/" in request}
     assert fetched == {"config.json"}
+
+
+def test_a_folder_of_a_repository_is_a_model_of_its_own(
+    kobert: Kobert, hub: HubServer, bundle_files: dict[str, bytes], tmp_path: Path
+) -> None:
+    """As trainers push their checkpoints; of another folder, nothing is fetched."""
+    folder = write_transformers_folder(tmp_path / "checkpoint")
+    files = {path.name: path.read_bytes() for path in folder.iterdir()}
+    commit = hub.add(
+        "me/runs", {f"{run}/{name}": content for run in ("best", "last") for name, content in files.items()}
+    )
+
+    ended = kobert("import", f"me/runs/best@{commit}")
+
+    assert f"made from    me/runs/best@{commit} at {commit}" in ended.stdout, ended.stderr
+    assert not [request for request in hub.requests if "/last/" in request]
+    again = kobert("inspect", f"me/runs/best@{commit}", HF_ENDPOINT=NOWHERE)
+    assert again.returncode == 0, again.stderr
+    hub.add("me/bundles", {f"a/{name}": content for name, content in bundle_files.items()})
+    assert kobert("verify", "me/bundles/a").returncode == 0
+
+
+def test_an_adapter_brings_its_base_from_the_hub_at_the_revision_that_it_names(
+    kobert: Kobert, hub: HubServer, tmp_path: Path
+) -> None:
+    write_adapter_folder(tmp_path / "it", family_classifier("BERT", vocab_size=len(WORDS)), ("query",))
+    base = {path.name: path.read_bytes() for path in (tmp_path / "it/base").iterdir()}
+    commit = hub.add("me/base", {**base, "onnx/model.onnx": b"not needed", "tf_model.h5": b"not needed"})
+    hub.add("me/base", {"config.json": b"{}"})
+    adapter = {path.name: path.read_bytes() for path in (tmp_path / "it/adapter").iterdir()}
+    config = json.loads(adapter["adapter_config.json"]) | {"base_model_name_or_path": "me/base", "revision": commit}
+    hub.add("me/adapter", {**adapter, "adapter_config.json": json.dumps(config).encode(), "optimizer.pt": b"large"})
+
+    ended = kobert("import", "me/adapter")
+
+    assert "labels       clean, curse, insult" in ended.stdout, ended.stderr
+    assert f"me/adapter is a LoRA adapter; it is merged onto its base me/base@{commit}" in ended.stderr
+    assert not [request for request in hub.requests if re.search("onnx|h5|optimizer", request)]
+
+
+def test_an_adapter_is_judged_before_its_weights_and_its_base_are_fetched(
+    kobert: Kobert, hub: HubServer, tmp_path: Path
+) -> None:
+    write_adapter_folder(tmp_path / "it", family_classifier("BERT"), ("query",), use_dora=True)
+    adapter = {path.name: path.read_bytes() for path in (tmp_path / "it/adapter").iterdir()}
+    hub.add("me/dora", adapter)
+    assert "an adapter with DoRA, which is not read" in kobert.refusal("import", "me/dora")
+    config = json.loads(adapter["adapter_config.json"]) | {"use_dora": False, "base_model_name_or_path": "me/vision"}
+    hub.add("me/plain", {**adapter, "adapter_config.json": json.dumps(config).encode()})
+    hub.add("me/vision", {"config.json": b'{"model_type": "vit"}', "model.safetensors": b"large"})
+    assert "me/vision is a vit" in kobert.refusal("import", "me/plain")
+    fetched = [request for request in hub.requests if "/resolve/" in request]
+    assert not [request for request in fetched if "me/dora" in request and "safetensors" in request]
+    assert not [request for request in fetched if "me/vision" in request and "safetensors" in request]
+
+
+def test_a_part_that_is_not_there_is_one_sentence_and_names_what_is(
+    kobert: Kobert, hub: HubServer, bundle_files: dict[str, bytes]
+) -> None:
+    hub.add(REPO, bundle_files | {"onnx/model_O2.onnx": b"", "onnx/model_qint8_avx512.onnx": b""})
+    said = kobert.refusal("import", f"{REPO}/onnx/model_O3.onnx")
+    assert f"{REPO} holds nothing called onnx/model_O3.onnx; its models are model.onnx, onnx/model_O2.onnx" in said
+    assert "there is no such file or folder here; me/nothing is not on the Hub" in kobert.refusal(
+        "import", "me/nothing/model.onnx"
+    )
 
 
 def test_another_revision_is_another_model(kobert: Kobert, hub: HubServer, legacy_files: dict[str, bytes]) -> None:

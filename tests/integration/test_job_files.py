@@ -78,6 +78,25 @@ def test_a_broken_download_goes_on_where_it_stopped(stack: Stack) -> None:
     assert_own_verdicts(lines, texts)
 
 
+def test_rows_can_be_read_from_the_end_and_a_search_be_bounded(stack: Stack) -> None:
+    texts = [f"끝에서 {number}" for number in range(1, 601)]
+    job = finish(stack, submit_texts(stack, texts))
+
+    def rows(**query: object) -> list[int]:
+        return [line["row"] for line in result_lines(stack, job, **query)]
+
+    assert rows(last="true", limit=50) == list(range(551, 601))
+    assert rows(last="true", limit=1_000) == list(range(1, 601))
+    assert rows(last="true", limit=3, before=551) == [548, 549, 550]
+    assert rows(last="true", limit=9, cursor=255, before=258) == [256, 257]
+    assert rows(cursor=254, before=259) == [255, 256, 257, 258]
+    assert rows(before=1) == rows(last="true", limit=5, cursor=600) == []
+    assert rows(last="true", limit=2, contains="77") == [477, 577]
+    assert rows(last="true", limit=2, contains="77", before=477) == [277, 377]
+    assert rows(limit=2, contains="99", before=300) == [99, 199]
+    assert table_of(results(stack, job, format="csv", last="true", limit=1).content)[1][0] == "끝에서 600"
+
+
 def test_a_spreadsheet_can_be_protected_from_formulas(stack: Stack) -> None:
     job = finish(stack, submit(stack, b"text,link\n=1+1,@x\n", format="csv"))
     assert table_of(results(stack, job).content)[1][:2] == ["=1+1", "@x"]

@@ -78,15 +78,16 @@ def parameters(stack: Stack, method: str, path: str) -> set[str]:
 
 def test_every_parameter_of_a_query_is_listed(stack: Stack) -> None:
     results = {"job_id", "format", "cursor", "limit", "only", "partial", "safe", "label", "contains",
-               "min_confidence", "max_confidence", "own_columns"}  # fmt: skip
+               "min_confidence", "max_confidence", "own_columns", "before", "last"}  # fmt: skip
     assert parameters(stack, "get", "/jobs/{job_id}/results") == results
     assert parameters(stack, "get", "/jobs/{job_id}/errors") == results
     assert parameters(stack, "get", "/jobs/{job_id}") == {"job_id", "wait"}
     assert parameters(stack, "get", "/jobs") == {"limit", "after"}
 
 
-@pytest.mark.parametrize("query", ["frmat=csv", "format=doc", "only=all", "limit=0", "cursor=-1", "limit=" + "9" * 5000,
-                                   "partial=perhaps", "safe="])  # fmt: skip
+@pytest.mark.parametrize("query", ["frmat=csv", "format=doc", "only=all", "limit=0", "cursor=-1", "before=0",
+                                   "last=true", "last=true&limit=1001", "limit=" + "9" * 5000, "partial=perhaps",
+                                   "safe="])  # fmt: skip
 def test_a_parameter_that_is_unknown_or_cannot_be_is_refused_by_name(stack: Stack, query: str) -> None:
     job = httpx.post(f"{stack.url}/jobs", json={"texts": ["글"]}).json()["id"]
     for what in ("results", "errors"):

@@ -240,8 +240,12 @@ def test_the_api_exits_with_0_when_told_to_stop_and_leaves_no_stream(own_stack: 
         assert not list(redis.scan_iter("kobert:replies:*"))
 
 
-def test_a_worker_whose_model_hangs_exits_and_its_texts_go_to_the_next(short_tmp: Path, echo_bundle: Path) -> None:
-    with running_stack(short_tmp, echo_bundle, echo_hang=HANG, stall_timeout_s=2, predict_timeout_s=6) as stack:
+@pytest.mark.parametrize("model_threads", [1, 3])
+def test_a_worker_with_a_model_thread_that_hangs_exits_and_its_texts_go_to_the_next(
+    short_tmp: Path, echo_bundle: Path, model_threads: int
+) -> None:
+    settings = {"model_threads": model_threads, "stall_timeout_s": 2, "predict_timeout_s": 6}
+    with running_stack(short_tmp, echo_bundle, echo_hang=HANG, **settings) as stack:
         answer = httpx.post(f"{stack.url}/predict", json={"text": HANG}, timeout=60)
 
         assert (answer.status_code, answer.json()["error"]["code"]) == (504, "deadline_exceeded")

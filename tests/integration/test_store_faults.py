@@ -1,14 +1,18 @@
 """A store of one's own that is set up wrong, or whose disk or memory fills up while the service runs."""
 
+import os
 import resource
+import signal
 import time
 from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import httpx
 import pytest
 
+from shared import keys
 from shared.errors import EXIT_CONFIG
 from tests.integration.test_start import start
 from tests.support.jobs import assert_own_verdicts, finish, job_of, result_lines, submit_texts
@@ -97,6 +101,28 @@ def test_a_full_memory_is_named_and_no_worker_is_said_to_be_missing(stack: Stack
         redis.config_set("maxmemory", "0")
 
     wait_until(lambda: predict(stack).status_code == 200, "an answer once there is memory", 30)
+
+
+def test_a_text_that_a_worker_lost_to_a_full_disk_is_answered_once_there_is_room(stack: Stack) -> None:
+    (worker,) = stack.workers
+    os.kill(worker.pid, signal.SIGSTOP)
+    try:
+        with ThreadPoolExecutor(1) as pool, stack.redis() as redis:
+            for client in redis.client_list():
+                if client["cmd"] == "brpop":  # the worker's, which the store would serve though it stands still
+                    redis.client_kill_filter(_id=client["id"])
+            sent_at = time.monotonic()
+            answer = pool.submit(predict, stack)
+            # As a worker does that can then not note that it has the message.
+            assert redis.brpop([keys.queue(keys.INTERACTIVE_QUEUE)], timeout=10)
+            fill_disk(stack)
+            wait_for_code(stack, "disk_full")
+            os.kill(worker.pid, signal.SIGCONT)
+            limit_files(stack, resource.RLIM_INFINITY)
+            assert answer.result().status_code == 200, answer.result().text
+    finally:
+        os.kill(worker.pid, signal.SIGCONT)
+    assert time.monotonic() - sent_at < 30  # which is `PREDICT_TIMEOUT_S`
 
 
 @pytest.mark.parametrize("module", ["api.main", "worker.main"])

@@ -1,24 +1,24 @@
-"""The micro-batcher: task threads submit windows, one model thread runs them in batches.
+"""The micro-batcher: task threads submit windows, and model threads run them in batches.
 
-A batch is closed by a token budget, as in Hugging Face's text-embeddings-inference (`core/src/queue.rs`), and holds
-windows of similar length, because on a CPU padding costs as much as text. There is no timer: a free model thread takes
-what is waiting.
+There is no timer: a free model thread takes what is waiting (`worker.inference.waiting`). Several threads, each with a
+pass of its own, are faster than one pass that uses several processors, because every step of such a pass waits for the
+slowest of them.
 """
 
 import itertools
 import threading
 import time
-from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
-from enum import IntEnum
+from dataclasses import dataclass, field
 
 from shared.errors import PredictionFailedError, UnavailableError
 from shared.log import get_logger
 from worker.inference.engines.protocol import Engine, Evidence, ExplainingEngine, Logits
-from worker.inference.stats import BatchStats
-from worker.inference.turns import NO_LOAD, TextLoad, Turns, Window, WindowResult, windows_of
+from worker.inference.stats import BatchStats, PassTime
+from worker.inference.turns import NO_LOAD, TextLoad, Window, WindowResult, windows_of
+from worker.inference.waiting import Priority, WaitingWindows
 
 log = get_logger(__name__)
 
@@ -27,64 +27,60 @@ IDLE_BEAT_S = 0.5
 # Longest time bulk waits for interactive work: several times what one text takes, and short enough that bulk goes on
 # slowly under a constant stream of interactive texts.
 MAX_BULK_WAIT_S = 0.02
-# Where interactive texts never end, bulk gets a pass after so long.
-MAX_BULK_STARVATION_S = 0.25
-# How many waiting windows are searched for ones of similar length; bounds the cost of closing a batch.
-LENGTH_SCAN_WINDOWS = 512
-# Padding costs as much as text. Twice and three times this share made no measurable difference (docs/performance.md).
-MAX_PADDING_SHARE = 0.1
-# A pass costs about as much as these tokens by itself, so padding up to here is cheaper than another pass.
-PASS_TOKENS = 24
 
 
-class Priority(IntEnum):
-    """Interactive windows always go before bulk windows."""
+@dataclass(eq=False)
+class _ModelThread:
+    """When a thread was last seen alive: between two passes, or idle."""
 
-    INTERACTIVE = 0
-    BULK = 1
+    beat_at: float = field(default_factory=time.monotonic)
+    thread: threading.Thread = field(default_factory=threading.Thread)
 
 
 class MicroBatcher:
-    """Owns the model thread, the only one that calls the engine. `submit` may be called from any thread."""
+    """Owns the model threads, which alone call the engine. `submit` may be called from any thread."""
 
-    def __init__(self, engine: Engine, *, max_batch_tokens: int, max_bulk_batch_tokens: int | None = None) -> None:
+    def __init__(
+        self, engine: Engine, *, threads: int = 1, max_batch_tokens: int, max_bulk_batch_tokens: int | None = None
+    ) -> None:
         self.stats = BatchStats()
-        self.beat_at = time.monotonic()
         self.interactive_windows = 0
         self._engine = engine
         self._explaining = engine if isinstance(engine, ExplainingEngine) and engine.has_evidence else None
         # An interactive text may have to wait for a bulk pass, so bulk passes can have a smaller limit.
-        self._max_batch_tokens = {
-            Priority.INTERACTIVE: max_batch_tokens,
-            Priority.BULK: max_bulk_batch_tokens or max_batch_tokens,
-        }
-        self._waiting_texts = 0
-        self._waiting: dict[Priority, deque[Window]] = {priority: deque() for priority in Priority}
-        self._turns = {priority: Turns() for priority in Priority}
-        self._bulk_due_at: float | None = None
-        self._changed = threading.Condition()
+        self._waiting = WaitingWindows(
+            {Priority.INTERACTIVE: max_batch_tokens, Priority.BULK: max_bulk_batch_tokens or max_batch_tokens}
+        )
+        lock = threading.Lock()
+        # Both guard the same state. A model thread waits for the first, work that gives way for the second.
+        self._work = threading.Condition(lock)
+        self._changed = threading.Condition(lock)
+        self._idle_threads = 0
         self._interactive_in_hand = 0
+        self._bulk_held_since: float | None = None
         self._closed = False
-        self._thread = threading.Thread(target=self._run, name="model", daemon=True)
+        self._threads = [_ModelThread() for _ in range(threads)]
+        for number, own in enumerate(self._threads):
+            own.thread = threading.Thread(target=self._run, args=(own,), name=f"model-{number}", daemon=True)
 
     def start(self) -> None:
-        """Start the model thread."""
-        self._thread.start()
+        """Start the model threads."""
+        for own in self._threads:
+            own.thread.start()
 
     def close(self) -> None:
-        """Stop after the current pass; windows still waiting fail with `UnavailableError`."""
-        with self._changed:
+        """Stop after the passes under way; windows still waiting fail with `UnavailableError`."""
+        with self._work:
             self._closed = True
-            left = [window for windows in self._waiting.values() for window in windows]
-            for windows in self._waiting.values():
-                windows.clear()
-            self._waiting_texts = 0
+            left = self._waiting.clear()
+            self._work.notify_all()
             self._changed.notify_all()
         for window in left:
             window.future.set_exception(UnavailableError("the worker is stopping"))
         _tell(left)
-        if self._thread.is_alive():
-            self._thread.join()
+        for own in self._threads:
+            if own.thread.is_alive():
+                own.thread.join()
 
     @property
     def gives_evidence(self) -> bool:
@@ -93,23 +89,28 @@ class MicroBatcher:
 
     @property
     def is_alive(self) -> bool:
-        """Whether the model thread runs."""
-        return self._thread.is_alive()
+        """Whether every model thread runs."""
+        return all(own.thread.is_alive() for own in self._threads)
+
+    @property
+    def beat_at(self) -> float:
+        """When the model thread that has been silent longest was last seen alive."""
+        return min(own.beat_at for own in self._threads)
 
     @property
     def waiting_interactive_windows(self) -> int:
         """Interactive windows waiting for a pass."""
-        return len(self._waiting[Priority.INTERACTIVE])
+        return self._waiting.count(Priority.INTERACTIVE)
 
     @property
     def waiting_windows(self) -> int:
         """Windows waiting for a pass."""
-        return sum(len(windows) for windows in self._waiting.values())
+        return len(self._waiting)
 
     @property
     def waiting_texts(self) -> int:
         """Texts with at least one window waiting for a pass."""
-        return self._waiting_texts
+        return self._waiting.texts
 
     def submit(
         self,
@@ -127,15 +128,13 @@ class MicroBatcher:
             UnavailableError: the batcher is closed.
         """
         by_text = [windows_of(windows, read, load or NO_LOAD) for windows, load in itertools.zip_longest(texts, loads)]
-        entries = [window for windows in by_text for window in windows]
-        with self._changed:
+        with self._work:
             if self._closed:
                 raise UnavailableError("the worker is stopping")
-            self._turns[priority].queue(by_text, self._waiting[priority])
-            self._waiting_texts += len(by_text)
+            self._waiting.add(by_text, priority)
             if priority is Priority.INTERACTIVE:
-                self.interactive_windows += len(entries)
-            self._changed.notify_all()
+                self.interactive_windows += sum(map(len, by_text))
+            self._work.notify()
         return [[window.future for window in windows] for windows in by_text]
 
     @contextmanager
@@ -148,85 +147,94 @@ class MicroBatcher:
         finally:
             with self._changed:
                 self._interactive_in_hand -= 1
-                self._changed.notify_all()
+                if not self._interactive_in_hand:
+                    self._changed.notify_all()
+                    self._work.notify()
 
     def give_way(self) -> None:
         """Wait up to `MAX_BULK_WAIT_S` until no interactive text is in work. Bulk calls it before each step."""
         with self._changed:
             self._changed.wait_for(lambda: not self._interactive_in_hand or self._closed, MAX_BULK_WAIT_S)
 
-    def _run(self) -> None:
+    def _run(self, own: _ModelThread) -> None:
         while not self._closed:
-            self.beat_at = time.monotonic()
             # Callers that stopped waiting have cancelled their windows, which are skipped.
-            batch = [window for window in self._take() if window.future.set_running_or_notify_cancel()]
+            batch = [window for window in self._take(own) if window.future.set_running_or_notify_cancel()]
             if batch:
-                self._run_batch(batch)
+                self._run_batch(batch, own)
                 _tell(batch)
 
-    def _take(self) -> list[Window]:
-        with self._changed:
-            if not self.waiting_windows and not self._closed:
-                self._changed.wait(IDLE_BEAT_S)
-            # An interactive text in work would have to wait for a bulk pass that starts now.
-            self._changed.wait_for(self._may_start_pass, MAX_BULK_WAIT_S)
-            for priority in self._order():
-                if self._waiting[priority]:
-                    batch = close_batch(self._waiting[priority], self._max_batch_tokens[priority])
-                    self._turns[priority].note(batch, self._waiting_texts, self._waiting[priority])
-                    self._waiting_texts -= sum(window.leaves() for window in batch)
-                    return batch
+    def _take(self, own: _ModelThread) -> list[Window]:
+        """The windows of the next pass, once there are some; none when the batcher is closed."""
+        with self._work:
+            while not self._closed:
+                own.beat_at = time.monotonic()
+                wait_s = self._wait_s(own.beat_at)
+                if not wait_s:
+                    return self._take_pass()
+                self._idle_threads += 1
+                self._work.wait(wait_s)
+                self._idle_threads -= 1
         return []
 
-    def _order(self) -> Sequence[Priority]:
-        """Interactive first, except that bulk that waits gets one pass every `MAX_BULK_STARVATION_S`."""
-        if not all(self._waiting.values()):
-            self._bulk_due_at = None
-            return (Priority.INTERACTIVE, Priority.BULK)
-        now = time.monotonic()
-        if self._bulk_due_at is None or now >= self._bulk_due_at:
-            is_due = self._bulk_due_at is not None
-            self._bulk_due_at = now + MAX_BULK_STARVATION_S
-            return (Priority.BULK, Priority.INTERACTIVE) if is_due else (Priority.INTERACTIVE, Priority.BULK)
-        return (Priority.INTERACTIVE, Priority.BULK)
+    def _take_pass(self) -> list[Window]:
+        batch = self._waiting.take(self._idle_threads)
+        if self._waiting:
+            # One thread wakes the next, so that only as many wake as there is work for.
+            self._work.notify()
+        return batch
 
-    def _may_start_pass(self) -> bool:
-        is_only_bulk = self._waiting[Priority.BULK] and not self._waiting[Priority.INTERACTIVE]
-        return not (self._interactive_in_hand and is_only_bulk) or self._closed
+    def _wait_s(self, now: float) -> float:
+        """Seconds until a pass may start, or a thread that waits has to report; 0: at once."""
+        if not self._waiting:
+            return IDLE_BEAT_S
+        if not self._interactive_in_hand or self._waiting.count(Priority.INTERACTIVE):
+            self._bulk_held_since = None
+            return 0.0
+        # The interactive text in work would have to wait for a bulk pass that starts now.
+        if self._bulk_held_since is None:
+            self._bulk_held_since = now
+        left_s = self._bulk_held_since + MAX_BULK_WAIT_S - now
+        if left_s > 0:
+            return min(left_s, IDLE_BEAT_S)
+        self._bulk_held_since = None
+        return 0.0
 
-    def _run_batch(self, batch: list[Window]) -> None:
+    def _run_batch(self, batch: list[Window], own: _ModelThread) -> None:
         try:
-            logits, evidence, elapsed_s = self._pass(batch)
+            logits, evidence, pass_time = self._pass(batch)
         except Exception as error:  # noqa: BLE001  whatever a model raises must end as a named error of its text
-            self._run_one_by_one(batch, error)
+            self._run_one_by_one(batch, own, error)
         else:
-            self._deliver(batch, logits, evidence, elapsed_s)
+            self._deliver(batch, logits, evidence, pass_time)
 
-    def _pass(self, batch: list[Window]) -> tuple[Logits, Sequence[Evidence | None], float]:
-        started = time.perf_counter()
+    def _pass(self, batch: list[Window]) -> tuple[Logits, Sequence[Evidence | None], PassTime]:
         rows = [window.token_ids for window in batch]
         evidence: Sequence[Evidence | None] = [None] * len(batch)
         # One text that wants it makes the whole pass give it: it costs less than a pass of its own.
-        if self._explaining is not None and any(window.text.load.is_explained for window in batch):
-            logits, evidence = self._explaining.run_with_evidence(rows)
-        else:
-            logits = self._engine.run(rows)
-        elapsed_s = time.perf_counter() - started
+        begun = self.stats.begin_pass()
+        try:
+            if self._explaining is not None and any(window.text.load.is_explained for window in batch):
+                logits, evidence = self._explaining.run_with_evidence(rows)
+            else:
+                logits = self._engine.run(rows)
+        finally:
+            pass_time = self.stats.end_pass(begun)
         if len(logits) != len(batch):
             raise RuntimeError(f"the engine gave {len(logits)} windows for {len(batch)}")
-        return logits, evidence, elapsed_s
+        return logits, evidence, pass_time
 
     def _deliver(
-        self, batch: list[Window], logits: Logits, evidence: Sequence[Evidence | None], elapsed_s: float
+        self, batch: list[Window], logits: Logits, evidence: Sequence[Evidence | None], pass_time: PassTime
     ) -> None:
         lengths = [len(window.token_ids) for window in batch]
         texts = sum(window.text_share for window in batch)
         cost = sum(window.text.load.cost * window.text_share for window in batch)
-        pass_number = self.stats.record(lengths, texts, elapsed_s, cost)
+        self.stats.record(lengths, texts, pass_time, cost)
         for window, window_logits, of_tokens in zip(batch, logits, evidence, strict=True):
-            window.future.set_result(WindowResult(window_logits, pass_number, elapsed_s, of_tokens))
+            window.future.set_result(WindowResult(window_logits, pass_time, of_tokens))
 
-    def _run_one_by_one(self, batch: list[Window], error: Exception) -> None:
+    def _run_one_by_one(self, batch: list[Window], own: _ModelThread, error: Exception) -> None:
         """A pass failed: find the windows at fault by running each alone, so that their neighbours are answered."""
         if len(batch) == 1:
             if not batch[0].text.has_failed:
@@ -238,8 +246,8 @@ class MicroBatcher:
             return
         log.warning("pass_failed", windows=len(batch), error_type=type(error).__name__)
         for window in batch:
-            self.beat_at = time.monotonic()
-            self._run_batch([window])
+            own.beat_at = time.monotonic()
+            self._run_batch([window], own)
 
 
 def _tell(windows: Iterable[Window]) -> None:
@@ -247,29 +255,3 @@ def _tell(windows: Iterable[Window]) -> None:
     for event in {window.text.read for window in windows}:
         if event is not None:
             event.set()
-
-
-def close_batch(waiting: deque[Window], max_batch_tokens: int) -> list[Window]:
-    """Take the oldest window and those of the most similar length, until the token budget, with padding, is full.
-
-    At most `MAX_PADDING_SHARE` of the batch is padding. The oldest window is always taken, even if it alone exceeds the
-    budget. Windows that are left keep their order.
-    """
-    oldest = waiting[0]
-    target = len(oldest.token_ids)
-    rivals = list(itertools.islice(waiting, 1, LENGTH_SCAN_WINDOWS))
-    rivals.sort(key=lambda window: abs(len(window.token_ids) - target))
-    batch, longest, tokens = [oldest], target, target
-    for window in rivals:
-        longest = max(longest, len(window.token_ids))
-        tokens += len(window.token_ids)
-        padded = longest * (len(batch) + 1)
-        if padded > max_batch_tokens or padded - tokens > max(MAX_PADDING_SHARE * padded, PASS_TOKENS):
-            break
-        batch.append(window)
-    taken = set(map(id, batch))
-    kept = [window for window in itertools.islice(waiting, LENGTH_SCAN_WINDOWS) if id(window) not in taken]
-    for _ in range(min(len(waiting), LENGTH_SCAN_WINDOWS)):
-        waiting.popleft()
-    waiting.extendleft(reversed(kept))
-    return batch

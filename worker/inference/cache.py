@@ -13,9 +13,9 @@ from concurrent.futures import Future
 
 import numpy as np
 
-from worker.inference.batcher import Priority
 from worker.inference.engines.protocol import Logits
 from worker.inference.turns import WindowResult
+from worker.inference.waiting import Priority
 
 # What Python adds to the bytes of one result (key, objects, places in the table), measured with tracemalloc.
 ENTRY_OVERHEAD_BYTES = 420

@@ -1,4 +1,4 @@
-"""Classifies texts: tokenise in the calling thread, infer in the model thread, judge in the calling thread."""
+"""Classifies texts: tokenise in the calling thread, infer in the model threads, judge in the calling thread."""
 
 import threading
 import time
@@ -15,15 +15,17 @@ from shared.errors import DeadlineExceededError, KobertError
 from shared.messages import Answer, ModelInfo, TextItem
 from shared.options import NO_OPTIONS, VerdictOptions
 from shared.verdict import Details, Failure, Outcome, PolicyVersion, Verdict
-from worker.inference.batcher import MicroBatcher, Priority
+from worker.inference.batcher import MicroBatcher
 from worker.inference.cache import ResultCache
 from worker.inference.engines.protocol import Logits
 from worker.inference.explaining import Explainer, Explanation
 from worker.inference.stage import NoStage, Reading, Stage
+from worker.inference.stats import seconds_covered
 from worker.inference.submitted import Submitted, ending_flights, tell_at_end
 from worker.inference.tokenizer import BundleTokenizer
 from worker.inference.turns import TextLoad, WindowResult
 from worker.inference.verdict import Judge
+from worker.inference.waiting import Priority
 from worker.spans.showing import show_spans
 
 _MODEL_ALONE = NoStage()
@@ -253,8 +255,8 @@ class Classifier:
             id=text.item.id,
             verdict=verdict,
             tokenization_s=text.tokenization_s,
-            # Windows of one text may have shared a pass, whose time counts once.
-            inference_s=sum({row.pass_number: row.inference_s for row in (*rows, *rest)}.values()),
+            # Windows of one text may have shared a pass, or been in several at the same time.
+            inference_s=seconds_covered({row.pass_time for row in (*rows, *rest)}),
         )
 
     def _answer_cached(self, text: Submitted, rows: Sequence[Logits]) -> Answer:

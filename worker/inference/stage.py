@@ -21,7 +21,7 @@ class Reading:
 
 
 class Stage(Protocol):
-    """Thread-safe. Called in the threads that ask the model, never in the model thread."""
+    """Thread-safe. Called in the threads that ask the model, never in a model thread."""
 
     def prepare(self, text: str, options: VerdictOptions) -> Reading:
         """How `text` is to be read; raises KobertError where it cannot be."""

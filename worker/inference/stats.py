@@ -1,8 +1,9 @@
-"""Counters of the model thread, and its speed while it computes."""
+"""Counters of the model threads, and their speed while they compute."""
 
 import threading
+import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
 from shared.messages import Throughput
@@ -10,37 +11,73 @@ from shared.messages import Throughput
 RECENT_BATCHES = 64
 
 
+class PassTime(NamedTuple):
+    """When a pass began and ended, in seconds of `time.perf_counter`.
+
+    `share_s` is its share of that time: passes that run at the same time divide it among themselves.
+    """
+
+    began_at: float
+    ended_at: float
+    share_s: float
+
+    @property
+    def elapsed_s(self) -> float:
+        """Seconds that the pass took."""
+        return self.ended_at - self.began_at
+
+
 class _Pass(NamedTuple):
     texts: float
     cost: float
     tokens: int
-    elapsed_s: float
+    share_s: float
 
 
 class BatchStats:
-    """Written by the model thread, read by the heartbeat. `on_pass` gets the lengths and the seconds of each pass."""
+    """Written by the model threads, read by the heartbeat. `on_pass` gets the lengths and the seconds of each pass."""
 
     def __init__(self) -> None:
         self.on_pass: Callable[[Sequence[int], float], None] = lambda _lengths, _elapsed_s: None
         self._lock = threading.Lock()
         self._recent: deque[_Pass] = deque(maxlen=RECENT_BATCHES)
         self._texts = 0.0
+        self._running = 0
+        self._shared_s = self._shared_until = 0.0
         self._windows = self._batches = self._failed = self._tokens = self._padding = 0
 
-    def record(self, lengths: Sequence[int], texts: float, elapsed_s: float, cost: float = 0.0) -> int:
-        """Count one pass over windows of these lengths, which were `texts` texts in parts; returns its number.
+    def begin_pass(self) -> tuple[float, float]:
+        """Note that a pass begins; `end_pass` wants what this returns."""
+        return self._note_running(1)
+
+    def end_pass(self, begun: tuple[float, float]) -> PassTime:
+        """Note that the pass has ended, well or not; returns its time."""
+        ended_at, shared_s = self._note_running(-1)
+        return PassTime(begun[0], ended_at, shared_s - begun[1])
+
+    def _note_running(self, change: int) -> tuple[float, float]:
+        """The time, and the seconds in which a pass ran until now, divided among those that ran at the same time."""
+        with self._lock:
+            now = time.perf_counter()
+            if self._running:
+                self._shared_s += (now - self._shared_until) / self._running
+            self._shared_until = now
+            self._running += change
+            return now, self._shared_s
+
+    def record(self, lengths: Sequence[int], texts: float, taken: PassTime, cost: float = 0.0) -> None:
+        """Count one pass over windows of these lengths, which were `texts` texts in parts.
 
         `cost` is theirs, in the unit of `shared.cost`.
         """
-        self.on_pass(lengths, elapsed_s)
+        self.on_pass(lengths, taken.elapsed_s)
         with self._lock:
             self._windows += len(lengths)
             self._texts += texts
             self._batches += 1
             self._tokens += sum(lengths)
             self._padding += max(lengths) * len(lengths) - sum(lengths)
-            self._recent.append(_Pass(texts, cost, sum(lengths), elapsed_s))
-            return self._batches
+            self._recent.append(_Pass(texts, cost, sum(lengths), taken.share_s))
 
     def record_failure(self) -> None:
         """Count one text on which the model raised."""
@@ -51,7 +88,7 @@ class BatchStats:
         """The counters now."""
         with self._lock:
             recent = list(self._recent)
-            busy_s = sum(done.elapsed_s for done in recent)
+            busy_s = sum(done.share_s for done in recent)
             recent_texts = sum(done.texts for done in recent)
             return Throughput(
                 texts=round(self._texts),
@@ -69,5 +106,14 @@ def _loaded_speed(passes: Sequence[_Pass]) -> float:
     """Cost per second of the larger passes: small ones, of an idle service, say little of its speed under load."""
     largest = max((done.tokens for done in passes), default=0)
     large = [done for done in passes if done.tokens >= largest / 2]
-    busy_s = sum(done.elapsed_s for done in large)
+    busy_s = sum(done.share_s for done in large)
     return sum(done.cost for done in large) / busy_s if busy_s else 0.0
+
+
+def seconds_covered(passes: Iterable[PassTime]) -> float:
+    """Seconds in which at least one of these passes ran."""
+    covered_s, until = 0.0, float("-inf")
+    for taken in sorted(passes):
+        covered_s += max(0.0, taken.ended_at - max(taken.began_at, until))
+        until = max(until, taken.ended_at)
+    return covered_s

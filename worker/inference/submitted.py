@@ -8,16 +8,16 @@ from dataclasses import dataclass, field
 
 from shared.errors import UnavailableError
 from shared.messages import TextItem
-from worker.inference.batcher import Priority
 from worker.inference.cache import Flight
 from worker.inference.explaining import Explanation
 from worker.inference.stage import Reading
 from worker.inference.turns import WindowResult
+from worker.inference.waiting import Priority
 
 
 @dataclass(eq=False)
 class Submitted:
-    """One text whose windows the model thread has, or will have, read.
+    """One text whose windows a model thread has, or will have, read.
 
     `flight` is set where the result cache is asked; who does not lead it has no windows of its own.
     """
@@ -37,7 +37,7 @@ class Submitted:
 
     @property
     def futures(self) -> "list[Future[WindowResult]]":
-        """What the model thread ends."""
+        """What the model threads end."""
         return [*self.windows, *self.occlusions]
 
     @property

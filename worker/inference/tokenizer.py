@@ -1,4 +1,4 @@
-"""Turns a text into windows of token ids. Runs in the task threads, never in the model thread."""
+"""Turns a text into windows of token ids. Runs in the task threads, never in a model thread."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from worker.inference.engines.protocol import Evidence, Logits
+from worker.inference.stats import PassTime
 
 # Callers whose turn is in the past are forgotten beyond this number.
 MAX_FLOWS = 1_024
@@ -34,14 +35,13 @@ NO_LOAD = TextLoad()
 
 @dataclass(frozen=True)
 class WindowResult:
-    """Logits `[labels]` of one window, with the number of its pass and the seconds that the pass took.
+    """Logits `[labels]` of one window, and when its pass ran.
 
     `evidence` is what each of its tokens adds, where the text is to be explained and the engine can tell.
     """
 
     logits: Logits
-    pass_number: int
-    inference_s: float
+    pass_time: PassTime
     evidence: Evidence | None = None
 
 

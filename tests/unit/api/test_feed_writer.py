@@ -3,13 +3,10 @@
 from typing import Any
 
 import pytest
-from fastapi import Request
 from redis.asyncio import Redis
 
-from api.access.principal import EVERYBODY
 from api.feed import writer as feed_writer
 from api.feed.writer import FeedWriter
-from api.http.request_record import start_record
 from api.queue.judging import Item
 from shared.errors import TextRejectedError
 from shared.verdict import Verdict
@@ -29,24 +26,17 @@ def written(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, ...]]:
     return sent
 
 
-def request(**headers: str) -> Request:
-    pairs = [(name.encode().replace(b"_", b"-"), value.encode()) for name, value in headers.items()]
-    return Request({"type": "http", "headers": pairs})
-
-
-def note(writer: FeedWriter, *texts: object, **headers: str) -> None:
-    start_record().principal = EVERYBODY
+def note(writer: FeedWriter, *texts: object) -> None:
     items = [Item(text, "text") for text in texts]
     outcomes = [VERDICT if text else TextRejectedError("blank", code="empty_text", param="text") for text in texts]
-    writer.note(request(**headers), items, outcomes)
+    writer.note("owner", items, outcomes)
 
 
-async def test_texts_with_a_verdict_are_kept_unless_they_are_long_or_the_request_asks_not_to(
+async def test_texts_with_a_verdict_are_kept_unless_they_are_long(
     written: list[tuple[Any, ...]],
 ) -> None:
     writer = FeedWriter(Redis(), 100, 60)
     note(writer, "하나", "", "가" * 2_001, "둘")
-    note(writer, "셋", x_review_feed="off")
     await writer.close()
 
     ((_, most, ttl_s, _, *texts),) = written

@@ -23,7 +23,7 @@ def test_a_repository_is_owner_and_name_and_perhaps_a_revision(source: str, name
 
 
 @pytest.mark.parametrize(
-    "source", ["model", "./me/model", "/me/model", "a/b/c", "me/", "~/model", "", "me/mo del", "../a"]
+    "source", ["model", "./me/model", "/me/model", "a/../c", "a/b/../c", "me/", "~/model", "", "me/mo del", "../a"]
 )
 def test_a_path_is_no_repository(source: str) -> None:
     assert HubRepo.parse(source) is None

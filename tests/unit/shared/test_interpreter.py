@@ -1,11 +1,13 @@
 """How Python runs where somebody waits."""
 
 import gc
+import subprocess
 import sys
 from collections.abc import Iterator
 
 import pytest
 
+from api.memory import find_trim
 from shared.interpreter import SWITCH_INTERVAL_S, freeze_startup_objects, shorten_switch_interval
 
 
@@ -31,3 +33,27 @@ def test_what_was_made_is_not_walked_through_again_and_what_comes_later_is() -> 
 def test_threads_take_turns_more_often_than_by_default() -> None:
     shorten_switch_interval()
     assert sys.getswitchinterval() == pytest.approx(SWITCH_INTERVAL_S)
+
+
+def kept_mib(before: str) -> float:
+    """What a process keeps of 64 MiB in large buffers that were freed, with small things in use between them."""
+    code = f"""
+from api.memory import resident_bytes
+from shared.interpreter import give_large_buffers_back
+{before}
+start, small = resident_bytes(), []
+for _ in range(2):
+    large = []
+    for _ in range(64):
+        large.append(bytearray(b"x") * (1 << 20))
+        small.append(bytes(5_000))
+    del large
+print((resident_bytes() - start) / (1 << 20))
+"""
+    return float(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout)
+
+
+@pytest.mark.integration
+@pytest.mark.skipif(find_trim() is None, reason="not the GNU C library")
+def test_a_large_buffer_that_was_freed_is_given_back_although_others_are_in_use() -> None:
+    assert kept_mib("give_large_buffers_back()") < 16 < kept_mib("")

@@ -12,7 +12,7 @@ Evidence = NDArray[np.float32]
 
 
 class Engine(Protocol):
-    """One loaded model. Only the model thread calls it, so it need not be thread-safe."""
+    """One loaded model. Several model threads call it at the same time."""
 
     def run(self, rows: Sequence[Sequence[int]]) -> Logits:
         """Logits `[len(rows), labels]` of token id rows, which may differ in length and include special tokens.

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from api.uploads.compression import unpacked
-from api.uploads.decoding import MAX_LINE_BYTES, Decoded, guess_encoding, split_lines
+from api.uploads.decoding import MAX_ENDLESS_BYTES, MAX_LINE_BYTES, Decoded, guess_encoding, split_lines
 from api.uploads.multipart import Form
 from api.uploads.options import UploadOptions, parse_options
 from api.uploads.sources import Source, choose_format, open_file
@@ -149,6 +149,47 @@ def test_a_line_without_end_does_not_fill_the_memory() -> None:
     pieces = itertools.chain([b"x" * (1 << 20)] * 20, [b"y\nz\n"])
     lines = list(split_lines(pieces, ends_at_cr=False))
     assert [len(lines[0]), lines[1]] == [MAX_LINE_BYTES + 1, b"z\n"]
+
+
+@pytest.mark.parametrize(
+    ("file_format", "begin", "more"),
+    [("txt", b"", b"a" * (1 << 20)), ("csv", b"text\n", b"a" * (1 << 20)), ("json", b'["a", "', b"a" * (1 << 20))],
+)
+def test_a_line_or_item_that_does_not_end_is_no_file_of_texts(file_format: str, begin: bytes, more: bytes) -> None:
+    taken: list[int] = []
+
+    def endless() -> Iterator[bytes]:
+        yield begin
+        while True:
+            taken.append(len(more))
+            yield more
+
+    with pytest.raises(TooLargeError, match="does not end within 33,554,432 bytes"):
+        list(open_file(endless(), file_format, UploadOptions(), SETTINGS).rows)
+    assert sum(taken) <= MAX_ENDLESS_BYTES + 2 * len(more)
+
+
+def test_a_gigabyte_of_blank_lines_is_not_read_to_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("api.uploads.decoding.MAX_BLANK_LINES", 1_000)
+
+    with pytest.raises(TooLargeError, match="lines are blank"):
+        list(open_file(itertools.repeat(b" \n" * 100), "txt", UploadOptions(), SETTINGS).rows)
+    rows, _ = read(("하나\n" + "\n" * 19).encode() * 500, "txt")
+    assert len(rows) == 500
+
+
+def test_a_line_of_half_a_million_cells_is_not_taken_apart() -> None:
+    wide = "b," * 500_000
+
+    with pytest.raises(TooLargeError, match="more than 100,000 cells; at most 512 columns are read"):
+        open_file(pieces_of(f"text,{wide}\n".encode(), 4_096), "csv", UploadOptions(), SETTINGS)
+    data = f'text,id\n하나,1\n{wide}\n"{wide}\n둘,2\n'.encode()
+    rows = list(open_file(pieces_of(data, 4_096), "csv", UploadOptions(), SETTINGS).rows)
+    assert [(row.text, row.error and row.error.code) for row in rows] == [
+        ("하나", None), (None, "malformed_csv"), (None, "malformed_csv"), ("둘", None)
+    ]  # fmt: skip
+    assert rows[1].error is not None
+    assert rows[1].error.message == "line 3 has more than 100,000 cells"
 
 
 def test_gzip_is_unpacked_whatever_its_name_also_when_it_has_several_members() -> None:

@@ -10,10 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.errors import PredictionFailedError, UnavailableError
-from worker.inference.batcher import MAX_PADDING_SHARE, PASS_TOKENS, MicroBatcher, Priority, close_batch
+from worker.inference.batcher import MicroBatcher
 from worker.inference.engines.protocol import Logits
-from worker.inference.stats import BatchStats
+from worker.inference.stats import BatchStats, PassTime
 from worker.inference.turns import Window
+from worker.inference.waiting import MAX_PADDING_SHARE, PASS_TOKENS, Priority, close_batch
 
 WAIT_S = 10
 POISON = 666
@@ -255,8 +256,8 @@ def test_the_figures_count_texts_whatever_the_number_of_their_windows(
 
 def test_the_speed_is_in_texts_so_that_long_ones_are_slower() -> None:
     rows_of_short_texts, rows_of_long_ones = BatchStats(), BatchStats()
-    rows_of_short_texts.record([16] * 4, 4.0, 0.5)
-    rows_of_long_ones.record([16] * 4, 4 / 8, 0.5)
+    rows_of_short_texts.record([16] * 4, 4.0, PassTime(0.0, 0.5, 0.5))
+    rows_of_long_ones.record([16] * 4, 4 / 8, PassTime(0.0, 0.5, 0.5))
 
     assert rows_of_short_texts.snapshot().texts_per_s == 8.0
     assert rows_of_long_ones.snapshot().texts_per_s == 1.0

@@ -15,13 +15,15 @@ from shared.options import VerdictOptions
 from shared.settings import Settings
 from shared.verdict import Verdict
 from tests.support.echo import echo_logits, echo_scores
-from worker.inference.batcher import MicroBatcher, Priority
+from worker.inference.batcher import MicroBatcher
 from worker.inference.cache import ResultCache
 from worker.inference.classifier import Classifier
 from worker.inference.engines.protocol import Logits
+from worker.inference.stats import PassTime
 from worker.inference.tokenizer import BundleTokenizer
 from worker.inference.turns import WindowResult
 from worker.inference.verdict import Judge
+from worker.inference.waiting import Priority
 
 MIB = 1024 * 1024
 LABELS = 12
@@ -89,7 +91,7 @@ def put(cache: ResultCache, text: str, windows: int = 1) -> None:
     futures: list[Future[WindowResult]] = [Future() for _ in range(windows)]
     flight.follow(futures)
     for number, future in enumerate(futures):
-        future.set_result(WindowResult(np.full(LABELS, number, np.float32), 1, 0.1))
+        future.set_result(WindowResult(np.full(LABELS, number, np.float32), PassTime(0.0, 0.1, 0.1)))
 
 
 def test_it_is_off_by_default_and_every_text_is_read() -> None:

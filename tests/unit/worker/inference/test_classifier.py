@@ -14,13 +14,14 @@ from shared.messages import Answer, PredictMessage, TextItem, encode
 from shared.options import VerdictOptions
 from shared.verdict import Failure, Verdict
 from tests.support.echo import echo_logits, echo_scores
-from worker.inference.batcher import MicroBatcher, Priority
+from worker.inference.batcher import MicroBatcher
 from worker.inference.classifier import Classifier
 from worker.inference.engines.protocol import Logits
 from worker.inference.stage import Reading
 from worker.inference.submitted import Submitted
 from worker.inference.tokenizer import BundleTokenizer
 from worker.inference.verdict import Judge
+from worker.inference.waiting import Priority
 from worker.tasks import answer
 
 

@@ -1,0 +1,89 @@
+"""Which of the waiting windows a pass takes."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from worker.inference.turns import TextLoad, Window, windows_of
+from worker.inference.waiting import MIN_SHARE_TOKENS, Priority, WaitingWindows
+
+BUDGETS = {Priority.INTERACTIVE: 256, Priority.BULK: 128}
+
+
+def texts_of(*lengths: int, caller: int = 1) -> list[list[Window]]:
+    """Texts of one window each."""
+    return [windows_of([[0] * length], None, TextLoad(1, caller)) for length in lengths]
+
+
+def lengths_of(batch: list[Window]) -> list[int]:
+    return [len(window.token_ids) for window in batch]
+
+
+def test_a_free_thread_gets_an_even_share_of_what_waits() -> None:
+    waiting = WaitingWindows(BUDGETS)
+    waiting.add(texts_of(*[20] * 12), Priority.INTERACTIVE)
+
+    assert [lengths_of(waiting.take(free)) for free in (2, 1, 0)] == [[20] * 4] * 3
+
+
+def test_a_busy_machine_gets_whole_passes() -> None:
+    waiting = WaitingWindows(BUDGETS)
+    waiting.add(texts_of(*[20] * 12), Priority.INTERACTIVE)
+
+    assert lengths_of(waiting.take(0)) == [20] * 12
+
+
+def test_a_share_is_not_too_small_to_be_worth_a_pass() -> None:
+    waiting = WaitingWindows(BUDGETS)
+    waiting.add(texts_of(*[10] * 7), Priority.INTERACTIVE)
+
+    assert sum(lengths_of(waiting.take(5))) == MIN_SHARE_TOKENS // 10 * 10
+
+
+def test_sharing_passes_among_threads_keeps_the_turns_of_callers() -> None:
+    waiting = WaitingWindows(BUDGETS)
+    waiting.add(texts_of(*[20] * 100), Priority.INTERACTIVE)
+    waiting.take(1)
+    waiting.take(0)
+    waiting.add(texts_of(21, caller=2), Priority.INTERACTIVE)
+
+    assert 21 in [length for free in (1, 0) for length in lengths_of(waiting.take(free))]
+
+
+@given(
+    steps=st.lists(
+        st.one_of(
+            st.tuples(st.sampled_from(Priority), st.lists(st.integers(1, 64), min_size=1, max_size=40)),
+            st.integers(0, 7),
+        ),
+        max_size=60,
+    )
+)
+def test_whatever_comes_and_goes_each_window_is_taken_once_and_within_the_budget(steps: list) -> None:
+    waiting = WaitingWindows(BUDGETS)
+    added: dict[int, Priority] = {}
+    taken: list[int] = []
+
+    def take(free: int) -> None:
+        batch = waiting.take(free)
+        assert bool(batch) == (len(added) > len(taken))
+        if batch:
+            (priority,) = {added[id(window)] for window in batch}
+            assert len(batch) == 1 or max(lengths_of(batch)) * len(batch) <= BUDGETS[priority]
+            taken.extend(map(id, batch))
+
+    kept = []  # so that no id is used twice
+    for step in steps:
+        if isinstance(step, int):
+            take(step)
+            continue
+        priority, lengths = step
+        texts = texts_of(*lengths)
+        kept.append(texts)
+        added |= {id(window): priority for text in texts for window in text}
+        waiting.add(texts, priority)
+        assert len(waiting) == waiting.texts == len(added) - len(taken)
+    while waiting:
+        take(1)
+
+    assert sorted(taken) == sorted(added)
+    assert (len(waiting), waiting.texts) == (0, 0)

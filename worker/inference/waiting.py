@@ -1,0 +1,126 @@
+"""The windows that wait for the model, and which of them the next pass takes.
+
+A pass is closed by a token budget, as in Hugging Face's text-embeddings-inference (`core/src/queue.rs`), and holds
+windows of similar length, because on a CPU padding costs as much as text.
+"""
+
+import itertools
+import math
+import time
+from collections import deque
+from collections.abc import Mapping, Sequence
+from enum import IntEnum
+
+from worker.inference.turns import Turns, Window
+
+# Where interactive texts never end, bulk gets a pass after so long.
+MAX_BULK_STARVATION_S = 0.25
+# How many waiting windows are searched for ones of similar length; bounds the cost of closing a batch.
+LENGTH_SCAN_WINDOWS = 512
+# Padding costs as much as text. Twice and three times this share made no measurable difference (docs/performance.md).
+MAX_PADDING_SHARE = 0.1
+# A pass costs about as much as these tokens by itself, so padding up to here is cheaper than another pass.
+PASS_TOKENS = 24
+# Windows are divided among free model threads only into passes of at least this size: of smaller ones, two at a time
+# take as long as one after the other (docs/performance/path.md).
+MIN_SHARE_TOKENS = 64
+
+
+class Priority(IntEnum):
+    """Interactive windows always go before bulk windows."""
+
+    INTERACTIVE = 0
+    BULK = 1
+
+
+class WaitingWindows:
+    """Not thread-safe. `max_tokens` is the token budget of a pass, padding included, for each priority."""
+
+    def __init__(self, max_tokens: Mapping[Priority, int]) -> None:
+        self.texts = 0
+        self._max_tokens = max_tokens
+        self._windows: dict[Priority, deque[Window]] = {priority: deque() for priority in Priority}
+        self._tokens = dict.fromkeys(Priority, 0)
+        self._turns = {priority: Turns() for priority in Priority}
+        self._bulk_due_at: float | None = None
+
+    def __len__(self) -> int:
+        """How many windows wait."""
+        return sum(map(len, self._windows.values()))
+
+    def count(self, priority: Priority) -> int:
+        """How many windows of this priority wait."""
+        return len(self._windows[priority])
+
+    def add(self, by_text: Sequence[Sequence[Window]], priority: Priority) -> None:
+        """Queue the windows of texts, each where its turn is."""
+        self._turns[priority].queue(by_text, self._windows[priority])
+        self._tokens[priority] += sum(len(window.token_ids) for windows in by_text for window in windows)
+        self.texts += len(by_text)
+
+    def clear(self) -> list[Window]:
+        """Take everything."""
+        left = [window for windows in self._windows.values() for window in windows]
+        for priority in Priority:
+            self._windows[priority].clear()
+            self._tokens[priority] = 0
+        self.texts = 0
+        return left
+
+    def take(self, free_threads: int) -> list[Window]:
+        """Take the windows of one pass, while `free_threads` more threads have nothing to do."""
+        for priority in self._order():
+            windows = self._windows[priority]
+            if windows:
+                batch = close_batch(windows, self._budget(priority, free_threads))
+                self._tokens[priority] -= sum(len(window.token_ids) for window in batch)
+                self._turns[priority].note(batch, self.texts, windows)
+                self.texts -= sum(window.leaves() for window in batch)
+                return batch
+        return []
+
+    def _budget(self, priority: Priority, free_threads: int) -> int:
+        """A whole pass, or an even share of what waits where other threads would stay idle."""
+        whole = self._max_tokens[priority]
+        if not free_threads:
+            return whole
+        share = math.ceil(self._tokens[priority] / (free_threads + 1))
+        return min(whole, max(share, MIN_SHARE_TOKENS))
+
+    def _order(self) -> Sequence[Priority]:
+        """Interactive first, except that bulk that waits gets one pass every `MAX_BULK_STARVATION_S`."""
+        if not all(self._windows.values()):
+            self._bulk_due_at = None
+            return (Priority.INTERACTIVE, Priority.BULK)
+        now = time.monotonic()
+        if self._bulk_due_at is None or now >= self._bulk_due_at:
+            is_due = self._bulk_due_at is not None
+            self._bulk_due_at = now + MAX_BULK_STARVATION_S
+            return (Priority.BULK, Priority.INTERACTIVE) if is_due else (Priority.INTERACTIVE, Priority.BULK)
+        return (Priority.INTERACTIVE, Priority.BULK)
+
+
+def close_batch(waiting: deque[Window], max_batch_tokens: int) -> list[Window]:
+    """Take the oldest window and those of the most similar length, until the token budget, with padding, is full.
+
+    At most `MAX_PADDING_SHARE` of the batch is padding. The oldest window is always taken, even if it alone exceeds the
+    budget. Windows that are left keep their order.
+    """
+    oldest = waiting[0]
+    target = len(oldest.token_ids)
+    rivals = list(itertools.islice(waiting, 1, LENGTH_SCAN_WINDOWS))
+    rivals.sort(key=lambda window: abs(len(window.token_ids) - target))
+    batch, longest, tokens = [oldest], target, target
+    for window in rivals:
+        longest = max(longest, len(window.token_ids))
+        tokens += len(window.token_ids)
+        padded = longest * (len(batch) + 1)
+        if padded > max_batch_tokens or padded - tokens > max(MAX_PADDING_SHARE * padded, PASS_TOKENS):
+            break
+        batch.append(window)
+    taken = set(map(id, batch))
+    kept = [window for window in itertools.islice(waiting, LENGTH_SCAN_WINDOWS) if id(window) not in taken]
+    for _ in range(min(len(waiting), LENGTH_SCAN_WINDOWS)):
+        waiting.popleft()
+    waiting.extendleft(reversed(kept))
+    return batch
