@@ -210,8 +210,7 @@ class Measurement:
         folder = self.folder / "float"
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir()
-        config = read_model_config(paths.get("config"))
-        return open_model(paths.get("weights"), paths.get("onnx"), config, request.source).write_float(folder)
+        return open_model(paths, read_model_config(paths.get("config")), request.source).write_float(folder)
 
     def _expected(self, rows: list[list[int]]) -> Logits:
         if self.source.reference == "file":

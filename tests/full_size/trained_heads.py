@@ -275,8 +275,8 @@ def _compare(family: Family, model: Any, tokenizer: Tokenizer, dev: Texts, folde
 
 def _float_graph(folder: Path) -> Path:
     source = folder / "model"
-    opened = open_model(source / "model.safetensors", None, read_model_config(source / "config.json"), str(source))
-    return opened.write_float(folder)
+    files = {"weights": source / "model.safetensors", "config": source / "config.json"}
+    return open_model(files, read_model_config(files["config"]), str(source)).write_float(folder)
 
 
 def _accuracy(logits: Logits, labels: list[int]) -> float:
@@ -303,8 +303,8 @@ def section(results: Sequence[Result], language: str) -> str:
     else:
         said = (
             f"By `make trained-heads`, {machine()}: the upper {_LEARNT_LAYERS} layers of the encoder of\n"
-            f"`{first.base}` ({first.layers} layers of {first.width}), trained on comments of BEEP!; its weights carried over to\n"
-            f"each family, and a head of the family trained. Measured on {rows} comments that were not trained on."
+            f"`{first.base}` ({first.layers} layers of {first.width}), trained on comments of BEEP!;\n"
+            f"its weights carried over to each family, and a head of the family trained. Measured on {rows} comments that were not trained on."
         )
     lines = [
         f"| {result.family} | {result.float_difference:.1e} | {result.labels_equal} / {result.rows} "
