@@ -304,7 +304,8 @@ def section(results: Sequence[Result], language: str) -> str:
         said = (
             f"By `make trained-heads`, {machine()}: the upper {_LEARNT_LAYERS} layers of the encoder of\n"
             f"`{first.base}` ({first.layers} layers of {first.width}), trained on comments of BEEP!;\n"
-            f"its weights carried over to each family, and a head of the family trained. Measured on {rows} comments that were not trained on."
+            "its weights carried over to each family, and a head of the family trained. Measured on\n"
+            f"{rows} comments that were not trained on."
         )
     lines = [
         f"| {result.family} | {result.float_difference:.1e} | {result.labels_equal} / {result.rows} "
