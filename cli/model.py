@@ -13,7 +13,7 @@ from bundles.format import Bundle, load_bundle
 from bundles.hub.repository import HubRepo
 from bundles.record import ConversionRecord, read_record
 from bundles.sources.resolver import is_bundle, resolve
-from cli.labelled import read_labelled
+from cli.labelled import LabelColumns, read_labelled
 from cli.outputs import require_new_folder
 from cli.progress import TerminalProgress
 from cli.texts import ReadingOptions
@@ -149,7 +149,7 @@ def _resolve(settings: Settings) -> Bundle:
 
 def _resolve_and_check(settings: Settings, table: Path) -> Bundle:
     """The bundle, after a note on how it answers the labelled texts of `table` in float and in int8."""
-    pairs = read_labelled(table, ReadingOptions(), None).pairs
+    pairs = read_labelled(table, ReadingOptions(), LabelColumns()).pairs
     if is_bundle(settings.model):
         raise ModelSourceError("--check compares int8 with the float weights it was made from, and a bundle has none")
     with TerminalProgress() as progress, TemporaryDirectory(prefix="kobert-check-") as folder:
