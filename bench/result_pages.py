@@ -136,16 +136,17 @@ class Console:
         """Filter, and wait for the rows."""
         self._page.get_by_role("combobox", name="보기").select_option(only)
         self._page.wait_for_timeout(1000)
-        self._page.wait_for_function("document.querySelector('[aria-labelledby=results]').ariaBusy === 'false'")
+        self._page.locator("[aria-labelledby=results][aria-busy=false]").wait_for()
 
     def find(self, words: str) -> float:
         """Milliseconds from the last letter to the only row found, the pause for typing included."""
         field = self._page.get_by_label("글에서 찾기")
         field.fill("")
-        self._page.wait_for_function("document.querySelectorAll('table.results tbody tr').length > 1")
+        second = self._page.locator("table.results tbody tr").nth(1)
+        second.wait_for()
         started = time.perf_counter()
         field.fill(words)
-        self._page.wait_for_function("document.querySelectorAll('table.results tbody tr').length === 1")
+        second.wait_for(state="detached")
         return 1000 * (time.perf_counter() - started)
 
     def memory(self) -> str:

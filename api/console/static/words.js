@@ -518,8 +518,8 @@ export const words = {
 
     "state.good": "Everything runs",
     "state.bad": "No verdicts can be given now",
-    "state.workers": "{n} workers",
-    "state.waiting": "{n} waiting",
+    "state.workers": "workers: {n}",
+    "state.waiting": "waiting: {n}",
     "state.model": "Model",
     "state.revision": "revision",
     "state.strictness": "Strictness",
