@@ -9,8 +9,8 @@ import asyncio
 from collections import deque
 from typing import Protocol
 
-# What one address may begin in one round of the event loop: so many cheap requests, answered or refused on the spot. One
-# that the framework answers counts as several, and where rounds have become long as all of them.
+# What one address may begin in one round of the event loop: so many cheap requests, answered or refused on the spot.
+# One that the framework answers counts as several, and where rounds have become long as all of them.
 PER_ROUND = 8
 COSTLY, COSTLY_IN_LONG_ROUND = 2, PER_ROUND
 LONG_ROUND_S = 0.001
