@@ -91,10 +91,12 @@ bench-smoke: $(VENV)/.dev  ## every benchmark for a few seconds, to show that it
 	$(BIN)/python -m bench.predict --smoke
 	$(BIN)/python -m bench.peers --smoke
 	$(BIN)/python -m bench.startup --smoke
+	$(BIN)/python -m bench.own_model --smoke
 	$(BIN)/python -m bench.passes --smoke
 	$(BIN)/python -m bench.model_threads --smoke
 	$(BIN)/python -m bench.result_cache --smoke
 	$(BIN)/python -m bench.live_feed --smoke
+	$(BIN)/python -m bench.result_pages --smoke
 	$(BIN)/python -m bench.bulk_and_predict --smoke
 	$(BIN)/python -m bench.million_rows --smoke
 	$(BIN)/python -m bench.pack_rows --smoke
