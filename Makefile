@@ -39,9 +39,17 @@ $(VENV)/.convert: $(VENV)/.run
 	@$(PIP) install --quiet --no-build-isolation --constraint constraints.txt --editable '.[convert]'
 	@touch $@
 
-# 3: MODEL (of the environment or of .env) is there and must be converted; a misspelt one ends it before torch comes.
+$(VENV)/.convert-any: $(VENV)/.run
+	@echo "Adding what converts a model of your own, and transformers for its architecture (once; a minute)"
+	@$(PIP) install --quiet --no-build-isolation --constraint constraints.txt --editable '.[convert-any]'
+	@touch $(VENV)/.convert $@
+
+# 3, 4: MODEL (of the environment or of .env) is there and must be converted; a misspelt one ends it before torch comes.
 run: $(VENV)/.run  ## serve on http://127.0.0.1:8000 with the embedded model and store
-	@$(BIN)/kobert model check >/dev/null || { test $$? = 3 && $(MAKE) --no-print-directory $(VENV)/.convert; }
+	@$(BIN)/kobert model check >/dev/null || case $$? in \
+		3) $(MAKE) --no-print-directory $(VENV)/.convert ;; \
+		4) $(MAKE) --no-print-directory $(VENV)/.convert-any ;; \
+		*) exit 1 ;; esac
 	@exec $(BIN)/kobert run
 
 test: lint typecheck fast-test slow-test browser-test  ## everything that CI runs
@@ -83,10 +91,12 @@ bench-smoke: $(VENV)/.dev  ## every benchmark for a few seconds, to show that it
 	$(BIN)/python -m bench.predict --smoke
 	$(BIN)/python -m bench.peers --smoke
 	$(BIN)/python -m bench.startup --smoke
+	$(BIN)/python -m bench.own_model --smoke
 	$(BIN)/python -m bench.passes --smoke
 	$(BIN)/python -m bench.model_threads --smoke
 	$(BIN)/python -m bench.result_cache --smoke
 	$(BIN)/python -m bench.live_feed --smoke
+	$(BIN)/python -m bench.result_pages --smoke
 	$(BIN)/python -m bench.bulk_and_predict --smoke
 	$(BIN)/python -m bench.million_rows --smoke
 	$(BIN)/python -m bench.pack_rows --smoke

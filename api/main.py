@@ -1,10 +1,7 @@
 """The API's composition root: builds every part from the settings, and the application around them."""
 
-import os
-import signal
 import socket
 import sys
-import threading
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -49,6 +46,7 @@ from api.reviews.store import ReviewStore
 from api.routes import corrections, docs, feed, jobs, metrics, predict, reviews, status
 from api.routes import policies as policies_routes
 from api.routes.direct_predict import DirectPredict
+from api.server import ACCEPTS_PER_ROUND, OrderlyServer, end_in_order
 from api.store_watch import running_store_watch
 from shared.commands import kobert_command
 from shared.corrections.store import CorrectionStore
@@ -72,10 +70,6 @@ DESCRIPTION = """한국어 텍스트를 분류합니다 (clean, curse, insult, h
 Classifies Korean text on small CPU machines. Errors on every route have one shape, `{"error": {…}}`, and every answer
 carries an `X-Request-ID`.
 """
-# Time for the rest of the exit after everything is closed.
-EXIT_GRACE_S = 1.0
-# Connections that are taken in one round of the event loop: with one alone, a flood's would be taken before anybody's.
-ACCEPTS_PER_ROUND = 16
 # Connections that the system keeps until they are taken; where that is full, a client tries again after a second.
 BACKLOG = 4096
 # The exit code of uvicorn when it cannot start.
@@ -188,38 +182,6 @@ def _warn_if_open(keyring: Keyring) -> None:
         log.warning("api_is_open", advice=advice)
 
 
-class _Server(uvicorn.Server):
-    """Ends in time, even if a thread hangs.
-
-    Python waits for every thread at exit, and a name lookup cannot be interrupted: a name server that does not answer
-    would delay the exit until the supervisor kills the process.
-    """
-
-    def __init__(self, config: uvicorn.Config, shutdown_timeout_s: float) -> None:
-        super().__init__(config)
-        self._shutdown_timeout_s = shutdown_timeout_s
-
-    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Let current requests finish, then close everything."""
-        _exit_after(self._shutdown_timeout_s + EXIT_GRACE_S)
-        await super().shutdown(sockets)
-        _exit_after(EXIT_GRACE_S)
-
-
-def _exit_after(seconds: float) -> None:
-    """End the process after `seconds`, unless it has ended by then."""
-
-    def leave() -> None:
-        log.warning("exit_held_up", threads=[thread.name for thread in threading.enumerate() if not thread.daemon])
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(0)
-
-    timer = threading.Timer(seconds, leave)
-    timer.daemon = True
-    timer.start()
-
-
 def serve(settings: Settings) -> None:
     """Serve until SIGTERM or SIGINT.
 
@@ -231,11 +193,12 @@ def serve(settings: Settings) -> None:
     require_fit_store(settings, log)
     shorten_switch_interval()
     app = create_app(settings)
+    traffic = Traffic(traffic_limits(settings))
     config = uvicorn.Config(
         app,
         http=bounded_protocol(
             HeadLimits(settings.max_header_bytes, settings.max_headers),
-            Traffic(traffic_limits(settings)),
+            traffic,
             DirectPredict(app, settings),
         ),
         log_config=None,
@@ -246,8 +209,8 @@ def serve(settings: Settings) -> None:
         backlog=BACKLOG,
         timeout_graceful_shutdown=int(settings.shutdown_timeout_s),
     )
-    server = _Server(config, settings.shutdown_timeout_s)
-    _end_in_order(server)
+    server = OrderlyServer(config, traffic, settings.shutdown_timeout_s)
+    end_in_order(server)
     server.run(_listeners(settings))
     if not server.started:
         sys.exit(STARTUP_FAILURE)
@@ -263,22 +226,6 @@ def _listeners(settings: Settings) -> list[socket.socket]:
     return [
         listener if number == 0 else listener.dup() for listener in listeners for number in range(ACCEPTS_PER_ROUND)
     ]
-
-
-def _end_in_order(server: uvicorn.Server) -> None:
-    """Make SIGTERM and SIGINT end this process with exit code 0.
-
-    uvicorn handles the signals while it serves. After its shutdown it raises the signal again from inside its event
-    loop, where exiting can hang in uvloop for ever, and with an exit code that means failure.
-    """
-
-    def leave_unless_served(*_: object) -> None:
-        if not server.started:
-            _exit_after(EXIT_GRACE_S)
-            sys.exit(0)
-
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, leave_unless_served)
 
 
 def main() -> int:

@@ -7,13 +7,17 @@ import asyncio
 import ctypes
 import gc
 import os
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 from api.background import end_task
 
-LOOK_S = 5.0
+LOOK_S = 2.0
+# It takes the event loop some milliseconds for each thousand connections, so a busy process puts it off.
+BUSY_SHARE, LATE_S = 0.5, 0.02
+LONGEST_BUSY_S = 60.0
 # Growth after which it is worth the milliseconds.
 WORTH_BYTES = 8 << 20
 _STATM = Path("/proc/self/statm")
@@ -43,16 +47,26 @@ def find_trim() -> Callable[[int], int] | None:
 async def give_back_forever(trim: Callable[[int], int]) -> None:
     """Trim as long as the process is larger than it has been; that takes a millisecond or two."""
     smallest = resident_bytes()
+    trimmed_at = time.monotonic()
     while True:
-        await asyncio.sleep(LOOK_S)
+        is_busy = await _is_busy_for(LOOK_S) and time.monotonic() - trimmed_at < LONGEST_BUSY_S
         now = resident_bytes()
         smallest = min(smallest, now)
-        if now - smallest > WORTH_BYTES:
+        if now - smallest > WORTH_BYTES and not is_busy:
+            trimmed_at = time.monotonic()
             # A request that failed leaves its error and its buffers to each other. It takes a few milliseconds, since
             # what was there at the start is frozen.
             gc.collect()
             # Without Python's lock, so that the event loop goes on.
             await asyncio.to_thread(trim, 0)
+
+
+async def _is_busy_for(seconds: float) -> bool:
+    """Whether the process, or the machine under it, has much to do during this time."""
+    began_at, used_s = time.monotonic(), time.process_time()
+    await asyncio.sleep(seconds)
+    is_late = time.monotonic() - began_at > seconds + LATE_S
+    return is_late or time.process_time() - used_s > BUSY_SHARE * seconds
 
 
 def resident_bytes() -> int:

@@ -1,16 +1,18 @@
 """Picks the files of a model by their names, so that nothing else of a repository is downloaded."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, fields, replace
 from fnmatch import fnmatch
 from pathlib import Path, PurePath, PurePosixPath
 from typing import Any, Literal
 
+from bundles.adapter import ADAPTER_CONFIG
 from bundles.format import CONFIG_FILE, MANIFEST_FILE, MODEL_FILE, TOKENIZER_FILE
+from shared.commands import kobert_command
 from shared.errors import ModelSourceError
 
-SourceKind = Literal["bundle", "checkpoint", "onnx"]
+SourceKind = Literal["bundle", "checkpoint", "onnx", "adapter"]
 
 # All of them, in order of preference.
 _WEIGHTS = (
@@ -37,12 +39,10 @@ _CATEGORIES = (
 WEIGHT_SUFFIXES = frozenset({".pt", ".pth", ".bin", ".safetensors", ".ckpt", ".onnx"})
 # Files that a trainer leaves beside the model.
 _TRAINER_STATE = ("optimizer.*", "scheduler.*", "rng_state*", "scaler.*", "training_args.*")
-_ADAPTERS = ("adapter_model.safetensors", "adapter_model.bin", "adapter_config.json")
+_ADAPTERS = ("adapter_model.safetensors", "adapter_model.bin")
 # What cannot be read, and the end of the sentence that says so.
 _FOREIGN = {
-    "adapter_*": "a LoRA adapter, which is not a model without its base: merge them where they are installed, with "
-    "model.merge_and_unload().save_pretrained(folder), and point MODEL at that folder",
-    "model_head.pkl": "a SetFit model, whose classifier is a pickle that would run code to load",
+    "adapter_*": "one half of a LoRA adapter: adapter_config.json and adapter_model.safetensors are both needed",
     "modules.json": "a model of sentence-transformers, which makes vectors of texts and has no classifier",
     "tf_model.h5": "TensorFlow's weights only: load it once with from_tf=True and save_pretrained",
     "*.h5": "a model of TensorFlow or Keras, which is not read",
@@ -79,6 +79,11 @@ class SourceFiles:
     shards: tuple[str, ...] = ()
     onnx: str | None = None
     onnx_data: str | None = None
+    # A LoRA adapter of peft, whose base has the weights.
+    adapter: str | None = None
+    adapter_config: str | None = None
+    # What SetFit makes of a classifier of scikit-learn. It is never read.
+    pickled_head: str | None = None
     config: str | None = None
     manifest: str | None = None
     tokenizer: str | None = None
@@ -94,19 +99,22 @@ class SourceFiles:
 
     @property
     def kind(self) -> SourceKind:
-        """A bundle, a checkpoint of PyTorch, or an ONNX export."""
+        """A bundle, a checkpoint of PyTorch, an ONNX export, or an adapter without its base."""
         if self.manifest and self.onnx == str(PurePosixPath(self.manifest).with_name(MODEL_FILE)):
             return "bundle"
-        return "checkpoint" if self.weights else "onnx"
+        if self.weights:
+            return "checkpoint"
+        return "adapter" if self.adapter else "onnx"
 
     @property
     def has_tokenizer(self) -> bool:
         """Whether the files are enough to build a tokenizer."""
-        return bool(self.tokenizer or self.sentencepiece or self.word_pieces or (self.byte_pairs and self.merges))
+        return have_tokenizer(self.by_role())
 
     def by_role(self) -> dict[str, str]:
         """Every file that a conversion reads, by the name of its field here."""
-        values = {field.name: getattr(self, field.name) for field in fields(self) if field.name != "shards"}
+        unread = {"shards", "pickled_head"}
+        values = {field.name: getattr(self, field.name) for field in fields(self) if field.name not in unread}
         shards = {f"{SHARD_ROLE}{index:05}": name for index, name in enumerate(self.shards)}
         return {role: name for role, name in values.items() if name} | shards
 
@@ -120,6 +128,7 @@ def choose_files(names: Iterable[str], where: str) -> SourceFiles:
     present = sorted(names)
     onnx = _first(present, _ONNX) or _only_onnx(present, where)
     weights = _first(present, _WEIGHTS) or _only_weights(present, where)
+    is_adapter = not weights and not onnx
     files = replace(
         choose_side_files(present),
         weights=weights,
@@ -127,10 +136,11 @@ def choose_files(names: Iterable[str], where: str) -> SourceFiles:
         onnx=onnx,
         onnx_data=_first(present, _data_names(onnx)) if onnx else None,
         manifest=_first(present, (MANIFEST_FILE,)),
+        adapter=_first(present, _ADAPTERS) if is_adapter else None,
+        adapter_config=_first(present, (ADAPTER_CONFIG,)) if is_adapter else None,
+        pickled_head=_first(present, ("model_head.pkl",)),
     )
-    if _first(present, ("model_head.pkl",)):
-        raise ModelSourceError(_nothing_found(["model_head.pkl"], where))
-    if not files.weights and not files.onnx:
+    if not files.weights and not files.onnx and not (files.adapter and files.adapter_config):
         raise ModelSourceError(_nothing_found(present, where))
     return files
 
@@ -157,6 +167,24 @@ def renamed(files: SourceFiles, start: str) -> SourceFiles:
     values = {field.name: getattr(files, field.name) for field in fields(files) if field.name != "shards"}
     named: dict[str, Any] = {role: name and f"{start}{name}" for role, name in values.items()}
     return SourceFiles(**named, shards=tuple(f"{start}{name}" for name in files.shards))
+
+
+def have_tokenizer(roles: Collection[str]) -> bool:
+    """Whether files of these roles are enough to build a tokenizer."""
+    return not {"tokenizer", "sentencepiece", "word_pieces"}.isdisjoint(roles) or {"byte_pairs", "merges"} <= {*roles}
+
+
+def refuse_pickled_head(files: SourceFiles, where: str) -> None:
+    """Refuse a SetFit model, whose encoder alone would be read.
+
+    Raises:
+        ModelSourceError: says how to make a model of it.
+    """
+    if files.pickled_head:
+        raise ModelSourceError(
+            f"{where} holds a SetFit model, whose classifier ({files.pickled_head}) is a pickle that would run code to "
+            f"load: train one on its encoder instead, {kobert_command('model', 'train', 'TABLE', '--base', where)}"
+        )
 
 
 def find_sentencepiece(names: Iterable[str]) -> str | None:

@@ -37,9 +37,13 @@ class ModelConfig(msgspec.Struct, frozen=True, kw_only=True):
     pad_token_id: int | None = None
     is_decoder: bool = False
     quantization_config: dict[str, Any] | None = None
+    # Code that comes with the model, by what it stands for.
+    auto_map: dict[str, Any] | None = None
     # DistilBERT's names.
     activation: str | None = None
     n_heads: int | None = None
+    # GPT-2's.
+    n_positions: int | None = None
 
     @property
     def activation_name(self) -> str:

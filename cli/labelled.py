@@ -14,7 +14,11 @@ from api.uploads.sources import Source
 from cli.texts import ReadingOptions, open_rows
 from shared.errors import KobertError, MalformedRequestError
 from shared.jobs.records import Row
+from training.user_table import SEVERAL
 
+_YES = frozenset(("1", "true", "t", "yes", "y", "o", "예", "참"))
+_NO = frozenset(("", "0", "false", "f", "no", "n", "x", "아니오", "아니요", "거짓"))
+_MAJORITY = 0.5
 # A file whose label column has one of these names need not say so.
 LABEL_NAMES = frozenset(("label", "labels", "class", "category", "라벨", "레이블", "분류", "카테고리"))
 
@@ -33,8 +37,19 @@ class LabelledRows:
         self.first_fault = self.first_fault or fault
 
 
+@dataclass(frozen=True)
+class LabelColumns:
+    """Where the labels are: in one column, or, each in a column of its name, in several that say yes or no.
+
+    `wanted` is the name or number of the one; None: a known name. `several` are names or numbers.
+    """
+
+    wanted: str | None = None
+    several: tuple[str, ...] = ()
+
+
 def read_labelled(
-    file: Path, reading: ReadingOptions, label_column: str | None, *, may_be_empty: bool = False
+    file: Path, reading: ReadingOptions, columns: LabelColumns, *, may_be_empty: bool = False
 ) -> LabelledRows:
     """Read the whole file; with `may_be_empty` a text without a label is one that has none.
 
@@ -43,10 +58,12 @@ def read_labelled(
     """
     read = LabelledRows([])
     with open_rows(file, reading) as source:
-        for row, label in _rows_with_labels(source, label_column):
+        for row, label in _rows_with_labels(source, columns):
             text = (row.text or "").strip()
             if row.error is not None:
                 read.leave_out(row.error.message)
+            elif label is None:
+                read.leave_out(f"line {row.line} says something else than yes or no (1 or 0) in a label column")
             elif not label and not may_be_empty:
                 read.leave_out(f"line {row.line} has no label")
             elif text:
@@ -57,21 +74,52 @@ def read_labelled(
     return read
 
 
-def _rows_with_labels(source: Source, wanted: str | None) -> Iterator[tuple[Row, str]]:
-    label_at: int | None = None
-    label_name = wanted
+def _rows_with_labels(source: Source, columns: LabelColumns) -> Iterator[tuple[Row, str | None]]:
+    """Each row with its label, or its labels joined by `;`; None where a cell says neither yes nor no."""
+    places: dict[str, int] | None = None
+    name = columns.wanted
     for row in source.rows:
         cells = msgspec.json.decode(row.fields)
-        if isinstance(cells, dict):
-            label_name = label_name or _known_name(cells)
-            yield row, as_label(cells.get(label_name)) if label_name else ""
+        if isinstance(cells, dict) and columns.several:
+            yield row, _joined({label: cells.get(label) for label in columns.several})
+        elif isinstance(cells, dict):
+            name = name or _known_name(cells)
+            yield row, as_label(cells.get(name)) if name else ""
         elif isinstance(cells, list):
-            label_at = _label_at(list(source.describe()["columns"]), wanted) if label_at is None else label_at
-            yield row, as_label(cells[label_at])
+            if places is None:
+                places = _places(list(source.describe()["columns"]), columns)
+            found = {label: cells[place] for label, place in places.items()}
+            yield row, _joined(found) if columns.several else as_label(*found.values())
         elif row.error is not None:
             yield row, ""
         else:
             raise MalformedRequestError("the lines hold texts alone; a table with a text and a label column is needed")
+
+
+def _places(names: Sequence[str], columns: LabelColumns) -> dict[str, int]:
+    """The places of the label columns, by their names."""
+    if not columns.several:
+        return {"": _label_at(names, columns.wanted)}
+    found = [find_column(names, wanted, "label_columns") for wanted in columns.several]
+    return {as_label(names[place]): place for place in found}
+
+
+def _joined(cells: Mapping[str, object]) -> str | None:
+    """The labels whose cells say yes, joined by `;`; None if a cell says neither yes nor no."""
+    said = {label: _is_yes(value) for label, value in cells.items()}
+    return None if None in said.values() else SEVERAL.join(label for label, has in said.items() if has)
+
+
+def _is_yes(value: object) -> bool | None:
+    """What a cell says: a share of annotators from one half on is a yes."""
+    text = as_label(value).lower()
+    if text in _YES or text in _NO:
+        return text in _YES
+    try:
+        share = float(text)
+    except ValueError:
+        return None
+    return share >= _MAJORITY if 0 <= share <= 1 else None
 
 
 def _label_at(columns: Sequence[str], wanted: str | None) -> int:

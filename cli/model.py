@@ -13,7 +13,7 @@ from bundles.format import Bundle, load_bundle
 from bundles.hub.repository import HubRepo
 from bundles.record import ConversionRecord, read_record
 from bundles.sources.resolver import is_bundle, resolve
-from cli.labelled import read_labelled
+from cli.labelled import LabelColumns, read_labelled
 from cli.outputs import require_new_folder
 from cli.progress import TerminalProgress
 from cli.texts import ReadingOptions
@@ -24,8 +24,8 @@ from shared.settings import Settings, load_settings
 
 _MIB = 1 << 20
 
-# `make run` installs the converter then, and only then.
-EXIT_CONVERTER_MISSING = 3
+# By the optional part that is missing: `make run` installs it then, and only then.
+EXIT_CONVERTER_MISSING = {"convert": 3, "convert-any": 4}
 
 Command = Callable[..., None]
 
@@ -110,13 +110,13 @@ def check(source: str | None) -> None:
     """Say whether SOURCE can be served here. Default: MODEL, or the embedded model.
 
     Exit code 0: it can; 1: it is not there or is broken; 3: it must be converted first, and what converts it is not
-    installed.
+    installed; 4: likewise, and it takes transformers.
     """
     try:
         bundle = _resolve(_settings(source, {}))
     except ConverterMissingError as error:
         click.echo(f"kobert: {error.message}", err=True)
-        sys.exit(EXIT_CONVERTER_MISSING)
+        sys.exit(EXIT_CONVERTER_MISSING[error.extra])
     click.echo(f"{bundle.config.name} {bundle.revision} can be served ({bundle.path})")
 
 
@@ -149,7 +149,7 @@ def _resolve(settings: Settings) -> Bundle:
 
 def _resolve_and_check(settings: Settings, table: Path) -> Bundle:
     """The bundle, after a note on how it answers the labelled texts of `table` in float and in int8."""
-    pairs = read_labelled(table, ReadingOptions(), None).pairs
+    pairs = read_labelled(table, ReadingOptions(), LabelColumns()).pairs
     if is_bundle(settings.model):
         raise ModelSourceError("--check compares int8 with the float weights it was made from, and a bundle has none")
     with TerminalProgress() as progress, TemporaryDirectory(prefix="kobert-check-") as folder:

@@ -16,7 +16,7 @@ from bundles.hub.repository import KOBERT_REPO, HubRepo
 from bundles.inside import choose_inside
 from cli.client import ServiceClient
 from cli.corrections import fetch_corrections
-from cli.labelled import read_labelled
+from cli.labelled import LabelColumns, read_labelled
 from cli.options import service_options
 from cli.outputs import require_new_folder
 from cli.progress import TerminalProgress
@@ -33,14 +33,15 @@ if TYPE_CHECKING:
 
 _NEEDED = ("torch", "transformers", "onnx", "safetensors", "sentencepiece", "tqdm")
 _SHOWN_CONFUSIONS = 3
+_FEWEST_COLUMNS = 2
 _ENCODER_FILES = ("model.safetensors", "config.json")
 
 
 @dataclass(frozen=True)
 class Wanted:
-    """What a user said of the labels: their column, whether a text has several, and the harmless one."""
+    """What a user said of the labels: their columns, whether a text has several, and the harmless one."""
 
-    column: str | None
+    columns: LabelColumns
     several: bool
     clean: str | None
 
@@ -55,6 +56,7 @@ class Wanted:
 )
 @click.option("--text-column", help="Name or number of the column that holds the text, when it is not plain.")
 @click.option("--label-column", help="Name or number of the column that holds the label, when it is not plain.")
+@click.option("--label-columns", help="Names of columns that say yes or no, each of the label it is called: 욕설,모욕.")
 @click.option("--clean-label", help="The label of harmless text. Default: clean or 정상, if it is there.")
 @click.option("--format", "file_format", help="csv, tsv, jsonl, parquet or xlsx, when the file's name does not tell.")
 @click.option("--encoding", help="utf-8, cp949, …; it is found out when you say nothing.")
@@ -81,9 +83,10 @@ def train(table: Path, output: Path, base: str | None, **options: Any) -> None: 
     )
     service = ServiceClient(options.pop("url"), options.pop("key"))
     corrections = _corrections(service if options.pop("wants_corrections") else None, options.pop("corrections_file"))
-    wanted = Wanted(options.pop("label_column"), options.pop("multi_label"), options["clean_label"])
+    columns = _label_columns(options.pop("label_column"), options.pop("label_columns"))
+    wanted = Wanted(columns, options.pop("multi_label") or bool(columns.several), options["clean_label"])
     if wanted.several and options["balanced"]:
-        raise StartupError("--balanced is for one label a text; with --multi-label each label is learnt by itself")
+        raise StartupError("--balanced is for one label a text; where a text has several, each is learnt by itself")
     rows = _read(table, reading, wanted, corrections)
     user_data = import_module("training.user_data")  # torch, only where it is used
     if rows.clean_name is None:
@@ -93,6 +96,15 @@ def train(table: Path, output: Path, base: str | None, **options: Any) -> None: 
         chosen = user_data.UserTraining(base=_base_folder(base, Path(scratch)), **options)
         result = user_data.train(rows, output, chosen)
     _show(result, chosen)
+
+
+def _label_columns(one: str | None, several: str | None) -> LabelColumns:
+    names = tuple(name.strip() for name in (several or "").split(",") if name.strip())
+    if one is not None and names:
+        raise StartupError("name the labels' columns with --label-column or with --label-columns, not with both")
+    if several is not None and len(names) < _FEWEST_COLUMNS:
+        raise StartupError("--label-columns needs several names, such as 욕설,모욕; of one column, --label-column")
+    return LabelColumns(one, names)
 
 
 def _corrections(service: ServiceClient | None, file: Path | None) -> list[CorrectedText]:
@@ -111,7 +123,7 @@ def _corrections(service: ServiceClient | None, file: Path | None) -> list[Corre
 
 
 def _read(file: Path, reading: ReadingOptions, wanted: Wanted, corrections: Sequence[CorrectedText]) -> UserTable:
-    read = read_labelled(file, reading, wanted.column, may_be_empty=wanted.several)
+    read = read_labelled(file, reading, wanted.columns, may_be_empty=wanted.several)
     if read.left_out:
         click.echo(f"note: {read.left_out:,} rows are left out; the first: {in_cli_words(read.first_fault)}", err=True)
     if corrections:

@@ -11,6 +11,7 @@ _FLAGS = {
 _OPTIONS = {
     "text_column": "--text-column",
     "id_column": "--id-column",
+    "label_columns": "--label-columns",
     "label_column": "--label-column",
     "policy_column": "--policy-column",
     "note_column": "--note-column",

@@ -1,12 +1,20 @@
-# Proofs of the legacy path that are too long for every run; the top Makefile includes this.
+# Proofs of conversions that are too long for every run; the top Makefile includes this.
 KOBERT ?= ../shared/kobert
 COMMENTS ?= ../shared/data/unlabelled_comments.jsonl
+# An encoder, such as ../shared/models/e5-small-ko, and labelled comments to train heads on.
+ENCODER ?= models/default
+LABELLED ?= ../shared/data/beep.jsonl
 PROOF_DIR ?= runs/proofs
 
-.PHONY: legacy-full gluonnlp-proof tokens-proof
+.PHONY: source-matrix trained-heads gluonnlp-proof tokens-proof
 
-legacy-full: $(VENV)/.dev  ## every checkpoint variant at KoBERT's size, against torch (minutes)
-	$(BIN)/python -m tests.full_size.legacy_matrix $(KOBERT)/kobert_8002_rebuilt.spiece $(COMMENTS) $(PROOF_DIR)
+# Made-up comments and a vocabulary trained on them stand in for files that are not there.
+source-matrix: $(VENV)/.dev  ## every kind of source at its real size, against torch, into docs/own-model.md (half an hour)
+	$(BIN)/python -m tests.full_size.source_matrix $(PROOF_DIR)/sources $(and $(wildcard $(COMMENTS)),--comments $(COMMENTS)) \
+	  --sentencepiece $(KOBERT)/kobert_8002_rebuilt.spiece --resume --write
+
+trained-heads: $(VENV)/.dev  ## trained heads of four families, int8 against torch, into docs/own-model.md (minutes)
+	$(BIN)/python -m tests.full_size.trained_heads $(PROOF_DIR)/heads --base $(ENCODER) --data $(LABELLED) --write
 
 gluonnlp-proof: $(VENV)/.dev  ## our tokens and ids against gluonnlp 0.10.0, which it builds (minutes)
 	$(BIN)/python -m convert.proofs.gluonnlp_proof $(KOBERT)/kobert_8002_rebuilt.spiece $(COMMENTS) $(PROOF_DIR)/gluonnlp

@@ -1,12 +1,14 @@
 """The model of a source, a checkpoint or an ONNX export, which can be written in float and in int8."""
 
+from collections.abc import Mapping
+from importlib import import_module
 from pathlib import Path
 from typing import Any, Protocol
 
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 
-from bundles.architecture import find_obstacle, is_own_class
+from bundles.architecture import classifier_class, find_obstacle, is_exported, is_own_class
 from bundles.model_config import ACTIVATIONS, ModelConfig
 from convert.bert import BertWeights
 from convert.calibration import Rows, measure_activations
@@ -18,10 +20,10 @@ from convert.quantise import dequantise, quantise
 from convert.state_dict import Architecture, to_weights
 from shared.errors import ModelSourceError
 
-_FLOAT_FILE = "float.onnx"
+_FLOAT_FILE, _EXPORT_FILE = "float.onnx", "export.onnx"
 _DEFAULT_POSITIONS = 512
 # Architectures whose first position comes after the padding id.
-_OFFSET_POSITIONS = {"roberta": 2, "xlm-roberta": 2, "camembert": 2}
+_OFFSET_POSITIONS = {"roberta": 2, "xlm-roberta": 2, "camembert": 2, "mpnet": 2}
 
 
 class TextClassifier(Protocol):
@@ -85,8 +87,7 @@ class OnnxClassifier:
         self._float_graph = path
         self.labels = count_labels(path) or len(config.id2label or ())
         self.vocabulary = config.vocab_size
-        offset = _OFFSET_POSITIONS.get(config.model_type or "", 0)
-        self.positions = (config.max_position_embeddings or _DEFAULT_POSITIONS + offset) - offset
+        self.positions = _positions(config)
 
     def write_float(self, folder: Path) -> Path:
         """Write it unchanged, with its output named `logits`."""
@@ -108,12 +109,56 @@ class OnnxClassifier:
         return "int8 as exported" if self._is_int8 else "rounded to int8"
 
 
-def open_model(weights: Path | None, onnx: Path | None, config: ModelConfig, source: str) -> TextClassifier:
-    """Read the model of a source.
+class ExportedClassifier:
+    """A text classifier of transformers' own modules, which are exported to ONNX."""
+
+    def __init__(self, weights: Path, config_path: Path, config: ModelConfig, source: str) -> None:
+        # transformers is an optional part, and its import takes seconds.
+        self._exporter = import_module("convert.transformers_export")
+        self._classifier = self._exporter.load_classifier(read_weights(weights), config_path, config, source)
+        self._config = config
+        self._source = source
+        self._furthest = 0.0
+        self._exported: OnnxClassifier | None = None
+        self.labels = int(self._classifier.labels)
+        self.vocabulary: int | None = config.vocab_size
+        self.positions = _positions(config)
+
+    def write_float(self, folder: Path) -> Path:
+        """Write what transformers exports, once it answers as its modules do."""
+        export = folder / _EXPORT_FILE
+        self._furthest = self._exporter.export_classifier(
+            self._classifier, export, vocabulary=self.vocabulary or 2, positions=self.positions, source=self._source
+        )
+        self._classifier = None  # its memory is needed for what comes next
+        self._exported = OnnxClassifier(export, self._config)
+        return self._exported.write_float(folder)
+
+    def write_int8(self, path: Path, rows: Rows) -> None:
+        """Write it rounded to int8."""
+        if self._exported is None:
+            raise RuntimeError("write_float comes first")
+        self._exported.write_int8(path, rows)
+
+    def describe(self) -> str:
+        """What it is, and how near its graph comes to the modules."""
+        kind = classifier_class(self._config)
+        return f"{kind}, exported by transformers (float within {self._furthest:.1g} of it), {self.labels} labels"
+
+    def describe_weights(self) -> str:
+        """That they are rounded."""
+        return "rounded to int8"
+
+
+def open_model(files: Mapping[str, Path], config: ModelConfig, source: str) -> TextClassifier:
+    """Read the model of a source, of whose `files`, by role, `weights` or `onnx` is its model.
 
     Raises:
         ModelSourceError: it is damaged, or its architecture is not supported.
     """
+    weights, onnx = files.get("weights"), files.get("onnx")
+    if weights is not None and is_exported(config):
+        return ExportedClassifier(weights, files["config"], config, source)
     if weights is not None:
         architecture = _architecture(config, source, own_class=is_own_class(weights.name, config))
         return BertClassifier(to_weights(read_weights(weights), weights.name, architecture))
@@ -155,6 +200,12 @@ def _read_parts(index: Path) -> dict[str, Any]:
     if missing:
         raise ModelSourceError(f"{index.name} lists {missing[0]}, which is in none of the parts of the checkpoint")
     return tensors
+
+
+def _positions(config: ModelConfig) -> int:
+    """Tokens that one pass can read."""
+    offset = _OFFSET_POSITIONS.get(config.model_type or "", 0)
+    return (config.max_position_embeddings or config.n_positions or _DEFAULT_POSITIONS + offset) - offset
 
 
 def _architecture(config: ModelConfig, source: str, *, own_class: bool) -> Architecture:

@@ -21,12 +21,13 @@ from bundles.model_config import ModelConfig, read_model_config
 from bundles.own_process import Notice, OnReport, Progress
 from bundles.record import ConversionRecord, Drift, write_record
 from bundles.sources.conversion import ConversionRequest
+from convert.adapter import merge_adapter
 from convert.card import write_card
 from convert.categories import read_categories
 from convert.check import compare_on_texts
 from convert.json_file import read_json
 from convert.labels import are_placeholders, choose_clean_label, choose_labels
-from convert.model_source import TextClassifier, open_model
+from convert.model_source import TextClassifier, open_model, read_weights
 from convert.samples import CALIBRATION_TEXTS
 from convert.tokenizer import check_known, choose_tokenizer, pad_token_id
 from convert.verify import Logits, look_multi_label, measure_drift, run_graph, token_rows
@@ -49,6 +50,7 @@ class Conversion:
     request: ConversionRequest
     on_report: OnReport
     notices: list[str] = field(default_factory=list)
+    _merged: dict[str, Path] | None = None
 
     def run(self) -> None:
         """Write the bundle into the request's output folder.
@@ -57,10 +59,11 @@ class Conversion:
             ModelSourceError: the source cannot become a bundle; the message says why.
         """
         output = Path(self.request.output_dir)
-        config = read_model_config(self._path("config"))
         with TemporaryDirectory(dir=output) as scratch:
             self._say("reading the checkpoint", 0.05)
-            model = open_model(self._path("weights"), self._path("onnx"), config, self.request.source)
+            self._merge_adapter(Path(scratch))
+            config = read_model_config(self._path("config"))
+            model = open_model(self._files(), config, self.request.source)
             labels = self._labels(model, config)
             self._say("building the tokenizer", 0.15)
             tokenizer, tokenizer_kind = choose_tokenizer(self._files(), self.request, self._warn)
@@ -84,6 +87,11 @@ class Conversion:
         _write_texts(output, bundle_config, self._record(model, tokenizer_kind, drift))
         write_manifest(output)
         self._say("done", 1.0)
+
+    def _merge_adapter(self, scratch: Path) -> None:
+        if "adapter" in self._files():
+            self._say("merging the adapter onto its base", 0.1)
+            self._merged = merge_adapter(self._files(), scratch, self.request.source, read_weights)
 
     def _labels(self, model: TextClassifier, config: ModelConfig) -> list[str]:
         path, named = self._path("categories"), self.request.options.labels
@@ -160,7 +168,7 @@ class Conversion:
         return ConversionRecord(
             source=_without_folders(self.request.source),
             source_revision=self.request.revision,
-            source_files={role: path.name for role, path in self._files().items()},
+            source_files={role: Path(path).name for role, path in self.request.files.items()},
             model=model.describe(),
             tokenizer=tokenizer_kind,
             weights=model.describe_weights(),
@@ -169,7 +177,8 @@ class Conversion:
         )
 
     def _files(self) -> dict[str, Path]:
-        return {role: Path(path) for role, path in self.request.files.items()}
+        """The files of the source by role; those of an adapter and its base once they are one model."""
+        return self._merged or {role: Path(path) for role, path in self.request.files.items()}
 
     def _path(self, role: str) -> Path | None:
         return self._files().get(role)

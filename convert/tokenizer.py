@@ -2,12 +2,13 @@
 
 import json
 from collections.abc import Callable, Mapping
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
 
-from bundles.architecture import find_model_type
+from bundles.architecture import find_model_type, refuse_own_code
 from bundles.model_config import read_model_config
 from bundles.sources.conversion import ConversionRequest
 from bundles.text.sentencepiece import enclose
@@ -40,6 +41,8 @@ def choose_tokenizer(
         ModelSourceError: it is missing or damaged, or its files contradict each other.
     """
     options, words = request.options, files.get("word_pieces")
+    if request.is_exported and "tokenizer" not in files:
+        return load_by_transformers(files, request.source)
     if "tokenizer" in files:
         tokenizer, name = load_tokenizer_json(files["tokenizer"]), files["tokenizer"].name
         unknown = unknown_share(tokenizer)
@@ -66,6 +69,18 @@ def choose_tokenizer(
         add_tokens(tokenizer, files.get("added_tokens"), files.get("tokenizer_config"))
         return tokenizer, files["byte_pairs"].name
     raise ModelSourceError(f"{request.source} has no tokenizer: add tokenizer.json, spiece.model or vocab.txt")
+
+
+def load_by_transformers(files: Mapping[str, Path], source: str) -> tuple[Tokenizer, str]:
+    """The tokenizer that transformers' own classes make of the files of a model that it exports.
+
+    Raises:
+        ModelSourceError: they cannot, or it would take code of the source's own.
+    """
+    refuse_own_code(read_json(files.get("tokenizer_config")).get("auto_map"), source)
+    by_transformers = import_module("convert.transformers_tokenizer")  # an optional part; its import takes seconds
+    name = next((files[role].name for role in ("sentencepiece", "word_pieces", "byte_pairs") if role in files), "")
+    return _with_own_tokens_matched(by_transformers.convert_tokenizer(files, source)), f"{name}, read by transformers"
 
 
 def check_known(tokenizer: Tokenizer, name: str) -> None:

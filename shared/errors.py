@@ -73,9 +73,13 @@ class PortInUseError(StartupError):
 
 
 class ConverterMissingError(StartupError):
-    """Raised when a model must be converted and the optional part that converts it is not installed."""
+    """Raised when a model must be converted and `extra`, the optional part that converts it, is not installed."""
 
     code = "converter_missing"
+
+    def __init__(self, message: str, *, extra: str) -> None:
+        super().__init__(message)
+        self.extra = extra
 
 
 class ModelError(KobertError):

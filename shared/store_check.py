@@ -4,6 +4,7 @@ A job that was accepted must not vanish: not by eviction, not with a replica's n
 The embedded store is set up for that; somebody else's Redis may not be.
 """
 
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Literal
 
@@ -19,6 +20,8 @@ from shared.settings import Settings
 TIMEOUT_S = 2
 OLDEST_VERSION = (7, 0)
 SAFE_POLICY = "noeviction"
+# A text is dropped unread once its deadline, half a minute away by default, has passed by the worker's clock.
+MAX_CLOCK_DIFFERENCE_S = 5.0
 _SECTIONS = ("server", "memory", "persistence", "replication", "cluster")
 _CONFIG_READ = ("save", "appendfsync", "maxmemory-policy")
 
@@ -40,7 +43,7 @@ def check_store(redis: Redis) -> list[Finding]:
         RedisError: it does not answer, or not to us.
     """
     findings = judge(_read_info(redis), _read_config(redis), is_paused=_is_paused(redis))
-    return sorted(findings, key=lambda finding: finding.level)
+    return sorted([*findings, *_judge_clock(redis)], key=lambda finding: finding.level)
 
 
 def judge(
@@ -136,6 +139,22 @@ def _judge_memory(info: Mapping[str, Any]) -> Iterator[Finding]:
             "no_limit",
             "the Redis at REDIS_URL has no maxmemory, so uploads are not refused before the machine's memory is full; "
             "set maxmemory",
+        )
+
+
+def _judge_clock(redis: Redis) -> Iterator[Finding]:
+    try:
+        seconds, microseconds = redis.time()
+    except ResponseError:
+        return
+    ahead_s = time.time() - (seconds + microseconds / 1e6)
+    if abs(ahead_s) > MAX_CLOCK_DIFFERENCE_S:
+        way = "ahead of" if ahead_s > 0 else "behind"
+        yield Finding(
+            "risks",
+            "clock",
+            f"the clock of this machine is {abs(ahead_s):,.0f} s {way} that of the Redis at REDIS_URL: texts pass "
+            "their deadlines too early or too late; set the clocks of all machines by NTP",
         )
 
 

@@ -80,6 +80,8 @@ class BoundedProtocol(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget the connection, and tell whoever works for this client."""
         super().connection_lost(exc)
+        # uvicorn does so only where the client has closed in order; after a reset the timer would keep everything.
+        self._unset_keepalive_if_required()
         self._presence.lose()
         self.traffic.closed(self)
         if self._answered is not None:

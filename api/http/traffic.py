@@ -6,6 +6,7 @@ sent a request, then those that wait for their next one, then those whose body h
 
 import asyncio
 import socket
+from collections.abc import Callable
 from typing import Protocol
 
 import msgspec
@@ -23,6 +24,8 @@ MAX_TICK_S = 2.0
 YOUNG_BODY_S = 3.0
 # Connections above the limit that are told so; more are just closed.
 REFUSALS_AT_ONCE = 64
+# So many new connections in one round of the event loop are a crowd: more are waiting.
+CROWD = 16
 # What the system may keep for one connection in each direction; by itself it grows to megabytes for a client that does
 # not read. At 100 ms to a client it still carries 2.5 MB/s.
 SOCKET_BYTES = 256 * 1024
@@ -57,6 +60,9 @@ class Traffic:
         self.turns = Turns()
         # Requests that wait for the answer to the one before them on their connection.
         self.pipelined_count = 0
+        # Takes the connections that wait to be taken.
+        self.on_crowd: Callable[[], None] | None = None
+        self._new_count = 0
         self._all: dict[Connection, None] = {}
         # Ordered by when they came into this state.
         self._fresh: dict[Connection, None] = {}
@@ -72,6 +78,7 @@ class Traffic:
         """Take a new connection in; False if there is no room and none can be made."""
         has_room = len(self._all) < self.limits.max_connections or self._make_room()
         self._all[connection] = None
+        self._count_new()
         if has_room:
             self._fresh[connection] = None
         if not self._is_looking:
@@ -103,6 +110,16 @@ class Traffic:
         """Forget a connection."""
         for group in (self._all, self._fresh, self._idle, self._receiving):
             group.pop(connection, None)
+
+    def _count_new(self) -> None:
+        self._new_count += 1
+        if self._new_count == 1:
+            asyncio.get_running_loop().call_soon(self._end_round)
+
+    def _end_round(self) -> None:
+        is_crowd, self._new_count = self._new_count >= CROWD, 0
+        if is_crowd and self.on_crowd is not None:
+            self.on_crowd()
 
     def _make_room(self) -> bool:
         victim = next(iter(self._fresh), None) or next(iter(self._idle), None)

@@ -1,15 +1,17 @@
 """Lets addresses take turns: a thousand requests of one never stand before a single one of another.
 
-A request costs the event loop about half a millisecond even where it is refused. In the order in which they come, those
-of a flood would all be served before the next of anybody else.
+A request costs the event loop up to some milliseconds, and a little even where it is refused. In the order in which
+they come, those of a flood would all be served before the next of anybody else. A round costs next to nothing, so that
+few requests a round are no slower than many.
 """
 
 import asyncio
 from collections import deque
 from typing import Protocol
 
-# Requests of one address that are begun in one round of the event loop.
-PER_ROUND = 8
+# Requests of one address that are begun in one round of the event loop, and where rounds have become longer than this.
+PER_ROUND, PER_LONG_ROUND = 4, 1
+LONG_ROUND_S = 0.001
 # Bytes that wait for their turn, over all connections; what is above is served at once.
 MAX_WAITING_BYTES = 8 << 20
 
@@ -29,14 +31,15 @@ class Turns:
         self._waiting: dict[str, deque[tuple[Waiting, int]]] = {}
         self._waiting_bytes = 0
         self._has_round = False
+        self._per_round = PER_ROUND
+        self._round_began_at = 0.0
 
     def must_wait(self, address: str, connection: Waiting, byte_count: int) -> bool:
         """Whether a request has to wait; then `connection.serve` is called when it is its turn."""
         if not self._has_round:
-            self._has_round = True
-            asyncio.get_running_loop().call_soon(self._next_round)
+            self._begin_round()
         begun = self._begun.get(address, 0)
-        if address not in self._waiting and begun < PER_ROUND:
+        if address not in self._waiting and begun < self._per_round:
             self._begun[address] = begun + 1
             return False
         if self._waiting_bytes + byte_count > MAX_WAITING_BYTES:
@@ -47,13 +50,21 @@ class Turns:
 
     def _next_round(self) -> None:
         self._begun.clear()
+        is_long = asyncio.get_running_loop().time() - self._round_began_at > LONG_ROUND_S
+        self._per_round = PER_LONG_ROUND if is_long else PER_ROUND
         for address, queue in list(self._waiting.items()):
-            for _ in range(min(PER_ROUND, len(queue))):
+            for _ in range(min(self._per_round, len(queue))):
                 connection, byte_count = queue.popleft()
                 self._waiting_bytes -= byte_count
                 connection.serve()
             if not queue:
                 del self._waiting[address]
-        self._has_round = bool(self._waiting)
-        if self._has_round:
-            asyncio.get_running_loop().call_soon(self._next_round)
+        self._has_round = False
+        if self._waiting:
+            self._begin_round()
+
+    def _begin_round(self) -> None:
+        loop = asyncio.get_running_loop()
+        self._has_round = True
+        self._round_began_at = loop.time()
+        loop.call_soon(self._next_round)

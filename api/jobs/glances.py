@@ -1,6 +1,7 @@
 """One look at a job for all who follow it: their number must not multiply what the store is asked."""
 
 import asyncio
+import random
 import time
 from collections.abc import Awaitable, Callable
 
@@ -11,11 +12,13 @@ FRESH_S = 0.25
 # Followers beyond some make everybody's looks rarer.
 LOOK_S = 0.5
 LOOK_S_PER_FOLLOWER = 0.01
+SPREAD = 0.25
 
 
 def pause_s(follower_count: int) -> float:
-    """How long a follower waits between two looks."""
-    return max(LOOK_S, LOOK_S_PER_FOLLOWER * follower_count)
+    """How long a follower waits between two looks: some longer and some shorter, so that they do not come at once."""
+    around = random.uniform(1 - SPREAD, 1 + SPREAD)  # noqa: S311  no secret
+    return max(LOOK_S, LOOK_S_PER_FOLLOWER * follower_count) * around
 
 
 class Glances:

@@ -136,9 +136,11 @@ async def get_job(job_id: str, request: Request, owner: OwnerDep, context: Conte
 )
 async def job_events(job_id: str, request: Request, owner: OwnerDep, context: ContextDep) -> StreamingResponse:
     """Server-sent events: `progress` with the job object each time it has changed, then one named for its end."""
-    job = await context.jobs.get(job_id, owner)
-    headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+    # A crowd shares its looks for the job from the first on, and is refused before them where there is no room.
     context.jobs.followers.require_room(owner)
+    job = await context.jobs.glance(job_id, owner)
+    context.jobs.followers.require_room(owner)
+    headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
     events = progress_events(context.jobs, context.fleet, job, root_path_of(request))
     return StreamingResponse(
         context.jobs.followers.held_by(owner, events), media_type="text/event-stream", headers=headers

@@ -35,13 +35,13 @@ text they belong to. Connections to the store lead through a proxy that can dela
 
 - **accepted**: rows of jobs and texts of `/predict`; **answered**: each once, with its own scores;
 - **failed by name**: an error in the usual form: a 503 while the store is away, a 504 at the deadline;
-- **cut**: texts whose connection ended with the process of the API, which no server can answer;
+- **cut**: texts whose connection ended with the process of the API or that found none, which no server can answer;
 - **recovery**: seconds from the fault until every text is answered within a second again. What stands still does so for
   {frozen:.0f} s, which are included.
 
-The trials were run in parts, on two processors with much other work on them (load 30 to 50): recoveries are those of a
-machine that had no processor free. Rows with fewer than 20 trials are from runs that were ended early; faults without a
-row are still to be measured.
+The trials were run in parts, four faults at a time, on two processors with much other work on them (load 10 to 50):
+recoveries are those of a machine that had no processor free. While a row ends each process that reads it, the job is
+halved until the row is alone, and each half costs a start of a worker.
 
 | fault | trials | accepted | answered | failed by name | cut | lost | doubled | recovery p50 | max |
 |---|---|---|---|---|---|---|---|---|---|

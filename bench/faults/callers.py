@@ -36,7 +36,9 @@ class Callers:
         self._urls = urls
         self._turn = itertools.count()
         self._goes_on = True
-        self._clients = [httpx.Client(base_url=url, timeout=60) for url in urls]
+        # As many connections as texts that wait, each for one text: what is measured is the service, not a pool.
+        limits = httpx.Limits(max_connections=None, max_keepalive_connections=0)
+        self._clients = [httpx.Client(base_url=url, timeout=60, limits=limits) for url in urls]
         self.calls: list[Call] = []
         self.waiting: dict[str, float] = {}  # texts without an answer, and when they were sent
         self._extra: list[threading.Thread] = []

@@ -20,7 +20,7 @@ JOB_TIMEOUT_S = 300
 
 @dataclass
 class Count:
-    """What became of rows and texts; `cut` are callers whose connection ended with the API's process."""
+    """What became of rows and texts; `cut`: the API ended while a caller was connected, or it found none."""
 
     trials: int = 0
     accepted: int = 0

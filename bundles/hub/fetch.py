@@ -7,6 +7,7 @@ It is a separate process because the Hub's library would take 25 MB of a worker'
 import importlib
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import Any, NoReturn, TypeVar
 
@@ -24,13 +25,14 @@ from huggingface_hub.errors import (
 )
 from huggingface_hub.utils.tqdm import disable_progress_bars
 
-from bundles.architecture import choose_route
+from bundles.adapter import read_adapter_config
+from bundles.architecture import check_base, choose_route
 from bundles.disk import disk_errors_explained
-from bundles.files import find_sentencepiece
+from bundles.files import SourceFiles, find_sentencepiece, refuse_pickled_head
 from bundles.format import MANIFEST_FILE, Manifest
 from bundles.hub.repository import FetchRequest
 from bundles.inside import choose_inside
-from bundles.model_config import read_model_config
+from bundles.model_config import ModelConfig, read_model_config
 from bundles.own_process import OnReport, Progress, answer_request
 from shared.errors import HubUnreachableError, ModelNotFoundError, ModelSourceError
 
@@ -83,10 +85,22 @@ def _wanted(request: FetchRequest, names: list[str]) -> list[str]:
     files = choose_inside(visible, request.inside, request.name)
     if files.kind == "bundle":
         return _bundle_files(request, str(files.manifest))
-    if files.config and request.wanted == "model":
-        config = _download(request, [files.config]) / files.config
-        files = choose_route(files, read_model_config(config), request.name)
-    return list(files.by_role().values())
+    return list(_judged(request, files).by_role().values())
+
+
+def _judged(request: FetchRequest, files: SourceFiles) -> SourceFiles:
+    """The files to download, after their configs were: these are judged before anything else is fetched."""
+    config = read_model_config(_download(request, [files.config]) / files.config) if files.config else None
+    if request.wanted == "base":
+        check_base(config or ModelConfig(), request.name)
+    if request.wanted != "model":
+        return replace(files, onnx=None, onnx_data=None) if files.weights else files
+    if files.adapter_config:
+        read_adapter_config(_download(request, [files.adapter_config]) / files.adapter_config, request.name)
+    if config is None:
+        refuse_pickled_head(files, request.name)
+        return files
+    return choose_route(files, config, request.name)
 
 
 def _bundle_files(request: FetchRequest, manifest: str) -> list[str]:

@@ -17,7 +17,7 @@ _NAME = re.compile(
 )
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 
-Wanted = Literal["model", "encoder", "sentencepiece"]
+Wanted = Literal["model", "encoder", "base", "sentencepiece"]
 
 
 class PushRequest(msgspec.Struct, frozen=True, kw_only=True):
@@ -29,7 +29,7 @@ class PushRequest(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class FetchRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """What to download: what a conversion of a classifier reads, the same of an encoder, or a SentencePiece model.
+    """What to download: what is read of a classifier, of an encoder, of an adapter's base, or KoBERT's tokenizer alone.
 
     `inside` is the folder or file of the repository that the model is.
     """

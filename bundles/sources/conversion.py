@@ -15,6 +15,9 @@ from shared.settings import Settings
 # this dependency on `convert`: this name is its only place, and a test checks it.
 CONVERT_MODULE = "convert"
 _NEEDED = ("torch", "onnx", "sentencepiece", "safetensors")
+# For a family whose graph is not written here, and the optional part that brings it.
+_NEEDED_TO_EXPORT = (*_NEEDED, "transformers")
+_EXTRA, _EXTRA_TO_EXPORT = "convert", "convert-any"
 
 
 class ConversionOptions(msgspec.Struct, frozen=True, kw_only=True):
@@ -43,7 +46,8 @@ class ConversionOptions(msgspec.Struct, frozen=True, kw_only=True):
 class ConversionRequest(msgspec.Struct, frozen=True, kw_only=True):
     """One source to convert. `files` are paths by the field of `SourceFiles` they belong to.
 
-    `check` is a file with a JSON list of `[text, label]` to compare float with int8 on.
+    `check` is a file with a JSON list of `[text, label]` to compare float with int8 on. `is_exported`: the model is
+    exported by transformers.
     """
 
     name: str
@@ -53,11 +57,12 @@ class ConversionRequest(msgspec.Struct, frozen=True, kw_only=True):
     options: ConversionOptions
     output_dir: str
     check: str | None = None
+    is_exported: bool = False
 
 
-def missing_libraries() -> list[str]:
+def missing_libraries(*, to_export: bool = False) -> list[str]:
     """Libraries that a conversion needs and that are not installed; the worker's image has none of them."""
-    return [name for name in _NEEDED if find_spec(name) is None]
+    return [name for name in (_NEEDED_TO_EXPORT if to_export else _NEEDED) if find_spec(name) is None]
 
 
 def convert(request: ConversionRequest, on_report: OnReport) -> None:
@@ -68,14 +73,17 @@ def convert(request: ConversionRequest, on_report: OnReport) -> None:
         StartupError: the process was killed.
         ModelSourceError: the source cannot become a bundle.
     """
-    missing = missing_libraries()
+    missing = missing_libraries(to_export=request.is_exported)
     if missing:
+        extra = _EXTRA_TO_EXPORT if request.is_exported else _EXTRA
         raise ConverterMissingError(
-            f"{request.source} must be converted once, which needs {', '.join(missing)}: {install_command('convert')}, "
+            f"{request.source} must be converted once, which needs {', '.join(missing)}: {install_command(extra)}, "
             f"or convert it elsewhere ({kobert_command('model', 'import', request.source)}) "
-            "and set MODEL to the folder that it writes"
+            "and set MODEL to the folder that it writes",
+            extra=extra,
         )
-    run_process(CONVERT_MODULE, request, on_report, work=f"the conversion of {request.source} (it needs up to 1.5 GB)")
+    needs = "it needs about five times the size of its weights" if request.is_exported else "it needs up to 1.5 GB"
+    run_process(CONVERT_MODULE, request, on_report, work=f"the conversion of {request.source} ({needs})")
 
 
 def paths_by_role(folder: Path, by_role: dict[str, str]) -> dict[str, Path]:

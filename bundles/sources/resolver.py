@@ -5,24 +5,29 @@
 """
 
 import shlex
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from bundles.architecture import choose_route
+from bundles.adapter import AdapterConfig, without_base
+from bundles.architecture import as_classifier, choose_route, is_exported
 from bundles.files import (
     WEIGHT_SUFFIXES,
     SourceFiles,
     choose_files,
     find_sentencepiece,
+    have_tokenizer,
     names_in,
+    refuse_pickled_head,
 )
 from bundles.format import CONFIG_FILE, MANIFEST_FILE, Bundle, load_bundle
 from bundles.hub.repository import KOBERT_REPO, HubRepo
 from bundles.inside import choose_inside
 from bundles.model_config import read_model_config
 from bundles.own_process import Notice, OnReport, Progress
+from bundles.sources.adapter import add_base
 from bundles.sources.cache import Latest, ModelCache, commit_key, content_key, source_slug
 from bundles.sources.conversion import ConversionOptions, ConversionRequest, convert, missing_libraries, paths_by_role
 from bundles.trainer_output import find_newest_checkpoint
@@ -102,12 +107,11 @@ class SourceResolver:
             )
         try:
             return self._from_hub(repo)
-        except ModelNotFoundError as error:
+        except (ModelNotFoundError, HubUnreachableError) as error:
             if repo.inside is None:
                 raise
-            raise ModelNotFoundError(
-                f"MODEL={shlex.quote(source)}: there is no such file or folder here; {error}"
-            ) from error
+            said = f"MODEL={shlex.quote(source)}: there is no such file or folder here; {error.message}"
+            raise type(error)(said) from error
 
     def _from_folder(self, folder: Path) -> Bundle:
         if (folder / MANIFEST_FILE).is_file():
@@ -134,10 +138,30 @@ class SourceResolver:
     def _convert_local(self, folder: Path, name: str, files: SourceFiles) -> Bundle:
         try:
             files = _for_its_architecture(folder, files, str(folder))
-            key = content_key(name, paths_by_role(folder, files.by_role()), self.options)
+            paths = paths_by_role(folder, files.by_role())
+            if files.kind == "adapter":
+                paths = self._with_base(paths, str(folder))
+            key = content_key(name, paths, self.options)
         except OSError as error:
             raise StartupError(f"{error.filename} cannot be read: {error.strerror}") from error
-        return self._get_or_convert(key, _Source(name, str(folder), key, folder, files))
+        return self._get_or_convert(key, _Source(name, str(folder), key, paths))
+
+    def _with_base(self, paths: dict[str, Path], where: str) -> dict[str, Path]:
+        """The files of an adapter and of its base, by role."""
+        return add_base(paths, where, partial(self._fetch_base, where))
+
+    def _fetch_base(self, where: str, config: AdapterConfig) -> tuple[Path, SourceFiles]:
+        """The base of the adapter `where`, from the Hub."""
+        repo = HubRepo.parse(str(config.base_model_name_or_path))
+        if repo is None:
+            raise without_base(where, config, "there is no such folder here, and it is not owner/name on the Hub")
+        repo = replace(repo, revision=config.revision or repo.revision)
+        self.on_report(Notice(f"{where} is a LoRA adapter; it is merged onto its base {repo}"))
+        try:
+            snapshot = repo.fetch(self.settings.hub_timeout_s, self.on_report, "base")
+        except (ModelNotFoundError, HubUnreachableError) as error:
+            raise without_base(where, config, error.message) from error
+        return snapshot.folder, choose_inside(names_in(snapshot.folder, repo.inside), repo.inside, repo.name)
 
     def _get_or_convert(self, key: str, source: "_Source") -> Bundle:
         made: list[Path] = []
@@ -182,14 +206,17 @@ class SourceResolver:
             bundle = load_bundle((snapshot.folder / str(files.manifest)).parent)
         else:
             key = commit_key(repo.place, snapshot.commit, self.options)
-            source = _Source(repo.place, str(repo), snapshot.commit, snapshot.folder, files)
-            bundle = self._get_or_convert(key, source)
+            paths = paths_by_role(snapshot.folder, files.by_role())
+            if files.kind == "adapter":
+                paths = self._with_base(paths, str(repo))
+                key = content_key(repo.place, paths, self.options)
+            bundle = self._get_or_convert(key, _Source(repo.place, str(repo), snapshot.commit, paths))
         self.cache.remember(slug, Latest(commit=snapshot.commit, bundle_dir=str(bundle.path)))
         return bundle
 
     def _convert(self, source: "_Source", output_dir: Path) -> None:
-        paths = paths_by_role(source.folder, source.files.by_role())
-        if not source.files.has_tokenizer:
+        paths = dict(source.paths)
+        if not have_tokenizer(paths):
             _require_koberts_vocabulary(source)
             paths["sentencepiece"] = self._kobert_sentencepiece(source.described)
         request = ConversionRequest(
@@ -200,6 +227,7 @@ class SourceResolver:
             options=self.options,
             output_dir=str(output_dir),
             check=str(self.check) if self.check else None,
+            is_exported=_is_exported(paths),
         )
         convert(request, self.on_report)
 
@@ -220,8 +248,8 @@ class SourceResolver:
 
 def _require_koberts_vocabulary(source: "_Source") -> None:
     """Refuse to give KoBERT's tokenizer to a model whose config says that it has another vocabulary."""
-    config = source.files.config
-    said = read_model_config(source.folder / config) if config else None
+    config = source.paths.get("config")
+    said = read_model_config(config) if config else None
     if said is not None and said.vocab_size not in {None, KOBERT_VOCABULARY}:
         raise ModelSourceError(
             f"{source.described} has no tokenizer, and its vocabulary of {said.vocab_size:,} tokens is not KoBERT's: "
@@ -229,8 +257,18 @@ def _require_koberts_vocabulary(source: "_Source") -> None:
         )
 
 
+def _is_exported(paths: Mapping[str, Path]) -> bool:
+    """Whether transformers is needed to read the model in these files."""
+    config = read_model_config(paths.get("config"))
+    if "adapter" in paths:
+        config = as_classifier(config)
+    return "weights" in paths and is_exported(config)
+
+
 def _for_its_architecture(folder: Path, files: SourceFiles, where: str) -> SourceFiles:
     """Either the weights or the ONNX export, whichever can be read."""
+    if files.config is None:
+        refuse_pickled_head(files, where)
     if files.kind == "bundle" or files.config is None:
         return files
     return choose_route(files, read_model_config(folder / files.config), where)
@@ -238,10 +276,9 @@ def _for_its_architecture(folder: Path, files: SourceFiles, where: str) -> Sourc
 
 @dataclass(frozen=True)
 class _Source:
-    """A source to convert: its name, the user's name for it, its revision and its files."""
+    """A source to convert: its name, the user's name for it, its revision and its files by role."""
 
     name: str
     described: str
     revision: str
-    folder: Path
-    files: SourceFiles
+    paths: Mapping[str, Path]

@@ -10,7 +10,6 @@ from pathlib import Path
 import httpx
 import openpyxl
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import FilePayload, Page, expect
 
 from tests.browser.conftest import DESKTOP, PHONE
@@ -187,30 +186,6 @@ def test_the_state_says_what_is_wrong_and_recovers(open_page: Open, stack: Stack
     expect(page.get_by_text("서비스에 연결할 수 없습니다")).to_be_visible()
     stack.api.start()
     expect(page.get_by_text("잘 돌고 있습니다")).to_be_visible(timeout=30_000)
-
-
-@pytest.mark.parametrize("place", ["", "#files", "#state"])
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_no_serious_fault_for_people_with_a_screen_reader(open_page: Open, place: str, scheme: str) -> None:
-    page = open_page(place, color_scheme=scheme)
-    if not place:
-        type_text(page, CURSE)
-        expect(page.locator(".headline .word")).to_be_visible()
-    else:
-        page.wait_for_timeout(500)
-
-    found = Axe().run(page).response["violations"]
-    assert not [(one["id"], one["nodes"][0]["html"]) for one in found if one["impact"] in {"serious", "critical"}]
-
-
-@pytest.mark.parametrize("viewport", [PHONE, DESKTOP], ids=["phone", "desktop"])
-@pytest.mark.parametrize("place", ["", "#files", "#state"])
-def test_nothing_overflows_in_either_language(open_page: Open, viewport: dict[str, int], place: str) -> None:
-    page = open_page(place, viewport=viewport)
-    for language in ("English", "한국어"):
-        page.wait_for_timeout(300)
-        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
-        page.get_by_role("button", name=language).click()
 
 
 def test_the_page_is_small_and_loads_nothing_from_elsewhere(open_page: Open, stack: Stack) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -18,7 +19,9 @@ from bundles.sources import conversion
 from bundles.sources.resolver import resolve
 from shared.commands import kobert_command
 from shared.settings import load_settings
+from tests.support.adapters import write_adapter_folder
 from tests.support.echo import write_echo_bundle
+from tests.support.families import WORDS, family_classifier
 from tests.support.hub_server import HubServer, running_hub
 from tests.support.sources import write_legacy_folder, write_transformers_folder
 
@@ -160,6 +163,40 @@ def test_a_folder_of_a_repository_is_a_model_of_its_own(
     assert again.returncode == 0, again.stderr
     hub.add("me/bundles", {f"a/{name}": content for name, content in bundle_files.items()})
     assert kobert("verify", "me/bundles/a").returncode == 0
+
+
+def test_an_adapter_brings_its_base_from_the_hub_at_the_revision_that_it_names(
+    kobert: Kobert, hub: HubServer, tmp_path: Path
+) -> None:
+    write_adapter_folder(tmp_path / "it", family_classifier("BERT", vocab_size=len(WORDS)), ("query",))
+    base = {path.name: path.read_bytes() for path in (tmp_path / "it/base").iterdir()}
+    commit = hub.add("me/base", {**base, "onnx/model.onnx": b"not needed", "tf_model.h5": b"not needed"})
+    hub.add("me/base", {"config.json": b"{}"})
+    adapter = {path.name: path.read_bytes() for path in (tmp_path / "it/adapter").iterdir()}
+    config = json.loads(adapter["adapter_config.json"]) | {"base_model_name_or_path": "me/base", "revision": commit}
+    hub.add("me/adapter", {**adapter, "adapter_config.json": json.dumps(config).encode(), "optimizer.pt": b"large"})
+
+    ended = kobert("import", "me/adapter")
+
+    assert "labels       clean, curse, insult" in ended.stdout, ended.stderr
+    assert f"me/adapter is a LoRA adapter; it is merged onto its base me/base@{commit}" in ended.stderr
+    assert not [request for request in hub.requests if re.search("onnx|h5|optimizer", request)]
+
+
+def test_an_adapter_is_judged_before_its_weights_and_its_base_are_fetched(
+    kobert: Kobert, hub: HubServer, tmp_path: Path
+) -> None:
+    write_adapter_folder(tmp_path / "it", family_classifier("BERT"), ("query",), use_dora=True)
+    adapter = {path.name: path.read_bytes() for path in (tmp_path / "it/adapter").iterdir()}
+    hub.add("me/dora", adapter)
+    assert "an adapter with DoRA, which is not read" in kobert.refusal("import", "me/dora")
+    config = json.loads(adapter["adapter_config.json"]) | {"use_dora": False, "base_model_name_or_path": "me/vision"}
+    hub.add("me/plain", {**adapter, "adapter_config.json": json.dumps(config).encode()})
+    hub.add("me/vision", {"config.json": b'{"model_type": "vit"}', "model.safetensors": b"large"})
+    assert "me/vision is a vit" in kobert.refusal("import", "me/plain")
+    fetched = [request for request in hub.requests if "/resolve/" in request]
+    assert not [request for request in fetched if "me/dora" in request and "safetensors" in request]
+    assert not [request for request in fetched if "me/vision" in request and "safetensors" in request]
 
 
 def test_a_part_that_is_not_there_is_one_sentence_and_names_what_is(

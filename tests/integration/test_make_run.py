@@ -53,3 +53,15 @@ def test_a_checkpoint_asks_for_what_converts_it(tmp_path: Path, monkeypatch: pyt
     assert ended.returncode == 3
     assert "must be converted once" in ended.stderr.decode()
     assert "'.[convert]'" in ended.stderr.decode()
+
+
+def test_a_family_that_transformers_exports_asks_for_transformers_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bundles.sources.conversion.find_spec", lambda _: None)
+    folder = write_transformers_folder(
+        tmp_path / "mine", model_type="modernbert", architectures=["ModernBertForSequenceClassification"]
+    )
+    ended = run_command("model", "check", folder, DATA_DIR=str(tmp_path / "data"))
+    assert ended.returncode == 4
+    assert "'.[convert-any]'" in ended.stderr.decode()

@@ -25,9 +25,11 @@ from bundles.sources.resolver import resolve
 from convert.sentencepiece_tokenizer import own_ids
 from shared.errors import KobertError, ModelNotFoundError, ModelSourceError, StartupError
 from shared.settings import Settings
+from tests.support.adapters import write_adapter_folder
 from tests.support.checkpoints import LABELS, SENTENCES, VARIANTS, bert_classifier, save
 from tests.support.command import run_command
-from tests.support.families import write_family_folder
+from tests.support.exported import write_exported_folder
+from tests.support.families import WORDS, family_classifier, write_family_folder
 from tests.support.pickles import dumps, gluonnlp_vocabulary
 from tests.support.sources import write_legacy_folder, write_transformers_folder
 from worker.inference.engines.onnx import OnnxEngine
@@ -375,12 +377,33 @@ def test_a_hostile_category_file_is_one_sentence(tmp_path: Path) -> None:
     assert "category.pkl was refused: it asks for posix.getcwd" in refusal_of(settings_for(folder, tmp_path / "cache"))
 
 
-def test_a_gpt2_checkpoint_is_one_sentence(tmp_path: Path) -> None:
-    folder = write_transformers_folder(tmp_path / "gpt2")
-    config = transformers.GPT2Config(n_layer=1, n_embd=64, n_head=1, vocab_size=100)
-    transformers.GPT2ForSequenceClassification(config).save_pretrained(folder)
+def test_a_bart_checkpoint_is_one_sentence(tmp_path: Path) -> None:
+    folder = write_transformers_folder(tmp_path / "bart")
+    config = transformers.BartConfig(
+        vocab_size=100, d_model=64, encoder_layers=1, decoder_layers=1, encoder_attention_heads=1,
+        decoder_attention_heads=1,
+    )  # fmt: skip
+    transformers.BartForSequenceClassification(config).save_pretrained(folder)
     message = refusal_of(settings_for(folder, tmp_path / "cache"))
-    assert message.startswith(f"{folder} is a GPT2ForSequenceClassification, and only Bert, Roberta, ")
+    assert message.startswith(f"{folder} is a BartForSequenceClassification, and only Bert, Roberta, ")
+
+
+def test_a_family_that_only_transformers_knows_is_exported_in_a_process_of_its_own(tmp_path: Path) -> None:
+    model = write_exported_folder(tmp_path / "mine", "deberta-v2")
+    bundle = resolve(settings_for(tmp_path / "mine", tmp_path / "cache"), Reports())
+    assert not logits_differ(bundle, model)
+
+
+def test_an_adapter_is_merged_onto_its_base_in_a_process_of_its_own(tmp_path: Path) -> None:
+    model = family_classifier("RoBERTa", vocab_size=len(WORDS))
+    expected = write_adapter_folder(tmp_path, model, ("query", "value"))
+    bundle = resolve(settings_for(tmp_path / "adapter", tmp_path / "cache"), Reports())
+    model.load_state_dict(expected)
+    assert not logits_differ(bundle, model)
+
+
+def logits_differ(bundle: Bundle, model: Any) -> bool:
+    return float(np.abs(logits_of(bundle) - logits_of_torch(model, bundle)).max()) > 0.4
 
 
 def test_a_truncated_checkpoint_is_one_sentence(tmp_path: Path) -> None:

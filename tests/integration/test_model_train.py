@@ -75,18 +75,20 @@ def test_a_table_becomes_a_bundle_on_a_base_from_the_hub(
     assert OnnxEngine(bundle, threads=1).run(windows).shape == (1, 2)
 
 
+@pytest.mark.parametrize("columns", [False, True])
 def test_a_table_with_several_labels_a_text_becomes_a_multi_label_bundle(
-    kobert: Kobert, hub: HubServer, table: Path, tmp_path: Path
+    kobert: Kobert, hub: HubServer, table: Path, tmp_path: Path, columns: bool
 ) -> None:
     base = write_transformers_folder(tmp_path / "base", architectures=["BertModel"])
-    cells = ("욕설;모욕", "욕설", "정상", "")
-    rows = "".join(f"{(*POSITIVE, *NEGATIVE)[index % 6]} {index},{cells[index % 4]}\n" for index in range(60))
-    table.write_text(f"text,label\n{rows}")
+    cells = ("1,1", "1,0", "0,0", "") if columns else ("욕설;모욕", "욕설", "정상", "")
+    header = "text,욕설,모욕" if columns else "text,label"
+    texts = [f"{(*POSITIVE, *NEGATIVE)[index % 6]} {index}" for index in range(60)]
+    table.write_text(f"{header}\n" + "".join(f"{text},{cells[at % 4] or ','}\n" for at, text in enumerate(texts)))
     output = tmp_path / "mine"
 
     ended = kobert(
         *("train", str(table), "--output", str(output), "--base", str(base), "--epochs", "1", "--max-length", "32"),
-        "--multi-label",
+        *(("--label-columns", "욕설,모욕", "--clean-label", "정상") if columns else ("--multi-label",)),
     )
 
     assert ended.returncode == 0, ended.stderr
@@ -102,6 +104,12 @@ def test_a_table_with_several_labels_a_text_becomes_a_multi_label_bundle(
     [
         (["--text-column", "comment"], "--text-column comment: there is no such column; there are 1 'text', 2 'label'"),
         (["--label-column", "kind"], "--label-column kind: there is no such column"),
+        (["--label-columns", "label,kind"], "--label-columns kind: there is no such column"),
+        (["--label-columns", "label"], "--label-columns needs several names"),
+        (
+            ["--label-columns", "a,b", "--label-column", "a"],
+            "with --label-column or with --label-columns, not with both",
+        ),
         (["--clean-label", "정상"], "no label is called '정상'; the table has 긍정, 부정"),
         (["--corrections-file", __file__], "line 1 is not JSON"),
         (["--corrections", "--url", "http://127.0.0.1:1"], "does not answer"),

@@ -228,13 +228,18 @@ _add("a tokenizer_config that is no JSON", _write("tokenizer_config.json", HTML)
 _add("an empty folder", _bare(), "it is empty")
 _add("a README alone", _both(_bare(), _write("README.md", b"#")), "it holds README.md")
 for name, said in {
-    "adapter_model.safetensors": "a LoRA adapter.*merge_and_unload", "tf_model.h5": "TensorFlow's weights only",
+    "adapter_model.safetensors": "one half of a LoRA adapter", "tf_model.h5": "TensorFlow's weights only",
     "flax_model.msgpack": "Flax's weights only", "model-q4.gguf": r"llama\.cpp", "model.zip": "an archive: unpack it",
     "model.tar.gz": "an archive: unpack it", "model.keras": "a model of Keras", "saved_model.pb": "a model of TensorFlow",
     "model.joblib": "a pickle, which would run code", "openvino_model.xml": "an OpenVINO model",
 }.items():  # fmt: skip
     _add(f"{name} alone", _both(_bare(CONFIG), _write(name, b"x")), said)
-_add("a SetFit model", _write("model_head.pkl", dumps({"a": 1})), "a SetFit model")
+_add("a SetFit model", _write("model_head.pkl", dumps({"a": 1})), "a SetFit model.*kobert model train TABLE --base")
+_add(
+    "a model of sentence-transformers",
+    _both(_config(architectures=["ElectraModel"]), _write("modules.json", b"[]"), _write("head.joblib", b"x")),
+    "an encoder without a classifier: fine-tune it",
+)
 
 # The labels.
 _add("labels that are code", _write("category.pkl", dumps(os.getcwd)), "asks for posix.getcwd")

@@ -1,7 +1,7 @@
 """Checkpoints as users have them, made by torch itself: a small BERT classifier in every form that is in the wild."""
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -92,22 +92,22 @@ def save(value: Any, path: Path, **options: Any) -> Path:
     return path
 
 
-def write_sentencepiece(path: Path, vocabulary: int = VOCABULARY) -> Path:
+def write_sentencepiece(path: Path, vocabulary: int = VOCABULARY, texts: Sequence[str] = SENTENCES * 20) -> Path:
     """Train a small SentencePiece model whose special tokens have KoBERT's names and ids."""
     return _train_sentencepiece(
-        path, vocab_size=vocabulary, unk_id=0, pad_id=1, bos_id=2, eos_id=3, unk_piece="[UNK]", pad_piece="[PAD]",
-        bos_piece="[CLS]", eos_piece="[SEP]", control_symbols="[MASK]",
+        path, texts, vocab_size=vocabulary, unk_id=0, pad_id=1, bos_id=2, eos_id=3, unk_piece="[UNK]",
+        pad_piece="[PAD]", bos_piece="[CLS]", eos_piece="[SEP]", control_symbols="[MASK]",
     )  # fmt: skip
 
 
 def write_xlm_sentencepiece(path: Path, vocabulary: int = VOCABULARY) -> Path:
     """The same with the special tokens of XLM-R."""
-    return _train_sentencepiece(path, vocab_size=vocabulary, bos_id=0, pad_id=1, eos_id=2, unk_id=3)
+    return _train_sentencepiece(path, SENTENCES * 20, vocab_size=vocabulary, bos_id=0, pad_id=1, eos_id=2, unk_id=3)
 
 
-def _train_sentencepiece(path: Path, **options: Any) -> Path:
+def _train_sentencepiece(path: Path, texts: Sequence[str], **options: Any) -> Path:
     sentencepiece.SentencePieceTrainer.train(
-        sentence_iterator=iter(SENTENCES * 20), model_prefix=str(path.with_suffix("")), model_type="unigram",
+        sentence_iterator=iter(texts), model_prefix=str(path.with_suffix("")), model_type="unigram",
         normalization_rule_name="nmt_nfkc", hard_vocab_limit=False, minloglevel=2, **options,
     )  # fmt: skip
     path.with_suffix(".vocab").unlink()

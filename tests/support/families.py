@@ -42,6 +42,11 @@ def _xlm_roberta(**sizes: Any) -> Any:
     return transformers.XLMRobertaForSequenceClassification(transformers.XLMRobertaConfig(**fields))
 
 
+def _camembert(**sizes: Any) -> Any:
+    fields = {**_SIZES, "max_position_embeddings": 514, "type_vocab_size": 1, "layer_norm_eps": 1e-5, **sizes}
+    return transformers.CamembertForSequenceClassification(transformers.CamembertConfig(**fields))
+
+
 def _electra(**sizes: Any) -> Any:
     config = transformers.ElectraConfig(**{**_SIZES, "embedding_size": HIDDEN, **sizes})
     return transformers.ElectraForSequenceClassification(config)
@@ -65,6 +70,7 @@ _MAKERS: dict[str, Callable[..., Any]] = {
     "BERT": _bert,
     "RoBERTa": _roberta,
     "XLM-R": _xlm_roberta,
+    "CamemBERT": _camembert,
     "ELECTRA": _electra,
     "ELECTRA, small": _electra_small,
     "DistilBERT": _distilbert,

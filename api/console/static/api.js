@@ -1,6 +1,8 @@
 // Talks to the service. Addresses are relative to the page's base, so that a prefix of a proxy is kept.
 
 const KEY = "kobert-key";
+// The service says something every 15 seconds; longer silence is a connection that is gone.
+const SILENCE_MS = 40_000;
 
 export class ApiError extends Error {
   constructor(status, body, retryAfterS) {
@@ -11,6 +13,10 @@ export class ApiError extends Error {
     this.retryAfterS = retryAfterS;
   }
 }
+
+// Whether the service was not reached at all, and whether the same may succeed in a moment.
+export const isLost = (error) => error instanceof TypeError;
+export const isPassing = (error) => isLost(error) || (error instanceof ApiError && (error.status === 429 || error.status >= 502));
 
 // The key stays in this tab and is gone when it is closed.
 export const key = {
@@ -83,14 +89,29 @@ export function upload(path, form, { query, onProgress, signal }) {
   });
 }
 
-// Server-sent events by fetch, since EventSource can send no key. Ends when the server ends the stream.
+// Server-sent events by fetch, since EventSource can send no key. Ends when the server ends the stream, or is silent.
 async function readEvents(path, onEvent, signal) {
-  const answer = await send("GET", path, { signal, headers: { Accept: "text/event-stream" } });
+  const silence = new AbortController();
+  const leave = () => silence.abort();
+  signal.addEventListener("abort", leave);
+  let timer;
+  const heard = () => (clearTimeout(timer), (timer = setTimeout(leave, SILENCE_MS)));
+  try {
+    heard();
+    await readStream(await send("GET", path, { signal: silence.signal, headers: { Accept: "text/event-stream" } }), onEvent, heard);
+  } finally {
+    clearTimeout(timer);
+    signal.removeEventListener("abort", leave);
+  }
+}
+
+async function readStream(answer, onEvent, heard) {
   const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
   let waiting = "";
   for (;;) {
     const { value, done } = await reader.read();
     if (done) return;
+    heard();
     waiting += value.replaceAll("\r\n", "\n");
     const events = waiting.split("\n\n");
     waiting = events.pop();
@@ -121,7 +142,7 @@ export async function followJob(id, onJob, onLost, signal) {
       }, signal);
     } catch (error) {
       if (signal.aborted) return;
-      if (error instanceof ApiError && error.status < 500 && error.status !== 429) throw error;
+      if (error instanceof ApiError && !isPassing(error)) throw error;
       onLost(error);
     }
     if (!isOver) await pause(waitMs, signal);

@@ -2,9 +2,11 @@
 
 import { h } from "./lib/preact.js";
 import htm from "./lib/htm.js";
-import { useEffect, useState } from "./lib/hooks.js";
-import { ApiError } from "./api.js";
+import { useEffect, useRef, useState } from "./lib/hooks.js";
+import { ApiError, isLost, isPassing } from "./api.js";
 import { words } from "./words.js";
+
+const AGAIN_MS = 3000;
 
 export const html = htm.bind(h);
 
@@ -18,7 +20,9 @@ export function t(name, values = {}) {
 
 export const number = (value) => new Intl.NumberFormat(language()).format(value);
 // Never rounded up to a certainty that no model has.
-export const percent = (value) => `${(value === 1 ? 100 : Math.min(value * 100, 99.9)).toFixed(value > 0.995 || value < 0.1 ? 1 : 0)} %`;
+export const percent = (value) => (value === 1 || value === 0 ? `${value * 100} %` : `${Math.min(value * 100, 99.9).toFixed(value > 0.995 || value < 0.1 ? 1 : 0)} %`);
+// A long name in a list to choose from, which cannot wrap.
+export const shortened = (name, most = 24) => (Array.from(name).length > most ? `${Array.from(name).slice(0, most - 1).join("")}…` : name);
 export const time = (seconds) =>
   new Intl.DateTimeFormat(language(), { dateStyle: "short", timeStyle: "short" }).format(new Date(seconds * 1000));
 
@@ -59,22 +63,42 @@ export function Marked({ text, spans }) {
   return html`<span class="text">${parts}</span>`;
 }
 
-// What went wrong, in words that help.
+// What went wrong, in words that help; and what the service said, where these words leave out what it names.
 export function explain(error) {
-  if (error instanceof ApiError) {
-    const known = words[language()][`error.${error.code}`];
-    const wait = error.retryAfterS ? ` ${t("retry", { n: error.retryAfterS })}` : "";
-    return known ? known + wait : error.message + wait;
-  }
-  return error instanceof TypeError ? t("error.network") : String(error?.message ?? error);
+  if (isLost(error)) return [t("error.network"), ""];
+  if (!(error instanceof ApiError)) return [String(error?.message ?? error), ""];
+  const [exact, known] = [`error.${error.code}.${error.param}`, `error.${error.code}`].map((name) => words[language()][name]);
+  const wait = error.retryAfterS ? ` ${t("retry", { n: error.retryAfterS })}` : "";
+  if (exact) return [exact + wait, ["text_column", null].includes(error.param) ? error.message : ""];
+  return known ? [known + wait, error.code === "invalid_request" || error.status === 413 ? error.message : ""] : [error.message + wait, ""];
 }
+
+// The same of an error in an answer: of one row among others.
+export const explainRow = ({ code, message }) => words[language()][`error.${code}`] ?? message;
 
 export function Problem({ error, children }) {
   if (!error) return null;
-  return html`<div role="alert" class="problem"><p>${explain(error)}</p>${children}</div>`;
+  const [said, detail] = explain(error);
+  return html`<div role="alert" class="problem"><p>${said}</p>${detail && html`<p><small lang="en">${detail}</small></p>`}${children}</div>`;
 }
 
-// A value that is fetched once, and again when `inputs` change: [value, error, reload].
+// Calls `again` a moment after an error that may be over by then, or once the key that lacked is given.
+export function useRecovery(error, again) {
+  const latest = useRef();
+  latest.current = again;
+  useEffect(() => {
+    if (error instanceof ApiError && error.status === 401) {
+      const retry = () => latest.current();
+      addEventListener("key-given", retry);
+      return () => removeEventListener("key-given", retry);
+    }
+    if (!error || !isPassing(error)) return undefined;
+    const timer = setTimeout(() => latest.current(), Math.max(AGAIN_MS, (error.retryAfterS ?? 0) * 1000));
+    return () => clearTimeout(timer);
+  }, [error]);
+}
+
+// A value that is fetched once, again when `inputs` change, and until the service is back: [value, error, reload].
 export function useFetched(fetchIt, inputs) {
   const [state, setState] = useState([null, null]);
   const [round, setRound] = useState(0);
@@ -86,7 +110,9 @@ export function useFetched(fetchIt, inputs) {
     );
     return () => aborter.abort();
   }, [...inputs, round]);
-  return [...state, () => setRound((n) => n + 1)];
+  const reload = () => setRound((n) => n + 1);
+  useRecovery(state[1], reload);
+  return [...state, reload];
 }
 
 export function useDebounced(value, milliseconds) {

@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from bundles.architecture import choose_route
 from bundles.files import SourceFiles
@@ -39,7 +40,10 @@ def test_the_weights_of_a_known_family_come_before_its_export(architecture: str 
 @pytest.mark.parametrize(
     "other",
     [
-        config("DebertaV2ForSequenceClassification", model_type="deberta-v2"),
+        config("BartForSequenceClassification", model_type="bart"),
+        config(
+            "DebertaV2ForSequenceClassification", model_type="deberta-v2", quantization_config={"quant_method": "gptq"}
+        ),
         config("BertForSequenceClassification", model_type="bert", position_embedding_type="relative_key"),
         config("BertForSequenceClassification", model_type="bert", hidden_act="silu"),
         config("BertForSequenceClassification", model_type="bert", is_decoder=True),
@@ -51,6 +55,16 @@ def test_the_export_of_any_other_comes_before_its_weights_and_without_one_it_is_
     assert (files.kind, files.weights, files.onnx) == ("onnx", None, "onnx/model.onnx")
     with pytest.raises(ModelSourceError, match=r"^me/model (is a|uses|was quantised with gptq)"):
         choose_route(WEIGHTS, other, "me/model")
+
+
+def test_a_family_that_transformers_exports_needs_no_export_beside_its_weights_and_none_of_its_code() -> None:
+    deberta = config("DebertaV2ForSequenceClassification", model_type="deberta-v2")
+    assert choose_route(WEIGHTS, deberta, "me/model").weights == WEIGHTS.weights
+    assert choose_route(BOTH, deberta, "me/model").kind == "onnx"
+    with pytest.raises(
+        ModelSourceError, match=r"brings code of its own \(auto_map in its config\), which is never run"
+    ):
+        choose_route(WEIGHTS, structs.replace(deberta, auto_map={"AutoModel": "m.M"}), "me/model")
 
 
 @pytest.mark.parametrize("files", [BOTH, WEIGHTS, SourceFiles(onnx="model.onnx", config="config.json")])

@@ -25,6 +25,8 @@ def test_the_originals_files_are_a_legacy_set() -> None:
 
 def test_safetensors_come_before_a_pickle_and_what_a_trainer_leaves_is_not_a_model() -> None:
     assert choose_files(TRANSFORMERS, "me/model").weights == "model.safetensors"
+    with_pickle = choose_files([*TRANSFORMERS, "model_head.pkl"], "me/model")  # a base to train from, and no classifier
+    assert with_pickle.by_role() == choose_files(TRANSFORMERS, "me/model").by_role()
     assert choose_files(["only.pt", "optimizer.pt", "training_args.bin", "rng_state_0.pth"], "x").weights == "only.pt"
 
 
@@ -49,7 +51,7 @@ def test_skts_own_file_names_are_known() -> None:
             r"one part of a checkpoint: set MODEL to the folder",
         ),
         (["model.safetensors.index.json"], "none of the parts that it lists"),
-        (["adapter_config.json", "adapter_model.safetensors"], r"a LoRA adapter.*merge_and_unload"),
+        (["adapter_model.safetensors"], "one half of a LoRA adapter: adapter_config.json and .* are both needed"),
     ],
 )
 def test_what_is_no_model_is_refused_with_what_was_found(names: list[str], sentence: str) -> None:

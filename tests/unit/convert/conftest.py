@@ -13,9 +13,11 @@ NEEDS_TRAINING_EXTRA = [
     "test_other_tokenizers.py",
     "test_pipeline.py",
     "test_sentencepiece_tokenizer.py",
+    "test_source_matrix.py",
     "test_state_dict.py",
     "test_tokenizer.py",
     "test_verify.py",
+    "test_trained_heads.py",
     "test_vocabulary.py",
 ]
 HAS_TRAINING_EXTRA = all(find_spec(name) for name in ("torch", "transformers", "sentencepiece", "onnx"))

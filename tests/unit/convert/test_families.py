@@ -55,7 +55,7 @@ def by_graph(weights: BertWeights, folder: Path) -> np.ndarray:
 def read(model: Any, folder: Path, **options: Any) -> BertWeights:
     """The weights of `model`, by way of the folder that `save_pretrained` leaves."""
     model.save_pretrained(folder, **options)
-    opened = open_model(folder / "model.safetensors", None, read_model_config(folder / "config.json"), "x")
+    opened = open_model({"weights": folder / "model.safetensors"}, read_model_config(folder / "config.json"), "x")
     assert isinstance(opened, BertClassifier)
     return opened._weights
 
@@ -132,9 +132,8 @@ def test_a_checkpoint_in_parts_is_read_whole(tmp_path: Path) -> None:
     model = family_classifier("RoBERTa")
     model.save_pretrained(tmp_path, max_shard_size="100KB")
     assert len(list(tmp_path.glob("model-*-of-*.safetensors"))) > 2
-    opened = open_model(
-        tmp_path / "model.safetensors.index.json", None, read_model_config(tmp_path / "config.json"), "x"
-    )
+    files = {"weights": tmp_path / "model.safetensors.index.json"}
+    opened = open_model(files, read_model_config(tmp_path / "config.json"), "x")
     assert isinstance(opened, BertClassifier)
     np.testing.assert_allclose(
         by_graph(opened._weights, tmp_path), by_torch(model), rtol=0, atol=FLOAT_TOLERANCE

@@ -1,6 +1,7 @@
 """What is found wrong with a Redis of one's own: real servers, each with one setting that would cost jobs."""
 
 import contextlib
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -53,6 +54,21 @@ def test_any_policy_that_drops_keys_breaks_the_promise(policy: str) -> None:
 def test_each_setting_that_costs_jobs_is_found(options: dict[str, str], expected: tuple[str, str]) -> None:
     with server(**options) as redis:
         assert codes(check_store(redis)) == [expected]
+
+
+@pytest.mark.parametrize(
+    ("ahead_s", "complaint"), [(60, "60 s ahead of"), (-3_600, "3,600 s behind"), (2, None), (-2, None)]
+)
+def test_a_clock_that_is_far_from_the_servers_is_named(
+    monkeypatch: pytest.MonkeyPatch, ahead_s: int, complaint: str | None
+) -> None:
+    real = time.time
+    monkeypatch.setattr("shared.store_check.time.time", lambda: real() + ahead_s)
+    with server() as redis:
+        found = check_store(redis)
+
+    assert codes(found) == ([] if complaint is None else [("risks", "clock")])
+    assert complaint is None or complaint in found[0].message
 
 
 def test_what_breaks_a_promise_comes_before_what_risks_one() -> None:

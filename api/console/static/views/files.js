@@ -2,7 +2,7 @@
 
 import { useEffect, useRef, useState } from "../lib/hooks.js";
 import { address, call, key, upload } from "../api.js";
-import { Problem, html, number, percent, t, time, useFetched } from "../ui.js";
+import { Problem, explainRow, html, number, percent, t, time, useFetched } from "../ui.js";
 
 const EXAMPLE = "console/files/examples/comments.csv";
 // The beginning of these is enough to see how they are read; the others have their index at their end.
@@ -116,7 +116,7 @@ function Rows({ preview }) {
     <thead><tr><th scope="col">#</th>${columns.map((name) => html`<th scope="col" class=${name === chosen ? "chosen" : ""}>${name}</th>`)}</tr></thead>
     <tbody lang="ko">${rows.slice(0, 8).map((row) => html`<tr>
       <td>${row.line}</td>
-      ${row.error ? html`<td colspan=${columns.length}><em>${row.error.message}</em></td>` : row.cells.map((cell, at) => html`<td class=${columns[at] === chosen ? "chosen" : ""}>${cell}</td>`)}
+      ${row.error ? html`<td colspan=${columns.length}><em>${explainRow(row.error)}</em></td>` : row.cells.map((cell, at) => html`<td class=${columns[at] === chosen ? "chosen" : ""}>${cell}</td>`)}
     </tr>`)}</tbody>
   </table></div>`;
 }
@@ -125,21 +125,27 @@ function History() {
   const [jobs, setJobs] = useState([]);
   const [page, error] = useFetched((signal) => call("GET", "jobs", { query: { limit: PAGE }, signal }), [key.get()]);
   const [hasMore, setMore] = useState(false);
+  const [moreError, setMoreError] = useState(null);
   useEffect(() => page && (setJobs(page.data), setMore(page.has_more)), [page]);
   const showMore = async () => {
-    const next = await call("GET", "jobs", { query: { limit: PAGE, after: jobs.at(-1).id } });
-    setJobs([...jobs, ...next.data]);
-    setMore(next.has_more);
+    try {
+      const next = await call("GET", "jobs", { query: { limit: PAGE, after: jobs.at(-1).id } });
+      setJobs([...jobs, ...next.data]);
+      setMore(next.has_more);
+      setMoreError(null);
+    } catch (failure) {
+      setMoreError(failure);
+    }
   };
   return html`<section>
     <h2>${t("files.history")}</h2>
-    <${Problem} error=${error} />
+    <${Problem} error=${error ?? moreError} />
     ${page && !jobs.length && html`<p>${t("files.none")}</p>`}
-    ${jobs.length > 0 && html`<div class="scroll" tabindex="0" role="region" aria-label=${t("files.history")}><table>
+    ${jobs.length > 0 && html`<div class="scroll" tabindex="0" role="region" aria-label=${t("files.history")}><table class="cards">
       <thead><tr><th scope="col">${t("files.name")}</th><th scope="col">${t("files.rows")}</th><th scope="col">${t("files.state")}</th><th scope="col">${t("files.when")}</th></tr></thead>
       <tbody>${jobs.map((job) => html`<tr>
         <td><a href=${`#job/${job.id}`}>${job.file_name ?? t("files.unnamed")}</a></td>
-        <td class="tight">${number(job.request_counts.total)}</td><td class="tight">${t(`job.${job.status}`)}</td><td class="tight">${time(job.created_at)}</td>
+        <td class="tight" data-label=${t("files.rows")}>${number(job.request_counts.total)}</td><td class="tight">${t(`job.${job.status}`)}</td><td class="tight">${time(job.created_at)}</td>
       </tr>`)}</tbody>
     </table></div>`}
     ${hasMore && html`<button type="button" class="secondary" onClick=${showMore}>${t("more")}</button>`}

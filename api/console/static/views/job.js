@@ -1,10 +1,12 @@
 // One file: its progress, its verdicts page by page, its downloads.
 
-import { useEffect, useState } from "../lib/hooks.js";
+import { useEffect, useRef, useState } from "../lib/hooks.js";
 import { ApiError, call, download, followJob, hasEnded, lines } from "../api.js";
-import { Marked, Problem, Word, duration, html, labelWord, number, percent, t, tone, useDebounced, useFetched } from "../ui.js";
+import { Marked, Problem, Word, duration, explainRow, html, labelWord, number, percent, t, tone, useDebounced, useFetched, useRecovery } from "../ui.js";
 
 const PAGE = 50;
+// Rows that one request searches.
+const PART = 20_000;
 const NO_FILTER = { only: "", label: "", contains: "", min_confidence: "", max_confidence: "" };
 const CONFIDENCES = ["", "0.5", "0.6", "0.7", "0.8", "0.9"];
 
@@ -15,8 +17,6 @@ export function Job({ rest: id }) {
   const [round, setRound] = useState(0);
   useEffect(() => {
     const aborter = new AbortController();
-    const again = () => setRound((n) => n + 1);
-    addEventListener("key-given", again);
     call("GET", `jobs/${encodeURIComponent(id)}`, { signal: aborter.signal })
       .then((found) => {
         setError(null);
@@ -24,8 +24,9 @@ export function Job({ rest: id }) {
         if (!hasEnded(found)) return followJob(id, setJob, setLost, aborter.signal);
       })
       .catch((failure) => aborter.signal.aborted || setError(failure));
-    return () => (aborter.abort(), removeEventListener("key-given", again));
+    return () => aborter.abort();
   }, [id, round]);
+  useRecovery(error, () => setRound((n) => n + 1));
   const act = async (method, path) => {
     try {
       const changed = await call(method, `jobs/${encodeURIComponent(id)}${path}`);
@@ -37,7 +38,7 @@ export function Job({ rest: id }) {
   };
   return html`
     <p><a href="#files">${t("files.back")}</a></p>
-    ${error instanceof ApiError && error.status === 404 ? html`<p role="alert" class="problem">${t("job.gone")}</p>` : html`<${Problem} error=${error} />`}
+    ${error instanceof ApiError && error.status === 404 ? html`<h1 class="hidden">${t("files")}</h1><p role="alert" class="problem">${t("job.gone")}</p>` : html`<${Problem} error=${error} />`}
     ${job && html`
       <h1 class="name">${job.file_name ?? t("files.unnamed")}</h1>
       <${Progress} job=${job} lost=${lost} act=${act} />
@@ -79,27 +80,55 @@ function Distribution({ job }) {
   return html`<section><h2>${t("job.distribution")}</h2><div class="bars" role="list">
     ${counts.map(([label, count]) => html`<div class=${`bar ${tone(label)}`} role="listitem">
       <span>${labelWord(label)}</span>
-      <svg viewBox="0 0 100 10" preserveAspectRatio="none" aria-hidden="true"><rect class="track" width="100" height="10" rx="2" /><rect class="fill" width=${Math.max(0.5, (count / most) * 100)} height="10" rx="2" /></svg>
+      <svg viewBox="0 0 100 10" preserveAspectRatio="none" aria-hidden="true"><rect class="track" width="100" height="10" /><rect class="fill" width=${Math.max(0.5, (count / most) * 100)} height="10" /></svg>
       <span>${number(count)} <small>(${percent(count / all)})</small></span>
     </div>`)}
   </div></section>`;
 }
 
+// A page of rows that pass a filter, from `cursor` on or, where `before` is set, the last ones before it. The file is
+// searched in parts, so that no request reads all of a large one; `onSearch` hears of each part.
+async function findRows(job, filter, { cursor = 0, before = null }, onSearch, signal) {
+  const { total } = job.request_counts;
+  const isLast = before !== null;
+  const wanted = PAGE + 1;
+  let [low, high] = [cursor, isLast ? before : total + 1];
+  let rows = [];
+  while (rows.length < wanted && high - low > 1) {
+    const part = isLast ? { cursor: Math.max(low, high - 1 - PART), before: high } : { cursor: low, before: Math.min(high, low + PART + 1) };
+    const query = { ...filter, ...part, limit: wanted - rows.length, ...(isLast && { last: "true" }), own_columns: "false", format: "jsonl", partial: "true" };
+    const found = await lines(`jobs/${encodeURIComponent(job.id)}/results`, { query, signal });
+    rows = isLast ? [...found, ...rows] : [...rows, ...found];
+    if (isLast) high = part.cursor + 1;
+    else low = part.before - 1;
+    onSearch(isLast ? total - high + 1 : low);
+  }
+  const hasMore = rows.length > PAGE;
+  const shown = isLast ? rows.slice(-PAGE) : rows.slice(0, PAGE);
+  return { rows: shown, hasPrevious: isLast ? hasMore : cursor > 0, hasNext: isLast ? before <= total : hasMore };
+}
+
 function Results({ job }) {
   const [filter, setFilter] = useState(NO_FILTER);
-  const [starts, setStarts] = useState([0]);
+  const [place, setPlace] = useState({ cursor: 0 });
+  const [searched, setSearched] = useState(null);
+  const heading = useRef();
   const settled = useDebounced(JSON.stringify(filter), 250);
-  useEffect(() => setStarts([0]), [settled]);
-  const cursor = starts.at(-1);
+  useEffect(() => setPlace({ cursor: 0 }), [settled]);
   const [found, error] = useFetched(async (signal) => {
-    const query = { ...JSON.parse(settled), cursor, limit: PAGE + 1, own_columns: "false", format: "jsonl", partial: "true" };
-    const rows = await lines(`jobs/${encodeURIComponent(job.id)}/results`, { query, signal });
-    return { rows: rows.slice(0, PAGE), hasMore: rows.length > PAGE };
-  }, [job.id, settled, cursor]);
+    setSearched(0);
+    const page = await findRows(job, JSON.parse(settled), place, (rows) => signal.aborted || setSearched(rows), signal);
+    setSearched(null);
+    return page;
+  }, [job.id, settled, JSON.stringify(place)]);
   const change = (name) => (event) => setFilter({ ...filter, [name]: event.target.value });
+  const go = (next) => {
+    setPlace(next);
+    if (heading.current.getBoundingClientRect().top < 0) heading.current.scrollIntoView();
+  };
   const labels = Object.keys(job.label_counts);
   return html`<section>
-    <h2 id="results">${t("job.results")}</h2>
+    <h2 id="results" ref=${heading}>${t("job.results")}</h2>
     <${Downloads} job=${job} />
     <div class="row">
       <label>${t("job.show")}<select value=${filter.only} onChange=${change("only")}>
@@ -111,22 +140,33 @@ function Results({ job }) {
       <label>${t("job.find")}<input type="search" maxlength="200" value=${filter.contains} onInput=${change("contains")} /></label>
     </div>
     <${Problem} error=${error} />
-    <div class="scroll" tabindex="0" role="region" aria-labelledby="results" aria-busy=${!found}><table class="results">
+    <div class="scroll" tabindex="0" role="region" aria-labelledby="results" aria-busy=${searched !== null}><table class="results">
       <thead><tr><th scope="col">${t("job.row")}</th><th scope="col">${t("try.verdict")}</th><th scope="col">${t("try.certainty")}</th><th scope="col">${t("job.text")}</th></tr></thead>
       <tbody>${found?.rows.map((row) => html`<tr key=${row.row}>
         <td>${number(row.row)}</td>
         ${row.error
-          ? html`<td colspan="2"><em>${row.error.message}</em></td>`
+          ? html`<td colspan="2"><em>${explainRow(row.error)}</em></td>`
           : html`<td><${Word} label=${row.classification} /></td><td class="tight">${percent(row.confidence)}</td>`}
         <td lang="ko"><${Marked} text=${row.text ?? ""} spans=${row.spans} /></td>
       </tr>`)}</tbody>
     </table></div>
-    ${found && !found.rows.length && html`<p>${t("job.empty")}</p>`}
-    <div class="actions">
-      <button type="button" class="secondary" disabled=${starts.length < 2} onClick=${() => setStarts(starts.slice(0, -1))}>${t("job.previous")}</button>
-      <button type="button" class="secondary" disabled=${!found?.hasMore} onClick=${() => setStarts([...starts, found.rows.at(-1).row])}>${t("job.next")}</button>
-    </div>
+    <p role="status">${searched > 0 ? t("job.searching", { done: number(searched), total: number(job.request_counts.total) }) : found && !found.rows.length ? t("job.empty") : ""}</p>
+    <${Pager} found=${found} total=${job.request_counts.total} go=${go} />
   </section>`;
+}
+
+function Pager({ found, total, go }) {
+  const [row, setRow] = useState("");
+  const jump = (event) => (event.preventDefault(), go({ cursor: Math.min(Math.max(1, Number(row)), total) - 1 }));
+  const step = (word, isOpen, place) => html`<button type="button" class="secondary" disabled=${!isOpen} onClick=${() => go(place())}>${t(word)}</button>`;
+  return html`<div class="actions pager">
+    ${step("job.first", found?.hasPrevious, () => ({ cursor: 0 }))}
+    ${step("job.previous", found?.hasPrevious, () => ({ before: found.rows[0]?.row ?? total + 1 }))}
+    ${step("job.next", found?.hasNext, () => ({ cursor: found.rows.at(-1)?.row ?? 0 }))}
+    ${step("job.last", found?.hasNext, () => ({ before: total + 1 }))}
+    ${total > PAGE && html`<form onSubmit=${jump}><label>${t("job.goto")} <input type="number" min="1" max=${total} required value=${row} onInput=${(event) => setRow(event.target.value)} /></label>
+      <button type="submit" class="secondary">${t("job.go")}</button></form>`}
+  </div>`;
 }
 
 function Downloads({ job }) {

@@ -2,7 +2,7 @@
 
 import { useEffect, useRef, useState } from "../lib/hooks.js";
 import { call, download, hasEnded } from "../api.js";
-import { Problem, Word, duration, html, labelWord, number, percent, t, time, tone, useFetched } from "../ui.js";
+import { Problem, Word, duration, explainRow, html, labelWord, number, percent, shortened, t, time, tone, useFetched, useRecovery } from "../ui.js";
 
 const NAME = "kobert-reviewer";
 const HELD = 10;
@@ -20,19 +20,21 @@ export function Queue({ rest: id, info }) {
 
 function Queues({ labels }) {
   const [reviews, error, reload] = useFetched((signal) => call("GET", "reviews", { signal }), []);
+  const [failure, setFailure] = useState(null);
+  const remove = (review) => confirm(t("queue.sure")) && call("DELETE", `reviews/${encodeURIComponent(review.id)}`).then(() => (setFailure(null), reload()), setFailure);
   return html`
     <h1 class="hidden">${t("queue")}</h1>
     <p class="lead">${t("queue.welcome")}</p>
     <${NewQueue} labels=${labels} />
-    <${Problem} error=${error} />
+    <${Problem} error=${failure ?? error} />
     ${reviews?.data.length > 0 && html`<section><h2>${t("queue.list")}</h2>
-      <div class="scroll" tabindex="0" role="region" aria-label=${t("queue.list")}><table>
-        <thead><tr><th scope="col">${t("files.name")}</th><th scope="col">${t("queue.open")}</th><th scope="col">${t("queue.done")}</th><th scope="col">${t("queue.today")}</th><th scope="col">${t("files.when")}</th><th></th></tr></thead>
+      <div class="scroll" tabindex="0" role="region" aria-label=${t("queue.list")}><table class="cards">
+        <thead><tr><th scope="col">${t("files.name")}</th><th scope="col">${t("queue.open")}</th><th scope="col">${t("queue.done")}</th><th scope="col">${t("queue.today")}</th><th scope="col">${t("queue.made")}</th><th scope="col"><span class="hidden">${t("job.delete")}</span></th></tr></thead>
         <tbody>${reviews.data.map((review) => html`<tr key=${review.id}>
           <td><a href=${`#queue/${review.id}`}>${titleOf(review)}</a></td>
-          <td class="tight">${number(review.open + review.held)}</td><td class="tight">${number(review.approved + review.rejected)}</td>
-          <td class="tight">${number(review.decided_today)}</td><td class="tight">${time(review.created_at)}</td>
-          <td><button type="button" class="quiet" onClick=${async () => confirm(t("queue.sure")) && (await call("DELETE", `reviews/${review.id}`), reload())}>${t("job.delete")}</button></td>
+          <td class="tight" data-label=${t("queue.open")}>${number(review.open + review.held)}</td><td class="tight" data-label=${t("queue.done")}>${number(review.approved + review.rejected)}</td>
+          <td class="tight" data-label=${t("queue.today")}>${number(review.decided_today)}</td><td class="tight" data-label=${t("queue.made")}>${time(review.created_at)}</td>
+          <td><button type="button" class="quiet" aria-label=${t("queue.delete.of", { name: titleOf(review) })} onClick=${() => remove(review)}>${t("job.delete")}</button></td>
         </tr>`)}</tbody>
       </table></div></section>`}`;
 }
@@ -59,8 +61,8 @@ function NewQueue({ labels }) {
   if (!chosen && !isLive) return html`<p>${t("queue.nojobs")} <a href="#files">${t("files")}</a></p>`;
   return html`<section>
     <div class="row">
-      <label>${t("queue.from")}<select value=${isLive ? LIVE : chosen.id} onChange=${(event) => (setJob(event.target.value), setLabel(""))}>${feed?.enabled && html`<option value=${LIVE}>${t("queue.live")}</option>`}${jobs.map((one) => html`<option value=${one.id}>${one.file_name ?? t("files.unnamed")} (${number(one.request_counts.total)}, ${time(one.created_at)})</option>`)}</select></label>
-      <label>${t("job.show")}<select value=${only} onChange=${(event) => setOnly(event.target.value)}><option value="">${t("queue.doubtful")}</option><option value="flagged">${t("job.flagged")}</option></select></label>
+      <label class="wide">${t("queue.from")}<select value=${isLive ? LIVE : chosen.id} onChange=${(event) => (setJob(event.target.value), setLabel(""))}>${feed?.enabled && html`<option value=${LIVE}>${t("queue.live")}</option>`}${jobs.map((one) => html`<option value=${one.id}>${shortened(one.file_name ?? t("files.unnamed"), 20)} (${number(one.request_counts.total)}, ${time(one.created_at)})</option>`)}</select></label>
+      <label class="wide">${t("job.show")}<select value=${only} onChange=${(event) => setOnly(event.target.value)}><option value="">${t("queue.doubtful")}</option><option value="flagged">${t("job.flagged")}</option></select></label>
       <label>${t("try.verdict")}<select value=${label} onChange=${(event) => setLabel(event.target.value)}><option value="">${t("job.all")}</option>${(isLive ? labels : Object.keys(chosen.label_counts)).map((name) => html`<option value=${name}>${labelWord(name)}</option>`)}</select></label>
     </div>
     ${isLive && html`<p><small>${t("queue.live.help", { n: number(feed.max_texts), time: duration(feed.ttl_s) })}</small></p>`}
@@ -112,6 +114,8 @@ function Desk({ id, reviewer, labels }) {
     }
   };
   useEffect(() => void guarded(refill), [id]);
+  // What was lost is the rows, or one decision: rows are fetched again, a decision is the person's to repeat.
+  useRecovery(error, () => guarded(refill));
   // Texts go on coming into the live feed; new ones are fetched where there is room for them.
   const look = useRef();
   look.current = () => (items && items.length < REFILL_AT ? guarded(refill) : reload());
@@ -135,7 +139,7 @@ function Desk({ id, reviewer, labels }) {
     setAt((old) => Math.max(0, Math.min(old, left.length - 1)));
     if (left.length < REFILL_AT) await refill();
     const refused = results.find((one) => one.error);
-    if (refused) throw new Error(refused.error.message);
+    if (refused) throw new Error(explainRow(refused.error));
   });
   const undo = () => guarded(async () => {
     if (!done.length) return;
@@ -170,7 +174,14 @@ function Desk({ id, reviewer, labels }) {
     return () => removeEventListener("keydown", listen);
   }, []);
 
-  if (!items) return html`<p aria-busy="true">${t("loading")}</p><${Problem} error=${error} />`;
+  const fetchDecisions = async (format) => {
+    try {
+      await download(`${path}/decisions`, { format, safe: "true" }, `decisions.${format}`);
+    } catch (failure) {
+      setError(failure);
+    }
+  };
+  if (!items) return html`<p><a href="#queue">${t("queue.back")}</a></p>${error ? html`<${Problem} error=${error} />` : html`<p aria-busy="true">${t("loading")}</p>`}`;
   return html`
     <p><a href="#queue">${t("queue.back")}</a></p>
     <h1 class="name">${review ? titleOf(review) : t("queue")}</h1>
@@ -197,7 +208,7 @@ function Desk({ id, reviewer, labels }) {
           ${Object.entries(one.scores).filter(([label, score]) => label !== "clean" && label !== one.classification && score >= 0.2).map(([label, score]) => html` <span class=${`word ${tone(label)}`}>${labelWord(label)} ${percent(score)}</span>`)}</small></div>
     </li>`)}</ol>
     <p><small>${t("queue.keys")}</small></p>
-    <div class="actions">${["csv", "jsonl"].map((format) => html`<button type="button" class="secondary" onClick=${() => download(`${path}/decisions`, { format, safe: "true" }, `decisions.${format}`)}>${t("queue.export")} (${format})</button>`)}</div>`;
+    <div class="actions">${["csv", "jsonl"].map((format) => html`<button type="button" class="secondary" onClick=${() => fetchDecisions(format)}>${t("queue.export")} (${format})</button>`)}</div>`;
 }
 
 // On a Korean keyboard the same keys give jamo.

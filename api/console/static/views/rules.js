@@ -2,7 +2,7 @@
 
 import { useEffect, useState } from "../lib/hooks.js";
 import { ApiError, call, hasEnded, lines } from "../api.js";
-import { Problem, Word, html, labelWord, number, t, time, useFetched } from "../ui.js";
+import { Problem, Word, html, labelWord, number, shortened, t, time, useFetched, useRecovery } from "../ui.js";
 import { Versions } from "./versions.js";
 
 const SHOWN_ENTRIES = 200;
@@ -27,7 +27,7 @@ export function Rules({ rest: name, info }) {
 function NewBoard({ taken }) {
   const [name, setName] = useState("");
   const open = (event) => (event.preventDefault(), (location.hash = `rules/${encodeURIComponent(name.trim())}`), setName(""));
-  return html`<form class="row" onSubmit=${open}><label>${t("rules.new")}<input value=${name} maxlength="64" required placeholder="free-board" onInput=${(event) => setName(event.target.value)} /></label>
+  return html`<form class="row" onSubmit=${open}><label>${t("rules.new")}<input value=${name} maxlength="64" required pattern="\\s*[\\p{L}\\p{N}_.\\-]+\\s*" title=${t("error.invalid_request.name")} placeholder="free-board" onInput=${(event) => setName(event.target.value)} /></label>
     <button type="submit" class="secondary">${t(taken.includes(name.trim()) ? "rules.open" : "rules.make")}</button></form>`;
 }
 
@@ -37,15 +37,18 @@ function Board({ name, labels, levels, changed }) {
   const [rules, setRules] = useState(null);
   const [error, setError] = useState(null);
   const [isSaved, setIsSaved] = useState(false);
-  const [hits] = useFetched(async (signal) => (await call("GET", `${path}/hits`, { signal })).data, [path]);
+  const [hits] = useFetched(async (signal) => (await call("GET", `${path}/hits`, { signal })).data, [path, saved?.version]);
   const [feed] = useFetched((signal) => call("GET", "feed", { query: { limit: 1 }, signal }), []);
+  const [round, setRound] = useState(0);
+  const reread = () => setRound((n) => n + 1);
   const fired = (list) => Object.fromEntries((hits ?? []).filter((one) => one.list === list).map((one) => [one.term, one.hits]));
   useEffect(() => {
     call("GET", path).then(
-      (policy) => (setSaved(policy), setRules(rulesOf(policy))),
-      (failure) => (failure instanceof ApiError && failure.status === 404 ? setRules(EMPTY) : setError(failure)),
+      (policy) => (setSaved(policy), setRules(rulesOf(policy)), setError(null)),
+      (failure) => (failure instanceof ApiError && failure.status === 404 ? (setSaved(null), setRules(EMPTY), setError(null)) : setError(failure)),
     );
-  }, [path]);
+  }, [path, round]);
+  useRecovery(rules ? null : error, reread);
   if (!rules) return html`<${Problem} error=${error} />`;
   const change = (field, value) => (setIsSaved(false), setRules({ ...rules, [field]: value }));
   const isChanged = JSON.stringify(rules) !== JSON.stringify(saved ? rulesOf(saved) : EMPTY);
@@ -89,7 +92,7 @@ function Board({ name, labels, levels, changed }) {
       ${saved && !isFixed && html`<button type="button" class="secondary" onClick=${remove}>${t("job.delete")}</button>`}
       <span role="status">${isSaved ? t("rules.saved") : ""}</span>
     </div>
-    <${Problem} error=${error} />
+    <${Problem} error=${error}>${error?.code === "precondition_failed" && html`<p><button type="button" class="secondary" onClick=${reread}>${t("rules.reread")}</button></p>`}<//>
     <${Versions} path=${path} name=${name} saved=${saved} restore=${(version) => store(rulesOf(version))} />
   </section>`;
 }
@@ -114,14 +117,14 @@ function Words({ list, board, entries, hits, isFed, labels, isFixed, set }) {
   const add = (event) => {
     event.preventDefault();
     const known = new Set(entries.map((entry) => entry.term));
-    const terms = typed.split(/[\n,]/).map((term) => term.trim()).filter((term) => term && !known.has(term));
+    const terms = [...new Set(typed.split(/[\n,]/).map((term) => term.trim()))].filter((term) => term && !known.has(term));
     set([...entries, ...terms.map((term) => ({ term, match, ...(list === "deny" && { label }) }))]);
     setTyped("");
   };
   const shown = entries.filter((entry) => entry.term.includes(find));
-  return html`<fieldset><legend><strong>${t(`rules.${list}`)}</strong> <small>${t(`rules.${list}.help`)}</small></legend>
+  return html`<fieldset><legend><strong>${t(`rules.${list}`)}</strong></legend><p><small>${t(`rules.${list}.help`)}</small></p>
     ${!isFixed && html`<form class="row" onSubmit=${add}>
-      <label>${t("rules.terms")}<textarea rows="1" lang="ko" required value=${typed} onInput=${(event) => setTyped(event.target.value)}></textarea></label>
+      <label class="wide">${t("rules.terms")}<textarea rows="1" lang="ko" required value=${typed} onInput=${(event) => setTyped(event.target.value)}></textarea></label>
       ${list === "deny" && html`<label>${t("rules.label")}<select value=${label} onChange=${(event) => setLabel(event.target.value)}>${["denied", ...labels.filter((one) => one !== "clean" && !one.includes("/"))].map((one) => html`<option value=${one}>${labelWord(one)}</option>`)}</select></label>`}
       <label>${t("rules.match")}<select value=${match} onChange=${(event) => setMatch(event.target.value)}><option value="word">${t("rules.word")}</option><option value="part">${t("rules.part")}</option></select></label>
       <button type="submit" class="secondary">${t("rules.add")}</button>
@@ -151,6 +154,7 @@ function TryOut({ rules, path }) {
     try {
       const after = Math.max(0, chosen.request_counts.total - TRIED_ROWS);
       const rows = (await lines(`jobs/${chosen.id}/results`, { query: { own_columns: "false", format: "jsonl", partial: "true", cursor: after } })).filter((row) => !row.error);
+      setState({ done: 0, rows: rows.length, changes: [] });
       const changes = [];
       for (let start = 0; start < rows.length; start += AT_ONCE) {
         const texts = rows.slice(start, start + AT_ONCE).map((row) => row.text);
@@ -165,8 +169,8 @@ function TryOut({ rules, path }) {
       setState(null);
     }
   };
-  return html`<fieldset><legend><strong>${t("rules.try")}</strong> <small>${t("rules.try.help")}</small></legend>
-    <div class="row"><label>${t("files.name")}<select value=${chosen.id} onChange=${(event) => setJob(event.target.value)}>${jobs.map((one) => html`<option value=${one.id}>${one.file_name ?? t("files.unnamed")} (${number(one.request_counts.total)})</option>`)}</select></label>
+  return html`<fieldset><legend><strong>${t("rules.try")}</strong></legend><p><small>${t("rules.try.help")}</small></p>
+    <div class="row"><label>${t("files.name")}<select value=${chosen.id} onChange=${(event) => setJob(event.target.value)}>${jobs.map((one) => html`<option value=${one.id}>${shortened(one.file_name ?? t("files.unnamed"))} (${number(one.request_counts.total)})</option>`)}</select></label>
       <button type="button" class="secondary" onClick=${run}>${t("rules.run")}</button></div>
     <${Problem} error=${error} />
     ${state && html`<p role="status">${t("rules.changes", { n: number(state.changes.length), done: number(state.done), rows: number(state.rows) })}</p>

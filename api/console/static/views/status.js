@@ -2,11 +2,13 @@
 
 import { useEffect, useRef, useState } from "../lib/hooks.js";
 import { ApiError, call, send } from "../api.js";
-import { duration, html, language, number, t } from "../ui.js";
+import { duration, explain, html, language, number, t } from "../ui.js";
 
 const EVERY_MS = 2000;
 const KEPT = 150;
 const BUSY_TEXTS = 200;
+// The least that a chart shows, so that its first samples stand where later ones will.
+const LEAST_S = 60;
 
 export function Status() {
   const [state, setState] = useState({ samples: [] });
@@ -33,7 +35,7 @@ export function Status() {
       <strong>${t(error ? "state.bad" : "state.good")}</strong>
       <span>${t("state.workers", { n: number(workers) })}, ${t("state.waiting", { n: number(waiting) })}</span>
       ${advice && html`<p>${advice}</p>`}
-      ${ready?.store_warnings?.map((warning) => html`<p>${warning}</p>`)}
+      ${ready?.store_warnings && html`<p>${t("state.warnings")}</p>${ready.store_warnings.map((warning) => html`<p><small lang="en">${warning}</small></p>`)}`}
     </section>
     ${hasMetrics === false && html`<p>${t("state.nometrics")}</p>`}
     ${hasMetrics && html`<section class="charts">
@@ -57,7 +59,7 @@ function adviceFor(error, waiting) {
   if (!error) return waiting > BUSY_TEXTS ? t("state.busy") : null;
   if (!(error instanceof ApiError)) return t("state.noserver");
   if (error.code === "no_worker") return t("state.noworker");
-  return error.code === "store_unavailable" ? t("state.nostore") : error.message;
+  return error.code === "store_unavailable" ? t("state.nostore") : explain(error).join(" ");
 }
 
 async function observe(signal) {
@@ -122,6 +124,11 @@ function quantile(counts, share) {
   return from * 1000;
 }
 
+function shownTimes(times) {
+  const to = times.at(-1) ?? Date.now() / 1000;
+  return [Math.min(times[0] ?? to, to - LEAST_S), to];
+}
+
 function Chart({ title, samples, lines }) {
   const place = useRef();
   const chart = useRef();
@@ -139,8 +146,8 @@ function Chart({ title, samples, lines }) {
         ...size(),
         cursor: { y: false },
         legend: { live: false },
-        scales: { y: { range: (_, low, high) => [0, Math.max(1, (high ?? 0) * 1.1)] } },
-        axes: [{ ...axis, values: (_, ticks) => ticks.map((tick) => new Intl.DateTimeFormat(language(), { timeStyle: "medium" }).format(new Date(tick * 1000))), space: 90 }, axis],
+        scales: { x: { range: ({ data: [times] }) => shownTimes(times) }, y: { range: (_, low, high) => [0, Math.max(1, (high ?? 0) * 1.1)] } },
+        axes: [{ ...axis, values: (_, ticks) => ticks.map((tick) => new Intl.DateTimeFormat(language(), { timeStyle: "medium", hourCycle: "h23" }).format(new Date(tick * 1000))), space: 90 }, axis],
         series: [{}, ...lines.map(({ label }, at) => ({ label, stroke: colours[at], width: 2, spanGaps: false, dash: at ? [6, 4] : undefined }))],
       },
       data,

@@ -2,7 +2,7 @@
 
 import { useEffect, useState } from "../lib/hooks.js";
 import { call } from "../api.js";
-import { Marked, Problem, Word, html, labelWord, language, number, percent, t, tone, useDebounced, useFetched } from "../ui.js";
+import { Marked, Problem, Word, explainRow, html, labelWord, number, percent, t, tone, useDebounced, useFetched, useRecovery } from "../ui.js";
 
 const EXAMPLES = {
   one: "오늘 방송 정말 재미있게 봤습니다. 다음 주도 기대할게요",
@@ -25,6 +25,7 @@ export function Try({ info, infoError }) {
   const [policies] = useFetched((signal) => call("GET", "policies", { signal }).then((page) => page.data ?? []), []);
   const asked = useDebounced(JSON.stringify({ text, strictness, policy, cuts }), WAIT_MS);
   const [answer, error, isLate] = useVerdicts(asked, round);
+  useRecovery(error, () => setRound((n) => n + 1));
   useEffect(() => sessionStorage.setItem(DRAFT, text), [text]);
 
   const levels = info?.model?.levels ?? {};
@@ -118,7 +119,7 @@ function Answer({ answer, ...rest }) {
       <tbody>${results.map((result, at) => html`<tr>
         <td>${at + 1}</td>
         ${result.error
-          ? html`<td colspan="2">${result.error.message}</td>`
+          ? html`<td colspan="2">${explainRow(result.error)}</td>`
           : html`<td><${Word} label=${result.classification} /></td><td class="tight">${percent(result.confidence)}</td>`}
         <td lang="ko"><${Marked} text=${result.text} spans=${result.spans} /></td>
       </tr>`)}</tbody>
@@ -134,7 +135,7 @@ function wordBy(result, cuts, isTuned) {
 }
 
 function One({ result, took, cuts, isTuned, labels, policy, again }) {
-  if (result.error) return html`<div role="alert" class="problem"><p>${result.error.message}</p></div>`;
+  if (result.error) return html`<div role="alert" class="problem"><p>${explainRow(result.error)}</p></div>`;
   const word = wordBy(result, cuts, isTuned);
   const bars = Object.entries(result.scores).filter(([label]) => label in cuts || label === "clean" || !Object.keys(cuts).length);
   return html`<article class="verdict">
@@ -156,7 +157,7 @@ function Bar({ label, score, cut }) {
   return html`<div class=${`bar ${counts || label === "clean" ? tone(label) : "below"}`}>
     <span>${labelWord(label)}</span>
     <svg viewBox="0 0 100 10" preserveAspectRatio="none" role="img" aria-label=${`${t("try.score", { label: labelWord(label) })} ${percent(score)}`}>
-      <rect class="track" width="100" height="10" rx="2" /><rect class="fill" width=${Math.max(0.5, score * 100)} height="10" rx="2" />
+      <rect class="track" width="100" height="10" /><rect class="fill" width=${Math.max(0.5, score * 100)} height="10" />
       ${cut !== undefined && html`<line x1=${cut * 100} x2=${cut * 100} y1="0" y2="10" />`}
     </svg>
     <span>${percent(score)}</span>

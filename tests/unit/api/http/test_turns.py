@@ -8,6 +8,11 @@ from api.http import turns
 from api.http.turns import PER_ROUND, Turns
 
 
+@pytest.fixture(autouse=True)
+def no_round_is_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(turns, "LONG_ROUND_S", 60.0)
+
+
 class Connection:
     """Notes when it is served."""
 
@@ -42,3 +47,16 @@ async def test_what_waits_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     waited = [order.must_wait("1.1.1.1", Connection("", []), 100) for _ in range(PER_ROUND + 4)]
 
     assert waited == [False] * PER_ROUND + [True, True, False, False]
+
+
+async def test_fewer_are_begun_at_once_when_rounds_have_become_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(turns, "LONG_ROUND_S", -1.0)
+    order = Turns()
+    served: list[str] = []
+    for number in range(PER_ROUND + 3):
+        order.must_wait("1.1.1.1", Connection(str(number), served), 100)
+
+    await asyncio.sleep(0)
+    assert served == [str(PER_ROUND)]
+    await asyncio.sleep(0)
+    assert served == [str(PER_ROUND), str(PER_ROUND + 1)]
