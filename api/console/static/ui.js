@@ -69,7 +69,7 @@ export function explain(error) {
   if (!(error instanceof ApiError)) return [String(error?.message ?? error), ""];
   const [exact, known] = [`error.${error.code}.${error.param}`, `error.${error.code}`].map((name) => words[language()][name]);
   const wait = error.retryAfterS ? ` ${t("retry", { n: error.retryAfterS })}` : "";
-  if (exact) return [exact + wait, ["text_column", null].includes(error.param) ? error.message : ""];
+  if (exact) return [exact + wait, ["text_column", "format", null].includes(error.param) ? error.message : ""];
   return known ? [known + wait, error.code === "invalid_request" || error.status === 413 ? error.message : ""] : [error.message + wait, ""];
 }
 
