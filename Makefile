@@ -96,6 +96,7 @@ bench-smoke: $(VENV)/.dev  ## every benchmark for a few seconds, to show that it
 	$(BIN)/python -m bench.model_threads --smoke
 	$(BIN)/python -m bench.result_cache --smoke
 	$(BIN)/python -m bench.live_feed --smoke
+	$(BIN)/python -m bench.result_pages --smoke
 	$(BIN)/python -m bench.bulk_and_predict --smoke
 	$(BIN)/python -m bench.million_rows --smoke
 	$(BIN)/python -m bench.pack_rows --smoke

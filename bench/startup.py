@@ -26,7 +26,7 @@ from tests.support.stack import CLEAN_ENVIRONMENT, ROOT, free_port
 
 TIMEOUT_S = 120
 PAUSE_S = 0.01
-MAINS = ("cli.main", "api.main", "worker.main")
+MAINS = ("cli.run", "api.main", "worker.main")
 NAMES = ("API listens", "worker ready", "first answer")
 
 

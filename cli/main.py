@@ -1,20 +1,25 @@
-"""The command `kobert` and its sub-commands, one module each."""
+"""The command `kobert` and its sub-commands, one module each, which are imported when they are asked for."""
 
+from importlib import import_module
 from typing import IO, Any
 
 import click
 
-from api.keys import keys
-from cli.corrections import corrections
 from cli.env_file import ENV_FILE, load_env_file
-from cli.jobs import jobs
-from cli.model import model
-from cli.policy import policy
-from cli.predict import predict
-from cli.run import run
 from shared.errors import KobertError
 
 EXIT_ERROR = 1
+# Each sub-command is a function of its own name in this module. `kobert run` starts its processes sooner without the
+# imports of the others.
+MODULES = {
+    "predict": "cli.predict",
+    "model": "cli.model",
+    "run": "cli.run",
+    "jobs": "cli.jobs",
+    "policy": "cli.policy",
+    "corrections": "cli.corrections",
+    "keys": "api.keys",
+}
 
 
 class _OneSentence(click.ClickException):
@@ -28,7 +33,21 @@ class _OneSentence(click.ClickException):
 
 
 class _Commands(click.Group):
-    """The command; an error of ours ends it as one sentence and exit code 1."""
+    """The command; an error of ours ends it as one sentence and exit code 1.
+
+    Sub-commands are loaded lazily, as click's documentation of complex applications has it.
+    """
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002  as click has it
+        """Names of the sub-commands."""
+        return sorted(MODULES)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002  as click has it
+        """The sub-command of this name."""
+        if cmd_name not in MODULES:
+            return None
+        command: click.Command = getattr(import_module(MODULES[cmd_name]), cmd_name)
+        return command
 
     def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401  as click has it
         """Run the sub-command."""
@@ -43,15 +62,6 @@ class _Commands(click.Group):
 def kobert() -> None:
     """Classify Korean text on your own machine."""
     load_env_file(ENV_FILE)
-
-
-kobert.add_command(predict)
-kobert.add_command(model)
-kobert.add_command(run)
-kobert.add_command(jobs)
-kobert.add_command(policy)
-kobert.add_command(corrections)
-kobert.add_command(keys)
 
 
 def main() -> None:

@@ -111,7 +111,7 @@ class Settings(BaseSettings):
 
     # The queue and the worker
     worker_takes: Literal["all", "predict", "jobs"] = "all"
-    max_message_texts: Annotated[int, Field(ge=1)] = 32
+    max_message_texts: Annotated[int, Field(ge=1)] = 96
     task_threads: Annotated[int, Field(ge=1, le=256)] = 8
     max_batch_tokens: Annotated[int, Field(ge=16)] = 256
     max_windows: Annotated[int, Field(ge=1)] = 64

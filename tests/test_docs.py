@@ -224,3 +224,12 @@ def test_every_file_that_a_document_names_exists(document: Path) -> None:
         document.read_text(),
     )
     assert not [name for name in named if not (ROOT / name).exists()]
+
+
+def test_the_tests_that_hold_a_promise_or_an_attack_are_there() -> None:
+    text = (ROOT / "SECURITY.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"`(tests/[\w/.]+)`", text))
+
+    assert len(named) > 30
+    assert {path for path in named if not (ROOT / path).exists()} == set()
+    assert {number for number in range(1, 16) if f"| F{number}: " not in text} == set()

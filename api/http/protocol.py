@@ -8,6 +8,7 @@ without end for the rest of a head, for a body, and for a client that does not r
 import asyncio
 from typing import Any
 
+from uvicorn._types import ASGI3Application
 from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
@@ -15,6 +16,7 @@ from uvicorn.server import ServerState
 from api.http import bodies
 from api.http.bodies import BodyAccount
 from api.http.caller import SCOPE_KEY, Presence
+from api.http.closing import ClosingTransport
 from api.http.offers import without_offer
 from api.http.refusals import HEADERS_TOO_LARGE, MALFORMED, TOO_MANY, TOO_SLOW, URL_TOO_LONG, HeadLimits, answer
 from api.http.traffic import Traffic
@@ -55,6 +57,8 @@ class BoundedProtocol(HttpToolsProtocol):
         self._bytes_without_body = 0
         self._header_count = 0
         self._is_refused = False
+        # Requests that the framework answers.
+        self._framework_count = 0
         # What came and has to wait for its turn.
         self._waiting_bytes: bytearray | None = None
         self._address = ""
@@ -101,15 +105,26 @@ class BoundedProtocol(HttpToolsProtocol):
         elif self._is_in_head and self.traffic.turns.must_wait(self._address, self, len(data)):
             self._waiting_bytes = bytearray(data)
             self.flow.pause_reading()
-        else:
-            self._parse(data)
+        elif self._parse_counting(data):
+            self.traffic.turns.note_costly(self._address)
 
-    def serve(self) -> None:
-        """Go on with the bytes that waited."""
+    def serve(self) -> bool:
+        """Go on with the bytes that waited; returns whether the framework has begun to answer."""
         data, self._waiting_bytes = bytes(self._waiting_bytes or b""), None
-        if not self._is_refused and not self.transport.is_closing():
-            self.flow.resume_reading()
-            self._parse(data)
+        if self._is_refused or self.transport.is_closing():
+            return False
+        self.flow.resume_reading()
+        return self._parse_counting(data)
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
+        """Let the framework answer, and count it."""
+        self._framework_count += 1
+        super()._start_asgi_task(cycle, app)
+
+    def _parse_counting(self, data: bytes) -> bool:
+        before = self._framework_count
+        self._parse(data)
+        return self._framework_count > before
 
     def _parse(self, data: bytes) -> None:
         """Parse no more of a head than it may have, and say so."""
@@ -149,7 +164,7 @@ class BoundedProtocol(HttpToolsProtocol):
         bodies.attach(self.scope["state"], self._account)
         waiting = len(self.pipeline)
         super().on_headers_complete()
-        self.cycle.transport = _Closing(self)
+        self.cycle.transport = ClosingTransport(self.transport, self.close)
         self.traffic.receives(self)
         if len(self.pipeline) == waiting:
             self._answered = self.cycle
@@ -278,23 +293,3 @@ class BoundedProtocol(HttpToolsProtocol):
     def _wake_reader(self) -> None:
         self.cycle.body = bytearray()
         self.cycle.message_event.set()
-
-
-class _Closing(asyncio.Transport):
-    """The transport as one request sees it: the connection decides how to close."""
-
-    def __init__(self, connection: BoundedProtocol) -> None:
-        super().__init__()
-        self._connection = connection
-
-    def write(self, data: bytes | bytearray | memoryview) -> None:
-        """Send bytes."""
-        self._connection.transport.write(data)
-
-    def close(self) -> None:
-        """Close after what was written."""
-        self._connection.close()
-
-    def is_closing(self) -> bool:
-        """Whether it is closed, or about to be."""
-        return self._connection.transport.is_closing()

@@ -9,8 +9,10 @@ import asyncio
 from collections import deque
 from typing import Protocol
 
-# Requests of one address that are begun in one round of the event loop, and where rounds have become longer than this.
-PER_ROUND, PER_LONG_ROUND = 4, 1
+# What one address may begin in one round of the event loop: so many cheap requests, answered or refused on the spot.
+# One that the framework answers counts as several, and where rounds have become long as all of them.
+PER_ROUND = 8
+COSTLY, COSTLY_IN_LONG_ROUND = 2, PER_ROUND
 LONG_ROUND_S = 0.001
 # Bytes that wait for their turn, over all connections; what is above is served at once.
 MAX_WAITING_BYTES = 8 << 20
@@ -19,8 +21,8 @@ MAX_WAITING_BYTES = 8 << 20
 class Waiting(Protocol):
     """A connection whose bytes wait for their turn."""
 
-    def serve(self) -> None:
-        """Go on with them."""
+    def serve(self) -> bool:
+        """Go on with them; returns whether that began something costly."""
 
 
 class Turns:
@@ -31,7 +33,7 @@ class Turns:
         self._waiting: dict[str, deque[tuple[Waiting, int]]] = {}
         self._waiting_bytes = 0
         self._has_round = False
-        self._per_round = PER_ROUND
+        self._costly = COSTLY
         self._round_began_at = 0.0
 
     def must_wait(self, address: str, connection: Waiting, byte_count: int) -> bool:
@@ -39,7 +41,7 @@ class Turns:
         if not self._has_round:
             self._begin_round()
         begun = self._begun.get(address, 0)
-        if address not in self._waiting and begun < self._per_round:
+        if address not in self._waiting and begun < PER_ROUND:
             self._begun[address] = begun + 1
             return False
         if self._waiting_bytes + byte_count > MAX_WAITING_BYTES:
@@ -48,15 +50,20 @@ class Turns:
         self._waiting_bytes += byte_count
         return True
 
+    def note_costly(self, address: str) -> None:
+        """What was just begun without a wait is costly."""
+        self._begun[address] = self._begun.get(address, 0) + self._costly - 1
+
     def _next_round(self) -> None:
         self._begun.clear()
         is_long = asyncio.get_running_loop().time() - self._round_began_at > LONG_ROUND_S
-        self._per_round = PER_LONG_ROUND if is_long else PER_ROUND
+        self._costly = COSTLY_IN_LONG_ROUND if is_long else COSTLY
         for address, queue in list(self._waiting.items()):
-            for _ in range(min(self._per_round, len(queue))):
+            begun = 0
+            while queue and begun < PER_ROUND:
                 connection, byte_count = queue.popleft()
                 self._waiting_bytes -= byte_count
-                connection.serve()
+                begun += self._costly if connection.serve() else 1
             if not queue:
                 del self._waiting[address]
         self._has_round = False

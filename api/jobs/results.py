@@ -3,12 +3,11 @@
 from bisect import bisect_left, bisect_right
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
-from math import inf
 
 from api.jobs.rendering import Numbered, Renderer
 from api.jobs.service import JobService
 from shared.errors import StoreUnavailableError
-from shared.jobs.packing import unpack_result
+from shared.jobs.packing import PackedResult, StoredFailure, StoredOutcome
 from shared.jobs.records import Job, Row
 from shared.verdict import Failure, Outcome
 
@@ -38,9 +37,15 @@ class Selection:
 
     def takes(self, row: Row, outcome: Outcome) -> bool:
         """Whether the filters let this row pass."""
-        if self.contains and self.contains.casefold() not in (row.text or "").casefold():
-            return False
-        if isinstance(outcome, Failure):
+        return self.takes_text(row) and self.takes_outcome(outcome)
+
+    def takes_text(self, row: Row) -> bool:
+        """Whether the filter of the text lets this row pass."""
+        return not self.contains or self.contains.casefold() in (row.text or "").casefold()
+
+    def takes_outcome(self, outcome: Outcome | StoredOutcome) -> bool:
+        """Whether the filters of the verdict let this pass."""
+        if isinstance(outcome, Failure | StoredFailure):
             return self.only != "flagged" and self.label is None and not self._asks_confidence
         if self.only is not None and (self.only == "errors" or outcome.classification == CLEAN):
             return False
@@ -118,11 +123,17 @@ class ResultStream:
         return self._renderer.lines(rows) if rows else b""
 
     def _selected(self, first_row: int, packed: bytes) -> list[Numbered]:
-        rows, verdicts = unpack_result(packed)
-        low = self._selection.cursor
-        high = inf if self._selection.before is None else self._selection.before
+        selection, result = self._selection, PackedResult(packed)
+        if selection.contains and not result.may_hold(selection.contains):
+            return []
+        # Places in the chunk: from the first row after the cursor to the last one before the end.
+        low = max(0, selection.cursor - first_row)
+        high = None if selection.before is None else max(0, selection.before - 1 - first_row)
+        places = [
+            place for place in range(len(result.stored))[low:high] if selection.takes_outcome(result.stored[place])
+        ]
         return [
-            (number, row, outcome)
-            for number, (row, outcome) in enumerate(zip(rows, verdicts.outcomes, strict=True), start=first_row + 1)
-            if low < number < high and self._selection.takes(row, outcome)
+            (first_row + place + 1, result.rows[place], result.outcome(place))
+            for place in places
+            if selection.takes_text(result.rows[place])
         ]

@@ -1,4 +1,4 @@
-"""Shares the few places for uploads: who sends slowly holds none that somebody else needs."""
+"""Shares the few places for uploads: a slow sender holds none that somebody else needs, and nobody holds them all."""
 
 import asyncio
 import time
@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
 
+from api.http.caller import current_caller
 from api.uploads.pull import BodyPull
 from shared.errors import OverloadedError
 
@@ -18,6 +19,8 @@ MAX_WAITING = 16
 PATIENCE_S = 1.0
 SLOW_BYTES_PER_S = 64 * 1024
 RETRY_AFTER_S = 10
+# Of so many places one is left to callers who hold none.
+PLACES_PER_RESERVE = 4
 
 
 class UploadSlots:
@@ -25,44 +28,56 @@ class UploadSlots:
 
     def __init__(self, count: int) -> None:
         self._count = count
-        self._uploads: list[BodyPull] = []
+        self._most_of_one = count - count // PLACES_PER_RESERVE
+        # By whom each is sent.
+        self._uploads: dict[BodyPull, str] = {}
         self._leaving: list[BodyPull] = []
         self._waiting = 0
 
     @asynccontextmanager
     async def taken_by(self, body: BodyPull) -> AsyncIterator[None]:
-        """Hold a place while the body is read.
+        """Hold a place while the body is read, for the current caller.
 
         Raises:
-            OverloadedError: all are taken by uploads that come at a good speed.
+            OverloadedError: all that the caller may have are taken by uploads that come at a good speed.
         """
-        await self._wait_for_room()
-        self._uploads.append(body)
+        caller = current_caller().name
+        await self._wait_for_room(caller)
+        self._uploads[body] = caller
         try:
             yield
         finally:
-            self._uploads.remove(body)
+            del self._uploads[body]
             if body in self._leaving:
                 self._leaving.remove(body)
 
-    async def _wait_for_room(self) -> None:
+    async def _wait_for_room(self, caller: str) -> None:
         deadline = time.monotonic() + (WAIT_S if self._waiting < MAX_WAITING else 0.0)
         self._waiting += 1
         try:
-            while len(self._uploads) >= self._count:
+            while not self._has_room(caller):
                 if time.monotonic() >= deadline:
                     raise OverloadedError(
                         f"{len(self._uploads)} uploads are coming in (MAX_UPLOADS); try again shortly",
                         retry_after_s=RETRY_AFTER_S,
                     )
                 if len(self._leaving) < self._waiting:
-                    self._displace_slowest()
+                    self._displace_slowest(caller)
                 await asyncio.sleep(_LOOK_S)
         finally:
             self._waiting -= 1
 
-    def _displace_slowest(self) -> None:
-        slow = [body for body in self._uploads if body not in self._leaving and _is_slow(body)]
+    def _has_room(self, caller: str) -> bool:
+        return len(self._uploads) < self._count and self._held_by(caller) < self._most_of_one
+
+    def _held_by(self, caller: str) -> int:
+        return sum(name == caller for name in self._uploads.values())
+
+    def _displace_slowest(self, caller: str) -> None:
+        """Make the slowest give way: of all, or of the caller's own where it is their number that keeps it waiting."""
+        is_own_fault = self._held_by(caller) >= self._most_of_one
+        candidates = [body for body, name in self._uploads.items() if name == caller or not is_own_fault]
+        slow = [body for body in candidates if body not in self._leaving and _is_slow(body)]
         if not slow:
             return
         slowest = min(slow, key=lambda body: body.received_bytes / body.waited_s)

@@ -14,9 +14,11 @@ from shared.cost import COST_PER_TOKEN, cost_of
 from shared.settings import Settings
 
 # Passes of the model that may be with one worker or on their way to it.
-PASSES_AHEAD = 6
+PASSES_AHEAD = 12
 # Messages that carry them, unless they are larger.
 MESSAGES_AHEAD = 2
+# Messages are smaller where several workers divide the texts, but not smaller than this.
+LEAST_MESSAGE_TEXTS = 32
 # Long texts that may be with one worker at a time.
 LONG_AHEAD = 2
 # What a caller may send before it is another's turn: a share of a pass, or of the longest text.
@@ -36,7 +38,7 @@ class Lanes:
     """Not thread-safe. Costs are those of `shared.cost`."""
 
     def __init__(self, settings: Settings) -> None:
-        self._max_message_texts = settings.max_message_texts
+        self._max_message_texts = self._message_texts = settings.max_message_texts
         # The texts that fill one pass.
         self._pass_cost = settings.max_batch_tokens * COST_PER_TOKEN
         ids = itertools.count(1)
@@ -59,6 +61,8 @@ class Lanes:
         """Keep so many workers busy."""
         for lane in self._all:
             lane.credit.limit = lane.limit_per_worker * max(1, workers)
+        share = max(LEAST_MESSAGE_TEXTS, self._max_message_texts // max(1, workers))
+        self._message_texts = min(self._max_message_texts, share)
 
     def add(self, request: PendingRequest) -> None:
         """Queue the texts of a request."""
@@ -84,7 +88,7 @@ class Lanes:
         """Texts for one message, charged; none if no text waits that may leave now. `horizon`: as `Outbox.take`."""
         for lane in self._all:
             if lane.outbox and lane.credit.room > 0:
-                batch = lane.outbox.take(lane.credit.room, self._max_message_texts, horizon)
+                batch = lane.outbox.take(lane.credit.room, self._message_texts, horizon)
                 if batch:
                     lane.credit.charge(batch, now)
                     return batch

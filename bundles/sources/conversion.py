@@ -82,7 +82,7 @@ def convert(request: ConversionRequest, on_report: OnReport) -> None:
             "and set MODEL to the folder that it writes",
             extra=extra,
         )
-    needs = "it needs several times the size of the model" if request.is_exported else "it needs up to 1.5 GB"
+    needs = "it needs about five times the size of its weights" if request.is_exported else "it needs up to 1.5 GB"
     run_process(CONVERT_MODULE, request, on_report, work=f"the conversion of {request.source} ({needs})")
 
 

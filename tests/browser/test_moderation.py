@@ -83,6 +83,31 @@ def test_a_rule_is_tried_saved_and_acts(open_page: Open, stack: Stack) -> None:
     expect(page.locator(".headline .word")).to_have_text("금칙어")
 
 
+def test_a_change_of_somebody_else_is_told_and_read_and_a_name_that_cannot_be_is_refused(
+    open_page: Open, stack: Stack
+) -> None:
+    url = f"{stack.url}/policies/shared-board"
+    httpx.put(url, json={"deny": ["기러기"]})
+    page = open_page("#rules/shared-board")
+    deny = page.get_by_role("group").first
+    deny.get_by_label("낱말").first.fill("두루미, 두루미\n기러기")
+    deny.get_by_role("button", name="더하기").click()
+    expect(deny.locator(".chip")).to_have_count(2)
+    httpx.put(url, json={"deny": ["왜가리"]})
+    page.get_by_role("button", name="저장", exact=True).click()
+    expect(page.get_by_role("alert")).to_contain_text("그 사이 다른 사람이 이 규칙을 바꿨습니다")
+
+    page.get_by_role("button", name="새로 불러오기").click()
+    expect(deny.locator(".chip")).to_have_count(1)
+    expect(deny.locator(".chip")).to_contain_text("왜가리")
+    expect(page.get_by_role("alert")).to_have_count(0)
+    page.get_by_label("게시판 이름").fill(MARKUP)
+    page.get_by_role("button", name="새로 만들기").click()
+    assert page.evaluate("document.querySelector('input:invalid').title").startswith("게시판 이름에는")
+    assert page.url.endswith("#rules/shared-board")
+    httpx.delete(url)
+
+
 def test_versions_show_what_changed_and_one_is_restored_even_after_a_deletion(open_page: Open, stack: Stack) -> None:
     url = f"{stack.url}/policies/versions-board"
     httpx.put(url, json={"deny": ["기러기", MARKUP], "strictness": "strict"})

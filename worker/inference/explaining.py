@@ -133,21 +133,33 @@ class Explainer:
         for matrix in falls.values():
             matrix[explanation.signs_only] = 0.0
         found: list[Span] = []
+        blamed: set[int] = set()
         for label in labels:
-            highest, chosen = self._choose(label, rows, falls, explanation.options)
+            highest, chosen = self._choose(label, rows, falls, explanation.options, blamed)
+            blamed |= chosen
             found += spans_of(explanation.text, label, explanation.words.sent, highest, chosen)
         return found
 
     def _choose(
-        self, label: str, rows: Sequence[WindowResult], falls: dict[int, Falls], options: VerdictOptions
+        self,
+        label: str,
+        rows: Sequence[WindowResult],
+        falls: dict[int, Falls],
+        options: VerdictOptions,
+        blamed: set[int],
     ) -> tuple[Falls, set[int]]:
-        """The highest fall of each word over the windows, and the words at fault in a window where the label counts."""
+        """The highest fall of each word over the windows, and the words at fault in a window where the label counts.
+
+        Where it would not count without the words that are `blamed` for other labels already, it is these.
+        """
         of_label = {at: self._of_label(label, rows[at].logits, matrix) for at, matrix in falls.items()}
         chosen: set[int] = set()
         for at, values in of_label.items():
             still_counts = partial(self._still_counts, label, rows[at].logits, falls[at], options)
             if len(of_label) == 1 or still_counts(()):
-                chosen.update(choose_words(values, still_counts))
+                shared = [word for word in sorted(blamed) if values[word] > 0]
+                enough = bool(shared) and not still_counts(shared)
+                chosen.update(shared if enough else choose_words(values, still_counts))
         return np.max(list(of_label.values()), axis=0), chosen
 
     def _still_counts(

@@ -17,10 +17,8 @@ from worker.inference.turns import Turns, Window
 MAX_BULK_STARVATION_S = 0.25
 # How many waiting windows are searched for ones of similar length; bounds the cost of closing a batch.
 LENGTH_SCAN_WINDOWS = 512
-# Padding costs as much as text. Twice and three times this share made no measurable difference (docs/performance.md).
-MAX_PADDING_SHARE = 0.1
-# A pass costs about as much as these tokens by itself, so padding up to here is cheaper than another pass.
-PASS_TOKENS = 24
+# A pass costs about as much as these tokens by itself.
+PASS_TOKENS = 16
 # Windows are divided among free model threads only into passes of at least this size: of smaller ones, two at a time
 # take as long as one after the other (docs/performance/path.md).
 MIN_SHARE_TOKENS = 64
@@ -101,9 +99,10 @@ class WaitingWindows:
 
 
 def close_batch(waiting: deque[Window], max_batch_tokens: int) -> list[Window]:
-    """Take the oldest window and those of the most similar length, until the token budget, with padding, is full.
+    """Take the oldest window and so many of the most similar length that the pass costs least for each of its tokens.
 
-    At most `MAX_PADDING_SHARE` of the batch is padding. The oldest window is always taken, even if it alone exceeds the
+    A pass costs its tokens, padding included, and `PASS_TOKENS`. Windows that would be left over alone are taken, too,
+    if that pads less than a pass of their own costs. The oldest window is always taken, even if it alone exceeds the
     budget. Windows that are left keep their order.
     """
     oldest = waiting[0]
@@ -111,13 +110,19 @@ def close_batch(waiting: deque[Window], max_batch_tokens: int) -> list[Window]:
     rivals = list(itertools.islice(waiting, 1, LENGTH_SCAN_WINDOWS))
     rivals.sort(key=lambda window: abs(len(window.token_ids) - target))
     batch, longest, tokens = [oldest], target, target
+    size, best_use = 1, target / (target + PASS_TOKENS)
     for window in rivals:
         longest = max(longest, len(window.token_ids))
         tokens += len(window.token_ids)
         padded = longest * (len(batch) + 1)
-        if padded > max_batch_tokens or padded - tokens > max(MAX_PADDING_SHARE * padded, PASS_TOKENS):
+        if padded > max_batch_tokens:
             break
         batch.append(window)
+        use = tokens / (padded + PASS_TOKENS)
+        is_all = len(batch) == len(waiting)
+        if use >= best_use or (is_all and padded - tokens <= PASS_TOKENS):
+            size, best_use = len(batch), use
+    del batch[size:]
     taken = set(map(id, batch))
     kept = [window for window in itertools.islice(waiting, LENGTH_SCAN_WINDOWS) if id(window) not in taken]
     for _ in range(min(len(waiting), LENGTH_SCAN_WINDOWS)):

@@ -67,8 +67,9 @@ export function Marked({ text, spans }) {
 export function explain(error) {
   if (isLost(error)) return [t("error.network"), ""];
   if (!(error instanceof ApiError)) return [String(error?.message ?? error), ""];
-  const known = words[language()][`error.${error.code}.${error.param}`] ?? words[language()][`error.${error.code}`];
+  const [exact, known] = [`error.${error.code}.${error.param}`, `error.${error.code}`].map((name) => words[language()][name]);
   const wait = error.retryAfterS ? ` ${t("retry", { n: error.retryAfterS })}` : "";
+  if (exact) return [exact + wait, ["text_column", "format", null].includes(error.param) ? error.message : ""];
   return known ? [known + wait, error.code === "invalid_request" || error.status === 413 ? error.message : ""] : [error.message + wait, ""];
 }
 

@@ -276,7 +276,8 @@ export const words = {
     "error.not_found": "찾을 수 없습니다. 지워졌거나 보관 기간이 지났습니다.",
     "error.too_large": "너무 커서 받을 수 없습니다.",
     "error.unsupported_media_type": "읽을 수 없는 종류의 파일입니다. 옛 엑셀(.xls)이나 암호가 걸린 파일이라면 암호 없는 xlsx로 다시 저장해 주세요. xlsx, csv, tsv, txt, jsonl, json, parquet를 받습니다.",
-    "error.invalid_request": "보낸 내용에 문제가 있습니다.",
+    "error.invalid_request": "내용에 문제가 있어 받을 수 없습니다.",
+    "error.invalid_request.null": "읽을 수 없습니다. 비어 있거나 깨진 파일이 아닌지, 첫 줄에 열 이름이 있는지 보세요.",
     "error.invalid_request.text_column": "댓글이 어느 열에 있는지 알 수 없습니다. 아래에 열의 이름이나 번호를 적어 주세요.",
     "error.invalid_request.encoding": "글자 인코딩이 맞지 않습니다. 아래에서 다른 인코딩을 고르거나, 파일을 UTF-8로 저장해 주세요.",
     "error.invalid_request.format": "파일 이름과 내용이 다릅니다. 이름만 바뀐 파일이 아닌지 보세요.",
@@ -518,8 +519,8 @@ export const words = {
 
     "state.good": "Everything runs",
     "state.bad": "No verdicts can be given now",
-    "state.workers": "{n} workers",
-    "state.waiting": "{n} waiting",
+    "state.workers": "workers: {n}",
+    "state.waiting": "waiting: {n}",
     "state.model": "Model",
     "state.revision": "revision",
     "state.strictness": "Strictness",
@@ -544,6 +545,7 @@ export const words = {
     "state.idle": "No requests yet. The charts begin when texts come in.",
 
     "error.network": "The service cannot be reached; trying again.",
+    "error.invalid_request.name": "A board's name has letters, digits, _, - and dots, at most 64.",
     "error.precondition_failed": "Somebody else has changed these rules meanwhile. Read them again, then repeat your change.",
   },
 };

@@ -1,5 +1,6 @@
 """The graph that is written answers as the torch model that it was made of."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from transformers.activations import ACT2FN
 from convert.bert import BertWeights, QuantisedMatrix
 from convert.checkpoint import read_tensors
 from convert.graph import write_graph
+from convert.proofs.rounding import compare
 from convert.quantise import dequantise, quantise, quantise_matrix
 from convert.state_dict import Architecture, to_weights
 from convert.verify import open_session
@@ -127,6 +129,30 @@ def test_rounding_to_int8_is_off_by_half_a_step_at_most() -> None:
     rounded = quantise_matrix(matrix)
     assert rounded.scale.shape == (30,)
     assert (np.abs(rounded.to_float() - matrix) <= rounded.scale.reshape(-1, 1) * 0.5001).all()
+
+
+@pytest.mark.parametrize("scale", [0.02, 5.0])
+@pytest.mark.parametrize("columns", [64, 65, 67])
+def test_no_sum_of_two_products_saturates_on_a_processor_without_vnni(scale: float, columns: int) -> None:
+    """Such a processor adds the products of neighbours in 16 bits; the largest activation is 255."""
+    random = np.random.default_rng(1)
+    matrix = (scale * random.standard_t(3, size=(200, columns))).astype(np.float32)
+    matrix[5] = 1.0  # every weight the largest of its row
+    values = quantise_matrix(matrix).values
+    for first in range(4):
+        for second in range(first):
+            width = columns // 4 * 4
+            pairs = values[:, :width].reshape(200, -1, 4)[..., [first, second]].astype(np.int32)
+            assert int(np.abs(pairs.sum(axis=2)).max()) * 255 <= 32_767
+    seven_bits = np.abs(matrix).max(axis=1) / 63
+    assert quantise_matrix(matrix).scale.mean() < 0.85 * seven_bits.mean()
+
+
+def test_what_rounding_costs_can_be_shown(tmp_path: Path) -> None:
+    told = compare(save(bert_classifier().state_dict(), tmp_path / "model.pt"))
+    assert re.fullmatch(
+        r"rounding error as against 8 bits: 7 bits [12]\.\d\d, here 1\.\d\d; of the pairs .* cut off", told
+    )
 
 
 def test_quantising_twice_is_quantising_once(tmp_path: Path) -> None:

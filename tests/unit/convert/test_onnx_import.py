@@ -6,9 +6,13 @@ import numpy as np
 import onnx
 import pytest
 
-from convert.onnx_import import check_runs, count_labels, import_float_graph
+from convert.graph import write_graph
+from convert.onnx_import import check_runs, count_labels, import_float_graph, write_int8
+from convert.quantise import dequantise
+from convert.state_dict import Architecture, to_weights
 from convert.verify import open_session
 from shared.errors import ModelSourceError
+from tests.support.families import family_classifier
 
 
 def graph(outputs: list[onnx.ValueInfoProto]) -> bytes:
@@ -126,3 +130,22 @@ def test_a_graph_that_onnx_runtime_cannot_run_is_a_sentence(tmp_path: Path) -> N
     import_float_graph(tmp_path / "odd.onnx", tmp_path / "float.onnx")
     with pytest.raises(ModelSourceError, match=r"odd\.onnx cannot be run by ONNX Runtime: .*NoSuchOperator"):
         check_runs(tmp_path / "float.onnx", "odd.onnx")
+
+
+@pytest.mark.training
+def test_the_products_of_an_export_saturate_nowhere_and_are_finer_than_seven_bits(tmp_path: Path) -> None:
+    weights = to_weights(family_classifier("ELECTRA").state_dict(), "x", Architecture(heads=2))
+    write_graph(dequantise(weights), tmp_path / "export.onnx")
+    import_float_graph(tmp_path / "export.onnx", tmp_path / "float.onnx")
+    write_int8(tmp_path / "float.onnx", tmp_path / "int8.onnx", [[2, 5, 9, 3], [2, 7, 3]], is_int8=False)
+
+    model = onnx.load(str(tmp_path / "int8.onnx"))
+    constants = {constant.name: onnx.numpy_helper.to_array(constant) for constant in model.graph.initializer}
+    products = [node for node in model.graph.node if node.op_type in {"MatMulIntegerToFloat", "QAttention"}]
+    assert {node.op_type for node in products} == {"MatMulIntegerToFloat", "QAttention"}
+    for node in products:
+        values = constants[node.input[1]].astype(np.int32)
+        pairs = values[0::2] + values[1::2]
+        assert int(np.abs(pairs).max()) * 255 <= 32_767
+        if node.op_type == "MatMulIntegerToFloat":
+            assert int(np.abs(values).max()) > 64

@@ -5,7 +5,7 @@ import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.jobs.packing import pack_rows, pack_verdicts, unpack_result
+from shared.jobs.packing import _PLAIN, PackedResult, pack_rows, pack_verdicts, unpack_result
 from shared.jobs.records import Row, Verdicts
 from shared.verdict import Details, Failure, Match, PolicyVersion, Span, Verdict
 
@@ -72,3 +72,24 @@ def test_what_a_policy_adds_to_a_verdict_comes_back_with_the_score_of_its_own_la
     _, stored = unpack_result(packed)
 
     assert stored.outcomes == [verdict]
+
+
+def test_what_may_hold_words_is_never_denied_and_what_cannot_is_not_unpacked() -> None:
+    texts = ["안녕 하세요 12", "ABC straße", '따옴표 "안" \\ 끝', "줄\n바꿈", "ﬃ ŉ İ"]
+    rows = [Row(line, text) for line, text in enumerate(texts, start=1)]
+    verdicts = Verdicts(NAMES, "r1", [Failure("empty_text", "nothing") for _ in rows])
+    result = PackedResult(pack_verdicts(verdicts) + pack_rows(rows))
+
+    for text in texts:
+        for start in range(len(text)):
+            for end in range(start + 1, len(text) + 1):
+                assert result.may_hold(text[start:end])
+    assert result.may_hold("abc")
+    assert result.may_hold("STRASSE")
+    assert not result.may_hold("없는 말")
+    assert not result.may_hold("13")
+
+
+def test_no_other_sign_turns_into_one_that_is_looked_for_as_it_is() -> None:
+    signs = [chr(number) for number in range(0x110000)]
+    assert not [one for one in signs if _PLAIN.search(one.casefold()) and not _PLAIN.search(one)]

@@ -80,7 +80,7 @@ function Distribution({ job }) {
   return html`<section><h2>${t("job.distribution")}</h2><div class="bars" role="list">
     ${counts.map(([label, count]) => html`<div class=${`bar ${tone(label)}`} role="listitem">
       <span>${labelWord(label)}</span>
-      <svg viewBox="0 0 100 10" preserveAspectRatio="none" aria-hidden="true"><rect class="track" width="100" height="10" rx="2" /><rect class="fill" width=${Math.max(0.5, (count / most) * 100)} height="10" rx="2" /></svg>
+      <svg viewBox="0 0 100 10" preserveAspectRatio="none" aria-hidden="true"><rect class="track" width="100" height="10" /><rect class="fill" width=${Math.max(0.5, (count / most) * 100)} height="10" /></svg>
       <span>${number(count)} <small>(${percent(count / all)})</small></span>
     </div>`)}
   </div></section>`;

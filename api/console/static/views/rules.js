@@ -27,7 +27,7 @@ export function Rules({ rest: name, info }) {
 function NewBoard({ taken }) {
   const [name, setName] = useState("");
   const open = (event) => (event.preventDefault(), (location.hash = `rules/${encodeURIComponent(name.trim())}`), setName(""));
-  return html`<form class="row" onSubmit=${open}><label>${t("rules.new")}<input value=${name} maxlength="64" required placeholder="free-board" onInput=${(event) => setName(event.target.value)} /></label>
+  return html`<form class="row" onSubmit=${open}><label>${t("rules.new")}<input value=${name} maxlength="64" required pattern="\\s*[\\p{L}\\p{N}_.\\-]+\\s*" title=${t("error.invalid_request.name")} placeholder="free-board" onInput=${(event) => setName(event.target.value)} /></label>
     <button type="submit" class="secondary">${t(taken.includes(name.trim()) ? "rules.open" : "rules.make")}</button></form>`;
 }
 
@@ -117,7 +117,7 @@ function Words({ list, board, entries, hits, isFed, labels, isFixed, set }) {
   const add = (event) => {
     event.preventDefault();
     const known = new Set(entries.map((entry) => entry.term));
-    const terms = typed.split(/[\n,]/).map((term) => term.trim()).filter((term) => term && !known.has(term));
+    const terms = [...new Set(typed.split(/[\n,]/).map((term) => term.trim()))].filter((term) => term && !known.has(term));
     set([...entries, ...terms.map((term) => ({ term, match, ...(list === "deny" && { label }) }))]);
     setTyped("");
   };
@@ -154,6 +154,7 @@ function TryOut({ rules, path }) {
     try {
       const after = Math.max(0, chosen.request_counts.total - TRIED_ROWS);
       const rows = (await lines(`jobs/${chosen.id}/results`, { query: { own_columns: "false", format: "jsonl", partial: "true", cursor: after } })).filter((row) => !row.error);
+      setState({ done: 0, rows: rows.length, changes: [] });
       const changes = [];
       for (let start = 0; start < rows.length; start += AT_ONCE) {
         const texts = rows.slice(start, start + AT_ONCE).map((row) => row.text);

@@ -157,7 +157,7 @@ function Bar({ label, score, cut }) {
   return html`<div class=${`bar ${counts || label === "clean" ? tone(label) : "below"}`}>
     <span>${labelWord(label)}</span>
     <svg viewBox="0 0 100 10" preserveAspectRatio="none" role="img" aria-label=${`${t("try.score", { label: labelWord(label) })} ${percent(score)}`}>
-      <rect class="track" width="100" height="10" rx="2" /><rect class="fill" width=${Math.max(0.5, score * 100)} height="10" rx="2" />
+      <rect class="track" width="100" height="10" /><rect class="fill" width=${Math.max(0.5, score * 100)} height="10" />
       ${cut !== undefined && html`<line x1=${cut * 100} x2=${cut * 100} y1="0" y2="10" />`}
     </svg>
     <span>${percent(score)}</span>

@@ -13,9 +13,9 @@ from shared.settings import Settings
 from shared.verdict import Verdict
 from tests.unit.api.queue.test_dispatcher import Queue, Workers, settle
 
-# A pass of 16 tokens costs 32, a text of one character 9: two messages, or 22 such texts, may be with a worker.
-FULL = 22
-SETTINGS = Settings(max_batch_tokens=16, max_message_texts=32)
+# A pass of 32 tokens costs 64, a text of one character 9: two messages, or 86 such texts, may be with a worker.
+FULL = 86
+SETTINGS = Settings(max_batch_tokens=32, max_message_texts=96)
 
 
 @pytest.fixture
@@ -67,7 +67,7 @@ async def test_texts_leave_one_by_one_until_the_workers_have_enough_and_then_tog
 
 
 async def test_credit_counts_the_work_and_not_the_messages(dispatcher: Dispatcher, queue: Queue) -> None:
-    await ask(dispatcher, ["a"] * 100)
+    await ask(dispatcher, ["a"] * 3 * FULL)
     assert sum(map(len, queue.texts())) == FULL
 
     answer(dispatcher, queue.messages[0])
@@ -79,9 +79,9 @@ async def test_credit_counts_the_work_and_not_the_messages(dispatcher: Dispatche
 
 async def test_two_workers_get_twice_as_much(dispatcher: Dispatcher, queue: Queue, workers: Workers) -> None:
     workers.interactive_count = 2
-    await ask(dispatcher, ["a"] * 100)
+    await ask(dispatcher, ["a"] * 3 * FULL)
 
-    assert sum(map(len, queue.texts())) == 43
+    assert sum(map(len, queue.texts())) == 171
 
 
 async def test_a_dead_workers_credit_comes_back_with_its_texts(dispatcher: Dispatcher, queue: Queue) -> None:
@@ -120,7 +120,8 @@ async def test_one_callers_thousand_texts_delay_anothers_one_text_by_no_more_tha
     answer(dispatcher, queue.messages[0])
     await settle()
 
-    assert "one" in queue.texts()[1][:2]
+    # What was left of a turn, and another one, are two texts at most.
+    assert "one" in queue.texts()[1][:3]
 
 
 async def test_one_requests_thousand_texts_delay_another_request_of_the_same_caller_no_more(
@@ -181,3 +182,15 @@ async def test_texts_that_left_before_their_caller_hung_up_still_count(dispatche
     answer(dispatcher, queue.messages[0])
     await settle()
     assert queue.texts()[1:] == [["b"]]
+
+
+async def test_several_workers_divide_one_request_among_themselves(
+    dispatcher: Dispatcher, queue: Queue, workers: Workers
+) -> None:
+    workers.interactive_count = 2
+    await ask(dispatcher, ["a"] * 64)
+    answer(dispatcher, *queue.messages)
+    workers.interactive_count = 30
+    await ask(dispatcher, ["b"] * 64)
+
+    assert [len(texts) for texts in queue.texts()] == [48, 16, 32, 32]

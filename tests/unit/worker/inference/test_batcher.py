@@ -14,7 +14,7 @@ from worker.inference.batcher import MicroBatcher
 from worker.inference.engines.protocol import Logits
 from worker.inference.stats import BatchStats, PassTime
 from worker.inference.turns import Window
-from worker.inference.waiting import MAX_PADDING_SHARE, PASS_TOKENS, Priority, close_batch
+from worker.inference.waiting import PASS_TOKENS, Priority, close_batch
 
 WAIT_S = 10
 POISON = 666
@@ -218,6 +218,13 @@ def test_rows_of_other_lengths_wait_for_a_pass_of_their_own() -> None:
     assert lengths_of(waiting) == [5]
 
 
+def test_a_row_that_would_be_left_over_alone_is_taken_if_that_costs_less_than_a_pass() -> None:
+    few, many = rows_of([10, 3]), rows_of([10, 3, 10, 10, 3, 3, 3])
+
+    assert lengths_of(close_batch(few, max_batch_tokens=200)) == [10, 3]
+    assert lengths_of(close_batch(many, max_batch_tokens=200)) == [10, 10, 10]
+
+
 def test_a_row_over_the_budget_is_run_alone() -> None:
     waiting = rows_of([100, 1])
 
@@ -235,7 +242,9 @@ def test_closing_batches_loses_and_doubles_no_row_and_keeps_to_the_budget(length
         assert batch[0] is oldest
         padded = max(lengths_of(batch)) * len(batch)
         assert len(batch) == 1 or padded <= budget
-        assert padded - sum(lengths_of(batch)) <= max(MAX_PADDING_SHARE * padded, PASS_TOKENS)
+        # A token costs no more than in a pass of the oldest row alone, or the padding less than another pass.
+        tokens, alone = sum(lengths_of(batch)), len(oldest.token_ids)
+        assert padded - tokens <= max(PASS_TOKENS * (tokens / alone - 1) + 1e-9, PASS_TOKENS)
         taken.extend(batch)
     assert sorted(map(id, taken)) == sorted(map(id, rows))
 

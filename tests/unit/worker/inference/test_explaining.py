@@ -2,8 +2,10 @@
 
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -117,3 +119,28 @@ def test_who_does_not_ask_causes_no_pass_with_evidence(classifier: Classifier, e
     classifier.outcomes_in_order(["one axb three"], NO_OPTIONS)
     assert engine.evidence_passes == 0
     assert engine.windows == 1
+
+
+class TwoLabelEngine(TellingEngine):
+    """`x` speaks for `curse` and for the label after it, which the letter `y` is the first to speak for."""
+
+    other_id = 0
+
+    def run_with_evidence(self, rows: Sequence[Sequence[int]]) -> tuple[Logits, list[Evidence]]:
+        of_x, of_y = np.array([-4.0, 4.0, 2.0, 0.0], np.float32), np.array([0.0, 0.0, 2.5, 0.0], np.float32)
+        logits = np.array([[-3.0, 2.0, 1.0, -3.0] for _ in rows], np.float32)
+        added = {self.bad_id: of_x, self.other_id: of_y}
+        return logits, [np.array([added.get(token, 0 * of_x) for token in row]) for row in rows]
+
+
+def test_a_label_that_would_not_count_without_the_words_of_another_has_the_same_span(tmp_path: Path) -> None:
+    echo = load_bundle(write_echo_bundle(tmp_path / "bundle"))
+    bundle = replace(echo, config=msgspec.structs.replace(echo.config, problem_type="multi_label_classification"))
+    tokenizer, engine = BundleTokenizer(bundle, max_windows=8), TwoLabelEngine()
+    engine.bad_id, engine.other_id = (tokenizer.encode([letter])[0][0][1] for letter in "xy")
+    batcher = MicroBatcher(engine, max_batch_tokens=4_096)
+    batcher.start()
+    verdict = asked(Classifier(bundle, tokenizer, batcher, Judge(bundle.config, {})), "one x two y three")
+    batcher.close()
+    assert verdict.labels == ["curse", "insult"]
+    assert words_of(verdict) == ["x", "x"]
