@@ -8,6 +8,9 @@ arrive at random (Poisson) at a multiple of that, each on the next free one of t
 ones were answered. Prints the texts answered a second and their share of the capacity, p50 and p99 of the accepted and
 of the refused, and the memory of the API before and after.
 
+Clients and service share the processors. So that their parts can be told apart, it also prints how late the clients
+sent, which no time has in it, and how long the service says that a refusal took once the request was there.
+
 A request carries several texts, because the clients share the processors: the cost of a refusal is then not most of the
 load. `--texts 1` shows that case.
 """
@@ -37,6 +40,8 @@ class Outcome:
     seconds: dict[int, list[float]] = field(default_factory=dict)
     broken: Counter[str] = field(default_factory=Counter)
     unsent: int = 0
+    # Seconds from when a request was due until it was sent.
+    late: list[float] = field(default_factory=list)
     # Until the last answer.
     elapsed_s: float = 0.0
 
@@ -60,12 +65,13 @@ class Clients:
         for connection in self._connections:
             await connection.__aexit__()
 
-    async def send(self, batch: list[str], outcome: Outcome) -> None:
+    async def send(self, batch: list[str], due: float, outcome: Outcome) -> None:
         if not self._free:
             outcome.unsent += 1
             return
         connection = self._free.pop()
         started = time.perf_counter()
+        outcome.late.append(started - due)
         try:
             status, _ = await connection.post("/predict", {"texts": batch})
         except (OSError, EOFError) as error:
@@ -84,7 +90,7 @@ async def arrive(clients: Clients, per_s: float, seconds: float, batch: list[str
     begun = due = time.perf_counter()
     while due < begun + seconds:
         await asyncio.sleep(max(0.0, due - time.perf_counter()))
-        task = asyncio.create_task(clients.send(batch, outcome))
+        task = asyncio.create_task(clients.send(batch, due, outcome))
         pending.add(task)
         task.add_done_callback(pending.discard)
         due += gaps.expovariate(per_s)
@@ -126,7 +132,14 @@ def report(outcome: Outcome, connections: int, size: int, capacity_per_s: float)
         f"  answered           {goodput:,.0f} texts/s, {goodput / capacity_per_s:.2f} of the capacity\n"
         f"  time of accepted   {quantiles(accepted)}\n"
         f"  time of refused    {quantiles(outcome.seconds.get(429, []))}\n"
+        f"  sent late by       {quantiles(outcome.late)}\n"
     )
+
+
+def own_refusals(stack: Stack, skip: int) -> list[float]:
+    """Seconds that each refusal took by the service's own log, without the first `skip`."""
+    refused = [event for event in stack.events() if event.get("event") == "request" and event["code"] == 429]
+    return [event["total_ms"] / 1000 for event in refused[skip:]]
 
 
 def main() -> None:
@@ -146,12 +159,16 @@ def main() -> None:
             sys.stdout.write(
                 f"capacity {per_s:,.0f} texts/s; {options.times:g} times that arrives, {options.texts} a request\n"
             )
+            refusals = 0
             for number in connections:
                 before = memory_bytes(stack.api.pid)
                 arrivals = options.times * per_s / options.texts
                 batch = texts(options.texts, 0)
                 outcome = asyncio.run(overload(stack, number, arrivals, seconds, batch))
                 sys.stdout.write(report(outcome, number, options.texts, per_s))
+                own = own_refusals(stack, refusals)
+                refusals += len(own)
+                sys.stdout.write(f"  refused, by its log {quantiles(own)}\n")
                 after = memory_bytes(stack.api.pid)
                 sys.stdout.write(f"  memory of the API  {before / MIB:.0f} -> {after / MIB:.0f} MiB\n")
         finally:

@@ -1,5 +1,6 @@
 """The original service's own file, at its real size, from the Hub to an answer: MODEL=owner/name kobert run."""
 
+import asyncio
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import pytest
 
 pytest.importorskip("torch", reason="the training extra is not installed")
 
+from bench.load import predict_all
 from bundles.text.sentencepiece import read_model
 from tests.e2e.test_run import Run
 from tests.support.checkpoints import BERTClassifier, bert_classifier, quantised, save, write_sentencepiece
@@ -59,6 +61,8 @@ def test_the_originals_model_is_served_in_300_mb_and_without_the_hub_the_second_
 
     first = Run(short_tmp, **settings).wait_ready()
     answer = first.predict("이 영화 정말 재미있었어요!")
+    many = [f"{number}번째 댓글은 조금 더 길고, 여러 사람이 한꺼번에 보냅니다." for number in range(256)]
+    asyncio.run(predict_all(first.url, [many[i : i + 64] for i in range(0, 256, 64)], clients=4))
     peak_mib = peak_rss_mib(first.child("worker.main").pid)
     first.end()
     hub.server_close()
