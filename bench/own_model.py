@@ -132,7 +132,7 @@ def section(starts: list[Start], size_mb: float, language: str) -> str:
         said = (
             f"`make run MODEL=owner/name`으로, 같은 머신의 Hub에 있는\n"
             f"KcELECTRA-base 크기의 리포지토리({size_mb:,.0f} MB)를 받아서 쟀습니다\n"
-            f"(`python -m bench.own_model --write`, {machine()}, 다른 작업과 함께 실행)."
+            f"(`python -m bench.own_model --write`, {machine(language)}, 다른 작업과 함께 실행)."
         )
         head = "| | 첫 응답까지 | 최대 메모리: 다운로드 | 변환 | API | 워커 |"
         names = ("첫 시작", "두 번째 시작")

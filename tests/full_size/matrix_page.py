@@ -39,10 +39,11 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
         return others == 0 and self.float_difference < FLOAT_TOLERANCE and torch_is_further
 
 
-def machine() -> str:
-    """The processor, for a figure in a page."""
+def machine(language: str = "en") -> str:
+    """The processors, for a figure in a page."""
     names = [line for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name")]
-    return f"{available_cpus()} cores of an {names[0].partition(': ')[2].strip()}" if names else "an unknown machine"
+    name = names[0].partition(": ")[2].strip() if names else "?"
+    return f"{name} 코어 {available_cpus()}개" if language == "ko" else f"{available_cpus()} cores of an {name}"
 
 
 HEADINGS = {"en": "### Sources tried", "ko": "### 시험한 소스"}
@@ -73,7 +74,7 @@ def _introduction(rows: Sequence[Row], language: str, *, made_up: bool) -> str:
     if language == "ko":
         corpus = "만들어 낸 댓글" if made_up else "댓글"
         return (
-            f"`make source-matrix`의 결과입니다({machine()}, 다른 작업과 함께 실행).\n"
+            f"`make source-matrix`의 결과입니다({machine(language)}, 다른 작업과 함께 실행).\n"
             "구조와 크기는 공개된 모델과 같고 가중치는 무작위입니다.\n"
             f"토큰은 {corpus} {comments:,}개를 원래 토크나이저와, 답은 {answers}개를 torch와 비교했습니다.\n"
             "torch로 양자화된 소스는 그 int8 가중치를 float로 계산한 답과,\n"

@@ -46,11 +46,13 @@ _PAD_ID = 1
 _OFFSET = _PAD_ID + 1
 # Enough to learn what the labels mean, in a few minutes of one core.
 _TRAIN_ROWS = 2_500
+# Of those, rows that the other families' heads are trained on.
+_HEAD_ROWS = 800
 _LEARNT_LAYERS = 2
 _BATCH = 64
 _FLOAT_TEXTS = 100
 _HEAD_EPOCHS, _HEAD_RATE = 20, 1e-3
-_FEATURES_FILE, _RESULTS_FILE, _TUNED_FILE = "features.npz", "results.json", "tuned.pt"
+_FEATURES_FILE, _TUNED_FILE = "features.npz", "tuned.pt"
 
 
 class Result(msgspec.Struct, frozen=True):
@@ -106,15 +108,20 @@ def train_and_compare(folder: Path, base: Path, data: Path) -> list[Result]:
     train = Texts(train.ids[::step], train.labels[::step])
     tuned = _tuned(folder, base, train)
     encoder = {name: tensor for name, tensor in tuned.state_dict().items() if name.startswith("bert.")}
-    features = _features(folder, tuned, train.ids)
-    results = []
+    for_heads = Texts(train.ids[:: _TRAIN_ROWS // _HEAD_ROWS], train.labels[:: _TRAIN_ROWS // _HEAD_ROWS])
+    features = _features(folder, tuned, for_heads.ids)
+    layers, width = tuned.config.num_hidden_layers, tuned.config.hidden_size
     for family in (BERT, ROBERTA, ELECTRA, DISTILBERT):
-        model = tuned if family is BERT else _with_head_of(family, encoder, tuned.config, features, train.labels)
+        if (folder / f"{family.name}.json").is_file():
+            continue
+        model = tuned if family is BERT else _with_head_of(family, encoder, tuned.config, features, for_heads.labels)
         compared = _compare(family, model.eval(), tokenizer, dev, folder / family.name)
-        layers, width = tuned.config.num_hidden_layers, tuned.config.hidden_size
-        results.append(Result(base=base.name, layers=layers, width=width, **compared))
-    (folder / _RESULTS_FILE).write_bytes(msgspec.json.encode(results))
-    return results
+        result = Result(base=base.name, layers=layers, width=width, **compared)
+        (folder / f"{family.name}.json").write_bytes(msgspec.json.encode(result))
+    return [
+        msgspec.json.decode((folder / f"{family.name}.json").read_bytes(), type=Result)
+        for family in (BERT, ROBERTA, ELECTRA, DISTILBERT)
+    ]
 
 
 def read_rows(path: Path, split: str, tokenizer: Tokenizer) -> Texts:
@@ -151,7 +158,7 @@ def _tuned(folder: Path, base: Path, train: Texts) -> Any:
     for parameter in (parameter for layer in lower for parameter in layer.parameters()):
         parameter.requires_grad_(False)
     targets = np.eye(len(LABELS), dtype=np.float32)[train.labels]
-    fit = Fit(_Tuned(model), FitPlan(epochs=2, learning_rate=1e-4, checkpoint_every_s=60), folder, pad_id=_PAD_ID)
+    fit = Fit(_Tuned(model), FitPlan(epochs=1, learning_rate=1e-4, checkpoint_every_s=60), folder, pad_id=_PAD_ID)
     fit.loss = class_loss
     fit.run(lambda _epoch, _generator: TrainingSet(train.ids, targets))
     torch.save(model.state_dict(), folder / _TUNED_FILE)
@@ -295,10 +302,10 @@ def section(results: Sequence[Result], language: str) -> str:
     rows, first = results[0].rows, results[0]
     if language == "ko":
         said = (
-            f"`make trained-heads`의 결과입니다({machine()}).\n"
-            f"`{first.base}`의 인코더({first.layers}층, 너비 {first.width}) 위쪽 {_LEARNT_LAYERS}층을\n"
-            "BEEP! 댓글로 학습하고,\n"
-            f"그 가중치를 각 구조로 옮겨 헤드를 학습했습니다. 학습에 쓰지 않은 댓글 {rows}개로 쟀습니다."
+            f"`make trained-heads`의 결과입니다({machine(language)}).\n"
+            f"`{first.base}`의 인코더({first.layers}층, 너비 {first.width})\n"
+            f"위쪽 {_LEARNT_LAYERS}층을 BEEP! 댓글로 학습하고, 그 가중치를 각 구조로 옮겨 헤드를 학습했습니다.\n"
+            f"학습에 쓰지 않은 댓글 {rows}개로 쟀습니다."
         )
     else:
         said = (

@@ -1,6 +1,7 @@
 """The training of the four families' heads, at a tiny size: it runs, and what it saves is answered as torch does."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,8 @@ from bundles.sources import resolver
 from convert.pipeline import Conversion
 from tests.full_size.trained_heads import LABELS, main, section, train_and_compare
 from tests.support.checkpoints import SENTENCES, write_xlm_sentencepiece
+
+ROOT = Path(__file__).resolve().parents[3]
 
 pytestmark = [pytest.mark.training, pytest.mark.filterwarnings("ignore")]
 
@@ -55,3 +58,10 @@ def test_without_the_encoder_it_says_so(tmp_path: Path, capsys: pytest.CaptureFi
     code = main([str(tmp_path), "--base", str(tmp_path / "no"), "--data", str(tmp_path / "none")])
     assert code == 0
     assert "skipped" in capsys.readouterr().out
+
+
+def test_both_pages_show_the_same_figures() -> None:
+    pages = [(ROOT / "docs" / page).read_text(encoding="utf-8") for page in ("own-model.md", "own-model.ko.md")]
+    shown = [re.findall(r"^\| (?:BERT|RoBERTa|ELECTRA|DistilBERT) \| \d.*$", page, re.MULTILINE) for page in pages]
+    assert len(shown[0]) == 4
+    assert shown[0] == shown[1]
