@@ -26,7 +26,7 @@ from bench.pages import replace_section
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "reliability.md"
 SMOKE = ("worker_killed", "replies_cut", "clock_forward")
-HEAD = """# Reliability
+HEAD = """## Faults
 
 What is lost when something breaks, as `.venv/bin/python -m bench.faults --write` measured it. In each trial a job of
 {rows:,} rows is under way on two workers, and ten texts a second are sent to `/predict`. What was killed is started
