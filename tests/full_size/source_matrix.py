@@ -34,7 +34,7 @@ from convert.model_source import open_model
 from convert.verify import Logits, run_graph, token_rows
 from shared.errors import KobertError
 from shared.settings import Settings
-from tests.full_size.matrix_page import Row, write_pages
+from tests.full_size.matrix_page import FLOAT_TEXTS, Row, write_pages
 from tests.full_size.sources import FULL, MODELS, SOURCES, TINY, Scale, Source, Written, reference_model
 from tests.full_size.torch_answers import by_torch
 from tests.full_size.vocabularies import Vocabularies, Vocabulary, read_comments
@@ -43,8 +43,6 @@ from tests.support.peak_memory import PeakMemory
 
 # Tokens of a text that answers are compared on.
 _MAX_LENGTH = 64
-# Float differs by rounding alone, which a quarter of the texts shows.
-_FLOAT_TEXTS = 50
 _ROWS = "rows"
 
 
@@ -195,9 +193,9 @@ class Measurement:
 
     def _compared(self, rows: list[list[int]], bundle: Bundle) -> dict[str, Any]:
         expected, in_int8 = self._expected(rows), run_graph(bundle.model_path, rows)
-        in_float = run_graph(self._write_float(), rows[:_FLOAT_TEXTS])
+        in_float = run_graph(self._write_float(), rows[:FLOAT_TEXTS])
         return {
-            "float_difference": float(np.abs(in_float - expected[:_FLOAT_TEXTS]).max()),
+            "float_difference": float(np.abs(in_float - expected[:FLOAT_TEXTS]).max()),
             "labels_equal": int((in_int8.argmax(axis=1) == expected.argmax(axis=1)).sum()),
             "int8_error": float(np.abs(in_int8 - expected).mean()),
             "torch_error": self._torch_error(rows, expected),
