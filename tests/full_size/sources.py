@@ -236,8 +236,8 @@ def _behind_links(graph: Path, target: Path) -> None:
     data = f"{target.name}_data"
     onnx.save(onnx.load(str(graph)), str(blobs / "graph"), save_as_external_data=True, location=data)
     (blobs / data).rename(blobs / "weights")
-    target.symlink_to(blobs / "graph")
-    target.with_name(data).symlink_to(blobs / "weights")
+    target.symlink_to((blobs / "graph").resolve())
+    target.with_name(data).symlink_to((blobs / "weights").resolve())
 
 
 def _quantised_by_onnxruntime(weight_type: Any, **options: Any) -> Callable[[Path, Path], None]:
