@@ -60,7 +60,8 @@ def main(arguments: Sequence[str]) -> int:
         _write_row(options.folder, row)
         sys.stdout.write(f"{number}. {SOURCES[number - 1].name}: {row}\n")
         sys.stdout.flush()
-        if not row.is_right(SOURCES[number - 1].refused):
+        source = SOURCES[number - 1]
+        if not row.is_right(source.refused, source.float_tolerance):
             wrong.append(number)
     if wrong:
         sys.stdout.write(f"not as they must be: {', '.join(map(str, wrong))}\n")
