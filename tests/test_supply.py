@@ -65,6 +65,7 @@ def test_there_is_a_lock_for_each_extra_that_needs_no_torch() -> None:
         "clients",
         "embedded",
         "convert",
+        "convert-any",
         "training",
         "examples",
     }
@@ -107,7 +108,12 @@ def test_make_installs_by_hash_all_that_has_a_lock() -> None:
     ]
 
     assert "--require-hashes" in recipe
-    without = ("'.[dev,training]'", "'.[convert]'", "'.[examples]'")  # torch; and what the examples alone need
+    without = (
+        "'.[dev,training]'",
+        "'.[convert]'",
+        "'.[convert-any]'",
+        "'.[examples]'",
+    )  # torch; and what the examples alone need
     assert all(any(extras in line for extras in without) for line in unlocked), unlocked
 
 

@@ -21,6 +21,7 @@ from training.learn.metrics import sigmoid
 from training.learn.network import WEIGHTS_FILE, CommentNetwork, load_network, save_network, set_dropout
 from training.learn.ngrams import opinions
 from training.learn.objective import verdict_loss
+from training.learn.own_column import add_own_column
 from training.learn.wide import fit_wide
 from training.lessons import prepare_lessons
 from training.ship.serving import SENTIMENT_LABELS
@@ -70,6 +71,10 @@ def _with_wide(space: Workspace, network: CommentNetwork) -> CommentNetwork:
     ids = encode(space.tokenizer, [normalise(row.text) for row in rows], space.plan.max_length)
     pieces = network.encoder.config.vocab_size
     network.wide = fit_wide(rows, ids, plan, pieces=pieces, window_tokens=network.window_tokens)
+    if plan.own is not None:
+        network.wide, bias = add_own_column(network.wide, rows, ids, plan, network.window_tokens)
+        with torch.no_grad():
+            network.head.bias[SIGNAL_INDEX[plan.own.label]] += bias
     return network.eval()
 
 

@@ -29,31 +29,32 @@ MODELS = Path(__file__).resolve().parents[2] / "models"
 LARGEST_BYTES = 12_000_000
 
 # The largest share of a harmless set that may be flagged at `standard`, and the smallest of a bad one to be found: what
-# the shipped model reaches, with a little room for another processor's rounding. Two goals are not reached and stand
-# in docs/model.md: threats (80 %) and a curse among pleasant sentences (95 %). It finds 26 more of the 164 threats than
-# the model before, and takes two more of 60 harmless lines for some; of 60 long harmless texts it flags two more.
+# the shipped model reaches, with a little room for another processor's rounding. One goal is not reached and stands in
+# docs/model.md: a curse among pleasant sentences (95 %; between two on each side 93.5 %). Beside the model before it
+# finds 7 more of the 164 threats and takes one less of 60 harmless lines for some; of 60 long harmless texts it flags
+# 5 where that flagged 4.
 LIMITS = {
     "innocent look-alikes": 0.0095,
     "disguised curses": 0.97,
-    "threats": 0.73,
-    "long, harmless": 0.068,
-    "long, one bad sentence": 0.91,
+    "threats": 0.79,
+    "long, harmless": 0.085,
+    "long, one bad sentence": 0.96,
     "family: replies": 0.018,
     "family: facts": 0.018,
     "family: headlines": 0.018,
     "family: counter-speech": 0.1,
     "family: criticism": 0.018,
-    "family: homographs": 0.08,
-    "family: not-threats": 0.085,
+    "family: homographs": 0.065,
+    "family: not-threats": 0.068,
     "family: scripts": 0.021,
     "family: slang": 0.021,
     "family: old-curses": 0.95,
-    "family: signs": 0.87,
+    "family: signs": 0.85,
     "family: sound-alikes": 0.88,
     "family: abbreviations": 0.88,
     "family: english": 0.91,
     "family: family": 0.87,
-    "family: contempt": 0.6,
+    "family: contempt": 0.63,
     "family: looks": 0.83,
     "family: slurs-age": 0.94,
     "family: slurs-disability": 0.74,
@@ -62,7 +63,7 @@ LIMITS = {
     "family: slurs-politics": 0.94,
 }
 # Of the curses found alone, the share found between so many pleasant sentences on each side.
-DILUTED = {2: 0.9, 4: 0.92, 8: 0.9}
+DILUTED = {2: 0.89, 4: 0.92, 8: 0.9}
 # Of the texts of a set that are flagged, the share whose labels have the one that the set is about.
 RIGHT_LABEL = {"curse": 0.70, "insult": 0.60, "hate": 0.60, "threat": 0.70}
 # Of the sentences about one kind of group, the share where this kind has the highest score of all kinds.

@@ -68,11 +68,21 @@ def pair_buckets(first: Tensor, second: Tensor, buckets: int, pieces: int) -> Te
 
 
 @dataclass(frozen=True)
+class OwnColumn:
+    """A label whose column is fitted with a constant; it counts from a logit of `turn` on, which the bias takes up."""
+
+    label: str
+    share: float = 0.8
+    penalty: float = 1.0
+    turn: float = 0.5
+
+
+@dataclass(frozen=True)
 class WidePlan:
     """How large the table is, what it is told, and how much it has to say.
 
     `share`: of its logits in the sum; `weights`: of a source's rows, 1 where none is named; `most`: rows of a source,
-    all where none is named; `penalty`: the inverse of the price of a weight.
+    all where none is named; `penalty`: the inverse of the price of a weight; `own`: a label with a fit of its own.
     """
 
     labels: tuple[str, ...] = ("curse", "insult", "hate")
@@ -82,6 +92,7 @@ class WidePlan:
     strictest: bool = True  # whether it also says, by itself, what the strictest source calls offensive
     weights: Mapping[str, float] = field(default_factory=dict)
     most: Mapping[str, int] = field(default_factory=dict)
+    own: OwnColumn | None = None
 
 
 def fit_wide(
@@ -91,10 +102,8 @@ def fit_wide(
 
     Pieces count by how rare they are (inverse document frequency), which makes the weights of rare ones cheap.
     """
-    counts = counted(ids, plan.buckets, pieces)
-    rarity = np.log((1 + len(ids)) / (1 + np.asarray((counts > 0).sum(0)).ravel())) + 1
-    lengths = np.array([len(row) for row in ids], dtype=np.float64)
-    features = csr_matrix(diags(np.sqrt(np.minimum(lengths, window_tokens)) / lengths) @ counts @ diags(rarity))
+    rarity = rarity_of(counted(ids, plan.buckets, pieces))
+    features = features_of(ids, rarity, pieces=pieces, window_tokens=window_tokens)
     columns = []
     for label in plan.labels:
         said = [row.targets.get(label) for row in rows]
@@ -122,6 +131,22 @@ def _weights_of(
     model.fit(features[known], truth, sample_weight=[weights[index] for index in known])
     found: npt.NDArray[np.float64] = model.coef_[0]
     return found
+
+
+def rarity_of(counts: csr_matrix) -> npt.NDArray[np.float64]:
+    """The inverse document frequency of each bucket."""
+    in_texts = np.asarray((counts > 0).sum(0)).ravel()
+    found: npt.NDArray[np.float64] = np.log((1 + counts.shape[0]) / (1 + in_texts)) + 1
+    return found
+
+
+def features_of(
+    ids: Sequence[Sequence[int]], rarity: npt.NDArray[np.float64], *, pieces: int, window_tokens: int
+) -> csr_matrix:
+    """Texts `[texts, buckets]` as `CommentNetwork` reads them: the sum over the square root of the length."""
+    lengths = np.array([len(row) for row in ids], dtype=np.float64)
+    weights = np.sqrt(np.minimum(lengths, window_tokens)) / lengths
+    return csr_matrix(diags(weights) @ counted(ids, len(rarity), pieces) @ diags(rarity))
 
 
 def counted(ids: Sequence[Sequence[int]], buckets: int, pieces: int) -> csr_matrix:

@@ -34,7 +34,8 @@ def _opening(findings: Findings) -> str:
         "with their figures in view. The weights of later rounds, the\nshare of the wide part and the threshold of "
         "`threat` were picked on dev rows alone. The sentences of the fourth round were\nwritten after the figures of "
         "the model before, and two dozen texts that it got wrong, had been read in this report; those of\nthe fifth "
-        "by writers who had read neither. "
+        "by writers who had read neither. Between three fits of the wide part's\n`threat`, the sets of threats, "
+        "not-threats and long texts decided (research/model-notes.md). "
         "Speed is of the machine as it was while the pipeline ran."
     )
 

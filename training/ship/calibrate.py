@@ -37,7 +37,7 @@ _LENIENT_SHARE = 0.35
 _STRICT_SHARE = 3.0
 _CALM = {"everyday sentences": 0.03, "headlines": 0.06, "questions on hard topics": 0.015, "KoSBi safe": 0.04}
 """What `strict` may flag of sets whose texts no annotator of BEEP would call offensive."""
-_BEEP_GOAL = 0.782
+_BEEP_GOAL = 0.786
 """Of BEEP's macro-F1 at `strict`, smoothed over its neighbours: a little over the goal."""
 _KNOTS = (-8.0, -4.0, -2.0, -1.0, 0.0, 1.0, 2.0, 4.0, 8.0)
 """Places of the knots, in logits from the standard threshold."""
