@@ -31,7 +31,7 @@ class Accepting:
             for _ in range(AT_ONCE):
                 try:
                     connection, _ = listener.accept()
-                except OSError:  # none waits, or there are no more file descriptors
+                except OSError:  # no connection waits, or no file descriptor is left
                     break
                 task = self._loop.create_task(self._connect(connection))
                 self._tasks.add(task)

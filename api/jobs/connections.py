@@ -1,6 +1,6 @@
 """Connections to the store for what runs in the threads of jobs: jobs themselves, corrections, reviews and the feed.
 
-They share one client, so that a thread needs one connection whatever it does, and all of them are opened at once: made
+They share one client, so a thread needs a single connection. All connections are opened at the start: made
 as they are needed, their number would grow for hours.
 """
 

@@ -1,4 +1,4 @@
-"""Shares the few places for uploads: a slow sender holds none that somebody else needs, and nobody holds them all."""
+"""Shares the few upload slots: a slow sender gives its slot up to others, and no caller gets all of them."""
 
 import asyncio
 import time
