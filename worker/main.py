@@ -69,6 +69,7 @@ class Worker:
     """The parts of a running worker process."""
 
     settings: Settings
+    redis: Redis
     classifier: Classifier
     watchdog: Watchdog
     replies: ReplyWriter
@@ -134,7 +135,8 @@ def build_worker(settings: Settings, engine_factory: EngineFactory = OnnxEngine)
     metrics.watch(classifier.batcher, classifier.info)
     metrics.watch_cache(classifier.cache)
     corrections = CorrectionFollower(settings.redis_url, book)
-    return Worker(settings, classifier, watchdog, ReplyWriter(redis, worker_id), bulk, corrections, rules.hits, metrics)
+    replies = ReplyWriter(redis, worker_id)
+    return Worker(settings, redis, classifier, watchdog, replies, bulk, corrections, rules.hits, metrics)
 
 
 def serve(worker: Worker) -> int:
@@ -142,7 +144,7 @@ def serve(worker: Worker) -> int:
     shorten_switch_interval()
     app = make_celery(worker.settings)
     app.conf.worker_consumer = "worker.consumer:PromptConsumer"
-    register_predict(app, worker.classifier, worker.replies, worker.metrics)
+    register_predict(app, worker.redis, worker.classifier, worker.replies, worker.metrics)
     register_jobs(app, worker.bulk)
     # Without a receiver for this signal Celery would configure logging itself.
     setup_logging.connect(_keep_logging, weak=False)

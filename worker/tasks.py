@@ -5,28 +5,30 @@ from collections.abc import Sequence
 
 import msgspec
 import structlog
-from celery import Celery, Task
+from celery import Celery
+from redis import Redis
 
 from shared.log import get_logger, milliseconds
 from shared.messages import Answer, PredictMessage, decode
 from shared.options import NO_OPTIONS, VerdictOptions
-from shared.tasks import JOBS_TASK, PREDICT_TASK, QUEUED_AT_HEADER
+from shared.tasks import JOBS_TASK, PREDICT_TASK
 from worker.bulk.runner import BulkRunner
 from worker.counters import AnsweredMessage, WorkerMetrics
+from worker.delivery import Delivery, PoolStrategy
 from worker.inference.classifier import Classifier
 from worker.replies import ReplySender
 
 log = get_logger(__name__)
 
 
-def register_predict(app: Celery, classifier: Classifier, replies: ReplySender, metrics: WorkerMetrics) -> None:
-    """Make `app` handle predict messages with this classifier."""
+def register_predict(
+    app: Celery, redis: Redis, classifier: Classifier, replies: ReplySender, metrics: WorkerMetrics
+) -> None:
+    """Make `app` handle predict messages, whose queue is in `redis`, with this classifier."""
 
-    @app.task(name=PREDICT_TASK, ignore_result=True, acks_late=True, bind=True)
-    def predict(task: Task[[str], None], payload: str) -> None:
-        queued_at = task.request.get(QUEUED_AT_HEADER)
-        queued_s = None if queued_at is None else max(0.0, time.time() - queued_at)
-        done = answer(payload, classifier, replies, queued_s)
+    @app.task(name=PREDICT_TASK, ignore_result=True, acks_late=True, Strategy=PoolStrategy(redis))
+    def predict(delivery: Delivery) -> None:
+        done = answer(delivery, classifier, replies)
         if done is not None:
             metrics.observe_message(done)
 
@@ -39,16 +41,14 @@ def register_jobs(app: Celery, runner: BulkRunner) -> None:
         runner.wake()
 
 
-def answer(
-    payload: str, classifier: Classifier, replies: ReplySender, queued_s: float | None = None
-) -> AnsweredMessage | None:
+def answer(delivery: Delivery, classifier: Classifier, replies: ReplySender) -> AnsweredMessage | None:
     """Classify the texts of one encoded `PredictMessage` and send what is done as soon as it is done.
 
     A message that cannot be read is dropped with a log line: its sender speaks another version and will time out. One
     whose deadline has passed, because it was delivered a second time or waited too long, is dropped silently.
     """
     try:
-        message = decode(payload, PredictMessage)
+        message = decode(delivery.read(), PredictMessage)
     except msgspec.DecodeError as error:
         log.warning("message_unreadable", reason=str(error))
         return None
@@ -56,7 +56,8 @@ def answer(
         return None
     with structlog.contextvars.bound_contextvars(request_ids=message.request_ids):
         started = time.perf_counter()
-        answers = _reply_as_done(message, classifier, replies)
+        answers = _reply_as_done(message, delivery, classifier, replies)
+        queued_s = delivery.queued_s
         done = _summarise(answers, queued_s)
         log.info(
             "texts_classified",
@@ -70,12 +71,15 @@ def answer(
     return done
 
 
-def _reply_as_done(message: PredictMessage, classifier: Classifier, replies: ReplySender) -> list[Answer]:
-    """Send the answers to the texts group by group, and return them all."""
+def _reply_as_done(
+    message: PredictMessage, delivery: Delivery, classifier: Classifier, replies: ReplySender
+) -> list[Answer]:
+    """Send the answers to the texts group by group, and return them all. The last ones acknowledge the message."""
     answers: list[Answer] = []
-    for group in classifier.answers_as_done(message.items, message.deadline, _options(message)):
-        replies.send(message.reply_to, group, message.deadline)
+    for group in classifier.answers_as_done(message.items, message.deadline, _options(message), delivery.note):
         answers += group
+        is_last = len(answers) == len(message.items)
+        replies.send(message.reply_to, group, message.deadline, delivery if is_last else None)
     return answers
 
 

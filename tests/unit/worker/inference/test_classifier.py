@@ -1,19 +1,24 @@
 import itertools
+import json
 import threading
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from types import SimpleNamespace
 
 import msgspec
 import numpy as np
 import pytest
+from fakeredis import FakeRedis
 
 from bundles.format import load_bundle
+from shared import keys
 from shared.errors import UnavailableError
 from shared.messages import Answer, PredictMessage, TextItem, encode
 from shared.options import VerdictOptions
 from shared.verdict import Failure, Verdict
 from tests.support.echo import echo_logits, echo_scores
+from worker.delivery import Delivery
 from worker.inference.batcher import MicroBatcher
 from worker.inference.classifier import Classifier
 from worker.inference.engines.protocol import Logits
@@ -45,8 +50,20 @@ class Outbox:
     def __init__(self) -> None:
         self.answers: list[Answer] = []
 
-    def send(self, reply_to: str, answers: list[Answer], deadline: float) -> None:
+    def send(self, reply_to: str, answers: list[Answer], deadline: float, ended: Delivery | None = None) -> None:
         self.answers += answers
+
+
+def delivery_of(payload: str) -> Delivery:
+    """A message with this payload, as Celery's consumer hands it over."""
+    message = SimpleNamespace(
+        body=json.dumps([[payload], {}, {}]),
+        headers={},
+        delivery_tag="tag",
+        delivery_info={"exchange": "", "routing_key": keys.INTERACTIVE_QUEUE},
+        _raw={},
+    )
+    return Delivery(message, FakeRedis(), wake=lambda: None)
 
 
 @pytest.fixture
@@ -129,7 +146,8 @@ def test_windows_that_share_a_pass_count_its_time_once(classifier: Classifier) -
 
 def test_a_message_that_cannot_be_read_is_dropped(classifier: Classifier) -> None:
     outbox = Outbox()
-    answer('{"version": 99}', classifier, outbox)
+    answer(delivery_of('{"version": 99}'), classifier, outbox)
+    answer(delivery_of("not a message"), classifier, outbox)
     assert outbox.answers == []
 
 
@@ -138,7 +156,7 @@ def test_a_message_delivered_after_its_deadline_costs_no_computation(
 ) -> None:
     outbox = Outbox()
     message = PredictMessage(reply_to="api", deadline=time.time() - 1, items=[TextItem(1, "늦었다")])
-    answer(encode(message).decode(), classifier, outbox)
+    answer(delivery_of(encode(message).decode()), classifier, outbox)
 
     assert outbox.answers == []
     assert engine.rows == 0
@@ -148,7 +166,7 @@ def test_answers_carry_the_ids_of_their_texts(classifier: Classifier) -> None:
     outbox = Outbox()
     items = [TextItem(7, "일곱"), TextItem(9, "길다" * 100)]
     message = PredictMessage(reply_to="api", deadline=time.time() + 10, items=items)
-    answer(encode(message).decode(), classifier, outbox)
+    answer(delivery_of(encode(message).decode()), classifier, outbox)
 
     by_id = {answer.id: answer.outcome for answer in outbox.answers}
     assert isinstance(by_id[7], Verdict)
