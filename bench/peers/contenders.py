@@ -38,6 +38,10 @@ def _infinity_words(answer: bytes) -> list[str]:
     return [max(scores, key=lambda item: item["score"])["label"] for scores in json.loads(answer)["data"]]
 
 
+def _original_words(answer: bytes) -> list[str]:
+    return [json.loads(answer)["classification"]]
+
+
 @dataclass(frozen=True)
 class Contender:
     """One service. `requirements` empty: it runs in this project's own environment, which has what it needs."""
@@ -80,6 +84,22 @@ def _uvicorn(app: str) -> Callable[[int], Sequence[str]]:
     return lambda port: (
         *(str(OWN_PYTHON), "-m", "uvicorn", app),
         *(option.format(port=port) for option in options),
+    )
+
+
+def _original(shape: str, form: str) -> "Contender":
+    """The handler that this project replaces. More than 8 clients would only wait for it."""
+    network = {"kobert": "KoBERT's network", "embedded": "a network of our size"}[shape]
+    return Contender(
+        f"original-{shape}-{form}",
+        f"the original's handler, {network}, {'rounded dynamically' if form == 'int8' else 'float32'}",
+        _uvicorn("original_app:app"),
+        words=_original_words,
+        takes_many=False,
+        most_clients=8,
+        is_checked=False,
+        environment={"PEER_SHAPE": shape, "PEER_INT8": "1" if form == "int8" else ""},
+        has_styles=False,
     )
 
 
@@ -144,23 +164,5 @@ CONTENDERS = (
         environment={"INFINITY_ANONYMOUS_USAGE_STATS": "0", "HF_HUB_OFFLINE": "1"},
         has_styles=False,
     ),
-    Contender(
-        "original-fp32",
-        "the original's handler, KoBERT's shape, float32",
-        _uvicorn("original_app:app"),
-        takes_many=False,
-        most_clients=8,
-        is_checked=False,
-        has_styles=False,
-    ),
-    Contender(
-        "original-int8",
-        "the same, its linear layers rounded dynamically",
-        _uvicorn("original_app:app"),
-        takes_many=False,
-        most_clients=8,
-        is_checked=False,
-        environment={"PEER_INT8": "1"},
-        has_styles=False,
-    ),
+    *(_original(shape, form) for shape in ("kobert", "embedded") for form in ("fp32", "int8")),
 )
