@@ -36,6 +36,8 @@ class Delivery:
         self._redis = redis
         self._wake = wake
         self._is_noted = False
+        # An earlier worker did not finish it.
+        self.is_again = bool(message.delivery_info.get("redelivered"))
         queued_at = message.headers.get(QUEUED_AT_HEADER)
         self.queued_s: float | None = None if queued_at is None else max(0.0, time.time() - queued_at)
 
