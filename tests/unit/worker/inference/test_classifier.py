@@ -1,24 +1,20 @@
 import itertools
-import json
 import threading
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from types import SimpleNamespace
 
 import msgspec
 import numpy as np
 import pytest
-from fakeredis import FakeRedis
 
 from bundles.format import load_bundle
-from shared import keys
 from shared.errors import UnavailableError
 from shared.messages import Answer, PredictMessage, TextItem, encode
 from shared.options import VerdictOptions
 from shared.verdict import Failure, Verdict
+from tests.support.deliveries import Outbox, delivery_of
 from tests.support.echo import EchoEngine, echo_logits, echo_scores
-from worker.delivery import Delivery
 from worker.inference.batcher import MicroBatcher
 from worker.inference.classifier import Classifier
 from worker.inference.engines.protocol import Logits
@@ -44,28 +40,6 @@ class SlowEngine:
         self.gate.wait(10)
         self.rows += len(rows)
         return np.stack([echo_logits(row) for row in rows])
-
-
-class Outbox:
-    """Takes what a task sends, as `ReplyWriter` does."""
-
-    def __init__(self) -> None:
-        self.answers: list[Answer] = []
-
-    def send(self, reply_to: str, answers: list[Answer], deadline: float, ended: Delivery | None = None) -> None:
-        self.answers += answers
-
-
-def delivery_of(payload: str) -> Delivery:
-    """A message with this payload, as Celery's consumer hands it over."""
-    message = SimpleNamespace(
-        body=json.dumps([[payload], {}, {}]),
-        headers={},
-        delivery_tag="tag",
-        delivery_info={"exchange": "", "routing_key": keys.INTERACTIVE_QUEUE},
-        _raw={},
-    )
-    return Delivery(message, FakeRedis(), wake=lambda: None)
 
 
 @pytest.fixture
