@@ -207,15 +207,20 @@ async def _open(url: str, requests: Sequence[bytes], rate_per_s: float, seconds:
             free.append(await _connect(url))
             wires.append(free[0])
         send(place, due, free.popleft())
-    for _ in range(int(_DRAIN_S * 100)):
-        if not waiting:
-            break
-        await asyncio.sleep(0.01)
+    await _drained(lambda: waiting == 0)
     sample.failed += waiting
     sample.client_s = time.process_time() - used
     for wire in wires:
         wire.close()
     return sample
+
+
+async def _drained(is_done: Callable[[], bool]) -> None:
+    """Wait for what is still to come, but not for ever."""
+    for _ in range(int(_DRAIN_S * 100)):
+        if is_done():
+            return
+        await asyncio.sleep(0.01)
 
 
 def _count(sample: Sample, part: float, latency_s: float, answer: tuple[int, int, bytes]) -> None:
