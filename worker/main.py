@@ -1,5 +1,11 @@
 """The worker's composition root: builds every part from the settings and runs them until SIGTERM or SIGINT."""
 
+import gc
+
+# Before the imports, which make most of what a process keeps: see `freeze_startup_objects`.
+if __name__ == "__main__":
+    gc.disable()
+
 import itertools
 import os
 import socket
