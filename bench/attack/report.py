@@ -15,10 +15,11 @@ HEAD = """# Attacks
 
 What each attack of `bench/attack/` does to somebody else's requests, as `.venv/bin/python -m bench.attack --write`
 measured it ({processors} processors, {others}).
+
 The service runs with its defaults, as `make run` starts it, on the same machine as the attackers, which run at low
-priority. {victims} victims ask {per_s} times a second each, from addresses of their own and each time on a new connection; a time counts from when the
-request was due. Just before each attack the same is done without one. Against attacks with uploads every fifth request
-is an upload: its answer waits for the store's disk.
+priority. {victims} victims ask {per_s} times a second each, from addresses of their own and each time on a new
+connection; a time counts from when the request was due. Just before each attack the same is done without one. Against
+attacks with uploads every fifth request is an upload: its answer waits for the store's disk.
 
 - **p99**: of the victims' answers without the attack, during it, and how many times as much that is;
 - **refused**: the victims' requests that got an honest 429 or 503; **errors**: anything else;
