@@ -26,7 +26,7 @@ from convert.card import write_card
 from convert.categories import read_categories
 from convert.check import compare_on_texts
 from convert.json_file import read_json
-from convert.labels import are_placeholders, choose_clean_label, choose_labels
+from convert.labels import choose_clean_label, choose_labels, placeholders_in
 from convert.model_source import TextClassifier, open_model, read_weights
 from convert.samples import CALIBRATION_TEXTS
 from convert.tokenizer import check_known, choose_tokenizer, pad_token_id
@@ -41,6 +41,7 @@ _SPARE_ROWS = 128
 LONGEST_DEFAULT = 512
 _CHECK_ADVICE = "compare them on texts of your own with kobert model import --check FILE"
 _MULTI_LABEL = "multi_label_classification"
+_PROBLEM_TYPES = frozenset((None, "regression", "single_label_classification", _MULTI_LABEL))
 
 
 @dataclass
@@ -97,9 +98,9 @@ class Conversion:
         path, named = self._path("categories"), self.request.options.labels
         # A file that cannot be read does not matter where the user names the classes.
         categories = read_categories(path) if path and not named else None
-        labels = choose_labels(named, categories, config.id2label, model.labels, self.request.source)
-        if are_placeholders(labels):
-            self._warn(f"the labels are placeholders ({', '.join(labels)}); set MODEL_LABELS to their names")
+        labels = choose_labels(named, categories, config, model.labels, self.request.source)
+        if nameless := placeholders_in(labels):
+            self._warn(f"labels are placeholders ({', '.join(nameless)}); set MODEL_LABELS to the names of all classes")
         return labels
 
     def _bundle_config(
@@ -195,8 +196,13 @@ def _check_outputs(labels: list[str], problem_type: str | None, *, multi_label: 
     """Refuse what is no classifier: of one output a softmax says 1.0 for every text.
 
     Raises:
-        ModelSourceError: it answers a number, or has one class.
+        ModelSourceError: it answers a number, has one class, or is of a kind that nobody knows.
     """
+    if problem_type not in _PROBLEM_TYPES:
+        raise ModelSourceError(
+            f"config.json has the problem_type {problem_type!r}, which transformers does not know; set "
+            "MODEL_PROBLEM_TYPE to single_label_classification or multi_label_classification"
+        )
     if problem_type == "regression" or (len(labels) == 1 and not multi_label):
         raise ModelSourceError(
             f"the model answers {'a number' if len(labels) == 1 else 'numbers'} (regression), not classes; only "
