@@ -102,6 +102,14 @@ class Classifier:
         answers = [*answered, *map(self._answer, waiting)]
         return [answer.outcome for answer in sorted(answers, key=attrgetter("id"))]
 
+    def text_read(self, text: str, options: VerdictOptions = NO_OPTIONS) -> str | None:
+        """What the model would read of a text; None where it is not asked."""
+        try:
+            reading = self._stage.prepare(text, options)
+        except KobertError:
+            return None
+        return reading.text if reading.verdict is None else None
+
     def _submit(
         self,
         items: Sequence[TextItem],
