@@ -22,7 +22,7 @@ CONFIG = BundleConfig(
 
 
 def export(*, masked: bool = True, end: str = "", kind: Any = np.float32, ids: int = TensorProto.INT64,
-           shape: tuple[object, object] = ("batch", "length")) -> onnx.ModelProto:  # fmt: skip
+           shape: tuple[str | int, str | int] = ("batch", "length")) -> onnx.ModelProto:  # fmt: skip
     """The mean of the words' embeddings, of those that the mask leaves, and a dense layer."""
     random = np.random.default_rng(3)
     element = helper.np_dtype_to_tensor_dtype(np.dtype(kind))
@@ -97,7 +97,7 @@ def test_the_lowest_double_of_a_mask_does_not_become_infinite(tmp_path: Path) ->
 
 
 @pytest.mark.parametrize("shape", [(1, "length"), ("batch", 128), (8, 128)])
-def test_a_graph_of_one_length_or_one_text_alone_is_refused(tmp_path: Path, shape: tuple[object, object]) -> None:
+def test_a_graph_of_one_length_or_one_text_alone_is_refused(tmp_path: Path, shape: tuple[str | int, str | int]) -> None:
     with pytest.raises(ModelSourceError, match=r"model\.onnx reads input_ids of .* alone; export it with dynamic axes"):
         imported(export(shape=shape), tmp_path)
 

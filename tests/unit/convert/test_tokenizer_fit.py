@@ -90,7 +90,8 @@ def test_a_config_that_agrees_or_is_not_read_changes_nothing(tmp_path: Path, con
 
 
 def test_two_files_that_number_words_differently_are_told_of(tmp_path: Path) -> None:
-    tokenizer, told = word_pieces(tmp_path), []
+    told: list[str] = []
+    tokenizer = word_pieces(tmp_path)
     tokenizer.add_tokens([AddedToken("뿡뿡이")])
     compare_words(tokenizer, tmp_path / "vocab.txt", told.append)
     assert told == []
