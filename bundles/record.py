@@ -42,6 +42,19 @@ class ConversionRecord(msgspec.Struct, frozen=True, kw_only=True):
     weights: str
     drift: Drift
     notices: list[str] = []
+    # Of neighbouring pairs of int8 weights, those that a processor without VNNI may cut off.
+    saturating_pairs: float = 0.0
+
+    def notices_here(self, *, has_exact_products: bool) -> list[str]:
+        """What its conversion warned of, and what holds on a processor without VNNI alone."""
+        if has_exact_products or not self.saturating_pairs:
+            return self.notices
+        said = (
+            f"this processor has no VNNI, so it may cut off {self.saturating_pairs:.1%} of the sums of this model's "
+            "weights, which were int8 in the source; scores can differ from those of other machines, and a model that "
+            "is converted from float weights has none such"
+        )
+        return [*self.notices, said]
 
 
 def write_record(record: ConversionRecord, folder: Path) -> None:

@@ -29,11 +29,13 @@ from convert.json_file import read_json
 from convert.labels import choose_clean_label, choose_labels, placeholders_in
 from convert.model_source import TextClassifier, open_model, read_weights
 from convert.samples import CALIBRATION_TEXTS
+from convert.saturation import saturating_share
 from convert.tokenizer import choose_tokenizer, pad_token_id
 from convert.tokenizer_fit import check_fit
 from convert.unknown_words import check_known
 from convert.verify import Logits, check_padding, look_multi_label, look_untrained, measure_drift, run_graph, token_rows
 from shared.errors import ModelSourceError
+from shared.processors import has_exact_int8_products
 
 # The length used by SKT's tutorial and the checkpoints made with it; a `.pt` file does not store it.
 LEGACY_MAX_LENGTH = 64
@@ -172,7 +174,7 @@ class Conversion:
             )
 
     def _record(self, model: TextClassifier, tokenizer_kind: str, drift: Drift) -> ConversionRecord:
-        return ConversionRecord(
+        record = ConversionRecord(
             source=_without_folders(self.request.source),
             source_revision=self.request.revision,
             source_files={role: Path(path).name for role, path in self.request.files.items()},
@@ -181,7 +183,12 @@ class Conversion:
             weights=model.describe_weights(),
             drift=drift,
             notices=self.notices,
+            saturating_pairs=round(saturating_share(Path(self.request.output_dir) / MODEL_FILE), 4),
         )
+        for said in record.notices_here(has_exact_products=has_exact_int8_products()):
+            if said not in self.notices:  # true of this machine, and no part of what the bundle says of itself
+                self.on_report(Notice(said))
+        return record
 
     def _files(self) -> dict[str, Path]:
         """The files of the source by role; those of an adapter and its base once they are one model."""

@@ -14,6 +14,7 @@ from shared.cost import cost_of
 from shared.errors import DeadlineExceededError, KobertError
 from shared.messages import Answer, ModelInfo, TextItem
 from shared.options import NO_OPTIONS, VerdictOptions
+from shared.processors import has_exact_int8_products
 from shared.verdict import Details, Failure, Outcome, PolicyVersion, Verdict
 from worker.inference.batcher import MicroBatcher
 from worker.inference.cache import ResultCache
@@ -50,7 +51,8 @@ class Classifier:
         self._judge = judge
         self._stage = stage
         record = read_record(bundle.path)
-        self._notices = record.notices if record else []
+        exact = has_exact_int8_products()
+        self._notices = record.notices_here(has_exact_products=exact) if record else []
         config = bundle.config
         is_single = config.problem_type == "single_label_classification"
         self._explainer = Explainer(judge, config.labels, config.clean_label, is_single=is_single)

@@ -13,6 +13,7 @@ NEEDS_TRAINING_EXTRA = [
     "test_onnx_import.py",
     "test_other_tokenizers.py",
     "test_pipeline.py",
+    "test_saturation.py",
     "test_sentencepiece_tokenizer.py",
     "test_source_matrix.py",
     "test_state_dict.py",
