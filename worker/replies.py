@@ -13,6 +13,7 @@ from shared import keys
 from shared.log import get_logger
 from shared.messages import Answer, Reply, encode
 from shared.store_errors import is_passing
+from worker.delivery import Delivery
 
 log = get_logger(__name__)
 
@@ -26,8 +27,11 @@ RETRY_DELAY_S = 0.2
 class ReplySender(Protocol):
     """Takes what a task has done."""
 
-    def send(self, reply_to: str, answers: list[Answer], deadline: float) -> None:
-        """Send `answers` to process `reply_to`, or give up at Unix time `deadline`."""
+    def send(self, reply_to: str, answers: list[Answer], deadline: float, ended: Delivery | None = None) -> None:
+        """Send `answers` to process `reply_to`, or give up at Unix time `deadline`.
+
+        They are the last ones to the message `ended`, which is acknowledged with them.
+        """
 
 
 class ReplyWriter:
@@ -37,12 +41,12 @@ class ReplyWriter:
         self._redis = redis
         self._worker_id = worker_id
 
-    def send(self, reply_to: str, answers: list[Answer], deadline: float) -> None:
+    def send(self, reply_to: str, answers: list[Answer], deadline: float, ended: Delivery | None = None) -> None:
         """Append `answers` to the stream of process `reply_to`; give up, with a log line, at Unix time `deadline`."""
         body = encode(Reply(worker_id=self._worker_id, answers=answers))
         while True:
             try:
-                self._append(keys.replies(reply_to), body)
+                self._append(keys.replies(reply_to), body, ended)
             except RedisError as error:
                 if not is_passing(error):
                     raise
@@ -53,8 +57,10 @@ class ReplyWriter:
             else:
                 return
 
-    def _append(self, stream: str, body: bytes) -> None:
+    def _append(self, stream: str, body: bytes, ended: Delivery | None) -> None:
         with self._redis.pipeline(transaction=False) as pipeline:
             pipeline.xadd(stream, {"reply": body}, maxlen=STREAM_MAX_ENTRIES, approximate=True)
             pipeline.expire(stream, STREAM_TTL_S)
+            if ended is not None:
+                ended.acknowledge_with(pipeline)
             pipeline.execute()

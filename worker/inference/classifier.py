@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import compress
 from operator import attrgetter
 
@@ -29,6 +29,7 @@ from worker.inference.verdict import Judge
 from worker.inference.waiting import Priority
 from worker.spans.showing import show_spans
 
+Action = Callable[[], None] | None
 _MODEL_ALONE = NoStage()
 
 
@@ -75,18 +76,20 @@ class Classifier:
         )
 
     def answers_as_done(
-        self, items: Sequence[TextItem], deadline: float, options: Sequence[VerdictOptions] = ()
+        self, items: Sequence[TextItem], deadline: float, options: Sequence[VerdictOptions] = (), then: Action = None
     ) -> Iterator[list[Answer]]:
         """Yield the answers to interactive texts as they come, in groups, until each text has one.
 
         `deadline` is a Unix time; texts unfinished by then end as `DeadlineExceededError`. `options` has those of each
-        text, or is empty.
+        text, or is empty. `then` is called once the model has texts to read.
         """
         with self.batcher.interactive():
             read = threading.Event()
             answered, waiting = self._submit(items, Priority.INTERACTIVE, options or [NO_OPTIONS] * len(items), read)
             if answered:
                 yield answered
+            if waiting and then is not None:
+                then()
             while waiting:
                 read.wait(max(0.0, deadline - time.time()))
                 read.clear()
