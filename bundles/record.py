@@ -4,6 +4,8 @@ from pathlib import Path
 
 import msgspec
 
+from shared.processors import has_exact_int8_products
+
 FILE_NAME = "conversion.json"
 # Above one of these, int8 is said to differ from float: labels changed of all, and the scores' mean change.
 _MANY_CHANGED = 0.05
@@ -66,3 +68,9 @@ def read_record(folder: Path) -> ConversionRecord | None:
     """The record of a bundle, or None if it was not converted here."""
     path = folder / FILE_NAME
     return msgspec.json.decode(path.read_bytes(), type=ConversionRecord) if path.is_file() else None
+
+
+def notices_here(folder: Path) -> list[str]:
+    """What a user should know of a bundle on this machine; nothing if it was not converted here."""
+    record = read_record(folder)
+    return record.notices_here(has_exact_products=has_exact_int8_products()) if record else []

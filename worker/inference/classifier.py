@@ -9,12 +9,11 @@ from operator import attrgetter
 import msgspec
 
 from bundles.format import Bundle
-from bundles.record import read_record
+from bundles.record import notices_here
 from shared.cost import cost_of
 from shared.errors import DeadlineExceededError, KobertError
 from shared.messages import Answer, ModelInfo, TextItem
 from shared.options import NO_OPTIONS, VerdictOptions
-from shared.processors import has_exact_int8_products
 from shared.verdict import Details, Failure, Outcome, PolicyVersion, Verdict
 from worker.inference.batcher import MicroBatcher
 from worker.inference.cache import ResultCache
@@ -51,9 +50,7 @@ class Classifier:
         self._tokenizer = tokenizer
         self._judge = judge
         self._stage = stage
-        record = read_record(bundle.path)
-        exact = has_exact_int8_products()
-        self._notices = record.notices_here(has_exact_products=exact) if record else []
+        self._notices = notices_here(bundle.path)
         config = bundle.config
         is_single = config.problem_type == "single_label_classification"
         self._explainer = Explainer(judge, config.labels, config.clean_label, is_single=is_single)
