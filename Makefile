@@ -46,7 +46,8 @@ $(VENV)/.convert-any: $(VENV)/.run
 
 # 3, 4: MODEL (of the environment or of .env) is there and must be converted; a misspelt one ends it before torch comes.
 run: $(VENV)/.run  ## serve on http://127.0.0.1:8000 with the embedded model and store
-	@$(BIN)/kobert model check >/dev/null || case $$? in \
+	@if [ -z "$$MODEL" ] && ! grep -qs MODEL .env; then exit 0; fi; \
+	  $(BIN)/kobert model check >/dev/null || case $$? in \
 		3) $(MAKE) --no-print-directory $(VENV)/.convert ;; \
 		4) $(MAKE) --no-print-directory $(VENV)/.convert-any ;; \
 		*) exit 1 ;; esac
@@ -91,6 +92,7 @@ bench-smoke: $(VENV)/.dev  ## every benchmark for a few seconds, to show that it
 	$(BIN)/python -m bench.predict --smoke
 	$(BIN)/python -m bench.peers --smoke
 	$(BIN)/python -m bench.startup --smoke
+	$(BIN)/python -m bench.ceiling --smoke
 	$(BIN)/python -m bench.own_model --smoke
 	$(BIN)/python -m bench.passes --smoke
 	$(BIN)/python -m bench.model_threads --smoke
@@ -117,7 +119,7 @@ chaos: $(VENV)/.dev  ## 60 large jobs with a process killed in the middle; 440 t
 soak: $(VENV)/.dev  ## an hour of mixed use: memory, descriptors and keys must not grow
 	$(BIN)/python -m bench.soak
 
-attack: $(VENV)/.dev  ## each attack on a service with its defaults, beside a victim: twenty minutes
+attack: $(VENV)/.dev  ## each attack on a service with its defaults, beside victims: thirteen minutes
 	$(BIN)/python -m bench.attack
 
 $(TOOLS)/.tools: $(VENV)/.run requirements/tools.lock

@@ -1,5 +1,11 @@
 """The API's composition root: builds every part from the settings, and the application around them."""
 
+import gc
+
+# Before the imports, which make most of what a process keeps: see `freeze_startup_objects`.
+if __name__ == "__main__":
+    gc.disable()
+
 import socket
 import sys
 import time

@@ -1,54 +1,104 @@
 """How long `make run` takes from a warm environment to its first answer, and what its processes use for it.
 
-    python -m bench.startup [--rounds N] [--beside FOLDER] [--smoke]
+    python -m bench.startup [--rounds N] [--beside FOLDER] [--write] [--smoke]
 
-Starts the service as `make run` does, in a new data folder, and stops it again. Prints, as min / median / max over the
-rounds, the seconds until the API listens, until a worker is ready (`/ready` answers 200), and until the first text is
-answered; and the processor time of a plain import of each process's main module. `--beside` names another checkout,
-which is measured in turns with this one.
+Starts the service by `make run`, in a new data folder and in an environment with what `make run` installs, which is
+made in `build/startup` before the first round, and stops it again. Prints, as min / median / max over the rounds, the
+seconds until the API listens, until a worker is ready (`/ready` answers 200), and until the first text is answered; and
+the processor time of each process until then. `--beside` names another checkout, which is measured in turns with this
+one; `--write` puts the table into docs/performance/startup.md. 5 rounds take a minute.
 """
 
 import argparse
 import contextlib
-import os
-import resource
+import socket
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
+import psutil
 
+from bench.pages import replace_section
+from bench.predict import processor_seconds
+from tests.full_size.matrix_page import machine
 from tests.support.stack import CLEAN_ENVIRONMENT, ROOT, free_port
 
 TIMEOUT_S = 120
 PAUSE_S = 0.01
-MAINS = ("cli.run", "api.main", "worker.main")
 NAMES = ("API listens", "worker ready", "first answer")
+# What the command lines of the processes contain.
+PROCESSES = {
+    "processor: the command": "bin/kobert run",
+    "processor: API": "api.main",
+    "processor: worker": "worker.main",
+}
+HEADING = "## From the command to the first answer"
 
 
-def start_once(checkout: Path) -> list[float]:
-    """Seconds from the start of the command until each of `NAMES`."""
+@dataclass(frozen=True)
+class Checkout:
+    """A checkout of this project and the environment that it is started in."""
+
+    folder: Path
+    venv: Path
+
+    def make(self, *arguments: str, **popen: object) -> subprocess.Popen[bytes]:
+        """Start `make` with this environment."""
+        command = ["make", "--environment-overrides", f"VENV={self.venv}", *arguments]
+        return subprocess.Popen(command, cwd=self.folder, **popen)  # type: ignore[call-overload,no-any-return]  # noqa: S603
+
+
+def set_up(folder: Path, *, is_smoke: bool) -> Checkout:
+    """The checkout with what `make run` installs; a smoke run makes do with what is there."""
+    if is_smoke:
+        return Checkout(folder, Path(sys.executable).parents[1])
+    checkout = Checkout(folder, folder / "build" / "startup")
+    if checkout.make(str(checkout.venv / ".run")).wait():
+        raise RuntimeError(f"{checkout.venv} could not be made")
+    return checkout
+
+
+def start_once(checkout: Checkout) -> dict[str, float]:
+    """Seconds from the start of the command until each of `NAMES`, and of the processor by process."""
     port = free_port()
     with tempfile.TemporaryDirectory(prefix="kt-") as folder:
         environment = {**CLEAN_ENVIRONMENT, "PORT": str(port), "DATA_DIR": folder}
         with (Path(folder) / "log").open("wb") as log:
             started = time.perf_counter()
-            process = subprocess.Popen(  # noqa: S603  this project's own command
-                [str(checkout / ".venv" / "bin" / "kobert"), "run"],
-                cwd=checkout,
-                env=environment,
-                stdout=log,
-                stderr=log,
-            )
+            process = checkout.make("run", env=environment, stdout=log, stderr=log)
         try:
-            return [moment - started for moment in _moments(f"http://127.0.0.1:{port}")]
+            moments = [moment - started for moment in _moments(f"http://127.0.0.1:{port}")]
+            used = processor_by_name(process.pid)
         finally:
             process.terminate()
             process.wait()
+            _wait_until_free(port)
+    return {**dict(zip(NAMES, moments, strict=True)), **used}
+
+
+def processor_by_name(pid: int) -> dict[str, float]:
+    """Processor seconds of the processes below `pid`, by what they are."""
+    lines = {child.pid: " ".join(child.cmdline()) for child in psutil.Process(pid).children(recursive=True)}
+    return {
+        name: sum(processor_seconds(child) for child, line in lines.items() if part in line)
+        for name, part in PROCESSES.items()
+    }
+
+
+def _wait_until_free(port: int) -> None:
+    """The command ends with `make`; its processes a little later."""
+    deadline = time.perf_counter() + TIMEOUT_S
+    while time.perf_counter() < deadline:
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)):
+                return
+        time.sleep(PAUSE_S)
 
 
 def _moments(url: str) -> list[float]:
@@ -70,32 +120,29 @@ def _when(client: httpx.Client, method: str, path: str, body: object) -> float:
     raise TimeoutError(f"{path} did not answer within {TIMEOUT_S} s")
 
 
-def import_s(checkout: Path, module: str) -> float:
-    """Processor seconds of a process that only imports `module`."""
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    python = checkout / ".venv" / "bin" / "python"
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    subprocess.run([python, "-c", f"import {module}"], cwd=checkout, env=environment, check=True)  # noqa: S603
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--beside", type=Path, metavar="FOLDER")
+    parser.add_argument("--write", action="store_true")
     parser.add_argument("--smoke", action="store_true")
     options = parser.parse_args()
-    checkouts = [ROOT] if options.beside is None else [options.beside.resolve(), ROOT]
-    figures: dict[tuple[Path, str], list[float]] = {}
+    folders = [ROOT] if options.beside is None else [options.beside.resolve(), ROOT]
+    checkouts = [set_up(folder, is_smoke=options.smoke) for folder in folders]
+    figures: dict[str, list[list[float]]] = {}
     for _ in range(1 if options.smoke else options.rounds):
-        for checkout in checkouts:
-            for name, seconds in zip(NAMES, start_once(checkout), strict=True):
-                figures.setdefault((checkout, name), []).append(seconds)
-            for module in MAINS:
-                figures.setdefault((checkout, f"import {module}, processor"), []).append(import_s(checkout, module))
-    for (checkout, name), values in figures.items():
-        sys.stdout.write(f"{checkout.name}: {name:32} {_spread(values)} s\n")
+        for place, checkout in enumerate(checkouts):
+            for name, seconds in start_once(checkout).items():
+                figures.setdefault(name, [[] for _ in checkouts])[place].append(seconds)
+    rows = [
+        f"| {name} | " + " | ".join(f"{_spread(side)} s" for side in sides) + " |" for name, sides in figures.items()
+    ]
+    heads = ["before", "now"][-len(checkouts) :]
+    table = "\n".join([f"| | {' | '.join(heads)} |", "|---" * (len(checkouts) + 1) + "|", *rows])
+    sys.stdout.write(f"{table}\n")
+    if options.write:
+        command = " ".join(["python -m bench.startup", *sys.argv[1:]])
+        replace_section("performance/startup.md", f"{HEADING}\n\n`{command}`, {machine()}.\n\n{table}\n")
 
 
 def _spread(values: Sequence[float]) -> str:

@@ -15,6 +15,7 @@ from cli.client import ServiceClient
 from cli.corrected import Columns, CorrectedRow, read_corrected
 from cli.options import ResultFileName, service_options
 from cli.outputs import STDOUT, ResultFile
+from cli.service_group import ServiceGroup
 from cli.tables import fit, table
 from cli.texts import ReadingOptions
 from cli.wording import in_cli_words
@@ -30,12 +31,10 @@ _TEXT_CELLS = 48
 _ITEM = re.compile(r"corrections\[\d+\]\.?")
 
 
-@click.group()
+@click.group(cls=ServiceGroup)
 @service_options
-@click.pass_context
-def corrections(context: click.Context, url: str, key: str | None) -> None:
+def corrections(**_address: str | None) -> None:
     """Put answers of a running service right; they hold until they are withdrawn."""
-    context.obj = ServiceClient(url, key)
 
 
 @corrections.command()

@@ -10,6 +10,7 @@ import click
 from cli.client import ServiceClient
 from cli.options import ResultFileName, judging_options, judging_query, service_options
 from cli.outputs import RESULT_FORMATS, STDOUT, ResultFile
+from cli.service_group import ServiceGroup
 from cli.tables import fit, table
 from cli.uploads import STDIN, open_upload
 from cli.watching import done_rows, interruption_told, job_path, watch
@@ -22,12 +23,10 @@ _FILE_CELLS = 32
 _NO_NAME = "-"
 
 
-@click.group()
+@click.group(cls=ServiceGroup)
 @service_options
-@click.pass_context
-def jobs(context: click.Context, url: str, key: str | None) -> None:
+def jobs(**_address: str | None) -> None:
     """Classify files with a running service."""
-    context.obj = ServiceClient(url, key)
 
 
 @jobs.command()

@@ -12,6 +12,7 @@ import click
 
 from cli.client import ServiceClient
 from cli.options import STRICTNESS, Threshold, service_options
+from cli.service_group import ServiceGroup
 from cli.tables import fit, printable, table, terminal_cells
 from cli.word_lists import add_entries, read_word_list
 from shared.errors import KobertError, ServiceRefusedError
@@ -23,12 +24,10 @@ EXIT_NOT_FOUND = 1
 _FILE = click.Path(exists=True, dir_okay=False, allow_dash=True, path_type=Path)
 
 
-@click.group()
+@click.group(cls=ServiceGroup)
 @service_options
-@click.pass_context
-def policy(context: click.Context, url: str, key: str | None) -> None:
+def policy(**_address: str | None) -> None:
     """Give each board its own strictness, thresholds, denied and allowed words."""
-    context.obj = ServiceClient(url, key)
 
 
 @policy.command("list")

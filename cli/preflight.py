@@ -7,20 +7,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from redis import Redis
-from redis.exceptions import RedisError
-
-from shared import keys, redis_faults
 from shared.errors import StartupError
 from shared.listening import open_listeners
-from shared.store_check import Finding, breaking, check_store, refusal_of
 
 PRIVATE_MODE = 0o700
 PRIVATE_FILE_MODE = 0o600
 # What this product puts into its data folder.
 OWN_ENTRIES = frozenset(("lock", "models", "store"))
 MIN_FREE_BYTES = 64 << 20
-REDIS_CHECK_S = 5
 _MIB = 1 << 20
 
 
@@ -32,26 +26,6 @@ def require_free_port(host: str, port: int) -> None:
     """
     for listener in open_listeners(host, port):
         listener.close()
-
-
-def require_redis(url: str, store_checks: str) -> list[str]:
-    """Check that the Redis at `url` answers and keeps what it takes; returns what its operator should know.
-
-    Raises:
-        StartupError: it does not, its certificate is not trusted, or it refuses the login.
-    """
-    found: list[Finding] = []
-    try:
-        with Redis.from_url(url, socket_timeout=REDIS_CHECK_S, socket_connect_timeout=REDIS_CHECK_S) as redis:
-            # Not PING, which a server with a full disk refuses.
-            redis.exists(keys.WORKERS)
-            if store_checks != "off":
-                found = check_store(redis)
-    except (RedisError, OSError) as error:
-        raise StartupError(redis_faults.explain(url, error)) from error
-    if breaking(found) and store_checks == "refuse":
-        raise StartupError(refusal_of(found))
-    return [finding.message for finding in found]
 
 
 def private_dir(folder: Path) -> None:

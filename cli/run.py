@@ -59,7 +59,9 @@ def _check(settings: Settings, store: EmbeddedStore | None) -> None:
         bundle = resolve(settings, progress)
     _announce_model(bundle)
     if store is None and settings.redis_url is not None:
-        warnings = preflight.require_redis(settings.redis_url, settings.store_checks)
+        from cli.own_redis import require_redis  # noqa: PLC0415  not needed by the embedded store
+
+        warnings = require_redis(settings.redis_url, settings.store_checks)
         click.echo(f"  store    {redis_url.redact(settings.redis_url)}")
         for warning in warnings:
             click.echo(f"note: {warning}", err=True)

@@ -1,7 +1,6 @@
 """The service as a set of child processes: started in order, watched, and stopped in the reverse order."""
 
 import asyncio
-import enum
 import shlex
 import signal
 import sys
@@ -11,17 +10,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import click
-from redis.asyncio import Redis
-from redis.exceptions import BusyLoadingError, RedisError
 
 from cli.child import Child, python_module
 from cli.store import EmbeddedStore
-from cli.store_keeper import StoreKeeper
-from shared import keys
-from shared.errors import StartupError
+from cli.store_start import wait_for_store
 from shared.settings import Settings
 
-STORE_START_S = 30
 # Nobody but the user who runs the service reads what the store writes.
 PRIVATE_UMASK = 0o077
 POLL_S = 0.1
@@ -36,9 +30,8 @@ class Service:
 
     def __init__(self, settings: Settings, store: EmbeddedStore | None, environment: Mapping[str, str]) -> None:
         self._settings = settings
-        self._store_url = environment["REDIS_URL"]
+        self._embedded = store
         self._store = [] if store is None else [_store_child(store, environment)]
-        self._keeper = None if store is None else StoreKeeper(store.url, store.data_dir)
         self._workers = [
             Child(
                 f"worker {number}",
@@ -80,15 +73,24 @@ class Service:
 
     async def _start(self) -> None:
         self._keep(self._store)
-        if self._store:
-            await self._wait_for_store()
-        if self._keeper is not None:
-            self._tasks.append(asyncio.create_task(self._keeper.keep(), name="store-keeper"))
+        if self._embedded is not None:
+            await wait_for_store(self._embedded.socket, self._settings.data_dir)
         click.echo(f"  worker   loading the model in {_count(self._settings.workers, 'process', 'processes')}")
         self._keep(self._workers)
         self._keep(self._api)
+        # A turn of the loop, in which they are started.
+        await asyncio.sleep(0)
+        if self._embedded is not None:
+            self._keep_writable(self._embedded)
         await self._wait_until_ready()
         click.echo(self._ready_message())
+
+    def _keep_writable(self, store: EmbeddedStore) -> None:
+        """Watch the store's disk; the Redis client that this takes is loaded while the children start."""
+        from cli.store_keeper import StoreKeeper  # noqa: PLC0415
+
+        keeper = StoreKeeper(store.url, store.data_dir)
+        self._tasks.append(asyncio.create_task(keeper.keep(), name="store-keeper"))
 
     def _keep(self, children: Iterable[Child]) -> None:
         for child in children:
@@ -103,21 +105,6 @@ class Service:
         error = task.exception()
         if error is not None:
             self._gave_up.set_exception(error)
-
-    async def _wait_for_store(self) -> None:
-        """Wait for the store's first answer; as long as it says that it loads its data, it is given more time."""
-        loop = asyncio.get_running_loop()
-        deadline = loop.time() + STORE_START_S
-        async with Redis.from_url(self._store_url) as redis:
-            while (state := await _ask(redis)) is not StoreState.ANSWERS:
-                if state is StoreState.LOADING:
-                    deadline = loop.time() + STORE_START_S
-                if loop.time() > deadline:
-                    raise StartupError(
-                        f"the embedded store has not answered for {STORE_START_S} s; see store/store.log in "
-                        f"{self._settings.data_dir}"
-                    )
-                await asyncio.sleep(POLL_S)
 
     async def _wait_until_ready(self) -> None:
         # With WORKERS=0 the workers are somebody else's, and may come later.
@@ -176,25 +163,6 @@ def _worker_environment(settings: Settings, environment: Mapping[str, str], numb
 
 async def _stop_together(children: Sequence[Child], timeout_s: float) -> None:
     await asyncio.gather(*(child.stop(timeout_s) for child in children))
-
-
-class StoreState(enum.Enum):
-    """What the store said when it was asked for anything."""
-
-    SILENT = "silent"
-    LOADING = "loading"
-    ANSWERS = "answers"
-
-
-async def _ask(redis: Redis) -> StoreState:
-    try:
-        # Not PING, which a store with a full disk refuses.
-        await redis.exists(keys.WORKERS)
-    except BusyLoadingError:
-        return StoreState.LOADING
-    except (RedisError, OSError):
-        return StoreState.SILENT
-    return StoreState.ANSWERS
 
 
 def _is_ok(url: str) -> bool:

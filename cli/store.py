@@ -50,10 +50,10 @@ class EmbeddedStore:
     """
 
     def __init__(self, settings: Settings, runtime_dir: Path) -> None:
-        self._socket = runtime_dir / "store.sock"
-        if len(os.fsencode(self._socket)) > LONGEST_SOCKET_PATH:
+        self.socket = runtime_dir / "store.sock"
+        if len(os.fsencode(self.socket)) > LONGEST_SOCKET_PATH:
             raise StartupError(
-                f"the path of the store's socket is too long ({self._socket}); set TMPDIR to a short path such as /tmp"
+                f"the path of the store's socket is too long ({self.socket}); set TMPDIR to a short path such as /tmp"
             )
         self._config = runtime_dir / "store.conf"
         self.data_dir = (settings.data_dir / "store").absolute()
@@ -65,7 +65,7 @@ class EmbeddedStore:
     @property
     def url(self) -> str:
         """The address, as `REDIS_URL` spells it."""
-        return f"unix://{self._socket}?db=0"
+        return f"unix://{self.socket}?db=0"
 
     def command(self) -> list[str]:
         """The command line that starts the server; checks its files and writes its configuration first.
@@ -86,7 +86,7 @@ class EmbeddedStore:
         self._log_read_to = self._log.stat().st_size if self._log.exists() else 0
         self._config.write_text(
             CONFIG.format(
-                socket=self._socket,
+                socket=self.socket,
                 data_dir=_quote(self.data_dir),
                 maxmemory=self._max_memory_bytes,
                 log=_quote(self._log),

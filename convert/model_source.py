@@ -16,7 +16,7 @@ from convert.checkpoint import read_tensors, refuse_pointer
 from convert.feed_forward import tame_outliers
 from convert.graph import write_graph
 from convert.json_file import read_json
-from convert.onnx_import import check_runs, count_labels, import_float_graph, write_int8
+from convert.onnx_import import check_runs, import_float_graph, read_export, write_int8
 from convert.quantise import dequantise, quantise
 from convert.state_dict import Architecture, to_weights
 from shared.errors import ModelSourceError
@@ -34,6 +34,8 @@ class TextClassifier(Protocol):
     # None where neither the weights nor a config say it.
     vocabulary: int | None
     positions: int
+    # Whether it ends in a sigmoid for each label, where nothing else says what its labels are.
+    is_multi_label: bool
 
     def write_float(self, folder: Path) -> Path:
         """Write the float graph into `folder`, weights beside it; returns its path."""
@@ -58,6 +60,7 @@ class BertClassifier:
         self.labels = weights.shape.labels
         self.vocabulary: int | None = weights.shape.vocabulary
         self.positions = weights.shape.positions
+        self.is_multi_label = False
 
     def write_float(self, folder: Path) -> Path:
         """Write it with every dense layer in float."""
@@ -88,8 +91,10 @@ class OnnxClassifier:
         self._path = path
         self._is_int8 = False
         self._float_graph = path
-        self.labels = count_labels(path) or len(config.id2label or ())
-        self.vocabulary = config.vocab_size
+        export = read_export(path)
+        self.labels = export.labels or len(config.id2label or ())
+        self.vocabulary = export.vocabulary or config.vocab_size
+        self.is_multi_label = export.is_multi_label
         self.positions = _positions(config)
 
     def write_float(self, folder: Path) -> Path:
@@ -126,6 +131,7 @@ class ExportedClassifier:
         self.labels = int(self._classifier.labels)
         self.vocabulary: int | None = config.vocab_size
         self.positions = _positions(config)
+        self.is_multi_label = False
 
     def write_float(self, folder: Path) -> Path:
         """Write what transformers exports, once it answers as its modules do."""

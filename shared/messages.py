@@ -18,13 +18,14 @@ class TextItem(msgspec.Struct, frozen=True, omit_defaults=True):
     """One text; `id` is unique within the API process that sent it.
 
     `options_at` is the place of its options among those of the message, None where it has none. `flow` is a number of
-    its caller: callers take turns in a worker.
+    its caller: callers take turns in a worker. `is_suspect`: a worker died while it may have had the text.
     """
 
     id: int
     text: str
     options_at: int | None = None
     flow: int = 0
+    is_suspect: bool = False
 
 
 class PredictMessage(msgspec.Struct, frozen=True, kw_only=True):

@@ -21,8 +21,8 @@ LONGEST_FILE_LINES = 320
 
 
 def modules_after(statement: str) -> set[str]:
-    """Top-level modules that a fresh interpreter has loaded after `statement`."""
-    code = f"{statement}\nimport sys\nprint(*{{name.partition('.')[0] for name in sys.modules}})"
+    """Modules and their packages that a fresh interpreter has loaded after `statement`."""
+    code = f"{statement}\nimport sys\nprint(*sys.modules)"
     return set(
         subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True, capture_output=True).stdout.decode().split()
     )
@@ -37,6 +37,32 @@ def test_the_worker_loads_no_torch_and_no_web_framework() -> None:
 
     assert "onnxruntime" in loaded
     assert not loaded & {"torch", "transformers", "onnx", "fastapi", "starlette", "uvicorn"}
+
+
+# Each process of a start would pay for them, and a service with the embedded model and store needs none.
+DOWNLOADING = {"bundles.hub.repository", "bundles.sources.conversion", "bundles.sources.source_resolver", "filelock"}
+
+
+@pytest.mark.parametrize(
+    ("module", "not_needed"),
+    [
+        ("cli.run", DOWNLOADING | {"redis", "fastapi", "celery", "httpx"}),
+        ("api.main", DOWNLOADING | {"celery", "kombu", "httpx", "openpyxl", "pyarrow"}),
+        ("worker.main", DOWNLOADING | {"httpx", "openpyxl", "pyarrow"}),
+    ],
+)
+def test_a_start_loads_nothing_that_the_embedded_model_and_store_do_without(module: str, not_needed: set[str]) -> None:
+    assert not modules_after(f"import {module}") & not_needed
+
+
+@pytest.mark.parametrize("module", ["api.main", "worker.main"])
+def test_collections_are_off_while_a_process_starts_and_not_where_its_module_is_only_imported(module: str) -> None:
+    code = "import runpy, sys, gc, shared.settings as s; s.load_settings = lambda: sys.exit(int(gc.isenabled())); {}"
+    started = code.format(f"runpy.run_module({module!r}, run_name='__main__')")
+    imported = code.format(f"import {module} as m; s.load_settings()")
+
+    assert subprocess.run([sys.executable, "-c", started], cwd=ROOT, check=False).returncode == 0
+    assert subprocess.run([sys.executable, "-c", imported], cwd=ROOT, check=False).returncode == 1
 
 
 @pytest.mark.parametrize("module", ["bundles.session", "worker.inference.engines.onnx", "convert", "training"])

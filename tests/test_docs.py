@@ -164,6 +164,17 @@ def test_a_path_has_ten_named_hops_each_with_its_code(name: str) -> None:
     assert [int(number) for number, _, _ in hops] == list(range(1, 11))
 
 
+@pytest.mark.parametrize("page", ["docs/own-model.md", "docs/own-model.ko.md"])
+def test_the_matrix_shows_at_least_25_kinds_of_source_each_with_its_figures(page: str) -> None:
+    section = re.split(r"^### (?:Sources tried|시험한 소스).*$", read(page), flags=re.MULTILINE)[1].partition("\n#")[0]
+    rows = [re.split(r" *\| *", line.strip("| ")) for line in re.findall(r"^\| .+ \|$", section, re.MULTILINE)][1:]
+    measured = [
+        cells for cells in rows if len(cells) == 7 and re.match(r"[\d,]+", cells[2]) and cells[5].endswith("MiB")
+    ]
+
+    assert len(measured) >= 25
+
+
 def test_the_decisions_are_numbered_without_gaps() -> None:
     files = sorted((ROOT / "docs" / "decisions").glob("*.md"))
     titles = [re.match(r"# (\d+)\. ", file.read_text()) for file in files]

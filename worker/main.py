@@ -1,5 +1,11 @@
 """The worker's composition root: builds every part from the settings and runs them until SIGTERM or SIGINT."""
 
+import gc
+
+# Before the imports, which make most of what a process keeps: see `freeze_startup_objects`.
+if __name__ == "__main__":
+    gc.disable()
+
 import itertools
 import os
 import socket
@@ -44,6 +50,8 @@ from worker.inference.stage import NoStage
 from worker.inference.tokenizer import BundleTokenizer
 from worker.inference.verdict import Judge
 from worker.metrics_server import MetricsServer
+from worker.quarantine.reader import Quarantine
+from worker.quarantine.suspects import Suspects
 from worker.replies import ReplyWriter
 from worker.rules.hits import HitCounter
 from worker.rules.policies import PolicyRules
@@ -69,10 +77,12 @@ class Worker:
     """The parts of a running worker process."""
 
     settings: Settings
+    redis: Redis
     classifier: Classifier
     watchdog: Watchdog
     replies: ReplyWriter
     bulk: BulkRunner
+    suspects: Suspects
     corrections: CorrectionFollower
     hits: HitCounter
     metrics: WorkerMetrics
@@ -130,11 +140,15 @@ def build_worker(settings: Settings, engine_factory: EngineFactory = OnnxEngine)
     heartbeat = HeartbeatWriter(redis, worker_id, classifier, settings)
     watchdog = Watchdog(classifier.batcher, heartbeat, redis, settings)
     metrics = WorkerMetrics()
+    quarantine = Quarantine(classifier.bundle, settings.max_windows, engine_factory, settings.stall_timeout_s)
+    suspects = Suspects(classifier, quarantine)
     bulk = BulkRunner(Ledger(redis, settings), classifier, settings, worker_id, metrics.observe_chunk)
+    bulk.look_at_suspects(suspects)
     metrics.watch(classifier.batcher, classifier.info)
     metrics.watch_cache(classifier.cache)
     corrections = CorrectionFollower(settings.redis_url, book)
-    return Worker(settings, classifier, watchdog, ReplyWriter(redis, worker_id), bulk, corrections, rules.hits, metrics)
+    replies = ReplyWriter(redis, worker_id)
+    return Worker(settings, redis, classifier, watchdog, replies, bulk, suspects, corrections, rules.hits, metrics)
 
 
 def serve(worker: Worker) -> int:
@@ -142,7 +156,7 @@ def serve(worker: Worker) -> int:
     shorten_switch_interval()
     app = make_celery(worker.settings)
     app.conf.worker_consumer = "worker.consumer:PromptConsumer"
-    register_predict(app, worker.classifier, worker.replies, worker.metrics)
+    register_predict(app, worker.redis, worker.suspects, worker.replies, worker.metrics)
     register_jobs(app, worker.bulk)
     # Without a receiver for this signal Celery would configure logging itself.
     setup_logging.connect(_keep_logging, weak=False)

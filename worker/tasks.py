@@ -1,32 +1,35 @@
 """The Celery tasks: answer a message of interactive texts; wake the bulk runner when a job has work."""
 
+import itertools
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import msgspec
 import structlog
-from celery import Celery, Task
+from celery import Celery
+from redis import Redis
 
 from shared.log import get_logger, milliseconds
 from shared.messages import Answer, PredictMessage, decode
 from shared.options import NO_OPTIONS, VerdictOptions
-from shared.tasks import JOBS_TASK, PREDICT_TASK, QUEUED_AT_HEADER
+from shared.tasks import JOBS_TASK, PREDICT_TASK
 from worker.bulk.runner import BulkRunner
 from worker.counters import AnsweredMessage, WorkerMetrics
-from worker.inference.classifier import Classifier
+from worker.delivery import Delivery, PoolStrategy
+from worker.quarantine.suspects import Suspects
 from worker.replies import ReplySender
 
 log = get_logger(__name__)
 
 
-def register_predict(app: Celery, classifier: Classifier, replies: ReplySender, metrics: WorkerMetrics) -> None:
-    """Make `app` handle predict messages with this classifier."""
+def register_predict(
+    app: Celery, redis: Redis, suspects: Suspects, replies: ReplySender, metrics: WorkerMetrics
+) -> None:
+    """Make `app` handle predict messages, whose queue is in `redis`, with the classifier of `suspects`."""
 
-    @app.task(name=PREDICT_TASK, ignore_result=True, acks_late=True, bind=True)
-    def predict(task: Task[[str], None], payload: str) -> None:
-        queued_at = task.request.get(QUEUED_AT_HEADER)
-        queued_s = None if queued_at is None else max(0.0, time.time() - queued_at)
-        done = answer(payload, classifier, replies, queued_s)
+    @app.task(name=PREDICT_TASK, ignore_result=True, acks_late=True, Strategy=PoolStrategy(redis))
+    def predict(delivery: Delivery) -> None:
+        done = answer(delivery, suspects, replies)
         if done is not None:
             metrics.observe_message(done)
 
@@ -39,16 +42,14 @@ def register_jobs(app: Celery, runner: BulkRunner) -> None:
         runner.wake()
 
 
-def answer(
-    payload: str, classifier: Classifier, replies: ReplySender, queued_s: float | None = None
-) -> AnsweredMessage | None:
+def answer(delivery: Delivery, suspects: Suspects, replies: ReplySender) -> AnsweredMessage | None:
     """Classify the texts of one encoded `PredictMessage` and send what is done as soon as it is done.
 
     A message that cannot be read is dropped with a log line: its sender speaks another version and will time out. One
     whose deadline has passed, because it was delivered a second time or waited too long, is dropped silently.
     """
     try:
-        message = decode(payload, PredictMessage)
+        message = decode(delivery.read(), PredictMessage)
     except msgspec.DecodeError as error:
         log.warning("message_unreadable", reason=str(error))
         return None
@@ -56,13 +57,18 @@ def answer(
         return None
     with structlog.contextvars.bound_contextvars(request_ids=message.request_ids):
         started = time.perf_counter()
-        answers = _reply_as_done(message, classifier, replies)
+        answers: list[Answer] = []
+        for group in _answers_as_done(message, delivery, suspects):
+            answers += group
+            is_last = len(answers) == len(message.items)
+            replies.send(message.reply_to, group, message.deadline, delivery if is_last else None)
+        queued_s = delivery.queued_s
         done = _summarise(answers, queued_s)
         log.info(
             "texts_classified",
             texts=len(answers),
             texts_failed=len(done.failures),
-            queue_ms=None if queued_s is None else milliseconds(queued_s),
+            queue_ms=None if delivery.queued_s is None else milliseconds(delivery.queued_s),
             tokenization_ms=milliseconds(done.tokenization_s),
             inference_ms=milliseconds(max(answer.inference_s for answer in answers)),
             total_ms=milliseconds(time.perf_counter() - started),
@@ -70,13 +76,18 @@ def answer(
     return done
 
 
-def _reply_as_done(message: PredictMessage, classifier: Classifier, replies: ReplySender) -> list[Answer]:
-    """Send the answers to the texts group by group, and return them all."""
-    answers: list[Answer] = []
-    for group in classifier.answers_as_done(message.items, message.deadline, _options(message)):
-        replies.send(message.reply_to, group, message.deadline)
-        answers += group
-    return answers
+def _answers_as_done(message: PredictMessage, delivery: Delivery, suspects: Suspects) -> Iterator[list[Answer]]:
+    """The answers group by group; texts that an earlier worker may have died of come last, and with care."""
+    items, options, deadline = message.items, _options(message), message.deadline
+    if not delivery.is_again and not any(item.is_suspect for item in items):
+        return suspects.classifier.answers_as_done(items, deadline, options, delivery.note)
+    delivery.note()
+    asked = list(zip(items, options or [NO_OPTIONS] * len(items), strict=True))
+    plain = [one for one in asked if not (delivery.is_again or one[0].is_suspect)]
+    return itertools.chain(
+        suspects.classifier.answers_as_done([item for item, _ in plain], deadline, [own for _, own in plain]),
+        suspects.answers_as_done([one for one in asked if one not in plain], deadline),
+    )
 
 
 def _options(message: PredictMessage) -> list[VerdictOptions]:

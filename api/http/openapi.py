@@ -7,6 +7,7 @@ from fastapi.responses import JSONResponse
 
 from api.access.keyring import Keyring
 from api.http.admin_side import require_admin_side
+from api.http.schemas import SCHEMA_REF, ErrorReply
 
 _MAX_PATHS = 8
 
@@ -43,9 +44,18 @@ class DescribedApi(FastAPI):
             self.openapi_schema = None
             self._is_without_keys = keyring.may_be_open()
             schema = super().openapi()
+            _add_errors(schema)
             if self._is_without_keys:
                 _leave_out_security(schema)
         return super().openapi()
+
+
+def _add_errors(schema: dict[str, Any]) -> None:
+    """Add the schemas that the error replies of all routes refer to."""
+    reply = ErrorReply.model_json_schema(ref_template=SCHEMA_REF)
+    parts = {**reply.pop("$defs"), ErrorReply.__name__: reply}
+    components = schema.setdefault("components", {})
+    components["schemas"] = dict(sorted((parts | components.get("schemas", {})).items()))
 
 
 def _leave_out_security(schema: dict[str, Any]) -> None:

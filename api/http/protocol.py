@@ -95,6 +95,17 @@ class BoundedProtocol(HttpToolsProtocol):
         self.traffic.pipelined_count -= len(self.pipeline)
         while self.pipeline:
             bodies.release(self.pipeline.pop()[0].scope)
+        self._let_go()
+
+    def _let_go(self) -> None:
+        """Keep nothing that keeps this connection: what ends by itself is gone at once, and not at a later collection.
+
+        The memory of thousands that wait for one would be in use by then, and little of it can be given back.
+        """
+        self._account.detach()
+        for cycle in (self.cycle, self._answered):
+            if cycle is not None:
+                cycle.transport = self.transport
 
     def data_received(self, data: bytes) -> None:
         """Take bytes, or let them wait for this address's turn."""

@@ -151,6 +151,12 @@ class Dispatcher:
         if is_backlogged:
             self._work.set()
 
+    def resend_suspects(self) -> None:
+        """As `resend_pending`, since a worker died: perhaps of one of these texts, so the next one takes care."""
+        for text in self._sent.values():
+            text.mark_suspect()
+        self.resend_pending()
+
     def resend_pending(self) -> None:
         """Send every unanswered text again: a worker died or the store was away, and what it took along is not known.
 

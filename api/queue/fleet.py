@@ -22,8 +22,8 @@ log = get_logger(__name__)
 class Fleet:
     """Reads all heartbeats every `interval_s`, and then calls `on_refresh`.
 
-    Calls `on_worker_lost` when a heartbeat expired without being withdrawn, when Redis is back, and when it takes
-    writes again: work may be lost.
+    Work may be lost, and is to be sent again: calls `on_worker_lost` when a heartbeat expired without being withdrawn,
+    and `on_store_back` when Redis answers or takes writes again.
     """
 
     def __init__(self, redis: Redis, interval_s: float) -> None:
@@ -37,6 +37,7 @@ class Fleet:
         self._store_fault: UnavailableError | None = None
         self._task: asyncio.Task[None] | None = None
         self.on_worker_lost: Callable[[], None] = lambda: None
+        self.on_store_back: Callable[[], None] = lambda: None
         self.on_refresh: Callable[[], None] = lambda: None
 
     async def start(self) -> None:
@@ -150,7 +151,7 @@ class Fleet:
             self.on_worker_lost()
         elif was_away or was_refusing:
             # A message that a worker took just before a refusal is in no list any more: noting that it has it failed.
-            self.on_worker_lost()
+            self.on_store_back()
         self.on_refresh()
 
     async def _find_fault(self) -> UnavailableError | None:

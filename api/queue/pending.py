@@ -3,6 +3,8 @@
 import asyncio
 from collections.abc import Sequence
 
+import msgspec
+
 from api.http.caller import Caller
 from shared.cost import cost_of
 from shared.errors import KobertError
@@ -83,6 +85,10 @@ class PendingText:
     def is_wanted(self) -> bool:
         """Whether somebody waits for its answer."""
         return not self.request.over.done() and self.request.answers[self.place] is None
+
+    def mark_suspect(self) -> None:
+        """A worker died while it may have had this text."""
+        self.item = msgspec.structs.replace(self.item, is_suspect=True)
 
     def answer(self, answer: Answer | KobertError) -> None:
         """Hand the answer to its request."""

@@ -48,7 +48,8 @@ async def running_path(settings: Settings, redis_url: str) -> AsyncIterator[Runn
         fleet = Fleet(redis, settings.heartbeat_interval_s)
         dispatcher = Dispatcher(settings, process_id, publisher, fleet)
         reader = ReplyReader(reply_redis, process_id, dispatcher.resolve, fleet.mark_store_lost)
-        fleet.on_worker_lost = dispatcher.resend_pending
+        fleet.on_worker_lost = dispatcher.resend_suspects
+        fleet.on_store_back = dispatcher.resend_pending
         fleet.on_refresh = dispatcher.check_progress
         closing.push_async_callback(fleet.close)
         closing.push_async_callback(reader.close)

@@ -20,7 +20,10 @@ def _marks() -> str:
     return "".join(map(chr, codes))
 
 
-_TOO_MANY_MARKS = re.compile(f"([{_marks()}]{{{_MAX_MARKS}}})[{_marks()}]+")
+@cache
+def _too_many_marks() -> re.Pattern[str]:
+    """A run of marks that is cut short after its first ones. Few texts are long enough to need it."""
+    return re.compile(f"([{_marks()}]{{{_MAX_MARKS}}})[{_marks()}]+")
 
 
 @cache
@@ -40,7 +43,7 @@ def _cluster() -> re.Pattern[str]:
 def compose_unicode(text: str, sub: Sub = PLAIN_SUB) -> str:
     """`text` in NFC, in time linear in its length: runs of combining marks are cut short first."""
     if len(text) > _SHORT:
-        text = sub(_TOO_MANY_MARKS, r"\1", text)
+        text = sub(_too_many_marks(), r"\1", text)
     if unicodedata.is_normalized("NFC", text):
         return text
     if sub is PLAIN_SUB:

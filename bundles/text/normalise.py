@@ -75,6 +75,11 @@ _STRETCHED_CURSE = re.compile("([시씨])[이잇히]+([바발팔벌빨])")
 _HAS_JAMO = re.compile("[ㄱ-ㅎㅏ-ㅣ]")
 _WORD_START = f"(?<![0-9A-Za-z{_HANGUL}])"
 _HAS_LATIN = re.compile(r"[0-9A-Za-z^]")
+# What every rewrite of Latin needs a part of, as `_HAS_LATIN`, but for numbers that are only numbers. The last letters
+# are those that are read as Latin ones where case is ignored.
+_HAS_LATIN_SIGN = re.compile(
+    "[A-Za-z^\u017f\u0130\u0131\u212a]|[시씨쉬씹][8\uff18]|1[08\uff10](?:새[끼키]|[알놈년련럼])"
+)
 # A run of one syllable is two long at most here: `_squeeze` goes before.
 _STRETCHED_CURSES: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r"([시씨])바{1,2}알"), r"\1발"),
@@ -203,7 +208,7 @@ def _rewrite(text: str, sub: Sub) -> str:
 
 def _rewrite_with_english(text: str, sub: Sub) -> str:
     text = apply(_STRETCHED_CURSES, text, sub)
-    if _HAS_LATIN.search(text):
+    if _HAS_LATIN.search(text) and _HAS_LATIN_SIGN.search(text):
         text = undo_english(text, sub)
         text = sub(_LATIN_WORD, _retype_word, apply(_REWRITES_2, text, sub))
     return text

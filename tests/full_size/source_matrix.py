@@ -157,7 +157,7 @@ class Measurement:
             self.requests.append(request)
             conversion.convert(request, on_report)
 
-        with patch("bundles.sources.resolver.convert", seen):
+        with patch("bundles.sources.source_resolver.convert", seen):
             yield
 
     def _compare_tokens(self, bundle: Bundle) -> tuple[int, int]:

@@ -1,7 +1,11 @@
-"""Processes one leased chunk of a bulk job: classifies its rows, or isolates the row that kills workers."""
+"""Processes one leased chunk of a bulk job: classifies its rows, or isolates the row that kills workers.
+
+A chunk that an earlier worker did not finish is first read in a process of its own (`worker.quarantine`), which finds
+the row. Where that finds none and workers go on dying, the chunk is halved.
+"""
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import structlog
 from redis.exceptions import RedisError
@@ -17,6 +21,7 @@ from shared.settings import Settings
 from shared.store_errors import is_passing
 from shared.verdict import Failure, Outcome
 from worker.inference.classifier import Classifier
+from worker.quarantine.suspects import Suspects
 
 log = get_logger(__name__)
 
@@ -41,6 +46,8 @@ class ChunkWorker:
         is_stopping: Callable[[], bool],
         on_stored: OnStored,
     ) -> None:
+        # None: a chunk that was started before is not looked at first. Whoever wants it sets it before the first chunk.
+        self.suspects: Suspects | None = None
         self._ledger = ledger
         self._classifier = classifier
         self._attempts = settings.job_attempts
@@ -60,11 +67,23 @@ class ChunkWorker:
         if lease.attempt > self._attempts:
             self._halve_or_give_up(lease, rows)
             return
-        outcomes = self._judge_rows(rows, lease.options or NO_OPTIONS)
+        options = lease.options or NO_OPTIONS
+        deadly = self._find_deadly(lease, rows, options) if lease.attempt > 1 else {}
+        outcomes = None if deadly is None else self._judge_rows(rows, options, deadly)
         if outcomes is None:
             self._ledger.release(lease)
         else:
             self._complete(lease, rows, outcomes)
+
+    def _find_deadly(self, lease: Lease, rows: list[Row], options: VerdictOptions) -> dict[int, Failure] | None:
+        """Failures of the rows that end the process that reads them, by place; None when the worker is stopping."""
+        if self.suspects is None:
+            return {}
+        texts = [(place, row.text, options) for place, row in enumerate(rows) if not row.error and row.text is not None]
+        deadly = self.suspects.find_deadly(texts, self._is_stopping)
+        for place in deadly or {}:
+            journal.note_given_up(lease.job_id, lease.first_row + place + 1, lease.attempt)
+        return deadly
 
     def _halve_or_give_up(self, lease: Lease, rows: list[Row]) -> None:
         """Every attempt ended with the worker's death: halve the chunk, or name the one row that is left."""
@@ -96,9 +115,11 @@ class ChunkWorker:
         else:
             log.info("lease_lost", first_row=lease.first_row)
 
-    def _judge_rows(self, rows: list[Row], options: VerdictOptions) -> list[Outcome] | None:
+    def _judge_rows(
+        self, rows: list[Row], options: VerdictOptions, failed: Mapping[int, Failure]
+    ) -> list[Outcome] | None:
         """An outcome for each row, or None when the worker is stopping or lacks what the store has."""
-        outcomes: list[Outcome | None] = [row.error for row in rows]
+        outcomes: list[Outcome | None] = [row.error or failed.get(place) for place, row in enumerate(rows)]
         wanted = [index for index, outcome in enumerate(outcomes) if outcome is None]
         for indices in _slices(wanted, rows):
             texts = [rows[index].text or "" for index in indices]

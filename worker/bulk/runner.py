@@ -19,6 +19,7 @@ from shared.settings import Settings
 from worker.bulk.chunks import ChunkWorker, OnStored
 from worker.bulk.gate import Gate
 from worker.inference.classifier import Classifier
+from worker.quarantine.suspects import Suspects
 
 log = get_logger(__name__)
 
@@ -52,6 +53,10 @@ class BulkRunner:
         """Start looking for work."""
         for thread in self._threads:
             thread.start()
+
+    def look_at_suspects(self, suspects: Suspects) -> None:
+        """Read chunks that another worker did not finish with care; called before `start`."""
+        self._chunks.suspects = suspects
 
     def wake(self) -> None:
         """Check the ledger for work now."""

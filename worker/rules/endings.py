@@ -4,6 +4,7 @@
 """
 
 import re
+from functools import cache
 
 from bundles.text.hangul import is_syllable, split_syllable
 
@@ -66,8 +67,12 @@ def _tail(*, after_consonant: bool) -> str:
     return "|".join(sorted({*particles, *copula, *_COPULA_WHOLE}, key=len, reverse=True))
 
 
-def _pattern(*, after_consonant: bool) -> re.Pattern[str]:
-    """All that may follow a word: people, particles, a copula; or a verb made of it."""
+@cache
+def _endings(*, after_consonant: bool) -> re.Pattern[str]:
+    """All that may follow a word: people, particles, a copula; or a verb made of it.
+
+    Compiled for the first rule that needs it, because it takes several milliseconds and many workers have no rules.
+    """
     own = _tail(after_consonant=after_consonant)
     people = "|".join(_PEOPLE)
     # Behind 들, 놈, 년, 새끼 the sound before is theirs.
@@ -76,8 +81,6 @@ def _pattern(*, after_consonant: bool) -> re.Pattern[str]:
     return re.compile(f"(?:(?:{own}){more}|(?:{people}){{1,3}}(?:(?:{after_people}){more})?|{'|'.join(_VERBS)})")
 
 
-_AFTER_CONSONANT = _pattern(after_consonant=True)
-_AFTER_VOWEL = _pattern(after_consonant=False)
 # One syllable begins many words (개: 개나리, 개인, 개요), so it takes the plainest particles alone.
 _SHORT_AFTER_CONSONANT = re.compile(
     "(?:들(?:이|은|을|아|도)?|이|은|을|과|아|도|만|의|에게|한테|처럼|보다|같은|같다|같네|이다|이네|이냐|이야)"
@@ -95,13 +98,13 @@ def may_follow(word: str, tail: str) -> bool:
     if not tail:
         return True
     if not is_syllable(word[-1]):
-        return _AFTER_VOWEL.fullmatch(tail) is not None or _AFTER_CONSONANT.fullmatch(tail) is not None
+        return any(_endings(after_consonant=is_one).fullmatch(tail) for is_one in (False, True))
     has_final = bool(split_syllable(word[-1])[2])
     if sum(map(is_syllable, word)) == 1:
         return (_SHORT_AFTER_CONSONANT if has_final else _SHORT_AFTER_VOWEL).fullmatch(tail) is not None
     if _is_stretch(word[-1], tail):
         return True
-    return (_AFTER_CONSONANT if has_final else _AFTER_VOWEL).fullmatch(tail) is not None
+    return _endings(after_consonant=has_final).fullmatch(tail) is not None
 
 
 def may_follow_apart(tail: str) -> bool:

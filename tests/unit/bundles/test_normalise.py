@@ -1,9 +1,12 @@
 """What `normalise` promises for any text, and the disguises that it undoes."""
 
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bundles.text import normalise as steps
 from bundles.text.normalise import CURRENT, NORMALISERS, normalise, normalise_once
 
 KOREAN = st.text(alphabet="시씨발병신새끼개가나다ㅅㅂㅆㅋㅠㅜㅏㅣㅐㅗ1l8!.*~ \u200bａtlqkfrH", max_size=24)
@@ -154,3 +157,19 @@ def test_a_remembered_text_is_normalised_as_any_other() -> None:
     texts = ["ㅅ ㅂ 섹#스", "멀쩡한 말", "가" * 501, "시1발 " * 120]
     for text in [*texts, *texts]:
         assert normalise_once(text) == normalise(text)
+
+
+@given(
+    st.lists(
+        st.sampled_from(
+            [*"0123456789^ !.*@$#ㅣl|ſıİ시씨쉬씹발팔알놈년련럼cbshfuk", "새끼", "새키", "년아", "병신", "K"]
+        )
+    ).map("".join)
+)
+def test_what_has_numbers_and_no_letters_reads_the_same_without_the_rewrites_of_latin(text: str) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        # Finds a part in every text.
+        patch.setattr(steps, "_HAS_LATIN_SIGN", re.compile(""))
+        rewritten = normalise(text)
+
+    assert normalise(text) == rewritten

@@ -22,7 +22,7 @@ GRAIN_S = 0.001  # below this, a time says nothing
 
 
 def _patterns() -> dict[str, re.Pattern[str]]:
-    found: dict[str, re.Pattern[str]] = {}
+    found = {"_too_many_marks": composing._too_many_marks()}
     for name, value in {**vars(composing), **vars(jamo), **vars(signs), **vars(module)}.items():
         if isinstance(value, re.Pattern):
             found[name] = value

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import pytest
 from redis import Redis
 
-from cli import preflight
+from cli import own_redis, preflight
 from shared.errors import StartupError
 from tests.support.stack import free_port
 from tests.support.tls import CERTIFICATE, tls_valkey
@@ -81,7 +81,7 @@ def test_a_port_that_ipv4_alone_uses_is_not_free_for_every_network() -> None:
 
 def test_a_redis_with_a_certificate_that_nobody_vouches_for_is_not_said_to_be_down() -> None:
     with tls_valkey() as port, pytest.raises(StartupError, match="certificate that is not trusted") as refusal:
-        preflight.require_redis(f"rediss://me:secret@127.0.0.1:{port}/0", "refuse")
+        own_redis.require_redis(f"rediss://me:secret@127.0.0.1:{port}/0", "refuse")
     assert "ssl_ca_certs" in refusal.value.message
     assert "start that server" not in refusal.value.message
     assert "secret" not in refusal.value.message
@@ -89,21 +89,21 @@ def test_a_redis_with_a_certificate_that_nobody_vouches_for_is_not_said_to_be_do
 
 def test_a_redis_with_a_certificate_of_a_named_authority_is_used() -> None:
     with tls_valkey() as port:
-        preflight.require_redis(f"rediss://127.0.0.1:{port}/0?ssl_ca_certs={CERTIFICATE}", "refuse")
+        own_redis.require_redis(f"rediss://127.0.0.1:{port}/0?ssl_ca_certs={CERTIFICATE}", "refuse")
 
 
 def test_the_certificate_of_another_host_is_said_to_be_that() -> None:
     with tls_valkey("127.0.0.2") as port, pytest.raises(StartupError, match=r"not trusted here \(.*mismatch"):
-        preflight.require_redis(f"rediss://127.0.0.2:{port}/0?ssl_ca_certs={CERTIFICATE}", "refuse")
+        own_redis.require_redis(f"rediss://127.0.0.2:{port}/0?ssl_ca_certs={CERTIFICATE}", "refuse")
 
 
 def test_tls_on_one_side_alone_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(preflight, "REDIS_CHECK_S", 1)
+    monkeypatch.setattr(own_redis, "REDIS_CHECK_S", 1)
     with tls_valkey() as port, pytest.raises(StartupError, match="write rediss://"):
-        preflight.require_redis(f"redis://127.0.0.1:{port}/0", "refuse")
+        own_redis.require_redis(f"redis://127.0.0.1:{port}/0", "refuse")
     port = free_port()
     with running_valkey(port=str(port)), pytest.raises(StartupError, match="write redis://"):
-        preflight.require_redis(f"rediss://127.0.0.1:{port}/0", "refuse")
+        own_redis.require_redis(f"rediss://127.0.0.1:{port}/0", "refuse")
 
 
 @pytest.mark.parametrize(
@@ -117,7 +117,7 @@ def test_tls_on_one_side_alone_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
 )
 def test_what_keeps_a_redis_from_answering_is_named(url: str, sentence: str) -> None:
     with tls_valkey() as port, pytest.raises(StartupError, match=sentence):
-        preflight.require_redis(url.format(port=port), "refuse")
+        own_redis.require_redis(url.format(port=port), "refuse")
 
 
 def test_a_redis_that_drops_jobs_is_refused_warned_of_or_left_alone_as_asked() -> None:
@@ -125,13 +125,13 @@ def test_a_redis_that_drops_jobs_is_refused_warned_of_or_left_alone_as_asked() -
         with pytest.raises(
             StartupError, match="set maxmemory-policy noeviction; or start all the same with STORE_CHECKS"
         ):
-            preflight.require_redis(url, "refuse")
-        assert len(preflight.require_redis(url, "warn")) == 1
-        assert preflight.require_redis(url, "off") == []
+            own_redis.require_redis(url, "refuse")
+        assert len(own_redis.require_redis(url, "warn")) == 1
+        assert own_redis.require_redis(url, "off") == []
 
 
 def test_a_redis_with_another_password_is_not_said_to_be_away() -> None:
     with running_valkey() as url, Redis.from_url(url) as redis:
         redis.config_set("requirepass", "secret")
         with pytest.raises(StartupError, match="refuses the login"):
-            preflight.require_redis(url, "refuse")
+            own_redis.require_redis(url, "refuse")

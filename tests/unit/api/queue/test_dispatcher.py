@@ -233,6 +233,20 @@ async def test_after_a_worker_died_unanswered_texts_are_sent_again(dispatcher: D
     await request
 
 
+async def test_texts_that_a_dead_worker_may_have_had_are_marked(dispatcher: Dispatcher, queue: Queue) -> None:
+    request = asyncio.create_task(dispatcher.ask_workers(["a"]))
+    await settle()
+    dispatcher.resend_pending()
+    await settle()
+    dispatcher.resend_suspects()
+    await settle()
+
+    # A store that was away is nobody's death.
+    assert [item.is_suspect for message in queue.messages for item in message.items] == [False, False, True]
+    answer_all(dispatcher, queue)
+    await request
+
+
 async def test_a_caller_that_left_is_not_sent(dispatcher: Dispatcher, queue: Queue) -> None:
     queue.gate.clear()
     first = asyncio.create_task(dispatcher.ask_workers(["a"]))
