@@ -22,6 +22,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 from bench.load import Connection, predict_all
@@ -148,7 +149,7 @@ def measure(sides: Sequence[Side], engine: EngineAlone, rounds: int, count: int)
     alone, engine_ms = [], []
     for number in range(rounds):
         batch = texts(count, number * count)
-        alone.append(per_second(count, lambda batch=batch: engine.run(batch)))
+        alone.append(per_second(count, partial(engine.run, batch)))
         engine_ms += [1000 * side.run(batch, engine, alone[-1]) for side in sides]
     sys.stdout.write(
         f"{rounds} rounds of {count} texts on {available_cpus()} processors (min / median / max)\n"

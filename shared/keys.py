@@ -5,6 +5,10 @@ PREFIX = "kobert:"
 # Prefix of Celery's own keys, so that other services can use the same Redis.
 CELERY_PREFIX = PREFIX + "celery:"
 
+# Where kombu keeps the messages that a worker has and has not acknowledged: by tag, and by when they were delivered.
+UNACKED = CELERY_PREFIX + "unacked"
+UNACKED_INDEX = CELERY_PREFIX + "unacked_index"
+
 INTERACTIVE_QUEUE = "predict"
 BULK_QUEUE = "jobs"
 

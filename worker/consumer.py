@@ -14,6 +14,7 @@ from redis.exceptions import RedisError
 
 from shared.log import get_logger
 from shared.store_errors import is_refusal, name_store_error
+from worker.transport import PromptTransport
 
 log = get_logger(__name__)
 
@@ -26,6 +27,7 @@ class PromptConsumer(Consumer):
 
     def ensure_connected(self, conn: Any) -> Any:  # noqa: ANN401  kombu has no types
         """Retry until `conn` is connected or the worker shuts down; returns `conn`."""
+        conn.transport_cls = PromptTransport
         is_lost = False
 
         def note(error: Exception, retry_in_s: float) -> None:

@@ -78,6 +78,7 @@ class Worker:
     """The parts of a running worker process."""
 
     settings: Settings
+    redis: Redis
     classifier: Classifier
     watchdog: Watchdog
     replies: ReplyWriter
@@ -150,7 +151,7 @@ def build_worker(settings: Settings, engine_factory: EngineFactory = OnnxEngine)
     metrics.watch_cache(classifier.cache)
     corrections = CorrectionFollower(settings.redis_url, book)
     replies = ReplyWriter(redis, worker_id)
-    return Worker(settings, classifier, watchdog, replies, bulk, suspects, corrections, rules.hits, metrics)
+    return Worker(settings, redis, classifier, watchdog, replies, bulk, suspects, corrections, rules.hits, metrics)
 
 
 def serve(worker: Worker) -> int:
@@ -158,7 +159,7 @@ def serve(worker: Worker) -> int:
     shorten_switch_interval()
     app = make_celery(worker.settings)
     app.conf.worker_consumer = "worker.consumer:PromptConsumer"
-    register_predict(app, worker.suspects, worker.replies, worker.metrics)
+    register_predict(app, worker.redis, worker.suspects, worker.replies, worker.metrics)
     register_jobs(app, worker.bulk)
     # Without a receiver for this signal Celery would configure logging itself.
     setup_logging.connect(_keep_logging, weak=False)

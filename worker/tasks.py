@@ -3,43 +3,33 @@
 import itertools
 import time
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
 
 import msgspec
 import structlog
-from celery import Celery, Task
+from celery import Celery
+from redis import Redis
 
 from shared.log import get_logger, milliseconds
 from shared.messages import Answer, PredictMessage, decode
 from shared.options import NO_OPTIONS, VerdictOptions
-from shared.tasks import JOBS_TASK, PREDICT_TASK, QUEUED_AT_HEADER
+from shared.tasks import JOBS_TASK, PREDICT_TASK
 from worker.bulk.runner import BulkRunner
 from worker.counters import AnsweredMessage, WorkerMetrics
+from worker.delivery import Delivery, PoolStrategy
 from worker.quarantine.suspects import Suspects
 from worker.replies import ReplySender
 
 log = get_logger(__name__)
 
 
-class Delivery(NamedTuple):
-    """How long a message was in the queue, if that is known, and whether an earlier worker did not finish it."""
+def register_predict(
+    app: Celery, redis: Redis, suspects: Suspects, replies: ReplySender, metrics: WorkerMetrics
+) -> None:
+    """Make `app` handle predict messages, whose queue is in `redis`, with the classifier of `suspects`."""
 
-    queued_s: float | None = None
-    is_again: bool = False
-
-
-FIRST_DELIVERY = Delivery()
-
-
-def register_predict(app: Celery, suspects: Suspects, replies: ReplySender, metrics: WorkerMetrics) -> None:
-    """Make `app` handle predict messages with the classifier of `suspects`."""
-
-    @app.task(name=PREDICT_TASK, ignore_result=True, acks_late=True, bind=True)
-    def predict(task: Task[[str], None], payload: str) -> None:
-        queued_at = task.request.get(QUEUED_AT_HEADER)
-        queued_s = None if queued_at is None else max(0.0, time.time() - queued_at)
-        delivery = Delivery(queued_s, bool((task.request.delivery_info or {}).get("redelivered")))
-        done = answer(payload, suspects, replies, delivery)
+    @app.task(name=PREDICT_TASK, ignore_result=True, acks_late=True, Strategy=PoolStrategy(redis))
+    def predict(delivery: Delivery) -> None:
+        done = answer(delivery, suspects, replies)
         if done is not None:
             metrics.observe_message(done)
 
@@ -52,16 +42,14 @@ def register_jobs(app: Celery, runner: BulkRunner) -> None:
         runner.wake()
 
 
-def answer(
-    payload: str, suspects: Suspects, replies: ReplySender, delivery: Delivery = FIRST_DELIVERY
-) -> AnsweredMessage | None:
+def answer(delivery: Delivery, suspects: Suspects, replies: ReplySender) -> AnsweredMessage | None:
     """Classify the texts of one encoded `PredictMessage` and send what is done as soon as it is done.
 
     A message that cannot be read is dropped with a log line: its sender speaks another version and will time out. One
     whose deadline has passed, because it was delivered a second time or waited too long, is dropped silently.
     """
     try:
-        message = decode(payload, PredictMessage)
+        message = decode(delivery.read(), PredictMessage)
     except msgspec.DecodeError as error:
         log.warning("message_unreadable", reason=str(error))
         return None
@@ -70,10 +58,12 @@ def answer(
     with structlog.contextvars.bound_contextvars(request_ids=message.request_ids):
         started = time.perf_counter()
         answers: list[Answer] = []
-        for group in _answers_as_done(message, suspects, is_again=delivery.is_again):
-            replies.send(message.reply_to, group, message.deadline)
+        for group in _answers_as_done(message, delivery, suspects):
             answers += group
-        done = _summarise(answers, delivery.queued_s)
+            is_last = len(answers) == len(message.items)
+            replies.send(message.reply_to, group, message.deadline, delivery if is_last else None)
+        queued_s = delivery.queued_s
+        done = _summarise(answers, queued_s)
         log.info(
             "texts_classified",
             texts=len(answers),
@@ -86,13 +76,14 @@ def answer(
     return done
 
 
-def _answers_as_done(message: PredictMessage, suspects: Suspects, *, is_again: bool) -> Iterator[list[Answer]]:
+def _answers_as_done(message: PredictMessage, delivery: Delivery, suspects: Suspects) -> Iterator[list[Answer]]:
     """The answers group by group; texts that an earlier worker may have died of come last, and with care."""
     items, options, deadline = message.items, _options(message), message.deadline
-    if not is_again and not any(item.is_suspect for item in items):
-        return suspects.classifier.answers_as_done(items, deadline, options)
+    if not delivery.is_again and not any(item.is_suspect for item in items):
+        return suspects.classifier.answers_as_done(items, deadline, options, delivery.note)
+    delivery.note()
     asked = list(zip(items, options or [NO_OPTIONS] * len(items), strict=True))
-    plain = [one for one in asked if not (is_again or one[0].is_suspect)]
+    plain = [one for one in asked if not (delivery.is_again or one[0].is_suspect)]
     return itertools.chain(
         suspects.classifier.answers_as_done([item for item, _ in plain], deadline, [own for _, own in plain]),
         suspects.answers_as_done([one for one in asked if one not in plain], deadline),

@@ -5,7 +5,10 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
+# What the engine alone is called where it is measured beside them.
+ENGINE = "engine"
 HERE = Path(__file__).parent
 APPS = HERE / "apps"
 ROOT = HERE.parents[1]
@@ -13,6 +16,9 @@ OWN_PYTHON = Path(sys.executable)
 _SERVE = ("onnxruntime==1.32.0", "tokenizers==0.23.3", "numpy==2.4.6")
 
 Body = Mapping[str, object]
+# What an answer is compared with: the engine's word, the label that scores highest (of one that knows no thresholds),
+# or what it says itself of the same text alone (random weights).
+Reference = Literal["engine", "best label", "itself"]
 
 
 def _own_body(texts: Sequence[str]) -> Body:
@@ -55,10 +61,14 @@ class Contender:
     words: Callable[[bytes], list[str]] = _own_words
     takes_many: bool = True
     most_clients: int = 256
-    is_checked: bool = True
+    reference: Reference = "engine"
     environment: Mapping[str, str] = field(default_factory=dict)
     needs_store: bool = False
     has_styles: bool = True
+    # What a process is called: the first whose words stand in its command line; `rest` if none does.
+    parts: Mapping[str, str] = field(default_factory=dict)
+    # Whether its processes can be halted while others are measured.
+    may_be_halted: bool = True
 
     @property
     def folder(self) -> Path:
@@ -97,21 +107,35 @@ def _original(shape: str, form: str) -> "Contender":
         words=_original_words,
         takes_many=False,
         most_clients=8,
-        is_checked=False,
+        reference="itself",
         environment={"PEER_SHAPE": shape, "PEER_INT8": "1" if form == "int8" else ""},
         has_styles=False,
+        parts={"uvicorn": "server"},
     )
 
 
-OURS = Contender("ours", "this service as `make run` starts it", _own_command, has_styles=False)
+OURS = Contender(
+    "ours",
+    "this service as `make run` starts it",
+    _own_command,
+    has_styles=False,
+    parts={"api.main": "api", "worker.main": "worker", "valkey": "store", "kobert run": "start"},
+    may_be_halted=False,  # a worker that halts is taken for dead; idle it costs next to nothing
+)
 CONTENDERS = (
     OURS,
-    Contender("fastapi", "FastAPI and ONNX Runtime, a handler in the thread pool", _uvicorn("fastapi_app:app")),
+    Contender(
+        "fastapi",
+        "FastAPI and ONNX Runtime, a handler in the thread pool",
+        _uvicorn("fastapi_app:app"),
+        parts={"uvicorn": "server"},
+    ),
     Contender(
         "litserve",
         "LitServe, one inference worker",
         lambda port: (f"{_env('litserve')}/python", "litserve_app.py", str(port)),
         ("litserve==0.2.19", *_SERVE),
+        parts={"resource_tracker": "rest", "spawn_main": "worker", "litserve_app": "server"},
     ),
     Contender(
         "bentoml",
@@ -123,20 +147,28 @@ CONTENDERS = (
         ("bentoml==1.4.40", *_SERVE),
         body=_listed_body,
         environment={"BENTOML_DO_NOT_TRACK": "True"},
+        parts={"worker.service": "worker", "bentoml serve": "start"},
     ),
     Contender(
         "mosec",
         "mosec, dynamic batching",
-        lambda port: (f"{_env('mosec')}/python", "mosec_app.py", "--address", "127.0.0.1", "--port", str(port)),
+        # Its default, 3 s, would end requests of a busy machine.
+        lambda port: (
+            *(f"{_env('mosec')}/python", "mosec_app.py", "--address", "127.0.0.1", "--port", str(port)),
+            *("--timeout", "60000"),
+        ),
         ("mosec==0.9.8", *_SERVE),
         path="/inference",
+        parts={"bin/mosec ": "server", "spawn_main": "worker", "mosec_app": "start"},
     ),
     Contender(
         "ray",
         "Ray Serve, one replica",
         lambda port: (f"{_env('ray')}/python", "ray_app.py", str(port)),
         ("ray[serve]==2.60.0", *_SERVE),
-        environment={"RAY_USAGE_STATS_ENABLED": "0"},
+        # A busy machine takes longer than the 5 s that its proxy is given to start.
+        environment={"RAY_USAGE_STATS_ENABLED": "0", "RAY_SERVE_PROXY_READY_CHECK_TIMEOUT_S": "60"},
+        parts={"ServeReplica": "replica", "ProxyActor": "proxy"},
     ),
     Contender(
         "celery",
@@ -144,6 +176,7 @@ CONTENDERS = (
         _uvicorn("celery_app:app"),
         takes_many=False,
         needs_store=True,
+        parts={"uvicorn": "web", "celery_app:celery": "worker", "valkey": "store"},
     ),
     Contender(
         "infinity",
@@ -158,9 +191,10 @@ CONTENDERS = (
             *("transformers<4.49", "datasets<4", "pyarrow<20", "click<8.2"),
         ),
         path="/classify",
+        parts={"infinity_app": "server"},
         body=_infinity_body,
         words=_infinity_words,
-        is_checked=False,
+        reference="best label",
         environment={"INFINITY_ANONYMOUS_USAGE_STATS": "0", "HF_HUB_OFFLINE": "1"},
         has_styles=False,
     ),

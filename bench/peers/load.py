@@ -24,10 +24,14 @@ _DRAIN_S = 20.0  # how long open arrivals wait for what is still to come
 
 @dataclass
 class Sample:
-    """What one run saw. Seconds; `answers` are places of requests with their bodies, `client_s` processor time."""
+    """What one run saw. Seconds; `answers` are places of requests with their bodies, `client_s` processor time.
+
+    `answered` and `failed` count the warm-up too, all else only what lies in the window.
+    """
 
     latencies: list[float] = field(default_factory=list)
     in_window: float = 0.0
+    answered: int = 0
     failed: int = 0
     window_s: float = 0.0
     client_s: float = 0.0
@@ -37,6 +41,11 @@ class Sample:
     def per_second(self) -> float:
         """Requests that ended well in a second of the window."""
         return self.in_window / self.window_s
+
+    @property
+    def answered_share(self) -> float:
+        """Of the requests that were sent or due, the share that was answered with a 200."""
+        return self.answered / max(1, self.answered + self.failed)
 
 
 class _Wire(asyncio.Protocol):
@@ -124,6 +133,7 @@ def closed_loop(url: str, requests: Sequence[bytes], clients: int, seconds: floa
 async def _closed(url: str, requests: Sequence[bytes], clients: int, seconds: float, warm_up_s: float) -> Sample:
     sample = Sample()
     following = itertools.cycle(range(len(requests)))
+    wires = [await _connect(url) for _ in range(clients)]
     begin = time.perf_counter() + warm_up_s
     end = begin + seconds
     idle = asyncio.Event()
@@ -143,13 +153,11 @@ async def _closed(url: str, requests: Sequence[bytes], clients: int, seconds: fl
             now = time.perf_counter()
             # A request counts by the part of its time that lies in the window.
             part = (min(now, end) - max(sent, begin)) / (now - sent)
-            if part > 0:
-                _count(sample, part, now - sent, (place, status, body))
+            _count(sample, part, now - sent, (place, status, body))
             send(wire)
 
         wire.ask(requests[place], done)
 
-    wires = [await _connect(url) for _ in range(clients)]
     used = time.process_time()
     for wire in wires:
         send(wire)
@@ -161,6 +169,13 @@ async def _closed(url: str, requests: Sequence[bytes], clients: int, seconds: fl
     return sample
 
 
+def due_times(rate_per_s: float, seconds: float, seed: int) -> list[float]:
+    """When requests are due, in seconds after the start: a Poisson process."""
+    chance = random.Random(seed)
+    times = itertools.accumulate(chance.expovariate(rate_per_s) for _ in itertools.count())
+    return list(itertools.takewhile(lambda after: after <= seconds, times))
+
+
 def open_arrivals(url: str, requests: Sequence[bytes], rate_per_s: float, seconds: float, seed: int) -> Sample:
     """Requests at random times, `rate_per_s` on average, whatever the service does; a latency begins when due."""
     return uvloop.run(_open(url, requests, rate_per_s, seconds, seed))
@@ -168,12 +183,11 @@ def open_arrivals(url: str, requests: Sequence[bytes], rate_per_s: float, second
 
 async def _open(url: str, requests: Sequence[bytes], rate_per_s: float, seconds: float, seed: int) -> Sample:
     sample = Sample(window_s=seconds)
-    chance = random.Random(seed)
     free: deque[_Wire] = deque()
+    wires: list[_Wire] = []
     waiting = 0
     used = time.process_time()
     start = time.perf_counter()
-    due = start
 
     def send(place: int, due: float, wire: _Wire) -> None:
         def done(status: int, body: bytes) -> None:
@@ -185,20 +199,28 @@ async def _open(url: str, requests: Sequence[bytes], rate_per_s: float, seconds:
 
         wire.ask(requests[place % len(requests)], done)
 
-    for place in itertools.count():
-        due += chance.expovariate(rate_per_s)
-        if due > start + seconds:
-            break
+    for place, after in enumerate(due_times(rate_per_s, seconds, seed)):
+        due = start + after
         await asyncio.sleep(max(0.0, due - time.perf_counter()))
         waiting += 1
-        send(place, due, free.popleft() if free else await _connect(url))
-    for _ in range(int(_DRAIN_S * 100)):
-        if not waiting:
-            break
-        await asyncio.sleep(0.01)
+        if not free:
+            free.append(await _connect(url))
+            wires.append(free[0])
+        send(place, due, free.popleft())
+    await _drained(lambda: waiting == 0)
     sample.failed += waiting
     sample.client_s = time.process_time() - used
+    for wire in wires:
+        wire.close()
     return sample
+
+
+async def _drained(is_done: Callable[[], bool]) -> None:
+    """Wait for what is still to come, but not for ever."""
+    for _ in range(int(_DRAIN_S * 100)):
+        if is_done():
+            return
+        await asyncio.sleep(0.01)
 
 
 def _count(sample: Sample, part: float, latency_s: float, answer: tuple[int, int, bytes]) -> None:
@@ -206,13 +228,16 @@ def _count(sample: Sample, part: float, latency_s: float, answer: tuple[int, int
     if status != 200:
         sample.failed += 1
         return
+    sample.answered += 1
+    if part <= 0:
+        return
     sample.in_window += part
     sample.latencies.append(latency_s)
-    if len(sample.latencies) % _CHECKED_OF == 0:
+    if len(sample.latencies) % _CHECKED_OF == 1:  # the first of each five: of a few, too, one is kept
         sample.answers.append((place, body))
 
 
 async def _connect(url: str) -> _Wire:
-    parts = urlsplit(url)
-    _, wire = await asyncio.get_running_loop().create_connection(_Wire, parts.hostname, parts.port)
+    host, _, port = urlsplit(url).netloc.rpartition(":")
+    _, wire = await asyncio.get_running_loop().create_connection(_Wire, host, int(port))
     return wire

@@ -7,7 +7,7 @@ import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
@@ -18,8 +18,16 @@ from tests.support.stack import CLEAN_ENVIRONMENT, free_port
 
 BUNDLE = ROOT / "models" / "default"
 _MARK = "PEER_RUN"
-START_S = 120
+START_S = 240  # Ray Serve takes a minute and more on a busy machine
 STOP_S = 15
+
+
+@dataclass(frozen=True)
+class Usage:
+    """What some processes have used so far, and hold now."""
+
+    processor_s: float = 0.0
+    resident_mb: float = 0.0
 
 
 class Service:
@@ -57,50 +65,78 @@ class Service:
         self._wait()
 
     def stop(self) -> None:
-        for process in self._processes():
+        """End its processes: politely, then by force. Safe to call twice."""
+        self.resume()
+        for process in self.processes():
             with contextlib.suppress(psutil.Error):
                 process.terminate()
-        _, alive = psutil.wait_procs(list(self._processes()), timeout=STOP_S)
-        for process in [*alive, *self._processes()]:
+        _, alive = psutil.wait_procs(self.processes(), timeout=STOP_S)
+        for process in [*alive, *self.processes()]:
             with contextlib.suppress(psutil.Error):
                 process.send_signal(signal.SIGKILL)
         for started in self._started:
             started.wait()
 
-    def processor_s(self) -> float:
-        """Processor time that all of its processes have used, those that ended aside."""
-        total = 0.0
-        for process in self._processes():
+    def halt(self) -> None:
+        """Stop the clock of its processes, so that they take nothing from the one that is measured."""
+        if self.contender.may_be_halted:
+            self._signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """Let halted processes go on."""
+        if self.contender.may_be_halted:
+            self._signal(signal.SIGCONT)
+
+    def usage(self) -> dict[str, Usage]:
+        """What its running processes have used, by part. A part's pages that processes share count for each."""
+        used: dict[str, Usage] = {}
+        for process in self.processes():
             with contextlib.suppress(psutil.Error):
-                times = process.cpu_times()
-                total += times.user + times.system
-        return total
+                part = self._part(" ".join(process.cmdline()))
+                times, resident = process.cpu_times(), process.memory_info().rss
+                before = used.get(part, Usage())
+                used[part] = Usage(
+                    before.processor_s + times.user + times.system, before.resident_mb + resident / 2**20
+                )
+        return used
 
-    def resident_mb(self) -> float:
-        """Resident memory of all of its processes; pages that they share count for each."""
-        total = 0
-        for process in self._processes():
+    def words_alone(self, text: str) -> list[str]:
+        """What it answers to `text`, asked by nobody else at that moment."""
+        body = self.contender.body([text])
+        answer = httpx.post(self.url + self.contender.path, json=body, timeout=60)
+        return self.contender.words(answer.content)
+
+    def _part(self, command: str) -> str:
+        return next((part for words, part in self.contender.parts.items() if words in command), "rest")
+
+    def _signal(self, number: signal.Signals) -> None:
+        for process in self.processes():
             with contextlib.suppress(psutil.Error):
-                total += process.memory_info().rss
-        return total / 2**20
+                process.send_signal(number)
 
-    def _processes(self) -> Iterator[psutil.Process]:
-        """Those that were started here or have its mark in their environment: some contenders detach theirs.
+    def processes(self) -> list[psutil.Process]:
+        """Those that were started here, that have its mark in their environment, or that come from one of these.
 
-        A store that renames itself writes over its environment.
+        Some contenders detach their processes, and a store that renames itself writes over its environment.
         """
         started = {process.pid for process in self._started}
+        parents: dict[int, int] = {}
+        found: dict[int, psutil.Process] = {}
         for process in psutil.process_iter():
             with contextlib.suppress(psutil.Error):
-                if process.pid in started or process.environ().get(_MARK) == self._mark:
-                    yield process
+                parents[process.pid] = process.ppid()
+                found[process.pid] = process
+                if process.pid not in started and process.environ().get(_MARK) == self._mark:
+                    started.add(process.pid)
+        while grown := {pid for pid, parent in parents.items() if parent in started} - started:
+            started |= grown
+        return [found[pid] for pid in sorted(started) if pid in found]
 
     def _environment(self) -> dict[str, str]:
         own = {
             _MARK: self._mark,
             "PEER_STYLE": self.style,
             "PEER_BUNDLE": str(BUNDLE),
-            "PEER_INT8": "",
             "PYTHONPATH": str(ROOT),
             "PORT": str(self.port),
             "DATA_DIR": str(self._folder / f"data-{self._mark}"),

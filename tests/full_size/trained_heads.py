@@ -267,9 +267,9 @@ def _compare(family: Family, model: Any, tokenizer: Tokenizer, dev: Texts, folde
     model.save_pretrained(folder / "model")
     (folder / "model" / "tokenizer.json").write_text(tokenizer.to_str(), encoding="utf-8")
     bundle = resolve(Settings(model=str(folder / "model"), cache_dir=folder / "cache"), lambda _: None)
-    expected = by_torch(model, dev.ids)
-    in_int8 = run_graph(bundle.model_path, dev.ids)
-    in_float = run_graph(_float_graph(folder), dev.ids[:_FLOAT_TEXTS])
+    expected = _kept(folder / "torch.npy", lambda: by_torch(model, dev.ids))
+    in_int8 = _kept(folder / "int8.npy", lambda: run_graph(bundle.model_path, dev.ids))
+    in_float = _kept(folder / "float.npy", lambda: run_graph(_float_graph(folder), dev.ids[:_FLOAT_TEXTS]))
     return {
         "family": family.name,
         "rows": len(dev.ids),
@@ -278,6 +278,14 @@ def _compare(family: Family, model: Any, tokenizer: Tokenizer, dev: Texts, folde
         "accuracy_of_torch": _accuracy(expected, dev.labels),
         "accuracy_of_int8": _accuracy(in_int8, dev.labels),
     }
+
+
+def _kept(path: Path, make: Callable[[], Logits]) -> Logits:
+    """What an earlier run that was cut off left, or made now and left for the next one."""
+    if not path.is_file():
+        np.save(path, make())
+    logits: Logits = np.load(path)
+    return logits
 
 
 def _float_graph(folder: Path) -> Path:

@@ -9,7 +9,7 @@ import torch
 import transformers
 from torch import nn
 
-from convert.tokenizer import from_word_pieces
+from convert.word_pieces import from_word_pieces
 from tests.support.families import LABELS, NAMES, WORDS
 
 _SIZES: dict[str, Any] = {

@@ -2,14 +2,14 @@
 
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import compress
 from operator import attrgetter
 
 import msgspec
 
 from bundles.format import Bundle
-from bundles.record import read_record
+from bundles.record import notices_here
 from shared.cost import cost_of
 from shared.errors import DeadlineExceededError, KobertError
 from shared.messages import Answer, ModelInfo, TextItem
@@ -28,6 +28,7 @@ from worker.inference.verdict import Judge
 from worker.inference.waiting import Priority
 from worker.spans.showing import show_spans
 
+Action = Callable[[], None] | None
 _MODEL_ALONE = NoStage()
 
 
@@ -49,8 +50,7 @@ class Classifier:
         self._tokenizer = tokenizer
         self._judge = judge
         self._stage = stage
-        record = read_record(bundle.path)
-        self._notices = record.notices if record else []
+        self._notices = notices_here(bundle.path)
         config = bundle.config
         is_single = config.problem_type == "single_label_classification"
         self._explainer = Explainer(judge, config.labels, config.clean_label, is_single=is_single)
@@ -73,18 +73,20 @@ class Classifier:
         )
 
     def answers_as_done(
-        self, items: Sequence[TextItem], deadline: float, options: Sequence[VerdictOptions] = ()
+        self, items: Sequence[TextItem], deadline: float, options: Sequence[VerdictOptions] = (), then: Action = None
     ) -> Iterator[list[Answer]]:
         """Yield the answers to interactive texts as they come, in groups, until each text has one.
 
         `deadline` is a Unix time; texts unfinished by then end as `DeadlineExceededError`. `options` has those of each
-        text, or is empty.
+        text, or is empty. `then` is called once the model has texts to read.
         """
         with self.batcher.interactive():
             read = threading.Event()
             answered, waiting = self._submit(items, Priority.INTERACTIVE, options or [NO_OPTIONS] * len(items), read)
             if answered:
                 yield answered
+            if waiting and then is not None:
+                then()
             while waiting:
                 read.wait(max(0.0, deadline - time.time()))
                 read.clear()

@@ -8,7 +8,7 @@ import pytest
 import torch
 import transformers
 
-from bundles.sources import resolver
+from bundles.sources import source_resolver
 from convert.pipeline import Conversion
 from tests.full_size.trained_heads import LABELS, main, section, train_and_compare
 from tests.support.checkpoints import SENTENCES, write_xlm_sentencepiece
@@ -44,7 +44,7 @@ def write_rows(path: Path) -> Path:
 def test_every_family_answers_as_torch_with_a_head_that_was_trained(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(resolver, "convert", lambda request, on_report: Conversion(request, on_report).run())
+    monkeypatch.setattr(source_resolver, "convert", lambda request, on_report: Conversion(request, on_report).run())
     base, data = write_base(tmp_path / "base"), write_rows(tmp_path / "rows.jsonl")
     results = train_and_compare(tmp_path / "work", base, data)
     assert [result.family for result in results] == ["BERT", "RoBERTa", "ELECTRA", "DistilBERT"]

@@ -13,6 +13,7 @@ from shared.errors import UnavailableError
 from shared.messages import Answer, PredictMessage, TextItem, encode
 from shared.options import VerdictOptions
 from shared.verdict import Failure, Verdict
+from tests.support.deliveries import Outbox, delivery_of
 from tests.support.echo import EchoEngine, echo_logits, echo_scores
 from worker.inference.batcher import MicroBatcher
 from worker.inference.classifier import Classifier
@@ -39,16 +40,6 @@ class SlowEngine:
         self.gate.wait(10)
         self.rows += len(rows)
         return np.stack([echo_logits(row) for row in rows])
-
-
-class Outbox:
-    """Takes what a task sends, as `ReplyWriter` does."""
-
-    def __init__(self) -> None:
-        self.answers: list[Answer] = []
-
-    def send(self, reply_to: str, answers: list[Answer], deadline: float) -> None:
-        self.answers += answers
 
 
 @pytest.fixture
@@ -135,7 +126,8 @@ def suspects_of(classifier: Classifier) -> Suspects:
 
 def test_a_message_that_cannot_be_read_is_dropped(classifier: Classifier) -> None:
     outbox = Outbox()
-    answer('{"version": 99}', suspects_of(classifier), outbox)
+    answer(delivery_of('{"version": 99}'), suspects_of(classifier), outbox)
+    answer(delivery_of("not a message"), suspects_of(classifier), outbox)
     assert outbox.answers == []
 
 
@@ -144,7 +136,7 @@ def test_a_message_delivered_after_its_deadline_costs_no_computation(
 ) -> None:
     outbox = Outbox()
     message = PredictMessage(reply_to="api", deadline=time.time() - 1, items=[TextItem(1, "늦었다")])
-    answer(encode(message).decode(), suspects_of(classifier), outbox)
+    answer(delivery_of(encode(message).decode()), suspects_of(classifier), outbox)
 
     assert outbox.answers == []
     assert engine.rows == 0
@@ -154,7 +146,7 @@ def test_answers_carry_the_ids_of_their_texts(classifier: Classifier) -> None:
     outbox = Outbox()
     items = [TextItem(7, "일곱"), TextItem(9, "길다" * 100)]
     message = PredictMessage(reply_to="api", deadline=time.time() + 10, items=items)
-    answer(encode(message).decode(), suspects_of(classifier), outbox)
+    answer(delivery_of(encode(message).decode()), suspects_of(classifier), outbox)
 
     by_id = {answer.id: answer.outcome for answer in outbox.answers}
     assert isinstance(by_id[7], Verdict)

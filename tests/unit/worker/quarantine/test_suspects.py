@@ -8,23 +8,16 @@ from shared.messages import Answer, PredictMessage, TextItem, encode
 from shared.options import NO_OPTIONS
 from shared.settings import Settings
 from shared.verdict import Failure, Verdict
+from tests.support.deliveries import Outbox, delivery_of
 from tests.support.echo import EchoEngine, echo_scores
 from worker.main import build_classifier
 from worker.quarantine.reader import Quarantine
 from worker.quarantine.suspects import Suspects
-from worker.tasks import Delivery, answer
+from worker.tasks import answer
 
 pytestmark = pytest.mark.integration
 
 CRASHER = "이 글에 프로세스가 무너집니다"
-
-
-class Outbox:
-    def __init__(self) -> None:
-        self.answers: list[Answer] = []
-
-    def send(self, _reply_to: str, answers: list[Answer], _deadline: float) -> None:
-        self.answers += answers
 
 
 @pytest.fixture
@@ -36,10 +29,10 @@ def suspects(echo_bundle: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Sus
     classifier.batcher.close()
 
 
-def answered(suspects: Suspects, items: list[TextItem], delivery: Delivery) -> dict[int, Answer]:
+def answered(suspects: Suspects, items: list[TextItem], *, is_again: bool) -> dict[int, Answer]:
     outbox = Outbox()
     message = PredictMessage(reply_to="api", deadline=time.time() + 60, items=items)
-    answer(encode(message).decode(), suspects, outbox, delivery)
+    answer(delivery_of(encode(message).decode(), is_again=is_again), suspects, outbox)
     return {one.id: one for one in outbox.answers}
 
 
@@ -47,7 +40,7 @@ def answered(suspects: Suspects, items: list[TextItem], delivery: Delivery) -> d
 def test_a_deadly_text_fails_by_name_and_its_neighbours_are_answered(suspects: Suspects, *, is_again: bool) -> None:
     items = [TextItem(1, "가"), TextItem(2, CRASHER, is_suspect=not is_again), TextItem(3, "나")]
 
-    answers = answered(suspects, items, Delivery(is_again=is_again))
+    answers = answered(suspects, items, is_again=is_again)
 
     deadly = answers.pop(2).failure
     assert deadly is not None
@@ -57,7 +50,7 @@ def test_a_deadly_text_fails_by_name_and_its_neighbours_are_answered(suspects: S
 
 
 def test_a_message_of_deadly_texts_alone_is_answered_whole(suspects: Suspects) -> None:
-    answers = answered(suspects, [TextItem(1, CRASHER)], Delivery(is_again=True))
+    answers = answered(suspects, [TextItem(1, CRASHER)], is_again=True)
     assert isinstance(answers[1].outcome, Failure)
 
 

@@ -1,0 +1,139 @@
+"""A message of texts between Celery's consumer and the thread that answers it, by Celery's hook `Strategy`.
+
+Celery's own way, with a request, a tracer and acknowledgements by the consumer's thread, costs as much as the model
+does for a lone text. This one keeps what matters of it: the pool, and late acknowledgement. Until its last text is
+answered, a message is among the unacknowledged ones, in kombu's own form, so that kombu delivers it again when this
+worker dies. It gets there while the model reads it; one whose worker dies before that is sent again by the API, as
+is any that is lost on its way (docs/decisions/0002-celery-on-redis.md).
+"""
+
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import msgspec
+from kombu.transport import virtual
+from kombu.utils.json import dumps
+from redis import Redis
+from redis.client import Pipeline
+from redis.exceptions import RedisError
+
+from shared import keys
+from shared.log import get_logger
+from shared.tasks import QUEUED_AT_HEADER
+
+log = get_logger(__name__)
+
+# As `api.queue.celery_message` writes it.
+_decode = msgspec.json.Decoder(tuple[tuple[str], dict[str, Any], dict[str, Any]]).decode
+
+
+class Delivery:
+    """One message that was taken from the queue. Of one thread, but for `give_back`."""
+
+    def __init__(self, message: Any, redis: Redis, wake: Callable[[], None]) -> None:  # noqa: ANN401  kombu's
+        self._message = message
+        self._redis = redis
+        self._wake = wake
+        self._is_noted = False
+        # An earlier worker did not finish it.
+        self.is_again = bool(message.delivery_info.get("redelivered"))
+        queued_at = message.headers.get(QUEUED_AT_HEADER)
+        self.queued_s: float | None = None if queued_at is None else max(0.0, time.time() - queued_at)
+
+    def read(self) -> str:
+        """The task's one argument.
+
+        Raises:
+            msgspec.DecodeError: there is none, or more.
+        """
+        arguments, _, _ = _decode(self._message.body)
+        return arguments[0]
+
+    def note(self) -> None:
+        """Put it among the unacknowledged messages, as `kombu.transport.redis.QoS.append` does."""
+        info, tag = self._message.delivery_info, self._message.delivery_tag
+        entry = dumps([self._message._raw, info["exchange"], info["routing_key"]])  # noqa: SLF001  what kombu keeps
+        self._is_noted = True
+        with self._redis.pipeline(transaction=False) as pipeline:
+            pipeline.zadd(keys.UNACKED_INDEX, {tag: time.time()})
+            pipeline.hset(keys.UNACKED, tag, entry)
+            self._execute(pipeline, "delivery_not_noted")
+
+    def hand_over(self) -> str:
+        """The tag that the caller will acknowledge; empty where there is nothing to be acknowledged."""
+        tag: str = self._message.delivery_tag if self._is_noted else ""
+        self._is_noted = False
+        return tag
+
+    def end(self) -> None:
+        """Make room for another message; acknowledge this one if that has not been done."""
+        if tag := self.hand_over():
+            with self._redis.pipeline(transaction=False) as pipeline:
+                acknowledge(pipeline, [tag])
+                self._execute(pipeline, "delivery_not_acknowledged")
+        qos = self._message.channel.qos
+        virtual.QoS.ack(qos, self._message.delivery_tag)
+        # Only a consumer without room has stopped asking. That several messages end at once must not hide it.
+        if 2 * qos.can_consume_max_estimate() <= qos.prefetch_count:
+            self._wake()
+
+    def give_back(self) -> None:
+        """Put it back where the next one is taken: no thread will answer it here."""
+        with self._redis.pipeline(transaction=False) as pipeline:
+            pipeline.rpush(keys.queue(keys.INTERACTIVE_QUEUE), dumps(self._message._raw))  # noqa: SLF001
+            self._execute(pipeline, "delivery_lost")
+
+    def _execute(self, pipeline: Pipeline, event: str) -> None:
+        """Send it. While Redis is away the API learns that as well, and sends what is unanswered again."""
+        try:
+            pipeline.execute()
+        except RedisError as error:
+            log.warning(event, error_type=type(error).__name__)
+
+
+def acknowledge(pipeline: Pipeline, tags: Sequence[str]) -> None:
+    """Have `pipeline` remove these messages from the unacknowledged ones, as kombu does."""
+    if tags:
+        pipeline.zrem(keys.UNACKED_INDEX, *tags)
+        pipeline.hdel(keys.UNACKED, *tags)
+
+
+class PoolStrategy:
+    """Hands messages to the threads of Celery's pool. `redis` is where the queue is."""
+
+    def __init__(self, redis: Redis) -> None:
+        self._redis = redis
+
+    def __call__(self, task: Any, _app: object, consumer: Any) -> Callable[..., None]:  # noqa: ANN401  Celery's
+        """What Celery calls for each message to `task`, whose function gets a `Delivery`."""
+        executor = consumer.pool.executor
+
+        def wake() -> None:
+            consumer.hub.call_soon(_do_nothing)
+
+        def take(message: Any, _body: object, _ack: object, _reject: object, _callbacks: object) -> None:  # noqa: ANN401
+            delivery = Delivery(message, self._redis, wake)
+            try:
+                future = executor.submit(_run, task.run, delivery)
+            except RuntimeError:
+                # The pool has ended.
+                delivery.give_back()
+            else:
+                future.add_done_callback(lambda ended: delivery.give_back() if ended.cancelled() else None)
+
+        return take
+
+
+def _run(answer: Callable[[Delivery], None], delivery: Delivery) -> None:
+    try:
+        answer(delivery)
+    except Exception as error:
+        # As Celery does: a message that fails would fail again.
+        log.exception("message_failed", error_type=type(error).__name__)
+    finally:
+        delivery.end()
+
+
+def _do_nothing() -> None:
+    pass
