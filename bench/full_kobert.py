@@ -1,6 +1,6 @@
 """A model of KoBERT-base's size end to end: beside its own engine, and beside the handler of the original service.
 
-    python -m bench.kobert_base [--rounds N] [--texts N] [--without-original] [--write] [--smoke]
+    python -m bench.full_kobert [--rounds N] [--texts N] [--without-original] [--write] [--smoke]
 
 Makes the original's file (12 layers of 768, 8,002 tokens, random weights, linear layers rounded by torch), starts the
 service on it twice; the first start converts it. Then, in turns: the engine alone, 64 clients of one text, 4 clients of
@@ -211,7 +211,7 @@ def main() -> None:
         figures = run(Path(folder), scale, rounds, count, with_original=not (options.smoke or options.without_original))
     sys.stdout.write(f"{table(figures)}\n")
     if options.write:
-        command = " ".join(["python -m bench.kobert_base", *sys.argv[1:]])
+        command = " ".join(["python -m bench.full_kobert", *sys.argv[1:]])
         head = (
             f"Written by `{command}`, {machine()}: the original's file (112 MB, random weights), {rounds} rounds of "
             f"{count} texts in turns, minimum / median / maximum."
