@@ -11,8 +11,9 @@ from safetensors.torch import load_file
 from bundles.architecture import classifier_class, find_obstacle, is_exported, is_own_class
 from bundles.model_config import ACTIVATIONS, ModelConfig
 from convert.bert import BertWeights
-from convert.calibration import Rows, measure_activations
+from convert.calibration import Activations, Rows
 from convert.checkpoint import read_tensors, refuse_pointer
+from convert.feed_forward import tame_outliers
 from convert.graph import write_graph
 from convert.json_file import read_json
 from convert.onnx_import import check_runs, import_float_graph, read_export, write_int8
@@ -72,8 +73,10 @@ class BertClassifier:
 
     def write_int8(self, path: Path, rows: Rows) -> None:
         """Write it rounded to int8, or with its own int8 weights."""
-        scales = measure_activations(self._float_graph, self._dense_inputs, rows)
-        write_graph(quantise(self._weights), path, external_weights=True, scales=scales)
+        activations = Activations(self._float_graph, self._dense_inputs, rows)
+        tamed = tame_outliers(self._weights, activations.channels)
+        scales = {**activations.scales(tamed.factors, without=tamed.scales), **tamed.scales}
+        write_graph(quantise(tamed.weights), path, external_weights=True, scales=scales)
 
     def describe(self) -> str:
         """Its sizes."""

@@ -8,13 +8,15 @@
     python -m bench.peers --write docs/performance/peers-all        writes the whole table
     taskset -c 0 python -m bench.peers --goals --only engine ours fastapi mosec    on one processor
 
-`tuned` gives the peers what our engine knows: its session options, passes of 512 tokens sorted by length, short waits.
-`plain` is what their documentation shows. Each service is started once and halted (SIGSTOP) while others are measured;
-ours idles. Virtual environments are made in `bench/peers/.envs` at the first run, which takes some minutes more.
+`tuned` gives the peers what our engine knows: its session options, passes of 512 tokens sorted by length, one on each
+processor, and short waits. `plain` is what their documentation shows. Each service is started once and halted (SIGSTOP)
+while others are measured; ours idles. Virtual environments are made in `bench/peers/.envs` at the first run, which
+takes some minutes more.
 """
 
 import argparse
 import platform
+import signal
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -40,6 +42,8 @@ _SMOKE_LOADS = ["--load", "8 clients", "4 x 64", "50% of capacity"]
 
 def main(arguments: list[str]) -> int:
     options = options_of(arguments)
+    # A halted service would outlive a comparison that ends without a word.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     options.logs.mkdir(parents=True, exist_ok=True)
     missing = set_up(options.only)
     plan = Plan([LOADS[name] for name in LOADS if name in options.load], options.rounds, options.seconds)

@@ -19,8 +19,9 @@ _HEAD = (
 
 _HOW = """- Each service has the same model, tokenizer and normaliser. Two are different: infinity has no place for a
   normaliser and thresholds; the original's weights are not to be had, so its network has random ones.
-- `tuned`: with our session options, passes of 512 tokens sorted by length, and short waits. `plain`: as its
-  documentation shows.
+- `tuned`: with our session options, passes of 512 tokens sorted by length, one on each processor, and short waits.
+  `plain`: ONNX Runtime's default options, one padded pass a batch of up to 64, and the waits that its documentation
+  shows.
 - Under a closed load each client sends its next request when its last is answered. Arrivals at random times (Poisson)
   come at a share of the most that the service did with one text a request in the same round, and a latency begins
   when a request is due.
@@ -72,7 +73,7 @@ def _of_load(load: Load, points: Sequence[Point]) -> str:
 
 def _row(chosen: Sequence[Point], load: Load, points: Sequence[Point]) -> str:
     name, style = chosen[0].contender, chosen[0].style
-    ratios = in_rounds(points, load, (name, style), lambda own, other: own.texts_per_s / max(1e-9, other.texts_per_s))
+    ratios = in_rounds(points, load, (name, style), lambda own, other: own.texts_per_s / other.texts_per_s)
     shown = {OURS.name: f"**{OURS.name}**", ENGINE: "the engine alone"}.get(name, name)
     cells = [
         shown,

@@ -89,6 +89,13 @@ def test_a_ratio_is_taken_within_a_round() -> None:
     assert [goal.measured.partition(";")[0] for goal in goals(points)] == ["1.10 / 1.10 / 1.10"]
 
 
+def test_a_round_in_which_a_peer_answered_nothing_tells_no_ratio() -> None:
+    points = [point("ours", FULL.name, number) for number in (0, 1)]
+    points += [point("mosec", FULL.name, 0, texts_per_s=500.0), point("mosec", FULL.name, 1, texts_per_s=0.0)]
+
+    assert [goal.measured.partition(";")[0] for goal in goals(points)] == ["2.00 / 2.00 / 2.00"]
+
+
 def test_the_report_has_every_load_and_contender_that_was_measured(tmp_path: Path) -> None:
     loads = [*CLOSED, *OPEN]
     points = [point(name, load.name) for load in loads for name in ("ours", "mosec", "celery")]
