@@ -48,15 +48,15 @@ def _gpt2() -> Any:
     return transformers.GPT2Config(**fields)
 
 
-_BOTH = {
+_BOTH: dict[str, Any] = {
     "vocab_size": len(WORDS), "num_labels": LABELS, "pad_token_id": 0, "eos_token_id": 3, "d_model": 64,
     "decoder_start_token_id": 3,
 }  # fmt: skip
-_BARTS = {
+_BARTS: dict[str, Any] = {
     **_BOTH, "encoder_layers": 2, "decoder_layers": 2, "encoder_attention_heads": 4, "decoder_attention_heads": 4,
     "encoder_ffn_dim": 128, "decoder_ffn_dim": 128, "max_position_embeddings": 512, "bos_token_id": 2,
 }  # fmt: skip
-_T5S = {**_BOTH, "decoder_start_token_id": 0, "d_kv": 16, "d_ff": 128, "num_layers": 2, "num_heads": 4}
+_T5S: dict[str, Any] = {**_BOTH, "decoder_start_token_id": 0, "d_kv": 16, "d_ff": 128, "num_layers": 2, "num_heads": 4}
 _CONFIGS: dict[str, Callable[[], Any]] = {
     "albert": lambda: transformers.AlbertConfig(**_SIZES, embedding_size=32),
     "deberta": _deberta,
