@@ -377,15 +377,14 @@ def test_a_hostile_category_file_is_one_sentence(tmp_path: Path) -> None:
     assert "category.pkl was refused: it asks for posix.getcwd" in refusal_of(settings_for(folder, tmp_path / "cache"))
 
 
-def test_a_bart_checkpoint_is_one_sentence(tmp_path: Path) -> None:
-    folder = write_transformers_folder(tmp_path / "bart")
-    config = transformers.BartConfig(
-        vocab_size=100, d_model=64, encoder_layers=1, decoder_layers=1, encoder_attention_heads=1,
-        decoder_attention_heads=1,
-    )  # fmt: skip
-    transformers.BartForSequenceClassification(config).save_pretrained(folder)
+def test_a_checkpoint_of_a_family_that_is_not_read_is_one_sentence(tmp_path: Path) -> None:
+    folder = write_transformers_folder(tmp_path / "bird")
+    config = transformers.BigBirdConfig(
+        vocab_size=100, hidden_size=64, num_hidden_layers=1, num_attention_heads=1, intermediate_size=64
+    )
+    transformers.BigBirdForSequenceClassification(config).save_pretrained(folder)
     message = refusal_of(settings_for(folder, tmp_path / "cache"))
-    assert message.startswith(f"{folder} is a BartForSequenceClassification, and only Bert, Roberta, ")
+    assert message.startswith(f"{folder} is a BigBirdForSequenceClassification, and only Bert, Roberta, ")
 
 
 def test_a_family_that_only_transformers_knows_is_exported_in_a_process_of_its_own(tmp_path: Path) -> None:
