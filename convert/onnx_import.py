@@ -11,7 +11,7 @@ from onnxruntime.quantization import QuantType, quantize_dynamic
 
 from bundles.int8_graph import fix_scales, rounded_activations
 from bundles.session import session_options
-from convert.calibration import Rows, measure_activations
+from convert.calibration import Activations, Rows
 from convert.checkpoint import refuse_pointer
 from convert.onnx_data import read_external_data
 from convert.onnx_ends import check_inputs, count_labels, count_rows, ends_in_sigmoid, name_output
@@ -52,7 +52,7 @@ def write_int8(float_graph: Path, target: Path, rows: Rows, *, is_int8: bool) ->
     model = onnx.load(str(rounded))
     if not is_int8:
         _refine(model, float_graph)
-    fix_scales(model, measure_activations(float_graph, rounded_activations(model), rows))
+    fix_scales(model, Activations(float_graph, rounded_activations(model), rows).scales())
     onnx.save(model, str(target), save_as_external_data=True, location=f"{target.name}.data")
 
 

@@ -152,7 +152,11 @@ CONTENDERS = (
     Contender(
         "mosec",
         "mosec, dynamic batching",
-        lambda port: (f"{_env('mosec')}/python", "mosec_app.py", "--address", "127.0.0.1", "--port", str(port)),
+        # Its default, 3 s, would end requests of a busy machine.
+        lambda port: (
+            *(f"{_env('mosec')}/python", "mosec_app.py", "--address", "127.0.0.1", "--port", str(port)),
+            *("--timeout", "60000"),
+        ),
         ("mosec==0.9.8", *_SERVE),
         path="/inference",
         parts={"bin/mosec ": "server", "spawn_main": "worker", "mosec_app": "start"},

@@ -23,15 +23,18 @@ class Lineup:
         ]
 
     def __enter__(self) -> Self:
-        for service in list(self._services):
-            self._start(service)
+        try:
+            for service in list(self._services):
+                self._start(service)
+        except BaseException:  # an interrupt, too: a halted service would outlive it
+            self._stop()
+            raise
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        for service in self._services:
-            service.stop()
+        self._stop()
 
     def in_turn(self, number: int) -> list[Service]:
         """All services, beginning with another one in each round."""
@@ -50,6 +53,10 @@ class Lineup:
             self._start(service)
         else:
             service.halt()
+
+    def _stop(self) -> None:
+        for service in self._services:
+            service.stop()
 
     def _start(self, service: Service) -> None:
         try:
