@@ -69,6 +69,8 @@ class Contender:
     parts: Mapping[str, str] = field(default_factory=dict)
     # Whether its processes can be halted while others are measured.
     may_be_halted: bool = True
+    # How long it needs after a halt until it answers as before.
+    settle_s: float = 0.0
 
     @property
     def folder(self) -> Path:
@@ -174,6 +176,7 @@ CONTENDERS = (
             "RAY_worker_niceness": "0",
         },
         parts={"ServeReplica": "replica", "ProxyActor": "proxy"},
+        settle_s=1.5,  # its router asks a replica that was silent again only after a second
     ),
     Contender(
         "celery",
