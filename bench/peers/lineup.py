@@ -1,6 +1,7 @@
 """The services of a comparison: each started once, and halted while others are measured."""
 
 import sys
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -45,6 +46,7 @@ class Lineup:
     def turn_of(self, service: Service) -> Iterator[None]:
         """Let `service` run for as long as the context lasts. If what happens in it fails, it is started anew."""
         service.resume()
+        time.sleep(service.contender.settle_s)
         try:
             yield
         except (RuntimeError, OSError, ValueError) as error:
