@@ -44,7 +44,7 @@ _SMOKE_LOADS = ["--load", "8 clients", "4 x 64", "50% of capacity"]
 def main(arguments: list[str]) -> int:
     options = options_of(arguments)
     # A halted service would outlive a comparison that ends without a word.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+    signal.signal(signal.SIGTERM, _end)
     options.logs.mkdir(parents=True, exist_ok=True)
     missing = set_up(options.only)
     plan = Plan([LOADS[name] for name in LOADS if name in options.load], options.rounds, options.seconds)
@@ -59,6 +59,12 @@ def main(arguments: list[str]) -> int:
         _write(points, options)
     sys.stdout.write(f"{goal_table(points)}\n{tables(points)}")
     return 0
+
+
+def _end(*_: object) -> None:
+    """End once: whoever sends a second signal, as `timeout` does, must not end what stops the services."""
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    sys.exit(1)
 
 
 def options_of(arguments: list[str]) -> argparse.Namespace:
