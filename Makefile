@@ -92,6 +92,7 @@ bench-smoke: $(VENV)/.dev  ## every benchmark for a few seconds, to show that it
 	$(BIN)/python -m bench.predict --smoke
 	$(BIN)/python -m bench.peers --smoke
 	$(BIN)/python -m bench.startup --smoke
+	$(BIN)/python -m bench.full_kobert --smoke
 	$(BIN)/python -m bench.ceiling --smoke
 	$(BIN)/python -m bench.own_model --smoke
 	$(BIN)/python -m bench.passes --smoke
@@ -119,7 +120,7 @@ chaos: $(VENV)/.dev  ## 60 large jobs with a process killed in the middle; 440 t
 soak: $(VENV)/.dev  ## an hour of mixed use: memory, descriptors and keys must not grow
 	$(BIN)/python -m bench.soak
 
-attack: $(VENV)/.dev  ## each attack on a service with its defaults, beside a victim: twenty minutes
+attack: $(VENV)/.dev  ## each attack on a service with its defaults, beside victims: thirteen minutes
 	$(BIN)/python -m bench.attack
 
 $(TOOLS)/.tools: $(VENV)/.run requirements/tools.lock

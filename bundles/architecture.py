@@ -40,6 +40,10 @@ EXPORTED = {
     "gemma": "Gemma",
     "gemma2": "Gemma2",
     "gemma3_text": "Gemma3Text",
+    "bart": "Bart",
+    "mbart": "MBart",
+    "t5": "T5",
+    "mt5": "MT5",
 }
 # Files of trainers' own classes, whose config, if any, is that of the encoder.
 _OWN_CLASS_SUFFIXES = frozenset((".pt", ".pth", ".ckpt"))
@@ -52,6 +56,12 @@ _OTHER_TASKS = {
     "LMHeadModel": "it writes text (a language model)",
     "ForConditionalGeneration": "it writes text (a language model)",
 }
+# Tasks of GLUE, and names of labels, of classifiers that read two texts.
+_PAIR_TASKS = frozenset(("mnli", "mnli-mm", "mrpc", "qnli", "qqp", "rte", "snli", "stsb", "sts-b", "wnli", "xnli"))
+_PAIR_LABELS = (
+    {"entailment", "contradiction"}, {"entailment", "not_entailment"}, {"함의", "모순"}, {"duplicate", "not_duplicate"},
+    {"paraphrase", "not_paraphrase"}, {"equivalent", "not_equivalent"},
+)  # fmt: skip
 _ENCODERS = ("Model", "ForMaskedLM", "ForPreTraining", "LMHead", "ForLanguageModeling")
 
 
@@ -69,6 +79,7 @@ def choose_route(files: SourceFiles, config: ModelConfig, where: str) -> SourceF
     own_class = is_own_class(files.weights or "", config)
     if not own_class:
         _refuse_other_tasks(config, where)
+    _refuse_pairs(config, where)
     if files.weights is None:
         return files
     obstacle = find_obstacle(config, own_class=own_class)
@@ -182,6 +193,20 @@ def _refuse_other_tasks(config: ModelConfig, where: str) -> None:
     raise ModelSourceError(
         f"{where} is a {name}: {task or 'it does not label texts'}; only text classifiers (…{CLASSIFIER}) can be served"
     )
+
+
+def _refuse_pairs(config: ModelConfig, where: str) -> None:
+    """Refuse what compares two texts: of one text alone it says nothing, and would be served all the same."""
+    names = {str(name).strip().lower() for name in (config.id2label or {}).values()}
+    if config.sentence_transformers is not None:
+        sign = "a CrossEncoder of sentence-transformers"
+    elif config.finetuning_task in _PAIR_TASKS:
+        sign = f"trained on {config.finetuning_task}"
+    elif any(pair <= names for pair in _PAIR_LABELS):
+        sign = f"its labels are {', '.join(map(str, (config.id2label or {}).values()))}"
+    else:
+        return
+    raise ModelSourceError(f"{where} compares two texts ({sign}), and only classifiers of single texts can be served")
 
 
 def _refuse_encoder(name: str, where: str) -> NoReturn:

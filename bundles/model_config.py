@@ -15,6 +15,10 @@ ACTIVATIONS: dict[str, Activation] = {
     "gelu_pytorch_tanh": "gelu_tanh",
     "relu": "relu",
 }
+# Attention heads that a class of transformers has where its config says nothing.
+_USUAL_HEADS = {
+    "bert": 12, "roberta": 12, "xlm-roberta": 12, "camembert": 12, "electra": 4, "distilbert": 12,
+}  # fmt: skip
 
 
 class ModelConfig(msgspec.Struct, frozen=True, kw_only=True):
@@ -27,7 +31,13 @@ class ModelConfig(msgspec.Struct, frozen=True, kw_only=True):
     model_type: str | None = None
     # A name may be a number: pandas gives such labels.
     id2label: dict[str, str | int | float | bool | None] | None = None
+    # Names to numbers. transformers reads `id2label`; some set this one alone.
+    label2id: dict[str, Any] | None = None
     problem_type: str | None = None
+    # Old configs name the benchmark's task.
+    finetuning_task: str | None = None
+    # What sentence-transformers notes of a CrossEncoder, which reads pairs of texts.
+    sentence_transformers: Any = None
     hidden_act: str = "gelu"
     num_attention_heads: int | None = None
     layer_norm_eps: float = 1e-12
@@ -52,8 +62,9 @@ class ModelConfig(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def heads(self) -> int | None:
-        """Attention heads of a layer."""
-        return self.num_attention_heads or self.n_heads
+        """Attention heads of a layer; where it does not say, as many as its class takes."""
+        said = self.num_attention_heads or self.n_heads
+        return said or (_USUAL_HEADS.get(self.model_type) if self.model_type else None)
 
 
 def read_model_config(path: Path | None) -> ModelConfig:

@@ -4,6 +4,8 @@ from pathlib import Path
 
 import msgspec
 
+from shared.processors import has_exact_int8_products
+
 FILE_NAME = "conversion.json"
 # Above one of these, int8 is said to differ from float: labels changed of all, and the scores' mean change.
 _MANY_CHANGED = 0.05
@@ -42,6 +44,19 @@ class ConversionRecord(msgspec.Struct, frozen=True, kw_only=True):
     weights: str
     drift: Drift
     notices: list[str] = []
+    # Of neighbouring pairs of int8 weights, those that a processor without VNNI may cut off.
+    saturating_pairs: float = 0.0
+
+    def notices_here(self, *, has_exact_products: bool) -> list[str]:
+        """What its conversion warned of, and what holds on a processor without VNNI alone."""
+        if has_exact_products or not self.saturating_pairs:
+            return self.notices
+        said = (
+            f"this processor has no VNNI, so it may cut off {self.saturating_pairs:.1%} of the sums of this model's "
+            "weights, which were int8 in the source; scores can differ from those of other machines, and a model that "
+            "is converted from float weights has none such"
+        )
+        return [*self.notices, said]
 
 
 def write_record(record: ConversionRecord, folder: Path) -> None:
@@ -53,3 +68,9 @@ def read_record(folder: Path) -> ConversionRecord | None:
     """The record of a bundle, or None if it was not converted here."""
     path = folder / FILE_NAME
     return msgspec.json.decode(path.read_bytes(), type=ConversionRecord) if path.is_file() else None
+
+
+def notices_here(folder: Path) -> list[str]:
+    """What a user should know of a bundle on this machine; nothing if it was not converted here."""
+    record = read_record(folder)
+    return record.notices_here(has_exact_products=has_exact_int8_products()) if record else []

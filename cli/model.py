@@ -20,6 +20,7 @@ from cli.texts import ReadingOptions
 from cli.train import train
 from shared.commands import serving_command
 from shared.errors import ConverterMissingError, ModelSourceError, StartupError
+from shared.processors import has_exact_int8_products
 from shared.settings import Settings, load_settings
 
 _MIB = 1 << 20
@@ -194,4 +195,5 @@ def _conversion_rows(record: ConversionRecord | None) -> dict[str, str]:
         "tokenizer": record.tokenizer,
         "int8 drift": record.drift.describe(),
     }
-    return rows | {"note": "; ".join(record.notices)} if record.notices else rows
+    notices = record.notices_here(has_exact_products=has_exact_int8_products())
+    return rows | {"note": "; ".join(notices)} if notices else rows

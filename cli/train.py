@@ -85,8 +85,6 @@ def train(table: Path, output: Path, base: str | None, **options: Any) -> None: 
     corrections = _corrections(service if options.pop("wants_corrections") else None, options.pop("corrections_file"))
     columns = _label_columns(options.pop("label_column"), options.pop("label_columns"))
     wanted = Wanted(columns, options.pop("multi_label") or bool(columns.several), options["clean_label"])
-    if wanted.several and options["balanced"]:
-        raise StartupError("--balanced is for one label a text; where a text has several, each is learnt by itself")
     rows = _read(table, reading, wanted, corrections)
     user_data = import_module("training.user_data")  # torch, only where it is used
     if rows.clean_name is None:

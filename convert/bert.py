@@ -68,6 +68,8 @@ class Layer:
     intermediate: Linear
     output: Linear
     output_norm: Norm
+    # By what a channel is multiplied where it goes past the feed-forward network; None: it goes past as it is.
+    past_factors: FloatArray | None = None
 
 
 @dataclass(frozen=True)

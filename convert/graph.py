@@ -48,6 +48,16 @@ def write_graph(
     return builder.dense_inputs
 
 
+def layer_name(index: int) -> str:
+    """What the names of all parts of a layer begin with."""
+    return f"layer{index}"
+
+
+def feed_forward_inputs(index: int) -> tuple[str, str]:
+    """The activations that the two products of a layer's feed-forward network read."""
+    return f"{layer_name(index)}.attention_norm.out", f"{layer_name(index)}.intermediate.activated"
+
+
 class GraphBuilder:
     """Collects nodes and initialisers; each method adds one part of the model and returns the name of its output."""
 
@@ -67,7 +77,7 @@ class GraphBuilder:
         hidden = self._embeddings()
         mask = self._node("Cast", ["attention_mask"], "mask", to=TensorProto.INT32)
         for index, layer in enumerate(self._weights.layers):
-            hidden = self._layer(f"layer{index}", layer, hidden, mask)
+            hidden = self._layer(layer_name(index), layer, hidden, mask)
         first = self._node("Gather", [hidden, self._constant("first", np.array(0, np.int64))], "cls", axis=1)
         operator, domain = _ACTIVATIONS[self._shape.head_activation]
         pooled = self._node(operator, [self._dense("pooler", self._weights.pooler, first)], "pooled", domain=domain)
@@ -112,6 +122,8 @@ class GraphBuilder:
         hidden = self._skip_norm(f"{name}.attention_norm", layer.attention_norm, projected, hidden)
         widened = self._activated(f"{name}.intermediate", layer.intermediate, hidden)
         narrowed = self._dense(f"{name}.output", layer.output, widened)
+        if layer.past_factors is not None:
+            hidden = self._node("Mul", [hidden, self._constant(f"{name}.factors", layer.past_factors)], f"{name}.past")
         return self._skip_norm(f"{name}.output_norm", layer.output_norm, narrowed, hidden)
 
     def _attention(self, name: str, layer: Layer, hidden: str, mask: str) -> str:

@@ -11,11 +11,12 @@ from safetensors.torch import load_file
 from bundles.architecture import classifier_class, find_obstacle, is_exported, is_own_class
 from bundles.model_config import ACTIVATIONS, ModelConfig
 from convert.bert import BertWeights
-from convert.calibration import Rows, measure_activations
+from convert.calibration import Activations, Rows
 from convert.checkpoint import read_tensors, refuse_pointer
+from convert.feed_forward import tame_outliers
 from convert.graph import write_graph
 from convert.json_file import read_json
-from convert.onnx_import import check_runs, count_labels, import_float_graph, write_int8
+from convert.onnx_import import check_runs, import_float_graph, read_export, write_int8
 from convert.quantise import dequantise, quantise
 from convert.state_dict import Architecture, to_weights
 from shared.errors import ModelSourceError
@@ -33,6 +34,10 @@ class TextClassifier(Protocol):
     # None where neither the weights nor a config say it.
     vocabulary: int | None
     positions: int
+    # Whether it ends in a sigmoid for each label, where nothing else says what its labels are.
+    is_multi_label: bool
+    # The token at which it reads a text, if it reads at one.
+    end_id: int | None
 
     def write_float(self, folder: Path) -> Path:
         """Write the float graph into `folder`, weights beside it; returns its path."""
@@ -57,6 +62,8 @@ class BertClassifier:
         self.labels = weights.shape.labels
         self.vocabulary: int | None = weights.shape.vocabulary
         self.positions = weights.shape.positions
+        self.is_multi_label = False
+        self.end_id: int | None = None
 
     def write_float(self, folder: Path) -> Path:
         """Write it with every dense layer in float."""
@@ -66,8 +73,10 @@ class BertClassifier:
 
     def write_int8(self, path: Path, rows: Rows) -> None:
         """Write it rounded to int8, or with its own int8 weights."""
-        scales = measure_activations(self._float_graph, self._dense_inputs, rows)
-        write_graph(quantise(self._weights), path, external_weights=True, scales=scales)
+        activations = Activations(self._float_graph, self._dense_inputs, rows)
+        tamed = tame_outliers(self._weights, activations.channels)
+        scales = {**activations.scales(tamed.factors, without=tamed.scales), **tamed.scales}
+        write_graph(quantise(tamed.weights), path, external_weights=True, scales=scales)
 
     def describe(self) -> str:
         """Its sizes."""
@@ -85,8 +94,11 @@ class OnnxClassifier:
         self._path = path
         self._is_int8 = False
         self._float_graph = path
-        self.labels = count_labels(path) or len(config.id2label or ())
-        self.vocabulary = config.vocab_size
+        export = read_export(path)
+        self.labels = export.labels or len(config.id2label or ())
+        self.vocabulary = export.vocabulary or config.vocab_size
+        self.is_multi_label = export.is_multi_label
+        self.end_id: int | None = None
         self.positions = _positions(config)
 
     def write_float(self, folder: Path) -> Path:
@@ -123,6 +135,8 @@ class ExportedClassifier:
         self.labels = int(self._classifier.labels)
         self.vocabulary: int | None = config.vocab_size
         self.positions = _positions(config)
+        self.is_multi_label = False
+        self.end_id: int | None = self._classifier.end_id
 
     def write_float(self, folder: Path) -> Path:
         """Write what transformers exports, once it answers as its modules do."""

@@ -1,5 +1,6 @@
 """Takes an ONNX export of a text classifier: names its output `logits`, and rounds it to int8 if needed."""
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -10,16 +11,16 @@ from onnxruntime.quantization import QuantType, quantize_dynamic
 
 from bundles.int8_graph import fix_scales, rounded_activations
 from bundles.session import session_options
-from convert.calibration import Rows, measure_activations
+from convert.calibration import Activations, Rows
 from convert.checkpoint import refuse_pointer
 from convert.onnx_data import read_external_data
-from convert.onnx_precision import widen_to_float32
+from convert.onnx_ends import check_inputs, count_labels, count_rows, ends_in_sigmoid, name_output
+from convert.onnx_precision import refuse_broken_weights, to_float32
 from convert.quantise import quantise_matrix
 from shared.errors import ModelSourceError
 
 _HEAD_PRODUCTS = 2
 _QUANTISED = "_quantized"
-_INPUTS = {"input_ids", "attention_mask", "token_type_ids"}
 _INT8_OPERATORS = {"MatMulInteger", "QAttention", "DynamicQuantizeMatMul", "DequantizeLinear", "MatMulNBits"}
 
 
@@ -30,10 +31,11 @@ def import_float_graph(source: Path, target: Path) -> bool:
         ModelSourceError: it is damaged, or it is not a text classifier.
     """
     model = _load(source)
-    _check_inputs(model, source.name)
-    _name_output(model, source.name)
+    check_inputs(model, source.name)
+    name_output(model, source.name)
     read_external_data(model, source)
-    widen_to_float32(model)
+    refuse_broken_weights(model, source.name)
+    to_float32(model)
     onnx.save(model, str(target), save_as_external_data=True, location=f"{target.stem}.weights")
     return any(node.op_type in _INT8_OPERATORS for node in model.graph.node)
 
@@ -50,7 +52,7 @@ def write_int8(float_graph: Path, target: Path, rows: Rows, *, is_int8: bool) ->
     model = onnx.load(str(rounded))
     if not is_int8:
         _refine(model, float_graph)
-    fix_scales(model, measure_activations(float_graph, rounded_activations(model), rows))
+    fix_scales(model, Activations(float_graph, rounded_activations(model), rows).scales())
     onnx.save(model, str(target), save_as_external_data=True, location=f"{target.name}.data")
 
 
@@ -98,17 +100,28 @@ def _head_nodes(path: Path) -> list[str]:
     return [*names, *(f"{name}_MatMul" for name in names)]  # the quantiser first takes a Gemm apart
 
 
-def count_labels(graph: Path) -> int | None:
-    """The number of labels in the output's shape; None if it is not fixed.
+@dataclass(frozen=True)
+class Export:
+    """What an ONNX export tells of itself: its labels and the rows of its word embeddings, where they are fixed.
+
+    `is_multi_label`: it ends in a sigmoid for each label.
+    """
+
+    labels: int | None
+    vocabulary: int | None
+    is_multi_label: bool
+
+
+def read_export(path: Path) -> Export:
+    """Read the graph at `path` without its weights.
 
     Raises:
-        ModelSourceError: it is damaged.
+        ModelSourceError: it is damaged, or it has no output.
     """
-    outputs = _load(graph).graph.output
-    if not outputs:
-        raise ModelSourceError(f"{graph.name} is not a text classifier: it has no output")
-    dimensions = outputs[0].type.tensor_type.shape.dim
-    return dimensions[1].dim_value or None if len(dimensions) == 2 else None
+    model = _load(path)
+    if not model.graph.output:
+        raise ModelSourceError(f"{path.name} is not a text classifier: it has no output")
+    return Export(count_labels(model), count_rows(model), ends_in_sigmoid(model))
 
 
 def check_runs(path: Path, name: str) -> None:
@@ -134,24 +147,3 @@ def _load(path: Path) -> onnx.ModelProto:
         return onnx.load(str(path), load_external_data=False)
     except Exception as error:  # onnx and protobuf raise several kinds of errors for a damaged file
         raise ModelSourceError(f"{path.name} is cut short or not an ONNX model; download or copy it again") from error
-
-
-def _check_inputs(model: onnx.ModelProto, name: str) -> None:
-    initialised = {tensor.name for tensor in model.graph.initializer}
-    inputs = {value.name for value in model.graph.input} - initialised
-    if "input_ids" not in inputs or inputs - _INPUTS:
-        raise ModelSourceError(f"{name} is not a text classifier: its inputs are {', '.join(sorted(inputs)) or 'none'}")
-
-
-def _name_output(model: onnx.ModelProto, name: str) -> None:
-    outputs = model.graph.output
-    chosen = next((output for output in outputs if output.name == "logits"), outputs[0] if len(outputs) == 1 else None)
-    if chosen is None or len(chosen.type.tensor_type.shape.dim) != 2:
-        raise ModelSourceError(f"{name} is not a text classifier: it has no output [batch, labels] called logits")
-    if chosen.name != "logits":
-        model.graph.node.append(onnx.helper.make_node("Identity", [chosen.name], ["logits"]))
-    named = onnx.ValueInfoProto()
-    named.CopyFrom(chosen)
-    named.name = "logits"
-    del model.graph.output[:]
-    model.graph.output.append(named)

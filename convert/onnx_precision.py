@@ -1,4 +1,4 @@
-"""Turns an ONNX graph in half precision into one in float32, which is what processors compute in."""
+"""Turns an ONNX graph in half or double precision into one in float32, and refuses weights that are no numbers."""
 
 from collections.abc import Iterator
 
@@ -6,22 +6,46 @@ import numpy as np
 import onnx
 from onnx import AttributeProto, TensorProto, numpy_helper
 
-_HALF = frozenset((TensorProto.FLOAT16, TensorProto.BFLOAT16))
+from shared.errors import ModelSourceError
+
+_OTHER = frozenset((TensorProto.FLOAT16, TensorProto.BFLOAT16, TensorProto.DOUBLE))
+_FLOATS = _OTHER | {TensorProto.FLOAT}
+_LARGEST = np.finfo(np.float32).max
+# What multiplies its constants, or looks rows of them up.
+_USES_WEIGHTS = frozenset(("MatMul", "Gemm", "Gather", "Add"))
 _TYPE_ATTRIBUTES = frozenset(("to", "dtype", "output_dtype"))
 
 
-def widen_to_float32(model: onnx.ModelProto) -> bool:
-    """Replace every half of the graph, its inputs, outputs and constants, by a float; returns whether it had any."""
-    found = False
+def to_float32(model: onnx.ModelProto) -> None:
+    """Replace every half and double of the graph, its inputs, outputs and constants, by a float."""
     for graph in _graphs(model.graph):
         for value in (*graph.input, *graph.output, *graph.value_info):
-            found |= _widen_type(value.type.tensor_type)
+            _turn_type(value.type.tensor_type)
         for tensor in graph.initializer:
-            found |= _widen_tensor(tensor)
+            _turn_tensor(tensor)
         for node in graph.node:
             for attribute in node.attribute:
-                found |= _widen_attribute(attribute)
-    return found
+                _turn_attribute(attribute)
+
+
+def refuse_broken_weights(model: onnx.ModelProto, name: str) -> None:
+    """Refuse weights that are not finite: of a token that no sample text has, nothing else would show it.
+
+    A mask may be infinite; it is no matrix of these operators.
+
+    Raises:
+        ModelSourceError: names the tensor.
+    """
+    used = {given for node in model.graph.node if node.op_type in _USES_WEIGHTS for given in node.input}
+    for tensor in model.graph.initializer:
+        if tensor.data_type not in _FLOATS:
+            continue
+        values = numpy_helper.to_array(tensor)
+        is_weight = tensor.name in used and values.ndim < 3
+        if np.isnan(values).any() or (is_weight and np.isposinf(values).any()):
+            raise ModelSourceError(
+                f"{tensor.name} of {name} holds values that are not finite; the training of this model diverged"
+            )
 
 
 def _graphs(graph: onnx.GraphProto) -> Iterator[onnx.GraphProto]:
@@ -32,25 +56,22 @@ def _graphs(graph: onnx.GraphProto) -> Iterator[onnx.GraphProto]:
                 yield from _graphs(inner)
 
 
-def _widen_type(kind: onnx.TypeProto.Tensor) -> bool:
-    if kind.elem_type not in _HALF:
-        return False
-    kind.elem_type = TensorProto.FLOAT
-    return True
+def _turn_type(kind: onnx.TypeProto.Tensor) -> None:
+    if kind.elem_type in _OTHER:
+        kind.elem_type = TensorProto.FLOAT
 
 
-def _widen_tensor(tensor: onnx.TensorProto) -> bool:
-    if tensor.data_type not in _HALF:
-        return False
-    values = numpy_helper.to_array(tensor).astype(np.float32)
-    tensor.CopyFrom(numpy_helper.from_array(values, tensor.name))
-    return True
+def _turn_tensor(tensor: onnx.TensorProto) -> None:
+    if tensor.data_type in _OTHER:
+        values = numpy_helper.to_array(tensor)
+        if tensor.data_type == TensorProto.DOUBLE:
+            # The lowest double masks; as a float it would be infinite, and times 0 no number.
+            values = np.where(np.isinf(values), values, np.clip(values, -_LARGEST, _LARGEST))
+        tensor.CopyFrom(numpy_helper.from_array(values.astype(np.float32), tensor.name))
 
 
-def _widen_attribute(attribute: onnx.AttributeProto) -> bool:
+def _turn_attribute(attribute: onnx.AttributeProto) -> None:
     if attribute.type == AttributeProto.TENSOR:
-        return _widen_tensor(attribute.t)
-    if attribute.type == AttributeProto.INT and attribute.name in _TYPE_ATTRIBUTES and attribute.i in _HALF:
+        _turn_tensor(attribute.t)
+    if attribute.type == AttributeProto.INT and attribute.name in _TYPE_ATTRIBUTES and attribute.i in _OTHER:
         attribute.i = TensorProto.FLOAT
-        return True
-    return False

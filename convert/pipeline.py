@@ -26,21 +26,26 @@ from convert.card import write_card
 from convert.categories import read_categories
 from convert.check import compare_on_texts
 from convert.json_file import read_json
-from convert.labels import are_placeholders, choose_clean_label, choose_labels
+from convert.labels import choose_clean_label, choose_labels, placeholders_in
 from convert.model_source import TextClassifier, open_model, read_weights
 from convert.samples import CALIBRATION_TEXTS
-from convert.tokenizer import check_known, choose_tokenizer, pad_token_id
-from convert.verify import Logits, look_multi_label, measure_drift, run_graph, token_rows
+from convert.saturation import saturating_share
+from convert.tokenizer import choose_tokenizer, pad_token_id
+from convert.tokenizer_fit import check_fit
+from convert.unknown_words import check_known
+from convert.verify import Logits, check_padding, look_multi_label, look_untrained, measure_drift, run_graph, token_rows
 from shared.errors import ModelSourceError
+from shared.processors import has_exact_int8_products
 
 # The length used by SKT's tutorial and the checkpoints made with it; a `.pt` file does not store it.
 LEGACY_MAX_LENGTH = 64
-# Rows that a model may have beyond its tokenizer's: some trainers round their number up.
-_SPARE_ROWS = 128
 # What a pass needs grows with the square of the length: 8,192 tokens take a gigabyte for one text.
 LONGEST_DEFAULT = 512
+# A tokenizer_config.json that says less means nothing by it.
+_SHORTEST = 8
 _CHECK_ADVICE = "compare them on texts of your own with kobert model import --check FILE"
 _MULTI_LABEL = "multi_label_classification"
+_PROBLEM_TYPES = frozenset((None, "regression", "single_label_classification", _MULTI_LABEL))
 
 
 @dataclass
@@ -67,7 +72,7 @@ class Conversion:
             labels = self._labels(model, config)
             self._say("building the tokenizer", 0.15)
             tokenizer, tokenizer_kind = choose_tokenizer(self._files(), self.request, self._warn)
-            self._check_vocabulary(tokenizer, model)
+            check_fit(tokenizer, model.vocabulary, model.end_id)
             check_known(tokenizer, tokenizer_kind)
             (output / TOKENIZER_FILE).write_text(tokenizer.to_str(), encoding="utf-8")
             bundle_config = self._bundle_config(model, config, labels, pad_token_id(tokenizer))
@@ -80,8 +85,8 @@ class Conversion:
             drift = self._compare(rows, float_graph, output / MODEL_FILE, bundle_config)
             if drift.is_large:
                 self._warn(f"int8 answers unlike float: {drift.describe()}; {_CHECK_ADVICE}")
-            if not (self.request.options.problem_type or config.problem_type):
-                self._warn_of_low_logits(run_graph(float_graph, rows))
+            check_padding(output / MODEL_FILE, rows, bundle_config, self.request.source)
+            self._warn_of_odd_logits(run_graph(float_graph, rows), self._said_problem_type(model, config))
             self._check(tokenizer, bundle_config, float_graph)
         self._say("writing the bundle", 0.95)
         _write_texts(output, bundle_config, self._record(model, tokenizer_kind, drift))
@@ -97,15 +102,15 @@ class Conversion:
         path, named = self._path("categories"), self.request.options.labels
         # A file that cannot be read does not matter where the user names the classes.
         categories = read_categories(path) if path and not named else None
-        labels = choose_labels(named, categories, config.id2label, model.labels, self.request.source)
-        if are_placeholders(labels):
-            self._warn(f"the labels are placeholders ({', '.join(labels)}); set MODEL_LABELS to their names")
+        labels = choose_labels(named, categories, config, model.labels, self.request.source)
+        if nameless := placeholders_in(labels):
+            self._warn(f"labels are placeholders ({', '.join(nameless)}); set MODEL_LABELS to the names of all classes")
         return labels
 
     def _bundle_config(
         self, model: TextClassifier, config: ModelConfig, labels: list[str], pad_id: int
     ) -> BundleConfig:
-        said = self.request.options.problem_type or config.problem_type
+        said = self._said_problem_type(model, config)
         multi_label = said == _MULTI_LABEL
         _check_outputs(labels, said, multi_label=multi_label)
         problem_type: ProblemType = "multi_label_classification" if multi_label else "single_label_classification"
@@ -119,6 +124,12 @@ class Conversion:
             pad_token_id=pad_id,
         )
 
+    def _said_problem_type(self, model: TextClassifier, config: ModelConfig) -> str | None:
+        """One label or several, as the user says, else the config, else the graph by its end; None: nothing says."""
+        return (
+            self.request.options.problem_type or config.problem_type or (_MULTI_LABEL if model.is_multi_label else None)
+        )
+
     def _max_length(self, model: TextClassifier) -> int:
         wanted = self.request.options.max_length
         if wanted is not None and wanted > model.positions:
@@ -126,16 +137,9 @@ class Conversion:
         trained = read_json(self._path("tokenizer_config")).get("model_max_length")
         is_legacy = self._path("config") is None
         default = LEGACY_MAX_LENGTH if is_legacy else LONGEST_DEFAULT
-        if isinstance(trained, int) and not is_legacy:
+        if isinstance(trained, int) and trained >= _SHORTEST and not is_legacy:
             default = min(default, trained)
         return wanted or min(default, model.positions)
-
-    def _check_vocabulary(self, tokenizer: Tokenizer, model: TextClassifier) -> None:
-        size, rows = tokenizer.get_vocab_size(), model.vocabulary
-        if rows is not None and not 0 <= rows - size <= max(_SPARE_ROWS, rows // 10):
-            raise ModelSourceError(
-                f"the tokenizer has {size:,} tokens and the model {rows:,}: they do not belong together"
-            )
 
     def _compare(self, rows: list[list[int]], float_graph: Path, int8_graph: Path, config: BundleConfig) -> Drift:
         float_logits = run_graph(float_graph, rows)
@@ -156,8 +160,13 @@ class Conversion:
             said = compare_on_texts(Path(self.request.check), tokenizer, config, float_graph, int8_graph)
             self.on_report(Notice(said))
 
-    def _warn_of_low_logits(self, logits: Logits) -> None:
-        if look_multi_label(logits):
+    def _warn_of_odd_logits(self, logits: Logits, problem_type: str | None) -> None:
+        if look_untrained(logits):
+            self._warn(
+                f"the outputs are nearly the same for {len(logits)} different sample texts: the classifier looks "
+                "untrained, or this is not the tokenizer that it was trained with"
+            )
+        elif problem_type is None and look_multi_label(logits):
             self._warn(
                 "config.json does not say whether a text has one label or several. It is served with one, but its "
                 "outputs are low together, as those of several labels are; if it was trained so, set "
@@ -165,7 +174,7 @@ class Conversion:
             )
 
     def _record(self, model: TextClassifier, tokenizer_kind: str, drift: Drift) -> ConversionRecord:
-        return ConversionRecord(
+        record = ConversionRecord(
             source=_without_folders(self.request.source),
             source_revision=self.request.revision,
             source_files={role: Path(path).name for role, path in self.request.files.items()},
@@ -174,7 +183,12 @@ class Conversion:
             weights=model.describe_weights(),
             drift=drift,
             notices=self.notices,
+            saturating_pairs=round(saturating_share(Path(self.request.output_dir) / MODEL_FILE), 4),
         )
+        for said in record.notices_here(has_exact_products=has_exact_int8_products()):
+            if said not in self.notices:  # true of this machine, and no part of what the bundle says of itself
+                self.on_report(Notice(said))
+        return record
 
     def _files(self) -> dict[str, Path]:
         """The files of the source by role; those of an adapter and its base once they are one model."""
@@ -195,8 +209,13 @@ def _check_outputs(labels: list[str], problem_type: str | None, *, multi_label: 
     """Refuse what is no classifier: of one output a softmax says 1.0 for every text.
 
     Raises:
-        ModelSourceError: it answers a number, or has one class.
+        ModelSourceError: it answers a number, has one class, or is of a kind that nobody knows.
     """
+    if problem_type not in _PROBLEM_TYPES:
+        raise ModelSourceError(
+            f"config.json has the problem_type {problem_type!r}, which transformers does not know; set "
+            "MODEL_PROBLEM_TYPE to single_label_classification or multi_label_classification"
+        )
     if problem_type == "regression" or (len(labels) == 1 and not multi_label):
         raise ModelSourceError(
             f"the model answers {'a number' if len(labels) == 1 else 'numbers'} (regression), not classes; only "

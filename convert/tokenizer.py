@@ -6,7 +6,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
+from tokenizers import Tokenizer, models, pre_tokenizers
 
 from bundles.architecture import find_model_type, refuse_own_code
 from bundles.model_config import read_model_config
@@ -14,7 +14,6 @@ from bundles.sources.conversion import ConversionRequest
 from bundles.text.sentencepiece import enclose
 from convert.added_tokens import add_tokens, is_structure
 from convert.json_file import read_json
-from convert.samples import SAMPLE_TEXTS
 from convert.sentencepiece_tokenizer import (
     KOBERT_SPECIALS,
     SENTENCEPIECE_SPECIALS,
@@ -24,12 +23,10 @@ from convert.sentencepiece_tokenizer import (
     own_ids,
     unmatched,
 )
+from convert.unknown_words import MOST_UNKNOWN, unknown_share
 from convert.vocabulary import VocabSpecials, Vocabulary, read_vocabulary
+from convert.word_pieces import as_configured, compare_words, from_word_pieces, word_lines
 from shared.errors import ModelSourceError
-
-# A tokenizer of Korean text knows some 99 % of the sample texts; one of a wrong vocabulary less than half.
-MOST_UNKNOWN = 0.3
-_WORD_CHARS = 100  # a longer word is unknown, as in transformers
 
 
 def choose_tokenizer(
@@ -45,12 +42,14 @@ def choose_tokenizer(
         return load_by_transformers(files, request.source)
     if "tokenizer" in files:
         tokenizer, name = load_tokenizer_json(files["tokenizer"]), files["tokenizer"].name
+        tokenizer = as_configured(tokenizer, read_json(files.get("tokenizer_config")), warn)
+        compare_words(tokenizer, words, warn)
         unknown = unknown_share(tokenizer)
         if unknown <= MOST_UNKNOWN or "sentencepiece" not in files:
             return tokenizer, name
         instead = files["sentencepiece"].name
         warn(f"{name} does not know {unknown:.0%} of Korean sample texts; {instead} is read instead")
-    if "sentencepiece" in files and _is_xlm(files.get("config")):
+    if "sentencepiece" in files and _is_xlm(files):
         tokenizer = build_xlm_tokenizer(files["sentencepiece"])
         add_tokens(tokenizer, files.get("added_tokens"), files.get("tokenizer_config"))
         return tokenizer, files["sentencepiece"].name
@@ -81,30 +80,6 @@ def load_by_transformers(files: Mapping[str, Path], source: str) -> tuple[Tokeni
     by_transformers = import_module("convert.transformers_tokenizer")  # an optional part; its import takes seconds
     name = next((files[role].name for role in ("sentencepiece", "word_pieces", "byte_pairs") if role in files), "")
     return _with_own_tokens_matched(by_transformers.convert_tokenizer(files, source)), f"{name}, read by transformers"
-
-
-def check_known(tokenizer: Tokenizer, name: str) -> None:
-    """Refuse a tokenizer that cannot read Korean, or that was made of another one's vocabulary.
-
-    Raises:
-        ModelSourceError: more than `MOST_UNKNOWN` of what it makes of the sample texts is the unknown token.
-    """
-    unknown = unknown_share(tokenizer)
-    if unknown > MOST_UNKNOWN:
-        raise ModelSourceError(
-            f"{name} does not know {unknown:.0%} of Korean sample texts, so the model would hardly see them: it is the "
-            "tokenizer of another model, or was exported wrongly; add the SentencePiece model or the tokenizer.json "
-            "that the model was trained with"
-        )
-
-
-def unknown_share(tokenizer: Tokenizer) -> float:
-    """Of the tokens of the sample texts, special ones aside, those that are the unknown token."""
-    ids = (tokenizer.token_to_id(token) for token in ("[UNK]", unmatched("[UNK]"), "<unk>", unmatched("<unk>")))
-    unknown = next((index for index in ids if index is not None), None)
-    encoded = tokenizer.encode_batch(list(SAMPLE_TEXTS), add_special_tokens=False)
-    tokens = [index for encoding in encoded for index in encoding.ids]
-    return tokens.count(unknown) / max(len(tokens), 1) if unknown is not None else 0.0
 
 
 def pad_token_id(tokenizer: Tokenizer) -> int:
@@ -155,28 +130,6 @@ def from_sentencepiece(
     return build_tokenizer(path, ids, flavour)
 
 
-def from_word_pieces(path: Path, config: Mapping[str, Any]) -> Tokenizer:
-    """The tokenizer of a BERT `vocab.txt`, as transformers' BertTokenizer makes it."""
-    tokens = _word_lines(path)
-    ids = {token: index for index, token in enumerate(tokens)}
-    missing = [token for token in ("[UNK]", "[CLS]", "[SEP]", "[PAD]") if token not in ids]
-    if missing:
-        raise ModelSourceError(f"{path.name} has no {', '.join(missing)}, so it is not the vocabulary of a BERT")
-    lowercase = bool(config.get("do_lower_case", True))
-    tokenizer = Tokenizer(models.WordPiece(ids, unk_token=KOBERT_SPECIALS[0], max_input_chars_per_word=_WORD_CHARS))
-    tokenizer.normalizer = normalizers.BertNormalizer(
-        clean_text=True,
-        handle_chinese_chars=bool(config.get("tokenize_chinese_chars", True)),
-        strip_accents=config.get("strip_accents"),
-        lowercase=lowercase,
-    )
-    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
-    tokenizer.post_processor = processors.TemplateProcessing(
-        single="[CLS] $A [SEP]", special_tokens=[(token, ids[token]) for token in ("[CLS]", "[SEP]")]
-    )
-    return tokenizer
-
-
 def from_byte_pairs(path: Path, merges: Path, config: Mapping[str, Any]) -> Tokenizer:
     """The tokenizer of a byte-level BPE, `vocab.json` and `merges.txt`, as transformers' RobertaTokenizer makes it.
 
@@ -197,8 +150,12 @@ def from_byte_pairs(path: Path, merges: Path, config: Mapping[str, Any]) -> Toke
     return tokenizer
 
 
-def _is_xlm(config: Path | None) -> bool:
-    return config is not None and find_model_type(read_model_config(config)) == "xlm-roberta"
+def _is_xlm(files: Mapping[str, Path]) -> bool:
+    """Whether its model or its tokenizer is that of XLM-R: multilingual-e5 is a BERT with XLM-R's tokenizer."""
+    kind = str(read_json(files.get("tokenizer_config")).get("tokenizer_class"))
+    config = files.get("config")
+    is_model = config is not None and find_model_type(read_model_config(config)) == "xlm-roberta"
+    return is_model or kind.startswith("XLMRobertaTokenizer")
 
 
 def _vocabulary(path: Path | None, order: VocabSpecials, warn: Callable[[str], None]) -> Vocabulary | None:
@@ -216,13 +173,4 @@ def _vocabulary(path: Path | None, order: VocabSpecials, warn: Callable[[str], N
 
 def _word_list(path: Path | None) -> Vocabulary | None:
     """The ids that a `vocab.txt` gives the pieces of a SentencePiece model, as monologg/kobert has it."""
-    return Vocabulary(tuple(_word_lines(path)), {}) if path else None
-
-
-def _word_lines(path: Path) -> list[str]:
-    """The lines of a `vocab.txt`. Only line feeds end one: a token may be U+2028 or U+0085."""
-    try:
-        lines = path.read_text(encoding="utf-8").split("\n")
-    except UnicodeDecodeError as error:
-        raise ModelSourceError(f"{path.name} is not UTF-8, so it is not the vocabulary of a model") from error
-    return lines[:-1] if lines[-1] == "" else lines
+    return Vocabulary(tuple(word_lines(path)), {}) if path else None

@@ -1,6 +1,6 @@
 """Compares the int8 graph with the float graph on the same texts."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +8,7 @@ import onnxruntime
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
+from bundles.format import BundleConfig
 from bundles.record import Drift
 from bundles.session import session_options
 from convert.samples import SAMPLE_TEXTS
@@ -19,6 +20,13 @@ Logits = NDArray[np.float32]
 
 # Log-odds of 1 in 4.
 _LOW_LOGIT = 1.1
+# Standard deviation of a logit over different texts; a trained head's is above 0.5.
+_HARDLY_VARIES = 0.02
+_MULTI_LABEL = "multi_label_classification"
+# Texts that padding is tried on, how many tokens of it, and how far a score may move by it.
+_PADDED_TEXTS = 8
+_PADDING = 24
+_MOST_BY_PADDING = 0.05
 
 
 def token_rows(tokenizer: Tokenizer, max_length: int, texts: Sequence[str] = SAMPLE_TEXTS) -> list[list[int]]:
@@ -70,6 +78,56 @@ def look_multi_label(logits: Logits) -> bool:
     """
     mean, spread = float(logits.mean()), float(logits.std(axis=1).mean())
     return logits.shape[1] > 1 and mean < -_LOW_LOGIT and -mean > spread / 2
+
+
+def look_untrained(logits: Logits) -> bool:
+    """Whether logits `[texts, labels]` hardly depend on the text, as those of a head with its first weights."""
+    relative = logits - logits.mean(axis=1, keepdims=True) if logits.shape[1] > 1 else logits
+    return bool(relative.std(axis=0).max() < _HARDLY_VARIES)
+
+
+def check_padding(path: Path, rows: Sequence[Sequence[int]], config: BundleConfig, source: str) -> None:
+    """Refuse a graph that answers otherwise when a text is padded to the length of another, or not at all.
+
+    Raises:
+        ModelSourceError: a score moves by more than 0.05, or the graph cannot read two texts, or the longest.
+    """
+    session = open_session(path)
+    wanted = {value.name for value in session.get_inputs()}
+
+    def scores(feeds: Mapping[str, NDArray[np.int64]]) -> NDArray[np.float64]:
+        given = {name: value for name, value in feeds.items() if name in wanted}
+        return _scores(session.run(["logits"], given)[0], multi_label=config.problem_type == _MULTI_LABEL)
+
+    try:
+        scores(feeds_of(_repeated(rows[0], config.max_length)))
+        moved = [np.abs(scores(feeds_of(row))[0] - scores(_padded(row, config))[0]) for row in rows[:_PADDED_TEXTS]]
+    except Exception as error:  # onnxruntime's own error classes share no public base
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
+        raise ModelSourceError(
+            f"{source} cannot read texts of different lengths, up to {config.max_length} tokens; set MAX_LENGTH if it "
+            f"was trained on shorter ones: {reason}"
+        ) from error
+    furthest = float(np.max(moved))
+    if furthest > _MOST_BY_PADDING:
+        raise ModelSourceError(
+            f"{source} answers otherwise when a text is padded (a score moves by {furthest:.2f}): it does not use the "
+            "attention mask; export it with attention_mask among its inputs"
+        )
+
+
+def _repeated(row: Sequence[int], length: int) -> list[int]:
+    return (list(row) * (length // len(row) + 1))[:length]
+
+
+def _padded(row: Sequence[int], config: BundleConfig) -> dict[str, NDArray[np.int64]]:
+    """The row, padded, and beside it its tokens over and over."""
+    ids = np.full((2, min(len(row) + _PADDING, config.max_length)), config.pad_token_id, dtype=np.int64)
+    ids[0, : len(row)] = row
+    ids[1] = _repeated(row, ids.shape[1])
+    mask = np.ones_like(ids)
+    mask[0, len(row) :] = 0
+    return {"input_ids": ids, "attention_mask": mask, "token_type_ids": np.zeros_like(ids)}
 
 
 def _scores(logits: Logits, *, multi_label: bool) -> NDArray[np.float64]:

@@ -1,6 +1,7 @@
 """How many processors this process may use: the machine's, less what affinity or a container's quota takes away."""
 
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -8,6 +9,11 @@ from typing import NamedTuple
 _ROOT = Path("/")
 # /proc/self/mountinfo: ID parent major:minor root mount-point options … - type source super-options (proc(5)).
 _MOUNT_ROOT, _MOUNT_POINT = 3, 4
+
+
+# Instructions that add four products of bytes in 32 bits at once, as Linux names them; ARM's always do.
+_EXACT_PRODUCTS = frozenset(("avx512_vnni", "avx_vnni", "avx_vnni_int8", "amx_int8"))
+_FLAGS = re.compile(r"^flags\s*:(.*)$", re.MULTILINE)
 
 
 class _Mount(NamedTuple):
@@ -27,6 +33,15 @@ def available_cpus(root: Path = _ROOT) -> int:
     allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     quota = cpu_quota(root)
     return allowed if quota is None else max(1, min(allowed, int(quota)))
+
+
+def has_exact_int8_products(root: Path = _ROOT) -> bool:
+    """Whether products of int8 weights are added without being cut off: not on x86-64 without VNNI.
+
+    True where nothing says which processor this is.
+    """
+    flags = _FLAGS.search("\n".join(_lines(root / "proc/cpuinfo")))
+    return flags is None or not _EXACT_PRODUCTS.isdisjoint(flags[1].split())
 
 
 def cpu_quota(root: Path = _ROOT) -> float | None:

@@ -18,7 +18,7 @@ from training.data.batches import Floats, TrainingSet, encode
 from training.data.corrected import reshaped
 from training.data.noise import Generator
 from training.learn.embedded import encoder_of_bundle
-from training.learn.fit import Fit, FitPlan, balanced_class_loss, class_loss, masked_loss
+from training.learn.fit import Fit, FitPlan, balanced_class_loss, balanced_label_loss, class_loss, masked_loss
 from training.learn.metrics import Confusion, Flags, confusion, sigmoid
 from training.learn.network import CommentNetwork, load_encoder
 from training.learn.predict import logits_of_ids
@@ -147,7 +147,7 @@ class _Run:
 
     def _loss(self) -> Callable[[torch.Tensor, torch.Tensor], torch.Tensor]:
         if not self.is_single:
-            return masked_loss
+            return balanced_label_loss(self.train_set.targets.tolist()) if self.choices.balanced else masked_loss
         counts = [int(count) for count in self.train_set.targets.sum(axis=0)]
         return balanced_class_loss(counts) if self.choices.balanced else class_loss
 

@@ -8,7 +8,7 @@ is any that is lost on its way (docs/decisions/0002-celery-on-redis.md).
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgspec
@@ -60,19 +60,17 @@ class Delivery:
             pipeline.hset(keys.UNACKED, tag, entry)
             self._execute(pipeline, "delivery_not_noted")
 
-    def acknowledge_with(self, pipeline: Pipeline) -> None:
-        """Let what `pipeline` sends acknowledge it, too."""
-        if self._is_noted:
-            self._is_noted = False
-            tag = self._message.delivery_tag
-            pipeline.zrem(keys.UNACKED_INDEX, tag)
-            pipeline.hdel(keys.UNACKED, tag)
+    def hand_over(self) -> str:
+        """The tag that the caller will acknowledge; empty where there is nothing to be acknowledged."""
+        tag: str = self._message.delivery_tag if self._is_noted else ""
+        self._is_noted = False
+        return tag
 
     def end(self) -> None:
         """Make room for another message; acknowledge this one if that has not been done."""
-        with self._redis.pipeline(transaction=False) as pipeline:
-            self.acknowledge_with(pipeline)
-            if len(pipeline):
+        if tag := self.hand_over():
+            with self._redis.pipeline(transaction=False) as pipeline:
+                acknowledge(pipeline, [tag])
                 self._execute(pipeline, "delivery_not_acknowledged")
         qos = self._message.channel.qos
         virtual.QoS.ack(qos, self._message.delivery_tag)
@@ -92,6 +90,13 @@ class Delivery:
             pipeline.execute()
         except RedisError as error:
             log.warning(event, error_type=type(error).__name__)
+
+
+def acknowledge(pipeline: Pipeline, tags: Sequence[str]) -> None:
+    """Have `pipeline` remove these messages from the unacknowledged ones, as kombu does."""
+    if tags:
+        pipeline.zrem(keys.UNACKED_INDEX, *tags)
+        pipeline.hdel(keys.UNACKED, *tags)
 
 
 class PoolStrategy:

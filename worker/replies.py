@@ -1,9 +1,14 @@
 """Writes answers to the stream of the API process that asked.
 
-While the connection is lost or the store takes nothing, a reply is sent again until nobody waits for it.
+While one thread writes, what others have is put together and written next, by the same thread: a pass of the model
+answers texts of several messages at the same moment. While the connection is lost or the store takes nothing, a reply
+is sent again until nobody waits for it.
 """
 
+import threading
 import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 from redis import Redis
@@ -13,7 +18,7 @@ from shared import keys
 from shared.log import get_logger
 from shared.messages import Answer, Reply, encode
 from shared.store_errors import is_passing
-from worker.delivery import Delivery
+from worker.delivery import Delivery, acknowledge
 
 log = get_logger(__name__)
 
@@ -34,33 +39,77 @@ class ReplySender(Protocol):
         """
 
 
+@dataclass(frozen=True)
+class _Outgoing:
+    """Answers that are to be written, and the tag of the message that they end."""
+
+    reply_to: str
+    answers: list[Answer]
+    deadline: float
+    tag: str
+
+
 class ReplyWriter:
-    """Thread-safe: each call takes its own connection from the client's pool."""
+    """Thread-safe."""
 
     def __init__(self, redis: Redis, worker_id: str) -> None:
         self._redis = redis
         self._worker_id = worker_id
+        self._lock = threading.Lock()
+        self._waiting: list[_Outgoing] = []
+        self._is_writing = False
 
     def send(self, reply_to: str, answers: list[Answer], deadline: float, ended: Delivery | None = None) -> None:
-        """Append `answers` to the stream of process `reply_to`; give up, with a log line, at Unix time `deadline`."""
-        body = encode(Reply(worker_id=self._worker_id, answers=answers))
-        while True:
+        """Have `answers` appended to the stream of process `reply_to`, at once or by the thread that writes now.
+
+        That gives up, with a log line, at Unix time `deadline`.
+        """
+        tag = "" if ended is None else ended.hand_over()
+        with self._lock:
+            self._waiting.append(_Outgoing(reply_to, answers, deadline, tag))
+            if self._is_writing:
+                return
+            self._is_writing = True
+        while batch := self._take():
+            self._write(batch)
+
+    def _take(self) -> list[_Outgoing]:
+        """All that waits; where that is nothing, this thread no longer writes."""
+        with self._lock:
+            batch, self._waiting = self._waiting, []
+            self._is_writing = bool(batch)
+        return batch
+
+    def _write(self, batch: Sequence[_Outgoing]) -> None:
+        while batch:
             try:
-                self._append(keys.replies(reply_to), body, ended)
+                self._append(batch)
             except RedisError as error:
                 if not is_passing(error):
-                    raise
-                if time.time() >= deadline:
-                    log.warning("reply_undeliverable", answers=len(answers))
+                    log.exception("replies_refused", error_type=type(error).__name__)
                     return
                 time.sleep(RETRY_DELAY_S)
+                batch = list(_still_wanted(batch))
             else:
                 return
 
-    def _append(self, stream: str, body: bytes, ended: Delivery | None) -> None:
+    def _append(self, batch: Sequence[_Outgoing]) -> None:
+        by_process: dict[str, list[Answer]] = {}
+        for outgoing in batch:
+            by_process.setdefault(outgoing.reply_to, []).extend(outgoing.answers)
         with self._redis.pipeline(transaction=False) as pipeline:
-            pipeline.xadd(stream, {"reply": body}, maxlen=STREAM_MAX_ENTRIES, approximate=True)
-            pipeline.expire(stream, STREAM_TTL_S)
-            if ended is not None:
-                ended.acknowledge_with(pipeline)
+            for process, answers in by_process.items():
+                stream, body = keys.replies(process), encode(Reply(worker_id=self._worker_id, answers=answers))
+                pipeline.xadd(stream, {"reply": body}, maxlen=STREAM_MAX_ENTRIES, approximate=True)
+                pipeline.expire(stream, STREAM_TTL_S)
+            acknowledge(pipeline, [outgoing.tag for outgoing in batch if outgoing.tag])
             pipeline.execute()
+
+
+def _still_wanted(batch: Iterable[_Outgoing]) -> Iterable[_Outgoing]:
+    now = time.time()
+    for outgoing in batch:
+        if now < outgoing.deadline:
+            yield outgoing
+        else:
+            log.warning("reply_undeliverable", answers=len(outgoing.answers))

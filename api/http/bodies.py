@@ -70,6 +70,10 @@ class BodyAccount:
         """Say that what came so far is no longer in memory."""
         self._budget.free(self)
 
+    def detach(self) -> None:
+        """Wake nobody from now on: the client is gone, which wakes whoever reads the body."""
+        self._wake = _wake_nobody
+
     def fail(self, make_error: Callable[[], KobertError]) -> None:
         """Make whoever reads the body raise an error."""
         if self.fault is None:
@@ -88,6 +92,10 @@ class BodyAccount:
         elif self.waited_s > limits.timeout_s and not self.is_stream:
             message = f"the body was not complete after {limits.timeout_s:g} s (BODY_TIMEOUT_S)"
             self.fail(partial(TooSlowError, message))
+
+
+def _wake_nobody() -> None:
+    pass
 
 
 class BodyBudget:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from bench.attack.target import VICTIMS
 from bench.attack.victim import PER_S, Seen
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "attacks.md"
@@ -13,14 +14,15 @@ MAX_RATIO, MAX_API_MIB, MAX_ALL_MIB, MAX_GROWTH_MIB = 10.0, 150.0, 512.0, 10.0
 HEAD = """# Attacks
 
 What each attack of `bench/attack/` does to somebody else's requests, as `.venv/bin/python -m bench.attack --write`
-measured it ({processors} processors, other work on them: load {load:.0f}). The service runs with its defaults, as
-`make run` starts it, on the same machine as the attackers, which run at low priority. A victim asks {per_s} times a
-second from another address, each time on a new connection; a time counts from when the request was due. Just before
-each attack the same is done without one. Against attacks with uploads every fifth request is an upload: its answer
-waits for the store's disk.
+measured it ({processors} processors, {others}).
 
-- **p99**: of the victim's answers without the attack, during it, and how many times as much that is;
-- **refused**: the victim's requests that got an honest 429 or 503; **errors**: anything else;
+The service runs with its defaults, as `make run` starts it, on the same machine as the attackers, which run at low
+priority. {victims} victims ask {per_s} times a second each, from addresses of their own and each time on a new
+connection; a time counts from when the request was due. Just before each attack the same is done without one. Against
+attacks with uploads every fifth request is an upload: its answer waits for the store's disk.
+
+- **p99**: of the victims' answers without the attack, during it, and how many times as much that is;
+- **refused**: the victims' requests that got an honest 429 or 503; **errors**: anything else;
 - **API**, **all**: highest memory of the API, and of all processes together, in MiB; **after**: what the API kept.
 
 | attack | what | p99 | refused | errors | API | all | after |
@@ -65,9 +67,10 @@ class Result(NamedTuple):
         return [fault for fault, is_good in checks.items() if not is_good]
 
 
-def write_page(results: Sequence[Result]) -> None:
-    """Write the table, with what was not good named below it."""
-    head = HEAD.format(processors=len(os.sched_getaffinity(0)), load=os.getloadavg()[1], per_s=PER_S)
+def write_page(results: Sequence[Result], others: str) -> None:
+    """Write the table, with what was not good named below it; `others` says what else the machine had to do."""
+    processors = len(os.sched_getaffinity(0))
+    head = HEAD.format(processors=processors, others=others, victims=len(VICTIMS), per_s=PER_S)
     rows = "".join(map(_row, results))
     bad = [f"- `{result.name}`: {', '.join(faults)}" for result in results if (faults := result.faults())]
     faults = "**Not good in this run:**\n\n" + "\n".join(bad) if bad else "In this run all of them were."

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
-ATTACKER, VICTIM = "127.0.0.1", "127.0.0.2"
+ATTACKER, VICTIMS = "127.0.0.1", ("127.0.0.2", "127.0.0.3", "127.0.0.4", "127.0.0.5")
 RECEIVE_BYTES = 65_536
 
 

@@ -17,7 +17,8 @@ from tokenizers import BertWordPieceTokenizer, ByteLevelBPETokenizer, Tokenizer
 from transformers import BertTokenizer, RobertaTokenizer
 
 from convert.sentencepiece_tokenizer import build_xlm_tokenizer
-from convert.tokenizer import from_byte_pairs, from_word_pieces
+from convert.tokenizer import from_byte_pairs
+from convert.word_pieces import from_word_pieces
 
 COMMENTS = 10_000
 VOCABULARY = 4_000

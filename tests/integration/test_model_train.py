@@ -88,7 +88,7 @@ def test_a_table_with_several_labels_a_text_becomes_a_multi_label_bundle(
 
     ended = kobert(
         *("train", str(table), "--output", str(output), "--base", str(base), "--epochs", "1", "--max-length", "32"),
-        *(("--label-columns", "욕설,모욕", "--clean-label", "정상") if columns else ("--multi-label",)),
+        *(("--label-columns", "욕설,모욕", "--clean-label", "정상") if columns else ("--multi-label", "--balanced")),
     )
 
     assert ended.returncode == 0, ended.stderr

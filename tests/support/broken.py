@@ -60,6 +60,11 @@ def _tensors(change: Callable[[dict[str, Any]], dict[str, Any]]) -> Breaker:
     return breaker
 
 
+def _with_nan(state: dict[str, Any], name: str) -> dict[str, Any]:
+    state[name][-1, -1] = float("nan")
+    return state
+
+
 def _pickled(make: Callable[[dict[str, Any]], Any], name: str = "pytorch_model.bin") -> Breaker:
     def breaker(folder: Path) -> None:
         state = load_file(folder / WEIGHTS)
@@ -211,8 +216,28 @@ _add("token classification", _config(architectures=["ElectraForTokenClassificati
 _add("a bare encoder", _config(architectures=["ElectraModel"]), "an encoder without a classifier")
 _add("a language model", _config(architectures=["GPT2LMHeadModel"], model_type="gpt2"), "writes text")
 _add("a vision model", _config(architectures=["ViTForImageClassification"], model_type="vit"), "does not label texts")
+_add("another family than the weights", _config(architectures=["BertForSequenceClassification"], model_type="bert"),
+     "has the tensors of an ELECTRA, and its config.json says bert")  # fmt: skip
+_add("a class of another family", _config(architectures=["RobertaForSequenceClassification"]), "is a RobertaFor")
+_add("one layer of the head missing", _tensors(
+    lambda s: {k: v for k, v in s.items() if "classifier.dense" not in k}), "2 missing: classifier.dense")  # fmt: skip
+_add("a rare word that is not a number", _tensors(lambda s: _with_nan(s, "electra.embeddings.word_embeddings.weight")),
+     "word_embeddings.weight holds values that are not finite")  # fmt: skip
+_add("a kind of problem that nobody knows", _config(problem_type="ranking"), "problem_type 'ranking'")
+_add("a number that is called several", _config(problem_type="regression"), "answers numbers")
+_add("a classifier of inferences", _config(id2label={"0": "entailment", "1": "neutral", "2": "contradiction"}),
+     "compares two texts")  # fmt: skip
+_add("a CrossEncoder", _config(sentence_transformers={"version": "4.0.1"}), "compares two texts .a CrossEncoder")
+_add("labels in two orders", _config(label2id={"clean": 1, "curse": 0, "insult": 2}), "and its label2id curse, clean")
+_add("a file of labels in another order", _write("labels.txt", b"curse\nclean\ninsult\n"), "numbers the classes curse,")
 
 # The tokenizer.
+_add("words of a tokenizer in code", _write("tokenizer_config.json", b'{"tokenizer_class": "BertJapaneseTokenizer"}'),
+     r"another kind \(BertJapaneseTokenizer\)")  # fmt: skip
+_add("words that are not looked for in words", _write(
+    "tokenizer_config.json", b'{"do_lower_case": false, "do_basic_tokenize": false}'), "do_basic_tokenize")  # fmt: skip
+_add("whole syllables, and a config that takes them apart", _write("tokenizer_config.json", b"{}"),
+     "with Hangul taken apart; if the model was trained without")  # fmt: skip
 _add("no tokenizer", lambda f: (f / "vocab.txt").unlink(), "has no tokenizer, and its vocabulary")
 _add("a tokenizer.json that is no JSON", _write("tokenizer.json", HTML), "not a file of the tokenizers library")
 _add("a tokenizer.json of nothing", _write("tokenizer.json", b"{}"), "not a file of the tokenizers library")

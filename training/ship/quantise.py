@@ -14,7 +14,7 @@ import onnxruntime
 from onnx import helper
 from onnxruntime.quantization import QuantType, quantize_dynamic
 
-from bundles.activations import Feeds, RunGraph, measure_scales
+from bundles.activations import Feeds, RunGraph, measure_channels, measure_scales
 from bundles.int8_graph import fix_scales, rounded_activations
 from shared.processors import available_cpus
 from training.data.batches import pad
@@ -42,7 +42,8 @@ def quantise(float_path: Path, path: Path, calibration: Sequence[Feeds]) -> None
     quantise_weights(float_path, path)
     model = onnx.load(str(path))
     names = rounded_activations(model)
-    fix_scales(model, measure_scales(_runner(float_path, names), names, calibration))
+    run = _runner(float_path, names)
+    fix_scales(model, measure_scales(run, measure_channels(run, names, calibration), calibration))
     onnx.checker.check_model(model)
     onnx.save(model, str(path))
 

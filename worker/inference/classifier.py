@@ -9,7 +9,7 @@ from operator import attrgetter
 import msgspec
 
 from bundles.format import Bundle
-from bundles.record import read_record
+from bundles.record import notices_here
 from shared.cost import cost_of
 from shared.errors import DeadlineExceededError, KobertError
 from shared.messages import Answer, ModelInfo, TextItem
@@ -50,8 +50,7 @@ class Classifier:
         self._tokenizer = tokenizer
         self._judge = judge
         self._stage = stage
-        record = read_record(bundle.path)
-        self._notices = record.notices if record else []
+        self._notices = notices_here(bundle.path)
         config = bundle.config
         is_single = config.problem_type == "single_label_classification"
         self._explainer = Explainer(judge, config.labels, config.clean_label, is_single=is_single)

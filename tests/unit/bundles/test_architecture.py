@@ -40,7 +40,7 @@ def test_the_weights_of_a_known_family_come_before_its_export(architecture: str 
 @pytest.mark.parametrize(
     "other",
     [
-        config("BartForSequenceClassification", model_type="bart"),
+        config("BigBirdForSequenceClassification", model_type="big_bird"),
         config(
             "DebertaV2ForSequenceClassification", model_type="deberta-v2", quantization_config={"quant_method": "gptq"}
         ),
@@ -91,3 +91,30 @@ def test_a_trainers_own_class_may_lie_beside_the_config_of_its_encoder() -> None
     assert choose_route(files, config("BertModel", model_type="bert"), "x") == files
     with pytest.raises(ModelSourceError, match="writes text"):
         choose_route(files, config("GPT2LMHeadModel", model_type="gpt2"), "x")
+
+
+@pytest.mark.parametrize(
+    "pair",
+    [
+        {"id2label": {"0": "entailment", "1": "neutral", "2": "contradiction"}},
+        {"id2label": {"0": "ENTAILMENT", "1": "NOT_ENTAILMENT"}},
+        {"id2label": {"0": "함의", "1": "중립", "2": "모순"}},
+        {"finetuning_task": "qqp"},
+        {"sentence_transformers": {"activation_fn": "torch.nn.modules.linear.Identity", "version": "4.0.1"}},
+    ],
+)
+def test_a_classifier_of_two_texts_is_refused_by_what_shows_it(pair: dict[str, Any]) -> None:
+    compared = config("RobertaForSequenceClassification", model_type="roberta", **pair)
+    for files in (WEIGHTS, BOTH, SourceFiles(onnx="model.onnx", config="config.json")):
+        with pytest.raises(
+            ModelSourceError, match=r"^me/model compares two texts \((its labels|trained on|a CrossEnc)"
+        ):
+            choose_route(files, compared, "me/model")
+
+
+def test_a_classifier_of_single_texts_is_not_taken_for_one_of_two() -> None:
+    single = config(
+        "BertForSequenceClassification", model_type="bert", finetuning_task="nsmc",
+        id2label={"0": "neutral", "1": "positive", "2": "negative"},
+    )  # fmt: skip
+    assert choose_route(WEIGHTS, single, "me/model") == WEIGHTS

@@ -14,7 +14,7 @@ from safetensors.torch import load_file, save_file
 
 from bundles.format import Bundle
 from bundles.own_process import Notice, OnReport
-from bundles.sources import resolver
+from bundles.sources import resolver, source_resolver
 from bundles.sources.conversion import ConversionRequest
 from convert.adapter import merge_adapter
 from convert.model_source import read_weights
@@ -42,7 +42,7 @@ def converted_here(monkeypatch: pytest.MonkeyPatch) -> None:
     def here(request: ConversionRequest, on_report: OnReport) -> None:
         Conversion(request, on_report).run()
 
-    monkeypatch.setattr(resolver, "convert", here)
+    monkeypatch.setattr(source_resolver, "convert", here)
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
 
 

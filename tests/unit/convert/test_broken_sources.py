@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from bundles.own_process import OnReport
-from bundles.sources import resolver
+from bundles.sources import resolver, source_resolver
 from bundles.sources.conversion import ConversionRequest
 from convert.pipeline import Conversion
 from shared.errors import KobertError
@@ -40,7 +40,7 @@ def test_a_broken_source_is_one_true_sentence(
     def here(request: ConversionRequest, on_report: OnReport) -> None:
         Conversion(request, on_report).run()  # in this process, where any other error would end the test
 
-    monkeypatch.setattr(resolver, "convert", here)
+    monkeypatch.setattr(source_resolver, "convert", here)
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     with pytest.raises(KobertError, match=said) as refusal:
         resolver.resolve(Settings(model=str(folder), cache_dir=tmp_path / "cache"), lambda _: None)
@@ -48,5 +48,5 @@ def test_a_broken_source_is_one_true_sentence(
 
 
 def test_the_good_source_is_none_of_them(good: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(resolver, "convert", lambda request, on_report: Conversion(request, on_report).run())
+    monkeypatch.setattr(source_resolver, "convert", lambda request, on_report: Conversion(request, on_report).run())
     resolver.resolve(Settings(model=str(good), cache_dir=tmp_path / "cache"), lambda _: None)

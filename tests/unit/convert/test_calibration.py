@@ -6,6 +6,7 @@ import numpy as np
 import onnx
 import pytest
 
+from convert import feed_forward
 from convert.model_source import BertClassifier
 from convert.state_dict import to_weights
 from convert.verify import open_session, run_graph
@@ -50,3 +51,42 @@ def test_nothing_is_worked_out_by_the_batch(graphs: tuple[Path, Path]) -> None:
     kinds = {node.op_type for node in onnx.load(str(graphs[1]), load_external_data=False).graph.node}
     assert {"QAttention", "MatMulIntegerToFloat", "QuantizeLinear"} <= kinds
     assert not {"DynamicQuantizeLinear", "DynamicQuantizeMatMul"} & kinds
+
+
+def test_outliers_of_the_feed_forward_networks_cost_the_rest_little(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Three wide channels before each network, and a neuron that fires by one of them, as BERT has them."""
+    model = bert_classifier()
+    for layer in model.bert.encoder.layer:
+        layer.attention.output.LayerNorm.weight.data[:3] *= 10
+        layer.intermediate.dense.weight.data *= 5
+        layer.intermediate.dense.weight.data[:, :3] *= 0.1
+        layer.intermediate.dense.weight.data[7] = 0
+        layer.intermediate.dense.weight.data[7, 0] = 2
+        layer.output.dense.weight.data *= 10
+    errors = {}
+    for name in ("tamed", "plain"):
+        if name == "plain":
+            monkeypatch.setattr(feed_forward, "find_split", lambda *_: None)
+            monkeypatch.setattr(feed_forward, "find_factors", lambda *_: None)
+        folder = tmp_path / name
+        folder.mkdir()
+        classifier = BertClassifier(to_weights(model.state_dict(), "model.pt"))
+        exact = run_graph(classifier.write_float(folder), texts(60, seed=3))
+        classifier.write_int8(folder / "model.onnx", texts(60, seed=1))
+        errors[name] = float(np.square(run_graph(folder / "model.onnx", texts(60, seed=3)) - exact).mean())
+    assert errors["tamed"] < errors["plain"] / 2, errors
+
+
+def test_the_graph_keeps_its_sizes_when_neurons_are_split(tmp_path: Path) -> None:
+    model = bert_classifier()
+    for layer in model.bert.encoder.layer:
+        layer.intermediate.dense.bias.data[7] = 60
+    classifier = BertClassifier(to_weights(model.state_dict(), "model.pt"))
+    classifier.write_float(tmp_path)
+    classifier.write_int8(tmp_path / "model.onnx", texts(60, seed=1))
+    graph = onnx.load(str(tmp_path / "model.onnx"), load_external_data=False).graph
+    wide = {item.name: tuple(item.dims) for item in graph.initializer if item.name.endswith("intermediate.weight_int8")}
+    shape = (model.config.hidden_size, model.config.intermediate_size)
+    assert set(wide.values()) == {shape}

@@ -14,7 +14,7 @@ import transformers
 from bundles.architecture import DIRECT, EXPORTED
 from bundles.own_process import OnReport
 from bundles.record import read_record
-from bundles.sources import conversion, resolver
+from bundles.sources import conversion, resolver, source_resolver
 from bundles.sources.conversion import ConversionRequest
 from convert.pipeline import Conversion
 from convert.samples import SAMPLE_TEXTS
@@ -30,8 +30,8 @@ from worker.inference.tokenizer import BundleTokenizer
 
 pytestmark = [pytest.mark.training, pytest.mark.filterwarnings("ignore")]
 
-# A decoder, one that reads neighbours alone in some layers, and one with relative positions.
-SERVED = ("deberta-v2", "modernbert", "llama")
+# A decoder, one that reads neighbours alone in some layers, one with relative positions, one with a decoder beside it.
+SERVED = ("deberta-v2", "modernbert", "llama", "bart")
 
 
 class FloatKept(Conversion):
@@ -49,7 +49,7 @@ def converted_here(monkeypatch: pytest.MonkeyPatch) -> None:
     def here(request: ConversionRequest, on_report: OnReport) -> None:
         FloatKept(request, on_report).run()
 
-    monkeypatch.setattr(resolver, "convert", here)
+    monkeypatch.setattr(source_resolver, "convert", here)
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
 
 
@@ -169,7 +169,7 @@ def test_what_cannot_be_exported_is_one_true_sentence(
 def test_without_transformers_the_user_is_told_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_exported_folder(tmp_path / "model", "modernbert")
     monkeypatch.setattr(conversion, "_NEEDED_TO_EXPORT", ("torch", "a_library_that_is_not_installed"))
-    monkeypatch.setattr(resolver, "convert", conversion.convert)
+    monkeypatch.setattr(source_resolver, "convert", conversion.convert)
     with pytest.raises(
         ConverterMissingError, match=r"needs a_library_that_is_not_installed: .*\[convert-any\]"
     ) as refusal:

@@ -1,5 +1,6 @@
 """Every family that is read directly answers as transformers does, in every form of its checkpoint."""
 
+import json
 from collections import defaultdict
 from datetime import time
 from pathlib import Path
@@ -69,6 +70,21 @@ def test_a_folder_of_transformers_gives_its_logits(tmp_path: Path, name: str) ->
     np.testing.assert_allclose(by_graph(weights, tmp_path), expected, rtol=0, atol=FLOAT_TOLERANCE)
     assert weights.shape.positions == 512
     assert np.abs(by_graph(quantise(weights), tmp_path) - expected).max() < 0.3
+
+
+@pytest.mark.parametrize(("name", "heads"), [("BERT", 12), ("RoBERTa", 12), ("ELECTRA", 4), ("DistilBERT", 12)])
+def test_a_config_that_names_no_heads_has_as_many_as_transformers_takes(tmp_path: Path, name: str, heads: int) -> None:
+    model = family_classifier(name, hidden_size=384, num_attention_heads=heads)
+    read(model, tmp_path)
+    said = json.loads((tmp_path / "config.json").read_text())
+    kept = {field: value for field, value in said.items() if field not in {"num_attention_heads", "n_heads"}}
+    (tmp_path / "config.json").write_text(json.dumps(kept))
+
+    opened = open_model({"weights": tmp_path / "model.safetensors"}, read_model_config(tmp_path / "config.json"), "x")
+
+    assert isinstance(opened, BertClassifier)
+    found = by_graph(opened._weights, tmp_path)
+    np.testing.assert_allclose(found, by_torch(model), rtol=0, atol=FLOAT_TOLERANCE)
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])

@@ -7,7 +7,7 @@ import onnx
 import pytest
 
 from convert.graph import write_graph
-from convert.onnx_import import check_runs, count_labels, import_float_graph, write_int8
+from convert.onnx_import import check_runs, import_float_graph, read_export, write_int8
 from convert.quantise import dequantise
 from convert.state_dict import Architecture, to_weights
 from convert.verify import open_session
@@ -32,7 +32,7 @@ def test_a_file_that_is_no_classifier_is_refused_by_both_readers(tmp_path: Path,
     path = tmp_path / "model.onnx"
     path.write_bytes(content)
     with pytest.raises(ModelSourceError, match=r"model\.onnx is (cut short|not a text classifier|a Git LFS pointer)"):
-        count_labels(path)
+        read_export(path)
     with pytest.raises(ModelSourceError, match=r"model\.onnx is (cut short|not a text classifier|a Git LFS pointer)"):
         import_float_graph(path, tmp_path / "float.onnx")
 
@@ -40,7 +40,7 @@ def test_a_file_that_is_no_classifier_is_refused_by_both_readers(tmp_path: Path,
 def test_the_number_of_labels_is_that_of_the_outputs_shape(tmp_path: Path) -> None:
     path = tmp_path / "model.onnx"
     path.write_bytes(graph([LOGITS]))
-    assert count_labels(path) == 3
+    assert read_export(path).labels == 3
 
 
 def classifier(half: bool = False) -> onnx.ModelProto:

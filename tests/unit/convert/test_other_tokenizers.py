@@ -10,7 +10,8 @@ from transformers import RobertaTokenizer
 
 from convert.samples import SAMPLE_TEXTS
 from convert.sentencepiece_tokenizer import build_xlm_tokenizer
-from convert.tokenizer import from_byte_pairs, pad_token_id, unknown_share
+from convert.tokenizer import from_byte_pairs, pad_token_id
+from convert.unknown_words import unknown_share
 from shared.errors import ModelSourceError
 from tests.support.checkpoints import write_sentencepiece
 

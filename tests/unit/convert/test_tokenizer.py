@@ -9,7 +9,8 @@ from transformers import BertTokenizer
 
 from bundles.sources.conversion import ConversionOptions, ConversionRequest
 from convert.sentencepiece_tokenizer import own_ids
-from convert.tokenizer import check_known, choose_tokenizer, pad_token_id
+from convert.tokenizer import choose_tokenizer, pad_token_id
+from convert.unknown_words import check_known
 from shared.errors import ModelSourceError
 from tests.support.checkpoints import SENTENCES, write_sentencepiece
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from shared.processors import available_cpus, cpu_quota
+from shared.processors import available_cpus, cpu_quota, has_exact_int8_products
 from shared.settings import Settings
 
 V2 = "30 23 0:26 {shown} /sys/fs/cgroup rw,nosuid - cgroup2 cgroup rw,nsdelegate"
@@ -100,3 +100,19 @@ def test_a_workers_engine_has_as_many_threads_as_the_quota_allows(
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(64)), raising=False)
     monkeypatch.setattr("shared.processors.available_cpus.__defaults__", (v2(tmp_path, {"cpu.max": "400000 100000"}),))
     assert Settings(workers=2).inference_threads() == 2
+
+
+@pytest.mark.parametrize(
+    ("cpuinfo", "exact"),
+    [
+        ("processor\t: 0\nflags\t\t: fpu avx2 avx512f avx512_vnni\n", True),
+        ("processor\t: 0\nflags\t\t: fpu avx2 avx_vnni\n", True),
+        ("processor\t: 0\nmodel name\t: avx512_vnni\nflags\t\t: fpu sse4_2 avx2\n", False),
+        ("processor\t: 0\nFeatures\t: fp asimd asimddp\n", True),
+        ("", True),
+    ],
+)
+def test_a_processor_without_vnni_is_known_by_its_flags(tmp_path: Path, cpuinfo: str, exact: bool) -> None:
+    (tmp_path / "proc").mkdir()
+    (tmp_path / "proc/cpuinfo").write_text(cpuinfo)
+    assert has_exact_int8_products(tmp_path) == exact

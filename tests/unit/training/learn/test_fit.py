@@ -1,5 +1,6 @@
 """The training loop: what is unknown teaches nothing, and an interrupted run goes on as if it had not been."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ import numpy as np  # noqa: E402  after the skip
 from transformers import BertConfig  # noqa: E402
 
 from training.data.batches import TrainingSet  # noqa: E402
-from training.learn.fit import Fit, FitPlan, balanced_class_loss, class_loss, masked_loss  # noqa: E402
+from training.learn.fit import Fit, FitPlan, balanced_class_loss, balanced_label_loss, class_loss, masked_loss  # noqa: E402
 from training.learn.network import CommentNetwork, new_encoder  # noqa: E402
 
 PLAN = FitPlan(epochs=2, learning_rate=1e-3, tokens_per_batch=64, checkpoint_every_s=0.0, device="cpu")
@@ -45,6 +46,49 @@ def test_balanced_classes_weigh_the_same_together() -> None:
     assert balanced(logits, targets).item() == pytest.approx(class_loss(logits, targets).item())
     of_common, of_rare = balanced(logits[:9], targets[:9]) * 9, balanced(logits[9:], targets[9:])
     assert of_common.item() == pytest.approx(of_rare.item())
+
+
+def test_of_several_labels_each_one_that_is_rare_weighs_as_much_as_its_absence_up_to_a_bound() -> None:
+    # In 40 rows: half, a tenth, 1 row, none; and one label that is known of 4 rows alone.
+    have = [20, 4, 1, 0]
+    targets = torch.tensor([[float(row < count) for count in have] for row in range(40)])
+    known = torch.full((40, 1), float("nan"))
+    known[:4, 0] = torch.tensor([1.0, 0.0, 0.0, 0.0])
+    targets = torch.cat([targets, known], dim=1)
+    balanced = balanced_label_loss(targets.tolist())
+    logits = torch.zeros_like(targets, requires_grad=True)
+    balanced(logits, targets).backward()
+    assert logits.grad is not None
+    pushed = -logits.grad * 40 / 0.5
+
+    weights = [float(pushed[0, at]) for at in range(5)]
+    assert weights == pytest.approx([1.0, 9.0, 10.0, -1.0, 3.0])  # -1: pushed down, as a label that no text has
+    assert float(pushed[10:, 4].abs().sum()) == 0.0
+
+
+def test_training_with_weights_finds_a_rare_label_that_training_without_misses(tmp_path: Path) -> None:
+    """Half of the texts have the first label; the word 7 means the second, in 1 text of 12, and 3 of 4 times."""
+
+    def table(_epoch: int, generator: np.random.Generator) -> TrainingSet:
+        ids = [[0, *generator.integers(10, 50, 5).tolist(), 2] for _ in range(192)]
+        targets = np.array([[float(row[1] > 29), 0.0] for row in ids], dtype=np.float32)
+        for at in range(0, 192, 12):
+            ids[at][3], targets[at, 1] = 7, float(at % 48 > 0)
+        return TrainingSet(ids, targets)
+
+    balanced = balanced_label_loss(table(0, np.random.default_rng(0)).targets.tolist())
+    plan = replace(PLAN, epochs=9, head_learning_rate=1e-2, tokens_per_batch=168, checkpoint_every_s=60.0)
+    found: dict[str, float] = {}
+    for name, loss, word in (("plain", masked_loss, 7), ("balanced", balanced, 7), ("without the word", balanced, 9)):
+        fit = Fit(tiny_network(), plan, tmp_path / name, pad_id=1)
+        fit.loss = loss
+        network = fit.run(table)
+        texts = torch.tensor([[0, first, 20, word, 30, 40, 2] for first in range(10, 50)])
+        with torch.no_grad():
+            found[name] = (network(texts, torch.ones_like(texts))[:, 1] > 0).float().mean().item()
+    assert found["balanced"] > 0.75
+    assert found["plain"] < 0.5
+    assert found["without the word"] < 0.1
 
 
 def test_a_signal_that_no_row_knows_keeps_its_head_weights(tmp_path: Path) -> None:
