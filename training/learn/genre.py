@@ -27,7 +27,7 @@ class Genre:
     label: str = "hate"
     sources: tuple[str, ...] = ("kmhas",)
     others: tuple[str, ...] = ("curse_detection", "hatescore")
-    share: float = 0.33
+    share: float = 0.36
     penalty: float = 0.03
 
 
