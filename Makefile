@@ -92,6 +92,7 @@ bench-smoke: $(VENV)/.dev  ## every benchmark for a few seconds, to show that it
 	$(BIN)/python -m bench.predict --smoke
 	$(BIN)/python -m bench.peers --smoke
 	$(BIN)/python -m bench.startup --smoke
+	$(BIN)/python -m bench.full_kobert --smoke
 	$(BIN)/python -m bench.ceiling --smoke
 	$(BIN)/python -m bench.own_model --smoke
 	$(BIN)/python -m bench.passes --smoke

@@ -32,6 +32,7 @@ from api.http.admin_side import AdminSide, require_admin_side
 from api.http.auth import require_scope
 from api.http.bodies import BodyFaultsMiddleware
 from api.http.direct_protocol import bounded_protocol
+from api.http.doorstep import doorstep_of
 from api.http.openapi import DescribedApi
 from api.http.origins import OriginsMiddleware
 from api.http.proxies import ProxiesMiddleware
@@ -202,10 +203,12 @@ def serve(settings: Settings) -> None:
     traffic = Traffic(traffic_limits(settings))
     config = uvicorn.Config(
         app,
-        http=bounded_protocol(
-            HeadLimits(settings.max_header_bytes, settings.max_headers),
-            traffic,
-            DirectPredict(app, settings),
+        http=doorstep_of(
+            bounded_protocol(
+                HeadLimits(settings.max_header_bytes, settings.max_headers),
+                traffic,
+                DirectPredict(app, settings),
+            )
         ),
         log_config=None,
         access_log=False,

@@ -175,7 +175,9 @@ def section(by_load: dict[Load, Figures], command: str) -> str:
 
 `{command}` on {machine()}: real processes whose model sleeps instead
 of computing, so that the service's own work is all there is. Texts a second as min / median / max over the rounds, and
-milliseconds of processor time a text.
+milliseconds of processor time a text. With one text a request the API has a processor of its own, and workers, store
+and clients share the other; in the other rows all share both. With workers of KoBERT's speed, most of that time a text
+is what processes use in any case, idle or not.
 
 | | texts/s | {" | ".join(f"{name}, ms" for name in names)} |
 |---|---|{"---|" * len(names)}

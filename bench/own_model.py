@@ -50,8 +50,8 @@ def main() -> None:
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="kt-") as folder, running_hub() as hub:
         size_mb = publish(hub, Path(folder), TINY if options.smoke else FULL)
-        environment = warm_environment(Path(folder), hub)
-        starts = [start_once(Path(folder), environment) for _ in range(2)]
+        environment = warm_environment(Path(folder), hub.url)
+        starts = [start_once(Path(folder), environment, REPO) for _ in range(2)]
     sys.stdout.write(f"{REPO}: {size_mb:,.0f} MB\n")
     for name, start in zip(("first start", "second start"), starts, strict=True):
         peaks = ", ".join(f"{process} {peak:,.0f} MiB" for process, peak in start.peaks_mib.items() if peak)
@@ -75,7 +75,7 @@ def publish(hub: HubServer, folder: Path, scale: Scale) -> float:
     return sum(map(len, files.values())) / 1e6
 
 
-def warm_environment(folder: Path, hub: HubServer) -> dict[str, str]:
+def warm_environment(folder: Path, hub_url: str) -> dict[str, str]:
     """Variables for `make`, and an environment in which it has been before, with what converts."""
     venv = folder / "venv"
     venv.mkdir()
@@ -86,18 +86,18 @@ def warm_environment(folder: Path, hub: HubServer) -> dict[str, str]:
         **CLEAN_ENVIRONMENT,
         "VENV": str(venv),
         "DATA_DIR": str(folder / "data"),
-        "HF_ENDPOINT": hub.url,
+        "HF_ENDPOINT": hub_url,
         "HF_HOME": str(folder / "hf"),
         "HF_HUB_DISABLE_XET": "1",
     }
 
 
-def start_once(folder: Path, environment: dict[str, str]) -> Start:
-    """Start the service with one command, and stop it after its first answer."""
+def start_once(folder: Path, environment: dict[str, str], model: str) -> Start:
+    """Start the service with `model` by one command, and stop it after its first answer."""
     port = free_port()
     with (folder / "log").open("ab") as log:
         started = time.perf_counter()
-        command = ["make", "--environment-overrides", "run", f"MODEL={REPO}"]
+        command = ["make", "--environment-overrides", "run", f"MODEL={model}"]
         process = subprocess.Popen(  # noqa: S603  this project's own command
             command, cwd=ROOT, env={**environment, "PORT": str(port)}, stdout=log, stderr=log
         )

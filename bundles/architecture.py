@@ -40,6 +40,10 @@ EXPORTED = {
     "gemma": "Gemma",
     "gemma2": "Gemma2",
     "gemma3_text": "Gemma3Text",
+    "bart": "Bart",
+    "mbart": "MBart",
+    "t5": "T5",
+    "mt5": "MT5",
 }
 # Files of trainers' own classes, whose config, if any, is that of the encoder.
 _OWN_CLASS_SUFFIXES = frozenset((".pt", ".pth", ".ckpt"))

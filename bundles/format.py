@@ -64,6 +64,8 @@ class Bundle:
     path: Path
     config: BundleConfig
     revision: str
+    # The same graph as this machine's processor wants it, outside of the bundle: `worker.inference.engines.packed`.
+    packed_graph: Path | None = None
 
     @property
     def model_path(self) -> Path:
@@ -88,6 +90,15 @@ def sha256_of(path: Path) -> str:
         while block := file.read(_READ_BYTES):
             digest.update(block)
     return digest.hexdigest()
+
+
+def is_whole(path: Path) -> bool:
+    """Whether every file that the manifest in folder `path` names is there as it was written."""
+    try:
+        manifest = _decode((path / MANIFEST_FILE).read_bytes(), Manifest, path / MANIFEST_FILE)
+    except (OSError, BundleInvalidError):
+        return False
+    return not any(_changed_files(path, manifest))
 
 
 def write_manifest(path: Path) -> Manifest:
@@ -129,6 +140,10 @@ def _manifest_faults(path: Path, manifest: Manifest) -> Iterator[str]:
     for required in (MODEL_FILE, TOKENIZER_FILE, CONFIG_FILE):
         if required not in manifest.files:
             yield f"{required} is not listed"
+    yield from _changed_files(path, manifest)
+
+
+def _changed_files(path: Path, manifest: Manifest) -> Iterator[str]:
     for name, expected in manifest.files.items():
         file = path / name
         if Path(name).name != name:

@@ -16,3 +16,10 @@ def session_options(threads: int) -> onnxruntime.SessionOptions:
     # The fused operator is seven times slower than the two that it replaces: a fifth of a pass.
     options.add_session_config_entry("optimization.disable_specified_optimizers", "SkipLayerNormFusion")
     return options
+
+
+def packed_options(threads: int) -> onnxruntime.SessionOptions:
+    """Options for a graph that ONNX Runtime itself has written for this machine: nothing is left to optimise."""
+    options = session_options(threads)
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    return options

@@ -57,7 +57,7 @@ def _named_by(config: ModelConfig) -> list[str]:
     names, others = _in_order(config.id2label), _in_order(_turned(config.label2id))
     if names is None:
         raise ModelSourceError("id2label of config.json does not number its labels 0, 1, 2, …; set MODEL_LABELS")
-    if others and len(others) >= len(names) and all(map(_PLACEHOLDER.fullmatch, names)):
+    if others and len(others) == len(names or others) and all(map(_PLACEHOLDER.fullmatch, names)):
         return others
     _refuse_other_order("id2label of config.json", names, "its label2id", others or [])
     return names

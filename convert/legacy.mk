@@ -1,7 +1,7 @@
 # Proofs of conversions that are too long for every run; the top Makefile includes this.
 KOBERT ?= ../shared/kobert
 COMMENTS ?= ../shared/data/unlabelled_comments.jsonl
-# An encoder, such as ../shared/models/e5-small-ko, and labelled comments to train heads on.
+# Encoders, such as models/default ../shared/models/e5-small-ko, and labelled comments to train heads on.
 ENCODER ?= models/default
 LABELLED ?= ../shared/data/beep.jsonl
 PROOF_DIR ?= runs/proofs

@@ -36,6 +36,8 @@ class TextClassifier(Protocol):
     positions: int
     # Whether it ends in a sigmoid for each label, where nothing else says what its labels are.
     is_multi_label: bool
+    # The token at which it reads a text, if it reads at one.
+    end_id: int | None
 
     def write_float(self, folder: Path) -> Path:
         """Write the float graph into `folder`, weights beside it; returns its path."""
@@ -61,6 +63,7 @@ class BertClassifier:
         self.vocabulary: int | None = weights.shape.vocabulary
         self.positions = weights.shape.positions
         self.is_multi_label = False
+        self.end_id: int | None = None
 
     def write_float(self, folder: Path) -> Path:
         """Write it with every dense layer in float."""
@@ -95,6 +98,7 @@ class OnnxClassifier:
         self.labels = export.labels or len(config.id2label or ())
         self.vocabulary = export.vocabulary or config.vocab_size
         self.is_multi_label = export.is_multi_label
+        self.end_id: int | None = None
         self.positions = _positions(config)
 
     def write_float(self, folder: Path) -> Path:
@@ -132,6 +136,7 @@ class ExportedClassifier:
         self.vocabulary: int | None = config.vocab_size
         self.positions = _positions(config)
         self.is_multi_label = False
+        self.end_id: int | None = self._classifier.end_id
 
     def write_float(self, folder: Path) -> Path:
         """Write what transformers exports, once it answers as its modules do."""

@@ -72,7 +72,7 @@ class Conversion:
             labels = self._labels(model, config)
             self._say("building the tokenizer", 0.15)
             tokenizer, tokenizer_kind = choose_tokenizer(self._files(), self.request, self._warn)
-            check_fit(tokenizer, model.vocabulary)
+            check_fit(tokenizer, model.vocabulary, model.end_id)
             check_known(tokenizer, tokenizer_kind)
             (output / TOKENIZER_FILE).write_text(tokenizer.to_str(), encoding="utf-8")
             bundle_config = self._bundle_config(model, config, labels, pad_token_id(tokenizer))

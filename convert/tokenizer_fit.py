@@ -9,11 +9,14 @@ from shared.errors import ModelSourceError
 _SPARE_ROWS, _SPARE_SHARE = 128, 200
 
 
-def check_fit(tokenizer: Tokenizer, rows: int | None) -> None:
+def check_fit(tokenizer: Tokenizer, rows: int | None, end_id: int | None = None) -> None:
     """Refuse a tokenizer whose ids are not those of a model with `rows` word embeddings (None: nothing shows them).
 
+    `end_id` is the token at which the classifier reads a text, if it reads at one.
+
     Raises:
-        ModelSourceError: there are too few or too many rows, or the text would be of another token type than 0.
+        ModelSourceError: there are too few or too many rows, the text would be of another token type than 0, or it
+            would not end where it is read.
     """
     size = tokenizer.get_vocab_size()
     last = max(tokenizer.get_vocab().values(), default=0)
@@ -29,4 +32,9 @@ def check_fit(tokenizer: Tokenizer, rows: int | None) -> None:
         raise ModelSourceError(
             "the tokenizer gives a text another token type than 0, and models are read with type 0 here; "
             "export it to ONNX without token types"
+        )
+    if end_id is not None and tokenizer.encode("가").ids[-1:] != [end_id]:
+        raise ModelSourceError(
+            f"the tokenizer does not end a text with the token {end_id} (eos_token_id), at which this classifier reads "
+            "it; save a tokenizer.json whose post_processor adds it, as the training did"
         )

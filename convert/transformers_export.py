@@ -65,7 +65,7 @@ def export_classifier(classifier: "Classifier", target: Path, *, vocabulary: int
     Raises:
         ModelSourceError: it cannot be exported, or its graph answers otherwise.
     """
-    ids, mask = next(_texts(vocabulary, positions))
+    ids, mask = next(_texts(vocabulary, positions, classifier.end_id))
     dynamic = {name: {0: "batch", 1: "length"} for name in _INPUTS} | {"logits": {0: "batch"}}
     try:
         with warnings.catch_warnings():
@@ -90,36 +90,61 @@ class Classifier(nn.Module):
         self.model = model
         self.pad_id = pad_id
         self.is_decoder = hasattr(model, "score")
-        self.labels = int(model.num_labels)
+        self.labels = int(model.config.num_labels)
+        # The token that a text must end with, where the classifier reads there.
+        self.end_id: int | None = model.config.eos_token_id if model.config.is_encoder_decoder else None
 
     def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> torch.Tensor:
-        """As transformers: a decoder is read at the last token that is no padding, which has seen the whole text."""
-        if not self.is_decoder:
-            logits: torch.Tensor = self.model(input_ids=input_ids, attention_mask=attention_mask).logits
-            return logits
-        hidden = self.model.base_model(input_ids=input_ids, attention_mask=attention_mask)[0]
-        read = attention_mask if self.pad_id is None else attention_mask * (input_ids != self.pad_id).to(torch.int64)
-        last = (torch.arange(input_ids.shape[1]) * read).argmax(dim=-1)
-        at_last = hidden.gather(1, last.view(-1, 1, 1).expand(-1, 1, hidden.shape[-1])).squeeze(1)
-        scores: torch.Tensor = self.model.score(at_last)
-        return scores
+        """As transformers: a decoder is read at the last token that is no padding, which has seen the whole text.
+
+        An encoder with a decoder is read at the last token that ends a text.
+        """
+        if self.is_decoder:
+            hidden = self.model.base_model(input_ids=input_ids, attention_mask=attention_mask)[0]
+            padding = self.pad_id
+            read = attention_mask if padding is None else attention_mask * (input_ids != padding).to(torch.int64)
+            scores: torch.Tensor = self.model.score(_at_last(hidden, read))
+            return scores
+        if self.end_id is not None:
+            hidden = self._decoded(input_ids, attention_mask)
+            ends = attention_mask * (input_ids == self.end_id).to(torch.int64)
+            at_end: torch.Tensor = self.model.classification_head(_at_last(hidden, ends))
+            return at_end
+        logits: torch.Tensor = self.model(input_ids=input_ids, attention_mask=attention_mask).logits
+        return logits
+
+    def _decoded(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> torch.Tensor:
+        """What the decoder makes of the text, which it is given, one token later, after what the encoder says."""
+        fields = {"input_ids": input_ids, "attention_mask": attention_mask, "use_cache": False}
+        if hasattr(self.model, "transformer"):  # T5 does not move the text by itself
+            fields["decoder_input_ids"] = self.model._shift_right(input_ids)  # noqa: SLF001  it has no public one
+        decoded: torch.Tensor = self.model.base_model(**fields)[0]
+        return decoded
 
 
-def _texts(vocabulary: int, positions: int) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
-    """Token ids at random and their masks; the second of several texts is padded."""
+def _at_last(hidden: torch.Tensor, marked: torch.Tensor) -> torch.Tensor:
+    """Of `hidden` `[texts, tokens, width]` the last token of each text that is `marked` with 1."""
+    last = (torch.arange(marked.shape[1]) * marked).argmax(dim=-1)
+    return hidden.gather(1, last.view(-1, 1, 1).expand(-1, 1, hidden.shape[-1])).squeeze(1)
+
+
+def _texts(vocabulary: int, positions: int, end_id: int | None) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+    """Token ids at random and their masks; the second of several texts is padded. Each ends with `end_id`."""
     random = torch.Generator().manual_seed(20)
     for texts, tokens in _SHAPES:
         shape = (texts, min(tokens, positions))
         ids, mask = torch.randint(0, vocabulary, shape, generator=random), torch.ones(shape, dtype=torch.int64)
         mask[1:2, shape[1] // 2 :] = 0
+        if end_id is not None:
+            ids[torch.arange(texts), mask.sum(dim=1) - 1] = end_id
         yield ids * mask, mask
 
 
-def _difference(classifier: nn.Module, graph: Path, vocabulary: int, positions: int) -> float:
+def _difference(classifier: "Classifier", graph: Path, vocabulary: int, positions: int) -> float:
     """The largest difference of a logit from the modules', as a share of the largest logit."""
     session = onnxruntime.InferenceSession(str(graph), session_options(1), providers=["CPUExecutionProvider"])
     furthest = 0.0
-    for ids, mask in _texts(vocabulary, positions):
+    for ids, mask in _texts(vocabulary, positions, classifier.end_id):
         with torch.no_grad():
             expected = classifier(ids, mask).numpy()
         answer = session.run(["logits"], {"input_ids": ids.numpy(), "attention_mask": mask.numpy()})[0]

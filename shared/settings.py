@@ -251,6 +251,11 @@ class Settings(BaseSettings):
             return None if self.webhook_allow_private else WEBHOOK_PORTS
         return None if self.webhook_ports == (ANY_PORT,) else frozenset(map(int, self.webhook_ports))
 
+    @property
+    def model_cache_dir(self) -> Path:
+        """Where converted models are kept: `CACHE_DIR`, or a folder of DATA_DIR."""
+        return self.cache_dir or self.data_dir / "models"
+
     def inference_threads(self) -> int:
         """Passes that one worker's model runs at a time: `MODEL_THREADS`, or an even share of the processors."""
         return self.model_threads or max(1, available_cpus() // max(1, self.workers))

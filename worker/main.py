@@ -45,6 +45,7 @@ from worker.inference.batcher import MicroBatcher
 from worker.inference.cache import ResultCache
 from worker.inference.classifier import Classifier
 from worker.inference.engines.onnx import OnnxEngine
+from worker.inference.engines.packed import share_weights
 from worker.inference.engines.protocol import Engine
 from worker.inference.stage import NoStage
 from worker.inference.tokenizer import BundleTokenizer
@@ -103,6 +104,8 @@ def build_classifier(
         SettingsError: a threshold for a label, or a strictness, that the model does not have.
     """
     bundle = resolve(settings)
+    if settings.workers > 1:
+        bundle = share_weights(bundle, settings.model_cache_dir)
     judge = Judge(bundle.config, settings.thresholds, settings.strictness)
     tokenizer = BundleTokenizer(bundle, settings.max_windows)
     threads = settings.inference_threads()

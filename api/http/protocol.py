@@ -74,12 +74,21 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
         """Take the connection if there is room for it."""
-        super().connection_made(transport)
-        self._address = self.client[0] if self.client else ""
+        self.take_over(transport, self.loop.time())
         if not self.traffic.opened(self):
-            self._refuse(TOO_MANY)
+            self.refuse_connection()
             if self.traffic.is_flooded():
                 transport.abort()
+
+    def take_over(self, transport: asyncio.Transport, opened_at: float) -> None:
+        """Go on with a connection that the traffic knows since `opened_at`, on the event loop's clock."""
+        super().connection_made(transport)
+        self._address = self.client[0] if self.client else ""
+        self._opened_at = opened_at
+
+    def refuse_connection(self) -> None:
+        """Say that there is no room for it."""
+        self._refuse(TOO_MANY)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget the connection, and tell whoever works for this client."""

@@ -88,6 +88,13 @@ class Traffic:
             loop.call_later(TICK_S, self._look)
         return has_room
 
+    def replace(self, old: Connection, new: Connection) -> None:
+        """Know a connection by another object from now on."""
+        for group in (self._all, self._fresh):
+            if old in group:
+                del group[old]
+                group[new] = None
+
     def is_flooded(self) -> bool:
         """Whether there are so many connections that not even a refusal can be sent."""
         return len(self._all) > self.limits.max_connections + REFUSALS_AT_ONCE

@@ -1,20 +1,23 @@
-"""This service beside what a user would pick instead, on one machine, in turns.
+r"""This service beside what a user would pick instead, on one machine, in turns.
 
     python -m bench.peers --goals    tuned peers, the loads that goals are about, five rounds: 7 minutes
     python -m bench.peers            all of them, both styles, all loads, three rounds: 20 minutes
     python -m bench.peers --smoke    some seconds, ours and the two that need no environment of their own
 
-    python -m bench.peers --goals --write docs/performance/peers    writes the report, and the table of both READMEs
-    python -m bench.peers --write docs/performance/peers-all        writes the whole table
-    taskset -c 0 python -m bench.peers --goals --only engine ours fastapi mosec    on one processor
+    python -m bench.peers --goals --write docs/performance/peers.json    and the table of both READMEs
+    python -m bench.peers --write docs/performance/peers-all.json        the whole table
+    taskset -c 0 python -m bench.peers --goals --only engine ours fastapi mosec \
+        --write docs/performance/peers-one-core.json                     on one processor
 
-`tuned` gives the peers what our engine knows: its session options, passes of 512 tokens sorted by length, short waits.
-`plain` is what their documentation shows. Each service is started once and halted (SIGSTOP) while others are measured;
-ours idles. Virtual environments are made in `bench/peers/.envs` at the first run, which takes some minutes more.
+`tuned` gives the peers what our engine knows: its session options, passes of 512 tokens sorted by length, one on each
+processor, and short waits. `plain` is what their documentation shows. Each service is started once and halted (SIGSTOP)
+while others are measured; ours idles. Virtual environments are made in `bench/peers/.envs` at the first run, which
+takes some minutes more.
 """
 
 import argparse
 import platform
+import signal
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -26,7 +29,7 @@ from bench.peers.environments import set_up
 from bench.peers.lineup import Lineup
 from bench.peers.loads import CLOSED, GOAL_LOADS, OPEN, Point
 from bench.peers.measure import Comparison, Plan, measure_all
-from bench.peers.report import goal_table, tables, write
+from bench.peers.report import Run, goal_table, tables, write
 from shared.processors import available_cpus
 
 NAMES = [ENGINE, *(contender.name for contender in CONTENDERS)]
@@ -40,6 +43,8 @@ _SMOKE_LOADS = ["--load", "8 clients", "4 x 64", "50% of capacity"]
 
 def main(arguments: list[str]) -> int:
     options = options_of(arguments)
+    # A halted service would outlive a comparison that ends without a word.
+    signal.signal(signal.SIGTERM, _end)
     options.logs.mkdir(parents=True, exist_ok=True)
     missing = set_up(options.only)
     plan = Plan([LOADS[name] for name in LOADS if name in options.load], options.rounds, options.seconds)
@@ -56,6 +61,12 @@ def main(arguments: list[str]) -> int:
     return 0
 
 
+def _end(*_: object) -> None:
+    """End once: whoever sends a second signal, as `timeout` does, must not end what stops the services."""
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    sys.exit(1)
+
+
 def options_of(arguments: list[str]) -> argparse.Namespace:
     """What was asked for, with what `--goals` stands for."""
     parser = argparse.ArgumentParser(
@@ -68,7 +79,7 @@ def options_of(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--load", nargs="+", choices=LOADS, metavar="LOAD", help=names)
     parser.add_argument("--rounds", type=int)
     parser.add_argument("--seconds", type=float, help="of each run, after a quarter of that to warm up")
-    parser.add_argument("--write", type=Path, metavar="STEM", help="write STEM.md, STEM.json and STEM.svg")
+    parser.add_argument("--write", type=Path, metavar="FILE.json", help="keep it there, and write the page")
     parser.add_argument("--logs", type=Path, default=ROOT / "build" / "peers", help="logs, and points as they come")
     parser.add_argument("--smoke", action="store_true")
     options = parser.parse_args(arguments)
@@ -103,17 +114,11 @@ def _words(options: argparse.Namespace) -> Iterator[str]:
 
 
 def _write(points: list[Point], options: argparse.Namespace) -> None:
-    write(points, options.write, _head(options))
-    if options.write.resolve() == headline.POINTS.with_suffix(""):
+    machine = platform.machine()
+    run = Run(options.command, available_cpus(), machine, options.rounds, options.seconds, points)
+    write(run, options.write)
+    if options.write.resolve() == headline.POINTS:
         headline.write(ROOT)
-
-
-def _head(options: argparse.Namespace) -> str:
-    count = available_cpus()
-    return (
-        f"Written by `{options.command}` on {count} processor{'s' * (count > 1)} ({platform.machine()}); do not edit. "
-        f"Figures are min / median / max over {options.rounds} rounds of {options.seconds:g} s a run.\n"
-    )
 
 
 if __name__ == "__main__":

@@ -69,6 +69,8 @@ class Contender:
     parts: Mapping[str, str] = field(default_factory=dict)
     # Whether its processes can be halted while others are measured.
     may_be_halted: bool = True
+    # How long it needs after a halt until it answers as before.
+    settle_s: float = 0.0
 
     @property
     def folder(self) -> Path:
@@ -152,7 +154,11 @@ CONTENDERS = (
     Contender(
         "mosec",
         "mosec, dynamic batching",
-        lambda port: (f"{_env('mosec')}/python", "mosec_app.py", "--address", "127.0.0.1", "--port", str(port)),
+        # Its default, 3 s, would end requests of a busy machine.
+        lambda port: (
+            *(f"{_env('mosec')}/python", "mosec_app.py", "--address", "127.0.0.1", "--port", str(port)),
+            *("--timeout", "60000"),
+        ),
         ("mosec==0.9.8", *_SERVE),
         path="/inference",
         parts={"bin/mosec ": "server", "spawn_main": "worker", "mosec_app": "start"},
@@ -162,9 +168,15 @@ CONTENDERS = (
         "Ray Serve, one replica",
         lambda port: (f"{_env('ray')}/python", "ray_app.py", str(port)),
         ("ray[serve]==2.60.0", *_SERVE),
-        # A busy machine takes longer than the 5 s that its proxy is given to start.
-        environment={"RAY_USAGE_STATS_ENABLED": "0", "RAY_SERVE_PROXY_READY_CHECK_TIMEOUT_S": "60"},
+        environment={
+            "RAY_USAGE_STATS_ENABLED": "0",
+            # A busy machine takes longer than the 5 s that its proxy is given to start.
+            "RAY_SERVE_PROXY_READY_CHECK_TIMEOUT_S": "60",
+            # Its workers would give way to every other process, the clients included.
+            "RAY_worker_niceness": "0",
+        },
         parts={"ServeReplica": "replica", "ProxyActor": "proxy"},
+        settle_s=1.5,  # its router asks a replica that was silent again only after a second
     ),
     Contender(
         "celery",

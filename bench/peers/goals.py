@@ -37,8 +37,8 @@ def three(values: Sequence[float], digits: int) -> str:
 def in_rounds(
     points: Sequence[Point], load: Load, theirs: tuple[str, str], figure: Callable[[Point, Point], float]
 ) -> list[float]:
-    """`figure` of our point and theirs (name, style), of each round that has both."""
-    of_load = [point for point in points if point.load == load.name]
+    """`figure` of our point and theirs (name, style), of each round in which both answered."""
+    of_load = [point for point in points if point.load == load.name and point.texts_per_s > 0]
     own = {point.round: point for point in of_load if point.contender == OURS.name}
     others = [point for point in of_load if (point.contender, point.style) == theirs]
     return [figure(own[other.round], other) for other in others if other.round in own]

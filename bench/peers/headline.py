@@ -107,7 +107,7 @@ def write(folder: Path) -> None:
     Raises:
         ValueError: a README lacks the markers.
     """
-    points = json.loads(POINTS.read_text(encoding="utf-8"))
+    points = json.loads(POINTS.read_text(encoding="utf-8"))["points"]
     for language in LANGUAGES:
         path = folder / language.readme
         before, start, rest = path.read_text(encoding="utf-8").partition(START)
@@ -123,7 +123,7 @@ def main() -> int:
     if parser.parse_args().write:
         write(ROOT)
     else:
-        points = json.loads(POINTS.read_text(encoding="utf-8"))
+        points = json.loads(POINTS.read_text(encoding="utf-8"))["points"]
         sys.stdout.write("\n\n".join(table(points, language) for language in LANGUAGES) + "\n")
     return 0
 

@@ -1,6 +1,7 @@
 """The services of a comparison: each started once, and halted while others are measured."""
 
 import sys
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -23,15 +24,18 @@ class Lineup:
         ]
 
     def __enter__(self) -> Self:
-        for service in list(self._services):
-            self._start(service)
+        try:
+            for service in list(self._services):
+                self._start(service)
+        except BaseException:  # an interrupt, too: a halted service would outlive it
+            self._stop()
+            raise
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        for service in self._services:
-            service.stop()
+        self._stop()
 
     def in_turn(self, number: int) -> list[Service]:
         """All services, beginning with another one in each round."""
@@ -42,6 +46,7 @@ class Lineup:
     def turn_of(self, service: Service) -> Iterator[None]:
         """Let `service` run for as long as the context lasts. If what happens in it fails, it is started anew."""
         service.resume()
+        time.sleep(service.contender.settle_s)
         try:
             yield
         except (RuntimeError, OSError, ValueError) as error:
@@ -50,6 +55,10 @@ class Lineup:
             self._start(service)
         else:
             service.halt()
+
+    def _stop(self) -> None:
+        for service in self._services:
+            service.stop()
 
     def _start(self, service: Service) -> None:
         try:

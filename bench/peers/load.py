@@ -133,6 +133,7 @@ def closed_loop(url: str, requests: Sequence[bytes], clients: int, seconds: floa
 async def _closed(url: str, requests: Sequence[bytes], clients: int, seconds: float, warm_up_s: float) -> Sample:
     sample = Sample()
     following = itertools.cycle(range(len(requests)))
+    wires = [await _connect(url) for _ in range(clients)]
     begin = time.perf_counter() + warm_up_s
     end = begin + seconds
     idle = asyncio.Event()
@@ -157,7 +158,6 @@ async def _closed(url: str, requests: Sequence[bytes], clients: int, seconds: fl
 
         wire.ask(requests[place], done)
 
-    wires = [await _connect(url) for _ in range(clients)]
     used = time.process_time()
     for wire in wires:
         send(wire)

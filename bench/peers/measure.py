@@ -38,7 +38,7 @@ class Comparison:
     def __init__(self, plan: Plan, *, with_engine: bool) -> None:
         self._plan = plan
         self._texts = texts(TEXTS, 0)
-        self._references = References(self._texts)
+        self._references = References()
         self._engine = engine.Engine(self._texts) if with_engine else None
         self._capacities: dict[tuple[Service, int], float] = {}
 

@@ -19,9 +19,9 @@ _OUR_COLOR, _OTHER_COLOR, _ENGINE_COLOR = "#b3261e", "#8a8f98", "#3f6fb5"
 mpl.rcParams["svg.hashsalt"] = "peers"
 
 
-def plot(points: Sequence[Point], path: Path) -> None:
-    """Medians over the rounds, of peers with our options for the model."""
-    shown = [point for point in points if point.style in {"", _STYLE}]
+def plot(runs: Sequence[Sequence[Point]], path: Path) -> None:
+    """Medians over the rounds, of tuned peers; a load is taken from the first run that has it."""
+    shown = [point for load in (FULL, ARRAYS, *OPEN) for point in _first_with(runs, load)]
     has_open = any(point.load == OPEN[0].name for point in shown)
     figure, axes = plt.subplots(1, 2 + has_open, figsize=(9 + 4 * has_open, 4), layout="constrained")
     for axis, load in zip(axes, (FULL, ARRAYS), strict=False):
@@ -30,6 +30,12 @@ def plot(points: Sequence[Point], path: Path) -> None:
         _tails(axes[2], shown)
     figure.savefig(path, format="svg", metadata={"Date": None})
     plt.close(figure)
+
+
+def _first_with(runs: Sequence[Sequence[Point]], load: Load) -> list[Point]:
+    """The points of `load`, of the first run that has any, without plain peers."""
+    found = ([point for point in run if point.load == load.name and point.style in {"", _STYLE}] for run in runs)
+    return next(filter(None, found), [])
 
 
 def _bars(axis: Axes, points: Sequence[Point], load: Load) -> None:

@@ -17,18 +17,15 @@ _ASKED_AGAIN = 10
 
 
 class References:
-    """The right word of each text of a comparison."""
+    """The right word of each text, found out when it is first asked for."""
 
-    def __init__(self, batch: Sequence[str]) -> None:
+    def __init__(self) -> None:
         settings = load_settings(model="default")
         self._bundle = resolve(settings)
         self._engine = OnnxEngine(self._bundle, settings.inference_threads())
-        tokenizer = BundleTokenizer(self._bundle, settings.max_windows)
-        judge = Judge(self._bundle.config, {})
-        self._words = {
-            text: judge.judge([self._engine.run([window])[0] for window in windows]).classification
-            for text, windows in zip(batch, tokenizer.encode(batch), strict=True)
-        }
+        self._tokenizer = BundleTokenizer(self._bundle, settings.max_windows)
+        self._judge = Judge(self._bundle.config, {})
+        self._words: dict[str, str] = {}
         self._plain_tokenizer = Tokenizer.from_file(str(self._bundle.path / "tokenizer.json"))
         self._plain_tokenizer.no_padding()
         self._plain_tokenizer.enable_truncation(self._bundle.config.max_length)
@@ -53,7 +50,13 @@ class References:
     def _right(self, service: Service, contender: Contender, text: str) -> str:
         if contender.reference == "itself":
             return service.words_alone(text)[0]
-        return self._words[text] if contender.reference == "engine" else self._best_label(text)
+        return self._word(text) if contender.reference == "engine" else self._best_label(text)
+
+    def _word(self, text: str) -> str:
+        if text not in self._words:
+            windows = self._tokenizer.encode([text])[0]
+            self._words[text] = self._judge.judge([self._engine.run([window])[0] for window in windows]).classification
+        return self._words[text]
 
     def _best_label(self, text: str) -> str:
         """The label that scores highest, of the text as it was sent: no normaliser, no thresholds, no second window."""

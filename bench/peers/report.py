@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from bench.peers.contenders import CONTENDERS, ENGINE, OURS, Contender
@@ -11,16 +11,23 @@ from bench.peers.loads import CLOSED, FULL, LONE, OPEN, Load, Point
 from bench.peers.plot import plot
 
 _STYLES = ("", "tuned", "plain")
-_HEAD = (
+_COLUMNS = (
     "| | style | texts/s | ours / theirs | p50, ms | p95, ms | p99, ms | processor, ms a text | of the engine's "
     "| MB | answered | right |\n|---|---|---|---|---|---|---|---|---|---|---|---|"
 )
 
 
-_HOW = """- Each service has the same model, tokenizer and normaliser. Two are different: infinity has no place for a
+_HEAD = """# Beside other servers
+
+Written by `python -m bench.peers --write`; do not edit.
+
+![Texts a second, and p99 of arrivals at random times](peers.svg)
+
+- Each service has the same model, tokenizer and normaliser. Two are different: infinity has no place for a
   normaliser and thresholds; the original's weights are not to be had, so its network has random ones.
-- `tuned`: with our session options, passes of 512 tokens sorted by length, and short waits. `plain`: as its
-  documentation shows.
+- `tuned`: with our session options, passes of 512 tokens sorted by length, one on each processor, and short waits.
+  `plain`: ONNX Runtime's default options, one padded pass a batch of up to 64, and the waits that its documentation
+  shows.
 - Under a closed load each client sends its next request when its last is answered. Arrivals at random times (Poisson)
   come at a share of the most that the service did with one text a request in the same round, and a latency begins
   when a request is due.
@@ -31,19 +38,61 @@ _HOW = """- Each service has the same model, tokenizer and normaliser. Two are d
 """
 
 
-def write(points: Sequence[Point], stem: Path, head: str) -> None:
-    """`stem`.md, `stem`.json and `stem`.svg; `head` says what machine and command made them."""
-    stem.parent.mkdir(parents=True, exist_ok=True)
-    stem.with_suffix(".json").write_text(json.dumps([asdict(point) for point in points], indent=0), encoding="utf-8")
-    picture = f"![Texts a second, and p99 of arrivals at random times]({stem.name}.svg)\n"
-    sections = ["# Beside other servers\n", head, _HOW, picture, goal_table(points), tables(points), _who(points)]
-    stem.with_suffix(".md").write_text("\n".join(sections), encoding="utf-8")
-    plot(points, stem.with_suffix(".svg"))
+@dataclass(frozen=True)
+class Run:
+    """One run of the comparison: the command that repeats it, what it ran on, and what it gave."""
+
+    command: str
+    processors: int
+    machine: str
+    rounds: int
+    seconds: float
+    points: Sequence[Point]
+
+
+def write(run: Run, file: Path) -> None:
+    """Keep `run` in the JSON `file`, and write the page of all runs in its folder: `peers.md`, and `peers.svg`."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(_encoded(run), encoding="utf-8")
+    kept = sorted(file.parent.glob("peers*.json"), key=lambda path: (len(path.stem), path.stem))
+    runs = [read(path) for path in kept]
+    (file.parent / "peers.md").write_text("\n".join([_HEAD, *map(_section, runs), _who(runs)]), encoding="utf-8")
+    plot([run.points for run in runs], file.parent / "peers.svg")
+
+
+def read(file: Path) -> Run:
+    """A run that `write` kept."""
+    kept = json.loads(file.read_text(encoding="utf-8"))
+    return Run(**{**kept, "points": [Point(**point) for point in kept["points"]]})
+
+
+def _encoded(run: Run) -> str:
+    """A line for each point, with figures as exact as they are worth."""
+    head = json.dumps({**asdict(run), "points": []})
+    points = (json.dumps(_rounded(asdict(point))) for point in run.points)
+    return head.replace('"points": []', '"points": [\n{}\n]').replace("{}", ",\n".join(points), 1) + "\n"
+
+
+def _rounded(figures: dict[str, object]) -> dict[str, object]:
+    return {
+        name: round(value, 4) if isinstance(value, float) else _rounded(value) if isinstance(value, dict) else value
+        for name, value in figures.items()
+    }
+
+
+def _section(run: Run) -> str:
+    count = f"{run.processors} processor{'s' * (run.processors > 1)} ({run.machine})"
+    says = f"`{run.command}`, on {count}: min / median / max over {run.rounds} rounds of {run.seconds:g} s a run.\n"
+    names = {point.load for point in run.points}
+    parts = [f"## {len(names)} loads, {count}\n", says, goal_table(run.points), tables(run.points)]
+    return "\n".join(filter(None, parts))
 
 
 def goal_table(points: Sequence[Point]) -> str:
-    """What must be shown, with what was."""
-    lines = ["## What it must show\n", "| goal | min / median / max | |", "|---|---|---|"]
+    """What must be shown, with what was; empty where these points tell nothing of it."""
+    if not goals(points):
+        return ""
+    lines = ["### What it must show\n", "| goal | min / median / max | |", "|---|---|---|"]
     lines += [f"| {goal.says} | {goal.measured} | {'yes' if goal.holds else '**no**'} |" for goal in goals(points)]
     return "\n".join(lines) + "\n"
 
@@ -63,7 +112,7 @@ def _of(points: Sequence[Point], name: str, style: str) -> list[Point]:
 
 
 def _of_load(load: Load, points: Sequence[Point]) -> str:
-    lines = [f"## {load.name}\n", _HEAD]
+    lines = [f"### {load.name}\n", _COLUMNS]
     for name in (ENGINE, *(contender.name for contender in CONTENDERS)):
         measured = [chosen for style in _STYLES if (chosen := _of(_at(points, load), name, style))]
         lines += [_row(chosen, load, points) for chosen in measured]
@@ -72,7 +121,7 @@ def _of_load(load: Load, points: Sequence[Point]) -> str:
 
 def _row(chosen: Sequence[Point], load: Load, points: Sequence[Point]) -> str:
     name, style = chosen[0].contender, chosen[0].style
-    ratios = in_rounds(points, load, (name, style), lambda own, other: own.texts_per_s / max(1e-9, other.texts_per_s))
+    ratios = in_rounds(points, load, (name, style), lambda own, other: own.texts_per_s / other.texts_per_s)
     shown = {OURS.name: f"**{OURS.name}**", ENGINE: "the engine alone"}.get(name, name)
     cells = [
         shown,
@@ -124,7 +173,7 @@ def _spread(points: Sequence[Point], figure: Callable[[Point], float], digits: i
 
 def _by_part(points: Sequence[Point]) -> str:
     lines = [
-        "## By process\n",
+        "### By process\n",
         f"Medians at {FULL.name}, or at as many as it is given.\n",
         "| | style | processor, ms a text | MB |",
         "|---|---|---|---|",
@@ -152,8 +201,8 @@ def _parts(rounds: Sequence[Mapping[str, float]], digits: int) -> str:
     return ", ".join(f"{name} {value:,.{digits}f}" for name, value in medians.items() if value)
 
 
-def _who(points: Sequence[Point]) -> str:
-    measured = {point.contender for point in points}
+def _who(runs: Sequence[Run]) -> str:
+    measured = {point.contender for run in runs for point in run.points}
     lines = ["## Who is measured\n", "| | what it is | versions |", "|---|---|---|"]
     lines += [_described(contender) for contender in CONTENDERS if contender.name in measured]
     return "\n".join(lines) + "\n"

@@ -67,11 +67,11 @@ class Service:
     def stop(self) -> None:
         """End its processes: politely, then by force. Safe to call twice."""
         self.resume()
-        for process in self._processes():
+        for process in self.processes():
             with contextlib.suppress(psutil.Error):
                 process.terminate()
-        _, alive = psutil.wait_procs(self._processes(), timeout=STOP_S)
-        for process in [*alive, *self._processes()]:
+        _, alive = psutil.wait_procs(self.processes(), timeout=STOP_S)
+        for process in [*alive, *self.processes()]:
             with contextlib.suppress(psutil.Error):
                 process.send_signal(signal.SIGKILL)
         for started in self._started:
@@ -90,7 +90,7 @@ class Service:
     def usage(self) -> dict[str, Usage]:
         """What its running processes have used, by part. A part's pages that processes share count for each."""
         used: dict[str, Usage] = {}
-        for process in self._processes():
+        for process in self.processes():
             with contextlib.suppress(psutil.Error):
                 part = self._part(" ".join(process.cmdline()))
                 times, resident = process.cpu_times(), process.memory_info().rss
@@ -110,11 +110,11 @@ class Service:
         return next((part for words, part in self.contender.parts.items() if words in command), "rest")
 
     def _signal(self, number: signal.Signals) -> None:
-        for process in self._processes():
+        for process in self.processes():
             with contextlib.suppress(psutil.Error):
                 process.send_signal(number)
 
-    def _processes(self) -> list[psutil.Process]:
+    def processes(self) -> list[psutil.Process]:
         """Those that were started here, that have its mark in their environment, or that come from one of these.
 
         Some contenders detach their processes, and a store that renames itself writes over its environment.

@@ -49,7 +49,7 @@ class SourceResolver:
     @property
     def cache(self) -> ModelCache:
         """Where converted bundles are kept."""
-        return ModelCache(self.settings.cache_dir or self.settings.data_dir / "models")
+        return ModelCache(self.settings.model_cache_dir)
 
     @property
     def options(self) -> ConversionOptions:

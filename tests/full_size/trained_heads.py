@@ -32,8 +32,8 @@ from convert.families import BERT, DISTILBERT, ELECTRA, ROBERTA, Family
 from convert.model_source import open_model
 from convert.verify import Logits, run_graph
 from shared.settings import Settings
-from tests.full_size.matrix_page import machine
 from tests.full_size.torch_answers import by_torch
+from tests.full_size.trained_heads_page import Result, section
 from training.data.batches import TrainingSet, encode, pad
 from training.learn.embedded import encoder_of_bundle
 from training.learn.fit import Fit, FitPlan, class_loss
@@ -48,26 +48,12 @@ _OFFSET = _PAD_ID + 1
 _TRAIN_ROWS = 2_500
 # Of those, rows that the other families' heads are trained on.
 _HEAD_ROWS = 800
-_LEARNT_LAYERS = 2
+# An encoder that was tuned to comments needs its upper layers trained and once; a general one all, and more often.
+_OF_A_BUNDLE, _OF_AN_ENCODER = (2, 1), (12, 3)
 _BATCH = 64
 _FLOAT_TEXTS = 100
 _HEAD_EPOCHS, _HEAD_RATE = 20, 1e-3
 _FEATURES_FILE, _TUNED_FILE = "features.npz", "tuned.pt"
-
-
-class Result(msgspec.Struct, frozen=True):
-    """One family on the dev rows; `base` is what it was trained from, with its layers and their width."""
-
-    base: str
-    layers: int
-    width: int
-
-    family: str
-    rows: int
-    float_difference: float
-    labels_equal: int
-    accuracy_of_torch: float
-    accuracy_of_int8: float
 
 
 @dataclass(frozen=True)
@@ -82,15 +68,17 @@ def main(arguments: Sequence[str]) -> int:
     """Train, convert, compare; returns the exit code."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--base", type=Path, required=True)
+    parser.add_argument("--base", type=Path, required=True, nargs="+")
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--write", action="store_true", help="write the pages")
     options = parser.parse_args(arguments)
-    missing = [str(path) for path in (options.base, options.data) if not path.exists()]
+    missing = [str(path) for path in (*options.base, options.data) if not path.exists()]
     if missing:
         sys.stdout.write(f"skipped: {', '.join(missing)} is not here\n")
         return 0
-    results = train_and_compare(options.folder, options.base, options.data)
+    results = [
+        result for base in options.base for result in train_and_compare(options.folder / base.name, base, options.data)
+    ]
     for result in results:
         sys.stdout.write(f"{result}\n")
     if options.write:
@@ -116,7 +104,7 @@ def train_and_compare(folder: Path, base: Path, data: Path) -> list[Result]:
             continue
         model = tuned if family is BERT else _with_head_of(family, encoder, tuned.config, features, for_heads.labels)
         compared = _compare(family, model.eval(), tokenizer, dev, folder / family.name)
-        result = Result(base=base.name, layers=layers, width=width, **compared)
+        result = Result(base=base.name, layers=layers, width=width, learnt=min(_depth(base)[0], layers), **compared)
         (folder / f"{family.name}.json").write_bytes(msgspec.json.encode(result))
     return [
         msgspec.json.decode((folder / f"{family.name}.json").read_bytes(), type=Result)
@@ -154,15 +142,21 @@ def _tuned(folder: Path, base: Path, train: Texts) -> Any:
     if (folder / _TUNED_FILE).is_file():
         model.load_state_dict(torch.load(folder / _TUNED_FILE, weights_only=True))
         return model.eval()
-    lower = [model.bert.embeddings, *model.bert.encoder.layer[:-_LEARNT_LAYERS]]
+    learnt, epochs = _depth(base)
+    lower = [model.bert.embeddings, *model.bert.encoder.layer[:-learnt]]
     for parameter in (parameter for layer in lower for parameter in layer.parameters()):
         parameter.requires_grad_(False)
     targets = np.eye(len(LABELS), dtype=np.float32)[train.labels]
-    fit = Fit(_Tuned(model), FitPlan(epochs=1, learning_rate=1e-4, checkpoint_every_s=60), folder, pad_id=_PAD_ID)
+    fit = Fit(_Tuned(model), FitPlan(epochs=epochs, learning_rate=1e-4, checkpoint_every_s=60), folder, pad_id=_PAD_ID)
     fit.loss = class_loss
     fit.run(lambda _epoch, _generator: TrainingSet(train.ids, targets))
     torch.save(model.state_dict(), folder / _TUNED_FILE)
     return model.eval()
+
+
+def _depth(base: Path) -> tuple[int, int]:
+    """How many upper layers of the base are trained, at most, and how often."""
+    return _OF_A_BUNDLE if (base / MANIFEST_FILE).is_file() else _OF_AN_ENCODER
 
 
 def _labels() -> dict[str, Any]:
@@ -296,39 +290,6 @@ def _float_graph(folder: Path) -> Path:
 
 def _accuracy(logits: Logits, labels: list[int]) -> float:
     return float((logits.argmax(axis=1) == np.array(labels)).mean())
-
-
-HEADINGS = {"en": "### With trained heads", "ko": "### 실제로 학습한 분류 헤드"}
-_COLUMNS = {
-    "en": "| family | float: logits differ by | int8: same label | accuracy, torch in float | accuracy, int8 |",
-    "ko": "| 구조 | float: logit 차이 최대 | int8: 같은 라벨 | 정확도, torch float | 정확도, int8 |",
-}
-
-
-def section(results: Sequence[Result], language: str) -> str:
-    """The section of a page, in English (`en`) or Korean (`ko`)."""
-    rows, first = results[0].rows, results[0]
-    if language == "ko":
-        said = (
-            f"`make trained-heads`의 결과입니다({machine(language)}).\n"
-            f"`{first.base}`의 인코더({first.layers}층, 너비 {first.width})\n"
-            f"위쪽 {_LEARNT_LAYERS}층을 BEEP! 댓글로 학습하고, 그 가중치를 각 구조로 옮겨 헤드를 학습했습니다.\n"
-            f"학습에 쓰지 않은 댓글 {rows}개로 쟀습니다."
-        )
-    else:
-        said = (
-            f"By `make trained-heads`, {machine()}: the upper {_LEARNT_LAYERS} layers of the encoder of\n"
-            f"`{first.base}` ({first.layers} layers of {first.width}), trained on comments of BEEP!;\n"
-            "its weights carried over to each family, and a head of the family trained. Measured on\n"
-            f"{rows} comments that were not trained on."
-        )
-    lines = [
-        f"| {result.family} | {result.float_difference:.1e} | {result.labels_equal} / {result.rows} "
-        f"| {result.accuracy_of_torch:.3f} | {result.accuracy_of_int8:.3f} |"
-        for result in results
-    ]
-    table = "\n".join([_COLUMNS[language], "|---|---|---|---|---|", *lines])
-    return f"{HEADINGS[language]}\n\n{said}\n\n{table}\n"
 
 
 if __name__ == "__main__":

@@ -16,21 +16,20 @@ import pytest
 pytest.importorskip("torch", reason="the training extra is not installed")
 import numpy as np
 import torch
-import transformers
 
 from bundles.format import Bundle
-from bundles.own_process import Notice, Progress
+from bundles.own_process import Progress
 from bundles.record import read_record
 from bundles.sources.resolver import resolve
 from convert.sentencepiece_tokenizer import own_ids
-from shared.errors import KobertError, ModelNotFoundError, ModelSourceError, StartupError
-from shared.settings import Settings
+from shared.errors import StartupError
 from tests.support.adapters import write_adapter_folder
 from tests.support.checkpoints import LABELS, SENTENCES, VARIANTS, bert_classifier, save
 from tests.support.command import run_command
 from tests.support.exported import write_exported_folder
 from tests.support.families import WORDS, family_classifier, write_family_folder
-from tests.support.pickles import dumps, gluonnlp_vocabulary
+from tests.support.pickles import gluonnlp_vocabulary
+from tests.support.resolved import Reports, settings_for
 from tests.support.sources import write_legacy_folder, write_transformers_folder
 from worker.inference.engines.onnx import OnnxEngine
 from worker.inference.tokenizer import BundleTokenizer
@@ -38,21 +37,6 @@ from worker.inference.tokenizer import BundleTokenizer
 pytestmark = [pytest.mark.integration, pytest.mark.training]
 
 ROOT = Path(__file__).resolve().parents[2]
-
-
-class Reports(list[Progress | Notice]):
-    """What a conversion reported."""
-
-    def __call__(self, report: Progress | Notice) -> None:
-        self.append(report)
-
-    @property
-    def notices(self) -> list[str]:
-        return [report.message for report in self if isinstance(report, Notice)]
-
-
-def settings_for(model: Path | str, cache: Path, **others: Any) -> Settings:
-    return Settings(model=str(model), cache_dir=cache, **others)
 
 
 def logits_of(bundle: Bundle) -> np.ndarray:
@@ -64,13 +48,6 @@ def logits_of_torch(model: Any, bundle: Bundle) -> np.ndarray:
     rows = [windows[0] for windows in BundleTokenizer(bundle, 8).encode(SENTENCES)]
     with torch.no_grad():
         return np.concatenate([model(input_ids=torch.tensor([row])).logits.numpy() for row in rows])
-
-
-def refusal_of(settings: Settings) -> str:
-    """The one sentence that `kobert run` would end with."""
-    with pytest.raises(KobertError) as refusal:
-        resolve(settings, Reports())
-    return refusal.value.message
 
 
 @pytest.mark.parametrize("variant", ["a state dict", "from DataParallel", "dynamically quantised"])
@@ -330,64 +307,6 @@ def test_a_full_disk_is_one_sentence(tmp_path: Path) -> None:
     assert not list((tmp_path / "cache" / "bundles").iterdir())
 
 
-def test_where_torch_is_not_installed_the_user_is_told_what_to_install(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    folder = write_legacy_folder(tmp_path / "legacy")
-    monkeypatch.setitem(sys.modules, "torch", None)  # how Python itself says that there is no such module
-    sentence = refusal_of(settings_for(folder, tmp_path / "cache"))
-    assert "must be converted once, which needs torch: " in sentence
-    assert "[convert]" in sentence
-
-
-def test_a_wrong_label_count_is_one_sentence(tmp_path: Path) -> None:
-    folder = write_legacy_folder(tmp_path / "legacy")
-    message = refusal_of(settings_for(folder, tmp_path / "cache", model_labels=["clean", "curse"]))
-    assert message == (
-        "MODEL_LABELS names 2 classes (clean, curse) and the model has 3; "
-        "set MODEL_LABELS to the names in the order of their indices"
-    )
-
-
-def test_a_model_without_named_classes_is_one_sentence(tmp_path: Path) -> None:
-    folder = write_legacy_folder(tmp_path / "legacy")
-    (folder / "category.pkl").unlink()
-    assert "does not name its 3 classes: set MODEL_LABELS" in refusal_of(settings_for(folder, tmp_path / "cache"))
-
-
-@pytest.mark.parametrize("config", [{"problem_type": "regression"}, {"id2label": {"0": "LABEL_0"}}])
-def test_a_model_that_answers_a_number_is_one_sentence(tmp_path: Path, config: dict[str, Any]) -> None:
-    folder = write_transformers_folder(tmp_path / "source", **config)
-    if "id2label" in config:
-        save_one_output(folder)
-    with pytest.raises(ModelSourceError, match=r"answers (a number|numbers) \(regression\), not classes"):
-        resolve(settings_for(folder, tmp_path / "cache"))
-
-
-def save_one_output(folder: Path) -> None:
-    """A model with one output in place of the one in `folder`, whose config stays."""
-    config = (folder / "config.json").read_text()
-    bert_classifier(1).save_pretrained(folder)
-    (folder / "config.json").write_text(config)
-
-
-def test_a_hostile_category_file_is_one_sentence(tmp_path: Path) -> None:
-    folder = write_legacy_folder(tmp_path / "legacy")
-    (folder / "category.pkl").write_bytes(dumps(os.getcwd))
-    assert "category.pkl was refused: it asks for posix.getcwd" in refusal_of(settings_for(folder, tmp_path / "cache"))
-
-
-def test_a_bart_checkpoint_is_one_sentence(tmp_path: Path) -> None:
-    folder = write_transformers_folder(tmp_path / "bart")
-    config = transformers.BartConfig(
-        vocab_size=100, d_model=64, encoder_layers=1, decoder_layers=1, encoder_attention_heads=1,
-        decoder_attention_heads=1,
-    )  # fmt: skip
-    transformers.BartForSequenceClassification(config).save_pretrained(folder)
-    message = refusal_of(settings_for(folder, tmp_path / "cache"))
-    assert message.startswith(f"{folder} is a BartForSequenceClassification, and only Bert, Roberta, ")
-
-
 def test_a_family_that_only_transformers_knows_is_exported_in_a_process_of_its_own(tmp_path: Path) -> None:
     model = write_exported_folder(tmp_path / "mine", "deberta-v2")
     bundle = resolve(settings_for(tmp_path / "mine", tmp_path / "cache"), Reports())
@@ -404,38 +323,6 @@ def test_an_adapter_is_merged_onto_its_base_in_a_process_of_its_own(tmp_path: Pa
 
 def logits_differ(bundle: Bundle, model: Any) -> bool:
     return float(np.abs(logits_of(bundle) - logits_of_torch(model, bundle)).max()) > 0.4
-
-
-def test_a_truncated_checkpoint_is_one_sentence(tmp_path: Path) -> None:
-    folder = write_legacy_folder(tmp_path / "legacy")
-    path = folder / "textClassifierModel.pt"
-    path.write_bytes(path.read_bytes()[:-500])
-    assert "textClassifierModel.pt (" in refusal_of(settings_for(folder, tmp_path / "cache"))
-
-
-def test_an_empty_folder_is_one_sentence(tmp_path: Path) -> None:
-    (tmp_path / "empty").mkdir()
-    assert "has no model: it is empty" in refusal_of(settings_for(tmp_path / "empty", tmp_path / "cache"))
-
-
-def test_several_checkpoints_in_one_folder_are_named(tmp_path: Path) -> None:
-    folder = write_legacy_folder(tmp_path / "legacy")
-    (folder / "textClassifierModel.pt").rename(folder / "a.pt")
-    (folder / "b.pt").write_bytes(b"")
-    assert "holds several checkpoints (a.pt, b.pt)" in refusal_of(settings_for(folder, tmp_path / "cache"))
-
-
-def test_a_source_that_does_not_exist_is_one_sentence(tmp_path: Path) -> None:
-    with pytest.raises(ModelNotFoundError, match="there is no such file or folder"):
-        resolve(settings_for(tmp_path / "nowhere.pt", tmp_path / "cache"), Reports())
-
-
-def test_a_tokenizer_of_another_model_is_refused(tmp_path: Path) -> None:
-    state = {name: tensor[:50] if "word_embeddings" in name else tensor
-             for name, tensor in bert_classifier().state_dict().items()}  # fmt: skip
-    folder = write_legacy_folder(tmp_path / "legacy", state)
-    with pytest.raises(ModelSourceError, match="do not belong together"):
-        resolve(settings_for(folder, tmp_path / "cache"), Reports())
 
 
 def test_what_a_bundle_says_of_itself_names_no_folder_of_the_machine(tmp_path: Path) -> None:

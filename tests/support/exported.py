@@ -48,6 +48,15 @@ def _gpt2() -> Any:
     return transformers.GPT2Config(**fields)
 
 
+_BOTH: dict[str, Any] = {
+    "vocab_size": len(WORDS), "num_labels": LABELS, "pad_token_id": 0, "eos_token_id": 3, "d_model": 64,
+    "decoder_start_token_id": 3,
+}  # fmt: skip
+_BARTS: dict[str, Any] = {
+    **_BOTH, "encoder_layers": 2, "decoder_layers": 2, "encoder_attention_heads": 4, "decoder_attention_heads": 4,
+    "encoder_ffn_dim": 128, "decoder_ffn_dim": 128, "max_position_embeddings": 512, "bos_token_id": 2,
+}  # fmt: skip
+_T5S: dict[str, Any] = {**_BOTH, "decoder_start_token_id": 0, "d_kv": 16, "d_ff": 128, "num_layers": 2, "num_heads": 4}
 _CONFIGS: dict[str, Callable[[], Any]] = {
     "albert": lambda: transformers.AlbertConfig(**_SIZES, embedding_size=32),
     "deberta": _deberta,
@@ -65,6 +74,10 @@ _CONFIGS: dict[str, Callable[[], Any]] = {
     "gemma": lambda: transformers.GemmaConfig(**_GROUPED),
     "gemma2": lambda: transformers.Gemma2Config(**_GROUPED, sliding_window=16, query_pre_attn_scalar=16),
     "gemma3_text": lambda: transformers.Gemma3TextConfig(**_GROUPED, sliding_window=16),
+    "bart": lambda: transformers.BartConfig(**_BARTS, forced_eos_token_id=3),
+    "mbart": lambda: transformers.MBartConfig(**_BARTS),
+    "t5": lambda: transformers.T5Config(**_T5S),
+    "mt5": lambda: transformers.MT5Config(**_T5S),
 }
 EXPORTED_TYPES = tuple(_CONFIGS)
 
@@ -78,7 +91,11 @@ def exported_classifier(model_type: str) -> Any:
     config._attn_implementation = "eager"
     model = transformers.AutoModelForSequenceClassification.from_config(config).eval()
     for name, parameter in model.named_parameters():
-        if "word_embeddings" in name or "embed_tokens" in name or name.endswith(("wte.weight", "embed_in.weight")):
+        if (
+            "word_embeddings" in name
+            or "embed_tokens" in name
+            or name.endswith(("wte.weight", "embed_in.weight", "shared.weight"))
+        ):
             nn.init.normal_(parameter, std=0.5)
         elif parameter.dim() == 2:
             nn.init.normal_(parameter, std=0.1)

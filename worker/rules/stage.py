@@ -89,9 +89,10 @@ class PolicyStage:
 
 def _without(text: str, ranges: Sequence[tuple[int, int]]) -> str:
     """The text with spaces for these ranges: offsets hold in both."""
+    chars = list(text) if ranges else []
     for start, end in ranges:
-        text = text[:start] + " " * (end - start) + text[end:]
-    return text
+        chars[start:end] = " " * (end - start)
+    return "".join(chars) if ranges else text
 
 
 def _has_letters(text: str) -> bool:

@@ -6,8 +6,11 @@ text costs one pass of the automaton over its letters.
 """
 
 import re
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
+from operator import attrgetter
 
 from ahocorasick_rs import AhoCorasick, MatchKind
 
@@ -81,7 +84,7 @@ class Words:
         if not hits:
             return NOTHING
         allowed = [match for match in hits if match.label is None]
-        denied = [match for match in hits if match.label is not None and not any(_covers(a, match) for a in allowed)]
+        denied = _not_covered([match for match in hits if match.label is not None], allowed)
         unread = [_with_ending(text, match) for match in allowed]
         return Found(_once([*denied, *allowed])[:MAX_MATCHES], unread)
 
@@ -169,8 +172,13 @@ def _automaton(patterns: Iterable[str]) -> AhoCorasick | None:
     return AhoCorasick(listed, matchkind=MatchKind.Standard, store_patterns=False) if listed else None
 
 
-def _covers(allowed: Match, denied: Match) -> bool:
-    return allowed.start <= denied.start and denied.end <= allowed.end
+def _not_covered(denied: Sequence[Match], allowed: Sequence[Match]) -> list[Match]:
+    """The denied matches that no allowed one contains: a text may have thousands of each."""
+    ordered = sorted(allowed, key=attrgetter("start"))
+    starts = [match.start for match in ordered]
+    # The furthest end of all that begin no later.
+    furthest = [0, *accumulate((match.end for match in ordered), max)]
+    return [match for match in denied if furthest[bisect_right(starts, match.start)] < match.end]
 
 
 def _once(matches: Sequence[Match]) -> list[Match]:

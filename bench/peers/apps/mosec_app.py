@@ -1,7 +1,9 @@
 """mosec with dynamic batching and one worker process."""
 
-from handler import MAX_BATCH, WAIT_MS, Handler, texts_of
+from handler import MAX_BATCH, TUNED, WAIT_MS, Handler, texts_of
 from mosec import Server, Worker
+
+README_WAIT_MS = 10
 
 
 class Predictor(Worker):
@@ -17,5 +19,5 @@ class Predictor(Worker):
 
 if __name__ == "__main__":
     server = Server()
-    server.append_worker(Predictor, num=1, max_batch_size=MAX_BATCH, max_wait_time=WAIT_MS)
+    server.append_worker(Predictor, num=1, max_batch_size=MAX_BATCH, max_wait_time=WAIT_MS if TUNED else README_WAIT_MS)
     server.run()

@@ -4,9 +4,11 @@ import sys
 import time
 
 import ray
-from handler import MAX_BATCH, WAIT_MS, Handler, texts_of
+from handler import MAX_BATCH, TUNED, WAIT_MS, Handler, texts_of
 from ray import serve
 from starlette.requests import Request
+
+DEFAULT_WAIT_MS = 10
 
 
 @serve.deployment(num_replicas=1, max_ongoing_requests=512, ray_actor_options={"num_cpus": 1})
@@ -14,7 +16,7 @@ class Predictor:
     def __init__(self) -> None:
         self.model = Handler()
 
-    @serve.batch(max_batch_size=MAX_BATCH, batch_wait_timeout_s=WAIT_MS / 1000)
+    @serve.batch(max_batch_size=MAX_BATCH, batch_wait_timeout_s=(WAIT_MS if TUNED else DEFAULT_WAIT_MS) / 1000)
     async def predict(self, requests: list[list[str]]) -> list[list[dict]]:
         answers = iter(self.model.predict([text for texts in requests for text in texts]))
         return [[next(answers) for _ in texts] for texts in requests]

@@ -1,7 +1,6 @@
 """The comparison with other servers: what it asks for, how it counts, and what it says is met."""
 
 import asyncio
-import json
 import shlex
 import threading
 from collections.abc import Iterator
@@ -18,7 +17,7 @@ from bench.peers.goals import goals
 from bench.peers.headline import KOREAN, LANGUAGES, table
 from bench.peers.load import closed_loop, due_times, open_arrivals, request_bytes
 from bench.peers.loads import ARRAYS, CLOSED, FULL, LONE, OPEN, Point
-from bench.peers.report import write
+from bench.peers.report import Run, read, write
 
 ASKED = [
     ["--goals"],
@@ -89,18 +88,30 @@ def test_a_ratio_is_taken_within_a_round() -> None:
     assert [goal.measured.partition(";")[0] for goal in goals(points)] == ["1.10 / 1.10 / 1.10"]
 
 
+def test_a_round_in_which_a_peer_answered_nothing_tells_no_ratio() -> None:
+    points = [point("ours", FULL.name, number) for number in (0, 1)]
+    points += [point("mosec", FULL.name, 0, texts_per_s=500.0), point("mosec", FULL.name, 1, texts_per_s=0.0)]
+
+    assert [goal.measured.partition(";")[0] for goal in goals(points)] == ["2.00 / 2.00 / 2.00"]
+
+
 def test_the_report_has_every_load_and_contender_that_was_measured(tmp_path: Path) -> None:
     loads = [*CLOSED, *OPEN]
     points = [point(name, load.name) for load in loads for name in ("ours", "mosec", "celery")]
     points += [point(ENGINE, load.name) for load in CLOSED]
 
-    write(points, tmp_path / "peers", "Written by a test.")
+    whole = Run("python -m bench.peers", 2, "x86_64", 3, 1.5, points)
+    one_core = Run("python -m bench.peers --goals", 1, "x86_64", 5, 1.6, [point("ours", LONE.name, p50_ms=77.7)])
 
-    report = (tmp_path / "peers.md").read_text()
-    assert all(f"## {load.name}\n" in report for load in loads)
+    write(whole, tmp_path / "peers.json")
+    write(one_core, tmp_path / "peers-one-core.json")
+
+    report, _, second = (tmp_path / "peers.md").read_text().partition("on 1 processor (x86_64)")
+    assert all(f"### {load.name}\n" in report for load in loads)
     assert report.count("| mosec | tuned |") == len(loads) + 1
     assert report.count("| the engine alone |") == len(CLOSED)
-    assert len(json.loads((tmp_path / "peers.json").read_text())) == len(points)
+    assert "77.7 / 77.7 / 77.7" in second
+    assert read(tmp_path / "peers.json") == whole
     assert (tmp_path / "peers.svg").read_text().startswith("<?xml")
 
 

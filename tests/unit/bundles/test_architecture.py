@@ -40,7 +40,7 @@ def test_the_weights_of_a_known_family_come_before_its_export(architecture: str 
 @pytest.mark.parametrize(
     "other",
     [
-        config("BartForSequenceClassification", model_type="bart"),
+        config("BigBirdForSequenceClassification", model_type="big_bird"),
         config(
             "DebertaV2ForSequenceClassification", model_type="deberta-v2", quantization_config={"quant_method": "gptq"}
         ),

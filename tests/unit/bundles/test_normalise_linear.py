@@ -64,7 +64,7 @@ def _best_s(work: Callable[[str], object], text: str, tries: int) -> float:
     return min(times)
 
 
-def _growth(work: Callable[[str], object], unit: str, ending: str = "") -> float:
+def growth_of_time(work: Callable[[str], object], unit: str, ending: str = "") -> float:
     """How many times longer four times the text takes; a suspicious answer is measured again."""
     growth = 0.0
     for tries in (1, 3, 9):
@@ -80,7 +80,7 @@ def test_a_pattern_is_linear(name: str) -> None:
     pattern = PATTERNS[name]
     for unit in _units(_alphabet(pattern), name, 6):
         for ending in ("", "나"):
-            growth = _growth(lambda text: pattern.sub("", text), unit, ending)
+            growth = growth_of_time(lambda text: pattern.sub("", text), unit, ending)
             assert growth <= MOST, f"{unit!r} repeated, then {ending!r}"
 
 
@@ -160,12 +160,12 @@ EVERYTHING = (
 @pytest.mark.parametrize("unit", [*WORST, *MARKS])
 def test_every_version_is_linear(version: str, unit: str) -> None:
     for ending in ("", "온나", "!"):
-        assert _growth(NORMALISERS[version], unit, ending) <= MOST
+        assert growth_of_time(NORMALISERS[version], unit, ending) <= MOST
 
 
 def test_the_normaliser_is_linear_for_drawn_texts() -> None:
     for unit in _units(EVERYTHING, "drawn", 40):
-        assert _growth(normalise, unit) <= MOST, f"{unit!r} repeated"
+        assert growth_of_time(normalise, unit) <= MOST, f"{unit!r} repeated"
 
 
 def test_the_normaliser_ends_where_it_began_for_drawn_texts() -> None:

@@ -30,8 +30,8 @@ from worker.inference.tokenizer import BundleTokenizer
 
 pytestmark = [pytest.mark.training, pytest.mark.filterwarnings("ignore")]
 
-# A decoder, one that reads neighbours alone in some layers, and one with relative positions.
-SERVED = ("deberta-v2", "modernbert", "llama")
+# A decoder, one that reads neighbours alone in some layers, one with relative positions, one with a decoder beside it.
+SERVED = ("deberta-v2", "modernbert", "llama", "bart")
 
 
 class FloatKept(Conversion):

@@ -48,6 +48,15 @@ def test_texts_of_another_token_type_are_refused() -> None:
         check_fit(tokenizer, None)
 
 
+def test_texts_that_do_not_end_where_the_classifier_reads_are_refused() -> None:
+    """As KoBART's tokenizer, which adds no `</s>`."""
+    tokenizer = Tokenizer(models.WordLevel({"가": 0, "</s>": 1}, unk_token="가"))
+    with pytest.raises(ModelSourceError, match=r"does not end a text with the token 1 \(eos_token_id\)"):
+        check_fit(tokenizer, None, end_id=1)
+    tokenizer.post_processor = processors.TemplateProcessing(single="$A </s>", special_tokens=[("</s>", 1)])
+    check_fit(tokenizer, None, end_id=1)
+
+
 def word_pieces(folder: Path, **config: Any) -> Tokenizer:
     (folder / "vocab.txt").write_text("\n".join(WORDS) + "\n")
     return from_word_pieces(folder / "vocab.txt", {"do_lower_case": False, **config})

@@ -7,9 +7,12 @@ import numpy as np
 import onnxruntime
 
 from bundles.format import EVIDENCE_OUTPUT, LOGITS_OUTPUT, Bundle
-from bundles.session import session_options
+from bundles.session import packed_options, session_options
 from shared.errors import BundleInvalidError
+from shared.log import get_logger
 from worker.inference.engines.protocol import Evidence, Logits
+
+log = get_logger(__name__)
 
 # A pass of a smaller model gains nothing from a second processor: each product is done before another thread has woken.
 # Measured with 4 x 384 (11 MB), 12 x 384 (26 MB) and KoBERT's shape, 12 x 768 (94 MB): docs/performance/path.md.
@@ -27,7 +30,7 @@ class OnnxEngine:
     """
 
     def __init__(self, bundle: Bundle, threads: int) -> None:
-        self._session = _open_session(bundle.model_path, threads_of_pass(bundle.model_path, threads))
+        self._session = _open_session(bundle, threads_of_pass(bundle.model_path, threads))
         self._inputs = {value.name for value in self._session.get_inputs()}
         self.has_evidence = any(value.name == EVIDENCE_OUTPUT for value in self._session.get_outputs())
         self._pad_token_id = bundle.config.pad_token_id
@@ -78,8 +81,17 @@ def pad(rows: Sequence[Sequence[int]], pad_token_id: int) -> dict[str, np.ndarra
     }
 
 
-def _open_session(path: Path, threads: int) -> onnxruntime.InferenceSession:
+def _open_session(bundle: Bundle, threads: int) -> onnxruntime.InferenceSession:
+    if bundle.packed_graph is not None:
+        try:
+            return _open(bundle.packed_graph, packed_options(threads))
+        except Exception as error:  # noqa: BLE001  onnxruntime's own error classes share no public base
+            log.warning("packed_graph_unreadable", path=str(bundle.packed_graph), reason=str(error))
     try:
-        return onnxruntime.InferenceSession(str(path), session_options(threads), providers=["CPUExecutionProvider"])
-    except Exception as error:  # onnxruntime's own error classes share no public base
-        raise BundleInvalidError(f"ONNX Runtime cannot load {path}: {error}") from error
+        return _open(bundle.model_path, session_options(threads))
+    except Exception as error:  # as above
+        raise BundleInvalidError(f"ONNX Runtime cannot load {bundle.model_path}: {error}") from error
+
+
+def _open(path: Path, options: onnxruntime.SessionOptions) -> onnxruntime.InferenceSession:
+    return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])

@@ -5,6 +5,7 @@ import gc
 import socket
 import weakref
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from fastapi import FastAPI, Request
@@ -14,7 +15,8 @@ from uvicorn.server import ServerState
 from api.http import errors
 from api.http.bodies import BodyFaultsMiddleware
 from api.http.body import read_json_object
-from api.http.direct_protocol import bounded_protocol
+from api.http.direct_protocol import DirectProtocol, bounded_protocol
+from api.http.doorstep import doorstep_of
 from api.http.refusals import HeadLimits
 from api.http.traffic import Traffic, traffic_limits
 from shared.settings import Settings
@@ -55,27 +57,34 @@ def app_that_reads() -> FastAPI:
         pytest.param(b"GET /nowhere HTTP/1.1\r\nHost: a\r\n\r\n" * 3, id="answered, one after the other"),
     ],
 )
-async def test_a_connection_that_ends_is_not_kept_for_the_collector(sent: bytes) -> None:
+async def test_a_connection_that_ends_is_not_kept_for_the_collector(
+    sent: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
     config = Config(app_that_reads(), timeout_keep_alive=60, access_log=False)
     config.load()
-    protocol_class = bounded_protocol(HeadLimits(8_000, 50), Traffic(traffic_limits(Settings())), NothingDirect())
-    state, made = ServerState(), []
+    traffic = Traffic(traffic_limits(Settings()))
+    protocol_class = bounded_protocol(HeadLimits(8_000, 50), traffic, NothingDirect())
+    doorstep_class = doorstep_of(protocol_class)
+    state = ServerState()
+    made: list[weakref.ref[object]] = []
+    begin = protocol_class.__init__
 
-    def make() -> asyncio.Protocol:
-        protocol = protocol_class(config, state, {})
+    def begin_noted(protocol: DirectProtocol, *arguments: Any) -> None:
         made.append(weakref.ref(protocol))
-        return protocol
+        begin(protocol, *arguments)
 
-    server = await asyncio.get_running_loop().create_server(make, "127.0.0.1", 0)
+    monkeypatch.setattr(protocol_class, "__init__", begin_noted)
+    server = await asyncio.get_running_loop().create_server(lambda: doorstep_class(config, state, {}), "127.0.0.1", 0)
     clients = [socket.create_connection(server.sockets[0].getsockname()) for _ in range(CONNECTIONS)]
     for client in clients:
         client.sendall(sent)
     await asyncio.sleep(0.2)
-    assert len(made) == CONNECTIONS
+    assert (len(traffic), len(made)) == (CONNECTIONS, CONNECTIONS if sent else 0)
 
     for client in clients:
         client.close()
     await asyncio.sleep(0.2)
 
     assert [reference() for reference in made if reference() is not None] == []
+    assert (len(traffic), len(state.connections)) == (0, 0)
     server.close()
