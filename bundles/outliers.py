@@ -20,6 +20,9 @@ import numpy.typing as npt
 
 from bundles.activations import LEVELS, Channels, Scale
 
+FACTORS = ".factors"
+"""How the name of the vector ends, in a graph, that undoes the division of a normalisation; before it, its weight's."""
+
 Floats = npt.NDArray[np.float32]
 Indices = npt.NDArray[np.intp]
 

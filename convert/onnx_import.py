@@ -3,24 +3,21 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import onnx
 import onnxruntime
-from onnx import numpy_helper
 from onnxruntime.quantization import QuantType, quantize_dynamic
 
 from bundles.int8_graph import fix_scales, rounded_activations
+from bundles.int8_weights import refine_weights
 from bundles.session import session_options
 from convert.calibration import Activations, Rows
 from convert.checkpoint import refuse_pointer
 from convert.onnx_data import read_external_data
 from convert.onnx_ends import check_inputs, count_labels, count_rows, ends_in_sigmoid, name_output
 from convert.onnx_precision import refuse_broken_weights, to_float32
-from convert.quantise import quantise_matrix
 from shared.errors import ModelSourceError
 
 _HEAD_PRODUCTS = 2
-_QUANTISED = "_quantized"
 _INT8_OPERATORS = {"MatMulInteger", "QAttention", "DynamicQuantizeMatMul", "DequantizeLinear", "MatMulNBits"}
 
 
@@ -51,7 +48,7 @@ def write_int8(float_graph: Path, target: Path, rows: Rows, *, is_int8: bool) ->
     rounded = float_graph if is_int8 else _round(float_graph)
     model = onnx.load(str(rounded))
     if not is_int8:
-        _refine(model, float_graph)
+        refine_weights(model, onnx.load(str(float_graph)))
     fix_scales(model, Activations(float_graph, rounded_activations(model), rows).scales())
     onnx.save(model, str(target), save_as_external_data=True, location=f"{target.name}.data")
 
@@ -64,31 +61,13 @@ def _round(float_graph: Path) -> Path:
             str(rounded),
             weight_type=QuantType.QInt8,
             per_channel=True,
-            reduce_range=True,  # `_refine` rounds most of them anew
+            reduce_range=True,  # `refine_weights` rounds most of them anew
             nodes_to_exclude=_head_nodes(float_graph),
             extra_options={"DefaultTensorType": onnx.TensorProto.FLOAT},
         )
     except Exception as error:  # whatever ONNX Runtime's tool meets in a graph of another program
         raise ModelSourceError(f"the ONNX export cannot be rounded to int8: {_first_line(error)}") from error
     return rounded
-
-
-def _refine(model: onnx.ModelProto, float_graph: Path) -> None:
-    """Round the weights of products again as `convert.quantise` does: finer than 7 bits, and saturating nowhere."""
-    floats = {constant.name: constant for constant in onnx.load(str(float_graph)).graph.initializer}
-    rounded = {constant.name: constant for constant in model.graph.initializer}
-    for node in model.graph.node:
-        name = node.input[1].removesuffix(_QUANTISED) if node.op_type == "MatMulInteger" else ""
-        own = [rounded.get(f"{name}{ending}") for ending in (_QUANTISED, "_scale", "_zero_point")]
-        if name not in floats or None in own:
-            continue
-        values, scale, zero = [constant for constant in own if constant is not None]
-        columns = numpy_helper.to_array(floats[name])
-        if columns.ndim != 2 or list(values.dims) != list(columns.shape) or list(scale.dims) != [columns.shape[1]]:
-            continue
-        matrix = quantise_matrix(np.ascontiguousarray(columns.T))
-        for constant, value in ((values, matrix.values.T), (scale, matrix.scale), (zero, matrix.zero_point)):
-            constant.CopyFrom(numpy_helper.from_array(np.ascontiguousarray(value), constant.name))
 
 
 def _head_nodes(path: Path) -> list[str]:

@@ -1,11 +1,7 @@
-"""Rounds float weights to int8, each row with a scale of its own.
+"""Rounds a BERT's float weights to int8 by the scales of `bundles/int8_weights.py`.
 
-Rounding is symmetric, so zero stays zero and products need no correction. The head stays as it is: it is small, and
-what it rounds off would go straight into the scores. `convert/calibration.py` chooses the scales of the activations.
-
-Processors without VNNI (x86-64 before 2019, and many after) add the products of two neighbouring weights in 16 bits
-and cut off what does not fit (VPMADDUBSW). Seven bits for every weight would prevent that at twice the rounding error.
-Here a row's scale is chosen so that no two weights of one sign among four neighbours are too large together.
+The head stays as it is: it is small, and what it rounds off would go straight into the scores.
+`convert/calibration.py` chooses the scales of the activations.
 """
 
 from collections.abc import Callable
@@ -13,19 +9,17 @@ from dataclasses import replace
 
 import numpy as np
 
+from bundles.int8_weights import largest, round_rows, safe_steps
 from convert.bert import BertWeights, FloatArray, Layer, Linear, QuantisedMatrix
 
 _LEVELS = 127
-_TOGETHER = 4
-# Times 255, the largest activation, it fits 16 bits; less what two weights gain by rounding.
-_MOST_OF_TWO = 127
 
 
 def quantise(weights: BertWeights) -> BertWeights:
     """The same classifier in int8. Layers that are int8 already are kept, and so are the embeddings of such a model."""
     embeddings = weights.word_embeddings
     if not weights.is_quantised and not isinstance(embeddings, QuantisedMatrix):
-        embeddings = _rounded(embeddings, _largest(embeddings) / np.float32(_LEVELS))
+        embeddings = _rounded(embeddings, largest(embeddings) / np.float32(_LEVELS))
     return replace(
         weights,
         word_embeddings=embeddings,
@@ -47,30 +41,12 @@ def dequantise(weights: BertWeights) -> BertWeights:
 
 def quantise_matrix(matrix: FloatArray) -> QuantisedMatrix:
     """Round `matrix` `[rows, columns]` to int8, so that no sum of two products saturates."""
-    steps: FloatArray = np.maximum(_largest(matrix) / _LEVELS, _largest_pairs(matrix) / _MOST_OF_TWO)
-    return _rounded(matrix, steps)
+    return _rounded(matrix, safe_steps(matrix))
 
 
 def _rounded(matrix: FloatArray, steps: FloatArray) -> QuantisedMatrix:
-    scale = np.where(steps > 0, steps, 1.0).astype(np.float32)
-    values = np.rint(matrix / scale.reshape(-1, 1)).astype(np.int8)
+    values, scale = round_rows(matrix, steps)
     return QuantisedMatrix(values, scale, np.zeros(scale.shape, np.int8))
-
-
-def _largest(matrix: FloatArray) -> FloatArray:
-    largest: FloatArray = np.abs(matrix).max(axis=1)
-    return largest
-
-
-def _largest_pairs(matrix: FloatArray) -> FloatArray:
-    """By row, the largest sum of two weights of one sign among the four that one instruction takes together."""
-    rows, columns = matrix.shape
-    padded = np.pad(matrix, ((0, 0), (0, -columns % _TOGETHER)))
-    ordered = np.sort(padded.reshape(rows, -1, _TOGETHER), axis=2)
-    highest = np.maximum(ordered[:, :, -1], 0) + np.maximum(ordered[:, :, -2], 0)
-    lowest = np.maximum(-ordered[:, :, 0], 0) + np.maximum(-ordered[:, :, 1], 0)
-    pairs: FloatArray = np.maximum(highest, lowest).max(axis=1)
-    return pairs
 
 
 def _quantise_layer(layer: Layer) -> Layer:

@@ -15,6 +15,7 @@ from torch import Tensor
 from transformers import BertConfig, BertModel
 
 from bundles.format import MODEL_FILE, Bundle
+from bundles.outliers import FACTORS
 from shared.errors import ModelSourceError
 from training.data.signals import OFFENSIVE
 from training.learn.network import CommentNetwork, new_encoder
@@ -146,7 +147,33 @@ def _dense_layers(graph: _Graph, layers: int) -> dict[str, Tensor]:
         for name in node.input:
             if name.startswith("encoder.encoder.layer."):
                 state[name.removeprefix("encoder.")] = graph.plain(name)
+    for index in range(layers):
+        _undo_division(graph, state, f"encoder.layer.{index}")
+        _undo_split(state, f"encoder.layer.{index}")
     return state
+
+
+def _undo_division(graph: _Graph, state: dict[str, Tensor], layer: str) -> None:
+    """Multiply what `training/ship/feed_forward.py` divided: the network in float has no such factors."""
+    norm = f"{layer}.attention.output.LayerNorm"
+    name = f"encoder.{norm}.weight{FACTORS}"
+    if graph.has(name):
+        factors = graph.plain(name)
+        state[f"{norm}.weight"] *= factors
+        state[f"{norm}.bias"] *= factors
+        state[f"{layer}.intermediate.dense.weight"] /= factors
+
+
+def _undo_split(state: dict[str, Tensor], layer: str) -> None:
+    """Let the copies of a neuron say nothing: only its rounded output ends at a cap, and needs them beyond it."""
+    inner, bias = (state[f"{layer}.intermediate.dense.{part}"] for part in ("weight", "bias"))
+    _, groups, sizes = torch.unique(inner, dim=0, return_inverse=True, return_counts=True)
+    for group in torch.nonzero(sizes > 1).flatten():
+        alike = torch.nonzero(groups == group).flatten()
+        if not inner[alike[0]].any():
+            continue  # neurons that read nothing, each for its own bias
+        copies = alike[alike != alike[bias[alike].argmax()]]
+        state[f"{layer}.output.dense.weight"][:, copies] = 0
 
 
 def _encoder(state: dict[str, Tensor], layers: int, *, heads: int, pad_id: int) -> BertModel:
