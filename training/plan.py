@@ -5,7 +5,6 @@ from dataclasses import dataclass, field, replace
 
 from training.data.prepare import Mixture
 from training.learn.fit import FitPlan
-from training.learn.genre import Genre
 from training.learn.wide import OwnColumn, WidePlan
 
 
@@ -215,7 +214,6 @@ FULL = Plan(
         weights={"everyday_sentences": 0.5, "beep": 0.5, "nsmc": 0.5, "square_questions": 0.3},
         most={"nsmc": 15_000},
         own=OwnColumn("threat"),
-        genre=Genre(),
     ),
     calibration_draws={"student": 2},  # of six, the int8 graph that scores 1,000 training texts most like float32
     sentiment=FitPlan(epochs=2, learning_rate=1e-4, threads=1),
@@ -235,7 +233,7 @@ SMOKE = Plan(
     ),
     sentiment=replace(_QUICK, epochs=6),
     sentiment_mixture=replace(_FEW, rows={"nsmc": 200, "headlines": 50, "square_questions": 50}),
-    wide=WidePlan(buckets=1 << 14, own=OwnColumn("threat"), genre=Genre()),
+    wide=WidePlan(buckets=1 << 14, own=OwnColumn("threat")),
     evidence_texts=60,
     tiny=TinyEncoder(),
 )

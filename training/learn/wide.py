@@ -20,7 +20,6 @@ from torch import Tensor, nn
 from training.data.batches import Floats
 from training.data.signals import OFFENSIVE, SIGNAL_INDEX, SIGNALS, offensive
 from training.data.sources import Row
-from training.learn.genre import Genre, genre_weights
 
 log = logging.getLogger(__name__)
 
@@ -83,8 +82,7 @@ class WidePlan:
     """How large the table is, what it is told, and how much it has to say.
 
     `share`: of its logits in the sum; `weights`: of a source's rows, 1 where none is named; `most`: rows of a source,
-    all where none is named; `penalty`: the inverse of the price of a weight; `own`: a label with a fit of its own;
-    `genre`: what kind of text counts against a label.
+    all where none is named; `penalty`: the inverse of the price of a weight; `own`: a label with a fit of its own.
     """
 
     labels: tuple[str, ...] = ("curse", "insult", "hate")
@@ -95,7 +93,6 @@ class WidePlan:
     weights: Mapping[str, float] = field(default_factory=dict)
     most: Mapping[str, int] = field(default_factory=dict)
     own: OwnColumn | None = None
-    genre: Genre | None = None
 
 
 def fit_wide(
@@ -112,9 +109,6 @@ def fit_wide(
         said = [row.targets.get(label) for row in rows]
         weights = [plan.weights.get(row.source, 1.0) for row in rows]
         columns.append(_weights_of(label, said, weights, features, plan.penalty) * rarity * plan.share)
-        if plan.genre is not None and plan.genre.label == label:
-            ends = {row[0] for row in ids} | {row[-1] for row in ids}
-            columns[-1] -= genre_weights(rows, features, sorted(ends), plan.genre) * rarity * plan.genre.share
     labels = plan.labels
     if plan.strictest:
         said = [offensive(row.targets, row.source) for row in rows]
