@@ -39,9 +39,9 @@ text they belong to. Connections to the store lead through a proxy that can dela
 - **recovery**: seconds from the fault until every text is answered within a second again. What stands still does so for
   {frozen:.0f} s, which are included.
 
-The trials were run in parts, four faults at a time, on two processors, most parts with much other work on them (load 10
-to 50): recoveries are those of a machine that had no processor free. What a dead worker may have had is read by a process of
-its own, so a row that ends each process costs two of them.
+The trials were run in parts, four faults at a time, on two processors, most parts with much other work on them (load
+10 to 50): recoveries are those of a machine that had no processor free. What a dead worker may have had is read by a
+process of its own, so a row that ends each process costs two of them.
 
 | fault | trials | accepted | answered | failed by name | cut | lost | doubled | recovery p50 | max |
 |---|---|---|---|---|---|---|---|---|---|
