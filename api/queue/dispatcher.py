@@ -18,7 +18,14 @@ from api.http.request_id import current_request_id
 from api.queue.admission import Admission
 from api.queue.lanes import Lanes
 from api.queue.pending import PendingRequest, PendingText
-from shared.errors import DeadlineExceededError, KobertError, StoreUnavailableError
+from shared.errors import (
+    DeadlineExceededError,
+    DiskFullError,
+    KobertError,
+    StoreFullError,
+    StoreUnavailableError,
+    UnavailableError,
+)
 from shared.log import get_logger
 from shared.messages import Answer, PredictMessage, TextItem
 from shared.options import VerdictOptions
@@ -26,12 +33,14 @@ from shared.settings import Settings
 
 log = get_logger(__name__)
 
+_NO_ROOM_PAUSE_S = 0.5  # before a store that had no room is asked again to take a text that it has taken before
+
 
 class TextPublisher(Protocol):
     """Puts messages on the queue."""
 
     async def publish(self, message: PredictMessage) -> None:
-        """Queue one message of texts; raises StoreUnavailableError when the queue does not take it."""
+        """Queue one message of texts; raises UnavailableError when the queue does not take it."""
 
 
 class WorkerFleet(Protocol):
@@ -217,12 +226,30 @@ class Dispatcher:
             self._sent[text.item.id] = text
         try:
             await self._publisher.publish(self._compose(batch))
-        except StoreUnavailableError as error:
+        except (DiskFullError, StoreFullError) as error:
+            # What was taken once waits for room, until its deadline; what is new is refused, as the next requests are.
+            self._send_later([text for text in batch if text.has_left])
+            self._fail([text for text in batch if not text.has_left], error)
+        except UnavailableError as error:
             self._fail(batch, error)
         except Exception as error:
             # After any error these texts must end, and the next ones must be sent.
             log.exception("publish_failed", error_type=type(error).__name__)
             self._fail(batch, KobertError("the text could not be queued"))
+        else:
+            for text in batch:
+                text.has_left = True
+
+    def _send_later(self, texts: Sequence[PendingText]) -> None:
+        now = time.monotonic()
+        for text in texts:
+            self._sent.pop(text.item.id, None)
+            self._lanes.settle(text, now)
+        asyncio.get_running_loop().call_later(_NO_ROOM_PAUSE_S, self._send_again, texts)
+
+    def _send_again(self, texts: Sequence[PendingText]) -> None:
+        self._lanes.add_again(text for text in texts if text.is_wanted)
+        self._work.set()
 
     def _compose(self, batch: Sequence[PendingText]) -> PredictMessage:
         requests = {id(text.request): text.request for text in batch}.values()

@@ -71,7 +71,7 @@ class PendingRequest:
 class PendingText:
     """One text of a request that the outbox has handed out."""
 
-    __slots__ = ("cost", "flight", "item", "place", "request")
+    __slots__ = ("cost", "flight", "has_left", "item", "place", "request")
 
     def __init__(self, request: PendingRequest, place: int, text_id: int) -> None:
         text = request.texts[place]
@@ -80,6 +80,7 @@ class PendingText:
         self.item = TextItem(text_id, text, flow=request.caller.flow)
         self.cost = cost_of(text)
         self.flight: Flight | None = None
+        self.has_left = False
 
     @property
     def is_wanted(self) -> bool:

@@ -7,7 +7,16 @@ import pytest
 
 from api.queue.dispatcher import Dispatcher
 from shared.cost import cost_of
-from shared.errors import DeadlineExceededError, KobertError, NoWorkerError, OverloadedError, StoreUnavailableError
+from shared.errors import (
+    DeadlineExceededError,
+    DiskFullError,
+    KobertError,
+    NoWorkerError,
+    OverloadedError,
+    StoreFullError,
+    StoreUnavailableError,
+    UnavailableError,
+)
 from shared.messages import Answer, PredictMessage
 from shared.options import VerdictOptions
 from shared.settings import Settings
@@ -155,6 +164,35 @@ async def test_a_store_that_takes_no_message_fails_its_texts_and_not_the_next_on
     await settle()
     answer_all(dispatcher, queue)
     assert isinstance((await request)[0], Answer)
+
+
+@pytest.mark.parametrize("fault", [StoreUnavailableError("away"), DiskFullError("full"), StoreFullError("full")])
+async def test_a_store_that_takes_no_message_is_named(
+    dispatcher: Dispatcher, queue: Queue, fault: UnavailableError
+) -> None:
+    queue.fault = fault
+    (failed,) = await dispatcher.ask_workers(["a"])
+    assert failed is fault
+
+
+@pytest.mark.parametrize("fault", [DiskFullError("full"), StoreFullError("full")])
+async def test_a_text_that_was_taken_waits_for_room_when_it_is_sent_again(
+    dispatcher: Dispatcher, queue: Queue, monkeypatch: pytest.MonkeyPatch, fault: UnavailableError
+) -> None:
+    monkeypatch.setattr("api.queue.dispatcher._NO_ROOM_PAUSE_S", 0.02)
+    request = asyncio.create_task(dispatcher.ask_workers(["a"]))
+    await settle()
+    queue.fault = fault
+    dispatcher.resend_suspects()
+    await settle()
+    assert not request.done()
+
+    queue.fault = None
+    await asyncio.sleep(0.1)
+    answer_all(dispatcher, queue)
+
+    assert isinstance((await request)[0], Answer)
+    assert dispatcher.inflight_texts == 0
 
 
 async def test_a_bug_while_publishing_fails_its_texts_and_not_the_next_ones(
