@@ -71,7 +71,7 @@ class BodyAccount:
         self._budget.free(self)
 
     def detach(self) -> None:
-        """Wake nobody from now on: the client is gone, which wakes whoever reads the body."""
+        """Stop waking readers: the client is gone, which ends every wait for the body."""
         self._wake = _wake_nobody
 
     def fail(self, make_error: Callable[[], KobertError]) -> None:

@@ -1,4 +1,4 @@
-"""A connection until its first byte: it costs less than one that reads HTTP, and most of an attack are no more.
+"""A connection before its first byte. It uses less memory than one that reads HTTP; most attackers send nothing.
 
 uvicorn gives each connection a parser, a queue and some fifty fields as it is opened. Clients that open thousands and
 send nothing would have all that of each.

@@ -87,7 +87,7 @@ class BoundedProtocol(HttpToolsProtocol):
         self._opened_at = opened_at
 
     def refuse_connection(self) -> None:
-        """Say that there is no room for it."""
+        """Answer that the server has no room for this connection."""
         self._refuse(TOO_MANY)
 
     def connection_lost(self, exc: Exception | None) -> None:

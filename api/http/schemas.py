@@ -188,7 +188,7 @@ class Greeting(BaseModel):
 
 
 def error_replies(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """OpenAPI entries for the statuses that a route can answer besides its own.
+    """OpenAPI entries for the error statuses of a route.
 
     By reference (`api.http.openapi` adds what it names): for a model FastAPI would build a validator for each status
     of each route, 230 in all and a tenth of the time to start.

@@ -227,7 +227,7 @@ class Dispatcher:
         try:
             await self._publisher.publish(self._compose(batch))
         except (DiskFullError, StoreFullError) as error:
-            # What was taken once waits for room, until its deadline; what is new is refused, as the next requests are.
+            # Texts that were already accepted wait for room until their deadline; new ones are refused.
             self._send_later([text for text in batch if text.has_left])
             self._fail([text for text in batch if not text.has_left], error)
         except UnavailableError as error:

@@ -136,7 +136,7 @@ async def get_job(job_id: str, request: Request, owner: OwnerDep, context: Conte
 )
 async def job_events(job_id: str, request: Request, owner: OwnerDep, context: ContextDep) -> StreamingResponse:
     """Server-sent events: `progress` with the job object each time it has changed, then one named for its end."""
-    # Followers that come together share one look for the job, and are refused before it when there is no room.
+    # Requests that come together share one lookup of the job. Without room they are refused before it.
     context.jobs.followers.require_room(owner)
     job = await context.jobs.glance(job_id, owner)
     context.jobs.followers.require_room(owner)
