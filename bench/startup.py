@@ -38,7 +38,7 @@ PROCESSES = {
     "processor: API": "api.main",
     "processor: worker": "worker.main",
 }
-HEADING = "## From the command to the first answer"
+HEADING = "## Of `make run`"
 
 
 @dataclass(frozen=True)
