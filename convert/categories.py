@@ -40,7 +40,9 @@ def _content(path: Path) -> Any:  # noqa: ANN401  whatever the file holds
         text = path.read_text(encoding="utf-8-sig")
         return json.loads(text) if path.suffix == ".json" else _lines(text)
     except UnicodeDecodeError as error:
-        raise ModelSourceError(f"{path.name} is not UTF-8; save it so, or set MODEL_LABELS instead") from error
+        raise ModelSourceError(
+            f"{path.name} cannot be read: it is not in UTF-8, save it so; set MODEL_LABELS instead"
+        ) from error
     except (ValueError, RecursionError) as error:
         raise ModelSourceError(f"{path.name} cannot be read: {error}; set MODEL_LABELS instead") from error
 

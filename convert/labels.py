@@ -84,13 +84,13 @@ def _composed(labels: Iterable[str]) -> list[str]:
 
 
 def _refuse_bad_names(origin: str, labels: Sequence[str]) -> None:
-    unwritten = [index for index, label in enumerate(labels) if not label or any(map(_is_control, label))]
+    unwritten = [index for index, label in enumerate(labels) if any(map(_is_control, label))]
     if unwritten:
         raise ModelSourceError(
             f"{origin} has no name that can be written for class {unwritten[0]} ({labels[unwritten[0]]!a}); set "
             "MODEL_LABELS to a name for each, in the order of their indices"
         )
-    doubles = [label for label, times in Counter(labels).items() if times > 1]
+    doubles = [label for label, times in Counter(labels).items() if times > 1 or not label]
     if doubles:
         raise ModelSourceError(
             f"{origin} names {doubles[0]!r} for several classes; set MODEL_LABELS to a name for each, in the "

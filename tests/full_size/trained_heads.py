@@ -266,7 +266,6 @@ _HEADS: dict[str, Callable[[Any, Tensor], Tensor]] = {
 
 
 def _train_head(family: Family, model: Any, features: Tensor, labels: Tensor) -> None:
-    begin_at(model.pre_classifier if family is DISTILBERT else model.classifier.dense, features)
     head = [parameter for name, parameter in model.named_parameters() if "classifier" in name]
     optimiser = torch.optim.AdamW(head, lr=_HEAD_RATE, weight_decay=0.01)
     generator = torch.Generator().manual_seed(20)

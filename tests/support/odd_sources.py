@@ -120,13 +120,13 @@ LABELS = {
         b'["\\ud800", "b", "c"]',
         r"no name that can be written for class 0",
     ),
-    "labels in UTF-16": ("labels.txt", "정상\r\n욕설\r\n".encode("utf-16"), r"labels\.txt is not UTF-8; save it so"),
-    "labels in CP949": ("labels.txt", "정상\r\n욕설\r\n".encode("cp949"), r"labels\.txt is not UTF-8; save it so"),
+    "labels in UTF-16": ("labels.txt", "정상\r\n욕설\r\n".encode("utf-16"), r"labels\.txt .* not in UTF-8, save it so"),
+    "labels in CP949": ("labels.txt", "정상\r\n욕설\r\n".encode("cp949"), r"labels\.txt .* not in UTF-8, save it so"),
 }
 REFUSED |= {name: (_write(file, content), said) for name, (file, content, said) in LABELS.items()}
 REFUSED |= {
     "a label of two lines": (_names(_0="a\nb", _1="b", _2="c"), "no name that can be written for class 0"),
-    "a label that is null": (_names(_0="a", _1=None, _2="c"), "no name that can be written for class 1"),
+    "a label that is null": (_names(_0="a", _1=None, _2="c"), "names '' for several classes"),
     "a label's number of 5,000 digits": (_names(**{"9" * 5_000: "a", "_0": "b", "_1": "c"}), "does not number its lab"),
     # The config, and other JSON.
     "a config that is nested too deeply": (_write(CONFIG, _nested()), r"config\.json is not the config of a model"),
