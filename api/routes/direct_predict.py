@@ -14,7 +14,7 @@ from http import HTTPStatus
 
 import msgspec
 from fastapi import FastAPI
-from uvicorn._types import ASGI3Application
+from uvicorn._types import ASGI3Application, HTTPScope
 from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
 from api.access.keyring import Keyring
@@ -23,7 +23,8 @@ from api.context import Context
 from api.feed import writer as feed
 from api.http import errors
 from api.http.caller import Caller
-from api.http.direct import Exchange
+from api.http.direct import Exchange, ParsedExchange
+from api.http.known_heads import Head
 from api.http.origins import Hosts
 from api.http.proxies import FORWARDED_HEADERS, Proxies
 from api.http.request_id import choose_request_id
@@ -92,7 +93,7 @@ class DirectPredict:
         self._proxies = Proxies(settings.trusted_proxies, settings.root_path)
         self._is_host_allowed = lru_cache(_HOSTS_KEPT)(Hosts((settings.host, *settings.allowed_hosts)).allow)
 
-    def take(self, cycle: RequestResponseCycle, app: ASGI3Application) -> Exchange | None:
+    def take(self, cycle: RequestResponseCycle, app: ASGI3Application) -> ParsedExchange | None:
         """The request, if it is for this route and its head has nothing special."""
         scope = cycle.scope
         if scope["path"] not in self._paths or scope["method"] != "POST":
@@ -103,16 +104,21 @@ class DirectPredict:
             return None
         length = headers.get(b"content-length", b"")
         is_short = length.isdigit() and len(length) < _MAX_LENGTH_DIGITS and int(length) <= self._max_body_bytes
-        return Exchange(cycle, app, headers) if is_short and headers.get(b"content-type") in _JSON else None
+        if not is_short or headers.get(b"content-type") not in _JSON:
+            return None
+        # Whom a proxy forwards for depends on which proxy it is.
+        head = Head(headers, int(length), is_lasting=_FORWARDED.isdisjoint(headers))
+        return ParsedExchange(cycle, app, head, self._address(scope, head))
 
     def begin(self, exchange: Exchange) -> bool:
         """Send the texts to the workers, or refuse them when there is no room."""
         started = time.perf_counter()
-        address = self._address(exchange)
-        principal = self._principal(exchange.headers, address)
+        address = exchange.client
+        headers = exchange.head.headers
+        principal = self._principal(headers, address)
         if principal is None:
             return False
-        request_id = choose_request_id(exchange.headers.get(b"x-request-id", b"").decode("latin-1"))
+        request_id = choose_request_id(headers.get(b"x-request-id", b"").decode("latin-1"))
         record = RequestRecord(principal=principal)
         asked = _Asked(exchange, principal, record, request_id, Stopwatch(), started)
         caller = Caller(address if principal is EVERYBODY else principal.owner, exchange.presence)
@@ -147,7 +153,7 @@ class DirectPredict:
         pending.over.add_done_callback(partial(self._end, asked, pending), context=Variables())
         return True
 
-    def _principal(self, headers: dict[bytes, bytes], address: str) -> Principal | None:
+    def _principal(self, headers: Mapping[bytes, bytes], address: str) -> Principal | None:
         """Whom the request speaks for, as `api.http.auth` says it; None if anything is wrong, or has to be counted."""
         keyring: Keyring = self._state.keyring
         if keyring.may_be_open() and not self._is_host_allowed(headers.get(b"host", b"").decode("latin-1")):
@@ -161,10 +167,9 @@ class DirectPredict:
         is_slowed = principal.is_chosen and self._state.failed_attempts.wait_s(address)
         return None if is_slowed else principal
 
-    def _address(self, exchange: Exchange) -> str:
-        scope = exchange.cycle.scope
+    def _address(self, scope: HTTPScope, head: Head) -> str:
         client = scope["client"]
-        if not _FORWARDED.isdisjoint(exchange.headers):
+        if not head.is_lasting:
             client = self._proxies.seen_from_outside(scope).get("client", client)  # type: ignore[arg-type]
         return client[0] if client else ""
 
@@ -188,7 +193,7 @@ class DirectPredict:
     def _feed(self, asked: _Asked, outcomes: Sequence[Verdict | KobertError]) -> None:
         """Note the texts for the live feed, where the settings and the request have it."""
         context: Context = self._state.context
-        if context.feed.writer is not None and asked.exchange.headers.get(_FEED_HEADER) != _FEED_OFF:
+        if context.feed.writer is not None and asked.exchange.head.headers.get(_FEED_HEADER) != _FEED_OFF:
             context.feed.writer.note(asked.principal.owner, asked.items, outcomes)
 
     def _refuse(self, asked: _Asked, error: KobertError) -> None:
