@@ -4,7 +4,6 @@ Every route that answers at once uses it.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from urllib.parse import quote
 
 import msgspec
@@ -24,16 +23,14 @@ from shared.settings import Settings
 from shared.verdict import Failure, PolicyVersion, Verdict
 
 
-@dataclass(frozen=True, slots=True)
-class Item:
+class Item(msgspec.Struct, frozen=True):
     """One thing sent as a text: what it is, and what to call it in an error (`text`, `texts[3]`)."""
 
     value: object
     name: str
 
 
-@dataclass(frozen=True, slots=True)
-class Judged:
+class Judged(msgspec.Struct, frozen=True):
     """A verdict or an error for each item, in their order, the time that it took, and by what they were judged.
 
     `revisions` are those of the models that are served: one, or two while they change.
