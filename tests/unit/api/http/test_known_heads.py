@@ -52,7 +52,7 @@ class Wire:
     """A connection, and what came back over it."""
 
     def __init__(self, service: Later, *, beside: "Wire | None" = None, **settings: Any) -> None:
-        self.traffic = Traffic(traffic_limits(Settings(**settings))) if beside is None else beside.traffic
+        self.traffic: Traffic = beside.traffic if beside else Traffic(traffic_limits(Settings(**settings)))
         config = Config(answer_empty, timeout_keep_alive=60)
         config.load()
         kind = bounded_protocol(HeadLimits(8_000, 50), self.traffic, service) if beside is None else beside.kind
