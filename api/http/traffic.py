@@ -105,6 +105,11 @@ class Traffic:
         self._idle.pop(connection, None)
         self._receiving[connection] = asyncio.get_running_loop().time()
 
+    def takes(self, connection: Connection) -> None:
+        """Note that a request came as a whole."""
+        self._fresh.pop(connection, None)
+        self._idle.pop(connection, None)
+
     def works(self, connection: Connection) -> None:
         """Note that a request is complete."""
         self._receiving.pop(connection, None)

@@ -71,6 +71,10 @@ class Lanes:
 
     def add(self, request: PendingRequest) -> None:
         """Queue the texts of a request."""
+        if len(request.texts) == 1:
+            lane = self._long if self._is_long(request.cost_left) else self._short
+            lane.outbox.add(request, (0,))
+            return
         long = [place for place, text in enumerate(request.texts) if self._is_long(cost_of(text))]
         if long:
             self._long.outbox.add(request, long)

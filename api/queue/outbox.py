@@ -48,7 +48,7 @@ class _Turn:
         """
         while self.flows:
             flow = self.flows[0]
-            if flow.places and not flow.request.over.done():
+            if flow.places and not flow.request.is_over:
                 if flow.request.deadline > horizon:
                     return flow
                 flow.request.fail(TOO_LATE)

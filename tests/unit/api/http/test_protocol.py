@@ -7,7 +7,7 @@ from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 from uvicorn.server import ServerState
 
-from api.http.direct import Exchange
+from api.http.direct import Exchange, ParsedExchange
 from api.http.direct_protocol import DirectProtocol, bounded_protocol
 from api.http.refusals import HeadLimits
 from api.http.traffic import Traffic, traffic_limits
@@ -20,9 +20,13 @@ class SilentTransport(asyncio.Transport):
     def __init__(self) -> None:
         super().__init__({"peername": ("127.0.0.1", 1), "sockname": ("127.0.0.1", 2)})
         self.written = b""
+        self.closings = 0
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
         self.written += bytes(data)
+
+    def close(self) -> None:
+        self.closings += 1
 
     def is_closing(self) -> bool:
         return False
@@ -37,7 +41,7 @@ class SilentTransport(asyncio.Transport):
 class NothingDirect:
     """Leaves every request to the framework."""
 
-    def take(self, _cycle: RequestResponseCycle, _app: object) -> Exchange | None:
+    def take(self, _cycle: RequestResponseCycle, _app: object) -> ParsedExchange | None:
         return None
 
     def begin(self, _exchange: Exchange) -> bool:
