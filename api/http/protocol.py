@@ -8,16 +8,16 @@ without end for the rest of a head, for a body, and for a client that does not r
 import asyncio
 from typing import Any
 
-from uvicorn._types import ASGI3Application
 from uvicorn.config import Config
-from uvicorn.protocols.http.flow_control import FlowControl
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 from uvicorn.server import ServerState
 
 from api.http import bodies
 from api.http.bodies import BodyAccount
 from api.http.caller import SCOPE_KEY, Presence
+from api.http.chunks import HeldFlow
 from api.http.closing import ClosingTransport
+from api.http.in_turns import InTurnsProtocol
 from api.http.offers import without_offer
 from api.http.refusals import HEADERS_TOO_LARGE, MALFORMED, TOO_MANY, TOO_SLOW, URL_TOO_LONG, HeadLimits, answer
 from api.http.traffic import Traffic
@@ -29,29 +29,13 @@ CLOSING_S = 10.0
 # Requests that wait for the answer to the one before them, on one connection and on all. Clients that send so are rare,
 # and one piece of the network can hold ten thousand.
 MAX_AHEAD, MAX_AHEAD_IN_ALL = 128, 1_000
-# A chunk of a body costs some microseconds, however small it is. A body with so many smaller ones waits for its turn
-# after each slice, which takes a few milliseconds.
-SMALL_CHUNK_BYTES, MANY_SMALL_CHUNKS = 64, 1_000
-SLICE_BYTES = 8 * 1024
 
 
 class _RefusedError(Exception):
     """Raised inside a callback to make the parser stop."""
 
 
-class _Flow(FlowControl):
-    """Reads no more while bytes wait for their turn, whoever wants to go on reading."""
-
-    def __init__(self, transport: asyncio.Transport) -> None:
-        super().__init__(transport)
-        self.is_held = False
-
-    def resume_reading(self) -> None:
-        if not self.is_held:
-            super().resume_reading()
-
-
-class BoundedProtocol(HttpToolsProtocol):
+class BoundedProtocol(InTurnsProtocol):
     """Refuses a request head that is too large with 431, or 414 where it is the address, and closes the connection.
 
     Refuses with 408 what does not come in time. `traffic` knows all connections, and calls `check` every second.
@@ -74,12 +58,6 @@ class BoundedProtocol(HttpToolsProtocol):
         self._bytes_without_body = 0
         self._header_count = 0
         self._is_refused = False
-        # Requests that the framework answers.
-        self._framework_count = 0
-        # Of the current body.
-        self._small_chunk_count = 0
-        # What came and has to wait for its turn.
-        self._waiting_bytes: bytearray | None = None
         self._address = ""
         self._account = BodyAccount(self.traffic.budget, self._wake_reader)
         self._account.is_complete = True
@@ -102,7 +80,7 @@ class BoundedProtocol(HttpToolsProtocol):
     def take_over(self, transport: asyncio.Transport, opened_at: float) -> None:
         """Go on with a connection that the traffic knows since `opened_at`, on the event loop's clock."""
         super().connection_made(transport)
-        self.flow: _Flow = _Flow(transport)
+        self.flow = HeldFlow(transport)
         self._address = self.client[0] if self.client else ""
         self._opened_at = opened_at
 
@@ -136,70 +114,6 @@ class BoundedProtocol(HttpToolsProtocol):
             if cycle is not None:
                 cycle.transport = self.transport
 
-    def data_received(self, data: bytes) -> None:
-        """Take bytes, or let them wait for this address's turn."""
-        if self._is_refused:
-            return
-        if self._waiting_bytes is not None:
-            self._waiting_bytes += data
-        elif (self._is_in_head or self._has_many_chunks) and self._waits(data):
-            return
-        elif self._parse_counting(data):
-            self.traffic.turns.note_costly(self._address)
-
-    def serve(self) -> bool:
-        """Go on with the bytes that waited; returns whether the framework has begun to answer."""
-        data, self._waiting_bytes = bytes(self._waiting_bytes or b""), None
-        if self._is_refused or self.transport.is_closing():
-            return False
-        self.flow.is_held = False
-        self.flow.resume_reading()
-        return self._parse_counting(data)
-
-    def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
-        """Let the framework answer, and count it."""
-        self._framework_count += 1
-        super()._start_asgi_task(cycle, app)
-
-    def _parse_counting(self, data: bytes) -> bool:
-        before = self._framework_count
-        if len(data) > SLICE_BYTES and self._may_have_chunks(data):
-            self._parse_in_slices(data)
-        else:
-            self._parse(data)
-        return self._framework_count > before or self._has_many_chunks
-
-    def _parse_in_slices(self, data: bytes) -> None:
-        """Parse bytes that may be thousands of chunks; where they are, what is left waits for its turn."""
-        for start in range(0, len(data), SLICE_BYTES):
-            if self._is_refused or self.transport.is_closing():
-                return
-            if start and self._has_many_chunks:
-                self.traffic.turns.note_costly(self._address)
-                if self._waits(data[start:]):
-                    return
-            self._parse(data[start : start + SLICE_BYTES])
-
-    def _waits(self, data: bytes) -> bool:
-        """Whether these bytes wait for this address's turn, and no more are read until then."""
-        if not self.traffic.turns.must_wait(self._address, self, len(data)):
-            return False
-        self._waiting_bytes = bytearray(data)
-        self.flow.is_held = True
-        self.flow.pause_reading()
-        return True
-
-    @property
-    def _has_many_chunks(self) -> bool:
-        return self._small_chunk_count > MANY_SMALL_CHUNKS
-
-    def _may_have_chunks(self, data: bytes) -> bool:
-        """Whether a body in chunks is coming, or begins in `data`; a head that comes in parts may say so anywhere."""
-        if self._is_in_head and self._bytes_without_body:
-            return True
-        has_length = self._is_in_head or any(name == b"content-length" for name, _ in self.headers)
-        return not has_length or b"transfer-encoding" in data.lower()
-
     def _parse(self, data: bytes) -> None:
         """Parse no more of a head than it may have, and say so."""
         if self._is_in_head:
@@ -209,7 +123,7 @@ class BoundedProtocol(HttpToolsProtocol):
             if not piece or self._is_refused:
                 return
             self._bytes_without_body += len(piece)
-            super().data_received(piece)
+            super()._parse(piece)
             if self._bytes_without_body >= self.limits.max_bytes and not self._is_refused:
                 self._refuse(HEADERS_TOO_LARGE if self.headers or not self._is_in_head else URL_TOO_LONG)
 
@@ -234,7 +148,7 @@ class BoundedProtocol(HttpToolsProtocol):
         self._is_in_head = False
         self._head_began_at = None
         self._bytes_without_body = 0
-        self._small_chunk_count = 0
+        self._chunks.restart()
         self._account = BodyAccount(self.traffic.budget, self._wake_reader)
         bodies.attach(self.scope["state"], self._account)
         waiting = len(self.pipeline)
@@ -252,8 +166,7 @@ class BoundedProtocol(HttpToolsProtocol):
     def on_body(self, body: bytes) -> None:
         """Keep a piece of the body while the budget allows it."""
         self._bytes_without_body = 0
-        if len(body) < SMALL_CHUNK_BYTES:
-            self._small_chunk_count += 1
+        self._chunks.note(len(body))
         if self.cycle.response_complete:
             return
         self._account.take(len(body))
