@@ -265,7 +265,8 @@ class Classifier:
             id=text.item.id,
             verdict=verdict,
             tokenization_s=text.tokenization_s,
-            inference_s=_model_seconds([*rows, *rest]),
+            # Windows of one text may have shared a pass, or been in several at the same time.
+            inference_s=seconds_covered([row.pass_time for row in (*rows, *rest)]),
         )
 
     def _answer_cached(self, text: Submitted, rows: Sequence[Logits]) -> Answer:
@@ -307,13 +308,6 @@ class Classifier:
             strictness=options.strictness or self._judge.strictness,
             thresholds=self._judge.thresholds_for(options),
         )
-
-
-def _model_seconds(rows: Sequence[WindowResult]) -> float:
-    """How long the model read a text: its windows may have shared a pass, or been in several at the same time."""
-    if len(rows) == 1:
-        return rows[0].pass_time.elapsed_s
-    return seconds_covered({row.pass_time for row in rows})
 
 
 def _failed(item: TextItem, error: KobertError, tokenization_s: float) -> Answer:
