@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections.abc import Awaitable
 from typing import Protocol
 
 from redis.exceptions import RedisError
@@ -19,7 +20,7 @@ PUBLISH_TIMEOUT_S = 8.0
 class Lists(Protocol):
     """The lists of Redis; `StoreWire` says what it raises."""
 
-    async def lpush(self, key: str, value: bytes) -> object:
+    def lpush(self, key: str, value: bytes, /) -> Awaitable[object]:
         """Put a value at the left end of a list."""
 
 
