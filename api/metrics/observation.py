@@ -9,6 +9,7 @@ from api.access.principal import EVERYBODY
 from api.http.caller import SCOPE_KEY
 from api.http.request_record import RequestRecord, start_record
 from api.metrics.counters import ApiMetrics
+from api.metrics.log_limit import LogLimit
 from shared.jobs.records import is_job_id
 from shared.log import get_logger, milliseconds
 
@@ -65,12 +66,22 @@ class Observer:
 
     def __init__(self, metrics: ApiMetrics) -> None:
         self._metrics = metrics
+        self._failures = LogLimit()
 
     def note(
         self, method: str, route: str, code: int, seconds: float, record: RequestRecord, **details: object
     ) -> None:
-        """Count one request and log it; `details` are further fields of its line."""
+        """Count one request and log it; `details` are further fields of its line.
+
+        Of requests that failed, a bounded number of lines a second is written.
+        """
         self._metrics.observe(route, method, code, seconds, record)
+        if code >= http.HTTPStatus.BAD_REQUEST:
+            left_out = self._failures.take()
+            if left_out is None:
+                return
+            if left_out:
+                details["not_logged"] = left_out
         details["method"], details["route"], details["code"] = method, route, code
         details["total_ms"] = milliseconds(seconds)
         _add_record(details, record)
