@@ -93,6 +93,7 @@ class DirectProtocol(BoundedProtocol):
         before = self.cycle, self._answered
         self.cycle = self._answered = exchange  # type: ignore[assignment]  # has what is asked of a cycle
         self.traffic.takes(self)
+        self._chunks.restart()
         self._opened_at = self._rested_at = None
         self._unset_keepalive_if_required()
         if not self.direct.begin(exchange):

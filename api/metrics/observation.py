@@ -82,16 +82,13 @@ class Observer:
                 return
             if left_out:
                 details["not_logged"] = left_out
-        write = log.debug if route in _QUIET_ROUTES else log.info
-        write(
-            "request",
-            method=method,
-            route=route,
-            code=code,
-            total_ms=milliseconds(seconds),
-            **details,
-            **_details(record),
-        )
+        details["method"], details["route"], details["code"] = method, route, code
+        details["total_ms"] = milliseconds(seconds)
+        _add_record(details, record)
+        if route in _QUIET_ROUTES:
+            log.debug("request", **details)
+        else:
+            log.info("request", **details)
 
 
 def _job(scope: Scope) -> dict[str, object]:
@@ -100,18 +97,15 @@ def _job(scope: Scope) -> dict[str, object]:
     return {"job_id": job_id} if is_job_id(job_id) else {}
 
 
-def _details(record: RequestRecord) -> dict[str, object]:
-    details: dict[str, object] = {}
+def _add_record(details: dict[str, object], record: RequestRecord) -> None:
     if record.principal is not None and record.principal is not EVERYBODY:
         details["key_id"] = record.principal.key_id
     if record.error_code is not None:
         details["error"] = record.error_code
-    if record.timing is not None:
-        details |= {
-            "texts": len(record.classifications) + len(record.text_errors),
-            "texts_failed": len(record.text_errors),
-            "queue_ms": milliseconds(record.timing.queue_s),
-            "tokenization_ms": milliseconds(record.timing.tokenization_s),
-            "inference_ms": milliseconds(record.timing.inference_s),
-        }
-    return details
+    timing = record.timing
+    if timing is not None:
+        details["texts"] = len(record.classifications) + len(record.text_errors)
+        details["texts_failed"] = len(record.text_errors)
+        details["queue_ms"] = milliseconds(timing.queue_s)
+        details["tokenization_ms"] = milliseconds(timing.tokenization_s)
+        details["inference_ms"] = milliseconds(timing.inference_s)
