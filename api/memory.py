@@ -18,9 +18,16 @@ LOOK_S = 2.0
 # It takes the event loop some milliseconds for each thousand connections, so a busy process puts it off.
 BUSY_SHARE, LATE_S = 0.5, 0.02
 LONGEST_BUSY_S = 60.0
-# Growth after which it is worth the milliseconds.
-WORTH_BYTES = 8 << 20
-_STATM = Path("/proc/self/statm")
+# Growth after which it is worth the milliseconds, and a change since the last time after which more may come of it.
+WORTH_BYTES, CHANGE_BYTES = 8 << 20, 1 << 20
+# Growth since the last time that no crowd puts off.
+URGENT_BYTES = 32 << 20
+# A full collection visits every object: of so many open connections, for a tenth of a second and more. While there are
+# as many, they are what the memory is needed for.
+CROWD = 256
+# Collections of the middle generation before a full one, by default.
+USUAL, NEVER = gc.get_threshold()[2], 1 << 30
+_STATM, _FILES = Path("/proc/self/statm"), Path("/proc/self/fd")
 
 
 @asynccontextmanager
@@ -45,20 +52,47 @@ def find_trim() -> Callable[[int], int] | None:
 
 
 async def give_back_forever(trim: Callable[[int], int]) -> None:
-    """Trim as long as the process is larger than it has been; that takes a millisecond or two."""
-    smallest = resident_bytes()
-    trimmed_at = time.monotonic()
+    """Trim when the process is larger than it has been; that takes a millisecond or two."""
+    growth = Growth(resident_bytes(), time.monotonic())
     while True:
-        is_busy = await _is_busy_for(LOOK_S) and time.monotonic() - trimmed_at < LONGEST_BUSY_S
-        now = resident_bytes()
-        smallest = min(smallest, now)
-        if now - smallest > WORTH_BYTES and not is_busy:
-            trimmed_at = time.monotonic()
-            # A request that failed leaves its error and its buffers to each other. It takes a few milliseconds, since
-            # what was there at the start is frozen.
-            gc.collect()
-            # Without Python's lock, so that the event loop goes on.
-            await asyncio.to_thread(trim, 0)
+        is_busy = await _is_busy_for(LOOK_S)
+        if not growth.is_worth_a_trim(resident_bytes(), time.monotonic(), is_busy=is_busy or _is_crowded()):
+            continue
+        # A request that failed leaves its error and its buffers to each other. It takes a few milliseconds, since
+        # what was there at the start is frozen.
+        gc.collect()
+        # Without Python's lock, so that the event loop goes on.
+        await asyncio.to_thread(trim, 0)
+        growth.note_trim(resident_bytes(), time.monotonic())
+
+
+class Growth:
+    """Decides when memory is worth giving back; sizes are in bytes, times on one clock in seconds."""
+
+    def __init__(self, size: int, now: float) -> None:
+        self._smallest = self._left = size
+        self._trimmed_at = now
+
+    def is_worth_a_trim(self, size: int, now: float, *, is_busy: bool) -> bool:
+        """Whether it has grown, and the last trim did not leave it as it is."""
+        self._smallest = min(self._smallest, size)
+        has_grown = size - self._smallest > WORTH_BYTES and abs(size - self._left) > CHANGE_BYTES
+        is_urgent = size - self._left > URGENT_BYTES or now - self._trimmed_at >= LONGEST_BUSY_S
+        return has_grown and (is_urgent or not is_busy)
+
+    def note_trim(self, left: int, now: float) -> None:
+        """The process has `left` bytes after a trim."""
+        self._smallest = min(self._smallest, left)
+        self._left, self._trimmed_at = left, now
+
+
+def put_off_full_collections(*, is_crowd: bool) -> None:
+    """Let Python begin full collections by itself, or none while there is a crowd of connections."""
+    gc.set_threshold(*gc.get_threshold()[:2], NEVER if is_crowd else USUAL)
+
+
+def _is_crowded() -> bool:
+    return sum(1 for _ in _FILES.iterdir()) > CROWD
 
 
 async def _is_busy_for(seconds: float) -> bool:

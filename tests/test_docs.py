@@ -34,9 +34,9 @@ def code_blocks(name: str, language: str) -> list[str]:
 
 
 def documents() -> list[Path]:
-    return [
-        path for path in ROOT.rglob("*.md") if not any(part.startswith(".") for part in path.relative_to(ROOT).parts)
-    ]
+    """The project's own pages; what a benchmark installs under build/ is none."""
+    parts = [(path, path.relative_to(ROOT).parts) for path in ROOT.rglob("*.md")]
+    return [path for path, of in parts if of[0] != "build" and not any(part.startswith(".") for part in of)]
 
 
 KOREAN_PAGES = [path for path in documents() if path.name.endswith(".ko.md")]

@@ -1,7 +1,8 @@
 """Collects facts about the current request for its log line and the metrics. Never its text."""
 
 from contextvars import ContextVar
-from dataclasses import dataclass, field
+
+import msgspec
 
 from api.access.principal import Principal
 from api.http.timing import Timing
@@ -9,8 +10,7 @@ from api.http.timing import Timing
 _current: ContextVar["RequestRecord | None"] = ContextVar("request_record", default=None)
 
 
-@dataclass
-class RequestRecord:
+class RequestRecord(msgspec.Struct):
     """Filled in by the routes and the error handlers while the request is served.
 
     `door` is whose API the request speaks: `kobert` for our own, else the name of a door.
@@ -19,8 +19,8 @@ class RequestRecord:
     door: str = "kobert"
     principal: Principal | None = None
     error_code: str | None = None
-    classifications: list[str] = field(default_factory=list)
-    text_errors: list[str] = field(default_factory=list)
+    classifications: list[str] = []
+    text_errors: list[str] = []
     timing: Timing | None = None
 
 

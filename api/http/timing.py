@@ -2,14 +2,15 @@
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 
-from shared.log import milliseconds
+import msgspec
+
 from shared.messages import Answer
 
+HEADERS = ("x-queue-time", "x-tokenization-time", "x-inference-time", "x-total-time", "x-cached-texts")
 
-@dataclass(frozen=True)
-class Timing:
+
+class Timing(msgspec.Struct, frozen=True):
     """The stages of one request, in seconds, and how many of its texts no model read, as it had read them before."""
 
     queue_s: float
@@ -20,17 +21,23 @@ class Timing:
 
     def headers(self) -> dict[str, str]:
         """The five response headers."""
-        return {
-            "x-queue-time": _header(self.queue_s),
-            "x-tokenization-time": _header(self.tokenization_s),
-            "x-inference-time": _header(self.inference_s),
-            "x-total-time": _header(self.total_s),
-            "x-cached-texts": str(self.cached_texts),
-        }
+        return dict(zip(HEADERS, self.header_values(), strict=True))
+
+    def header_values(self) -> tuple[str, ...]:
+        """Those of `HEADERS`, in their order."""
+        return (
+            f"{self.queue_s * 1000:.2f}",
+            f"{self.tokenization_s * 1000:.2f}",
+            f"{self.inference_s * 1000:.2f}",
+            f"{self.total_s * 1000:.2f}",
+            str(self.cached_texts),
+        )
 
 
 class Stopwatch:
     """Started when the request has been read."""
+
+    __slots__ = ("_started",)
 
     def __init__(self) -> None:
         self._started = time.perf_counter()
@@ -47,7 +54,3 @@ class Stopwatch:
         queue_s = max(0.0, total_s - tokenization_s - inference_s)
         cached_texts = sum(answer.is_cached for answer in answers)
         return Timing(queue_s, tokenization_s, inference_s, total_s, cached_texts)
-
-
-def _header(seconds: float) -> str:
-    return f"{milliseconds(seconds):.2f}"
