@@ -35,6 +35,7 @@ from shared.policies.rules_store import RulesStore
 from shared.settings import Settings, load_settings
 from shared.store_check import require_fit_store
 from worker.bulk.runner import BulkRunner
+from worker.command_writer import CommandWriter
 from worker.corrections.answer import CorrectedVerdicts
 from worker.corrections.book import CorrectionBook
 from worker.corrections.follower import CorrectionFollower
@@ -151,7 +152,7 @@ def build_worker(settings: Settings, engine_factory: EngineFactory = OnnxEngine)
     metrics.watch(classifier.batcher, classifier.info)
     metrics.watch_cache(classifier.cache)
     corrections = CorrectionFollower(settings.redis_url, book)
-    replies = ReplyWriter(redis, worker_id)
+    replies = ReplyWriter(CommandWriter(redis), worker_id)
     return Worker(settings, redis, classifier, watchdog, replies, bulk, suspects, corrections, rules.hits, metrics)
 
 

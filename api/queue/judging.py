@@ -147,7 +147,8 @@ class Judging:
             try:
                 texts[index] = check_text(item.value, item.name, self._settings.max_text_chars)
             except TextRejectedError as error:
-                outcomes[index] = error
+                # Its frame would keep the outcomes, and they keep the error: garbage that only a collection finds.
+                outcomes[index] = error.with_traceback(None)
         policy = None if options is None else options.policy
         await self._charge(len(texts))
         replies = await self._dispatcher.ask_workers(list(texts.values()), options) if texts else []
