@@ -8,7 +8,7 @@ from shared.processors import has_exact_int8_products
 
 FILE_NAME = "conversion.json"
 # Above one of these, int8 is said to differ from float: labels changed of all, and the scores' mean change.
-_MANY_CHANGED = 0.05
+MANY_CHANGED = 0.05
 _FAR_MOVED = 0.02
 
 
@@ -23,7 +23,7 @@ class Drift(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def is_large(self) -> bool:
         """Whether int8 changed more than 5 % of the labels, or moved the scores by more than 0.02 on average."""
-        return self.labels_changed > _MANY_CHANGED * self.texts or self.mean_score_change > _FAR_MOVED
+        return self.labels_changed > MANY_CHANGED * self.texts or self.mean_score_change > _FAR_MOVED
 
     def describe(self) -> str:
         """One line for a reader."""

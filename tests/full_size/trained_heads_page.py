@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import msgspec
 
+from bundles.record import MANY_CHANGED
 from tests.full_size.matrix_page import machine
 
 
@@ -63,4 +64,22 @@ def section(results: Sequence[Result], language: str) -> str:
         for result in results
     ]
     table = "\n".join([_COLUMNS[language], "|---|---|---|---|---|---|", *lines])
-    return f"{HEADINGS[language]}\n\n{said}\n\n{table}\n"
+    return f"{HEADINGS[language]}\n\n{said}\n\n{table}\n{_above_the_bound(results, language)}"
+
+
+def _above_the_bound(results: Sequence[Result], language: str) -> str:
+    """Of which families more labels change than a notice allows; empty if of none."""
+    shares = [1 - result.labels_equal / result.rows for result in results]
+    above = [share for share in shares if share > MANY_CHANGED]
+    if not above:
+        return ""
+    lowest, highest, bound = (f"{100 * share:.1f}" for share in (min(above), max(above), MANY_CHANGED))
+    if language == "ko":
+        return (
+            f"\n{len(results)}개 가운데 {len(above)}개는 int8에서 라벨이 {lowest}~{highest}% 바뀌어 한계 {bound}%를 넘습니다. 학습이 짧아\n"
+            "점수 차이가 작은 글이 많은 헤드입니다.\n"
+        )
+    return (
+        f"\nIn {len(above)} of {len(results)}, int8 changes {lowest} to {highest} % of the labels, above the bound of "
+        f"{bound} % that gives a notice:\ntheir heads were trained briefly, and are unsure of many comments.\n"
+    )
