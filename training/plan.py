@@ -43,7 +43,9 @@ class Plan:
     sentiment: FitPlan
     sentiment_mixture: Mixture
     window_tokens: int = 20  # the stretch of a text that each label is read from
-    max_length: int = 64  # tokens in a window: the shorter it is, the less a curse drowns in what stands around it
+    max_length: int = 64  # tokens in a window that is learnt from
+    # And in one that is read once it is served: the shorter, the less a curse drowns in what stands around it.
+    served_length: int = 48
     seed: int = 20
     calibration_draws: Mapping[str, int] = field(default_factory=dict)  # of the texts that int8 is measured on
     wide: WidePlan | None = None  # beside the student's encoder

@@ -104,9 +104,9 @@ class Workspace:
         )
         return new_encoder(config)
 
-    def runner(self, path: Path) -> GraphRunner:
-        """Runs a graph that was exported from a network of this workspace."""
-        return GraphRunner(path, self.tokenizer, max_length=self.plan.max_length, pad_id=self.pad_id)
+    def runner(self, path: Path, max_length: int) -> GraphRunner:
+        """Runs a graph that was exported from a network of this workspace, on windows of `max_length` tokens."""
+        return GraphRunner(path, self.tokenizer, max_length=max_length, pad_id=self.pad_id)
 
     def hashes(self) -> dict[str, str]:
         """sha256 of each file that is trained on."""
