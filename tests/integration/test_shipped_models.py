@@ -60,7 +60,7 @@ LIMITS = {
     "family: slurs-politics": 0.94,
 }
 # Of the curses found alone, the share found between so many pleasant sentences on each side.
-DILUTED = {2: 0.94, 4: 0.94, 8: 0.93}
+DILUTED = {2: 0.895, 4: 0.925, 8: 0.92}
 # Of the texts of a set that are flagged, the share whose labels have the one that the set is about.
 RIGHT_LABEL = {"curse": 0.70, "insult": 0.60, "hate": 0.60, "threat": 0.70}
 # Of the sentences about one kind of group, the share where this kind has the highest score of all kinds.
@@ -108,7 +108,7 @@ class Served:
 
     def __init__(self, bundle: Bundle, logits: dict[str, list[Logits]] | None = None) -> None:
         self.config = bundle.config
-        self.tokenizer = BundleTokenizer(bundle, max_windows=64)
+        self.tokenizer = BundleTokenizer(bundle, max_windows=128)
         self.engine = OnnxEngine(bundle, threads=1)
         self.judge = Judge(bundle.config, {})
         self.logits: dict[str, list[Logits]] = {} if logits is None else logits
