@@ -28,7 +28,7 @@ def split_windows(tokens: Sequence[T], window_tokens: int, overlap: float = OVER
     """
     if len(tokens) <= window_tokens:
         return [tokens]
-    step = max(1, int(window_tokens * (1 - overlap)))
+    step = max(1, window_tokens - int(window_tokens * overlap))
     gaps = math.ceil((len(tokens) - window_tokens) / step)
     length = min(window_tokens, math.ceil(len(tokens) / (1 + gaps * step / window_tokens)))
     starts = [gap * (len(tokens) - length) // gaps for gap in range(gaps + 1)]
