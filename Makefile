@@ -107,7 +107,7 @@ bench-smoke: $(VENV)/.dev  ## every benchmark for a few seconds, to show that it
 	$(BIN)/python -m bench.policy_words --smoke
 	$(BIN)/python -m bench.overload --smoke
 	$(BIN)/python -m bench.chaos --smoke
-	$(BIN)/python -m bench.attack --smoke
+	$(BIN)/python -m bench.attack --smoke --write $(VENV)/attacks.md
 	$(BIN)/python -m bench.faults --smoke
 	$(BIN)/python -m bench.record_replies --smoke
 	$(BIN)/python -m bench.spans --smoke

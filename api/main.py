@@ -6,6 +6,7 @@ import gc
 if __name__ == "__main__":
     gc.disable()
 
+import logging
 import socket
 import sys
 import time
@@ -44,6 +45,7 @@ from api.jobs.running import running_jobs
 from api.memory import memory_given_back
 from api.metrics.counters import ApiMetrics
 from api.metrics.gauges import LiveGauges
+from api.metrics.log_limit import FewWarnings
 from api.metrics.observation import ObservationMiddleware
 from api.policies.service import running_policies
 from api.queue.judging import Judging
@@ -218,6 +220,8 @@ def serve(settings: Settings) -> None:
         backlog=BACKLOG,
         timeout_graceful_shutdown=int(settings.shutdown_timeout_s),
     )
+    # It has a line for each request that is not HTTP.
+    logging.getLogger("uvicorn.error").addFilter(FewWarnings())
     server = OrderlyServer(config, traffic, settings.shutdown_timeout_s)
     end_in_order(server)
     server.run(_listeners(settings))

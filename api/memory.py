@@ -24,9 +24,9 @@ WORTH_BYTES, CHANGE_BYTES = 8 << 20, 1 << 20
 URGENT_BYTES = 32 << 20
 # A full collection visits every object: of so many open connections, for a tenth of a second and more. While there are
 # as many, they are what the memory is needed for.
-CROWD_FILES = 256
-# Collections of the middle generation before a full one.
-NEVER = 1 << 30
+CROWD = 256
+# Collections of the middle generation before a full one, by default.
+USUAL, NEVER = gc.get_threshold()[2], 1 << 30
 _STATM, _FILES = Path("/proc/self/statm"), Path("/proc/self/fd")
 
 
@@ -34,15 +34,10 @@ _STATM, _FILES = Path("/proc/self/statm"), Path("/proc/self/fd")
 async def memory_given_back() -> AsyncIterator[None]:
     """Do so in the background."""
     trim = find_trim()
-    thresholds = gc.get_threshold()
-    if trim is not None:
-        # By itself, Python begins a full collection in the middle of a burst.
-        gc.set_threshold(*thresholds[:2], NEVER)
     task = None if trim is None else asyncio.create_task(give_back_forever(trim), name="memory")
     try:
         yield
     finally:
-        gc.set_threshold(*thresholds)
         await end_task(task)
 
 
@@ -91,8 +86,13 @@ class Growth:
         self._left, self._trimmed_at = left, now
 
 
+def put_off_full_collections(*, is_crowd: bool) -> None:
+    """Let Python begin full collections by itself, or none while there is a crowd of connections."""
+    gc.set_threshold(*gc.get_threshold()[:2], NEVER if is_crowd else USUAL)
+
+
 def _is_crowded() -> bool:
-    return sum(1 for _ in _FILES.iterdir()) > CROWD_FILES
+    return sum(1 for _ in _FILES.iterdir()) > CROWD
 
 
 async def _is_busy_for(seconds: float) -> bool:

@@ -42,6 +42,11 @@ ACCESS_KEYS = PREFIX + "access:keys"
 ACCESS_GENERATION = PREFIX + "access:generation"
 ACCESS_AUDIT = PREFIX + "access:audit"
 
+# Texts that end the process that reads them (`worker/quarantine/known.py`): a sorted set of keyed hashes by when they
+# were found, each with how the process ended; and the key.
+DEADLY_TEXTS = PREFIX + "deadly-texts"
+DEADLY_SECRET = DEADLY_TEXTS + ":key"
+
 # Why the embedded store does not write to its disk for now; absent as long as it does.
 STORE_PAUSED = PREFIX + "store:paused"
 

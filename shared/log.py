@@ -4,7 +4,7 @@ import json
 import logging
 import sys
 import time
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import msgspec
 import structlog
@@ -40,9 +40,27 @@ def _write_own_events(steps: "list[Processor]", settings: Settings, *, as_json: 
     structlog.configure(
         processors=[*steps, *([_JSON_TRACEBACK, _render_json] if as_json else [_console(), _encode_text])],
         logger_factory=lambda *_names: lines,
-        wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[settings.log_level.upper()]),
+        wrapper_class=_logger_class(logging.getLevelNamesMapping()[settings.log_level.upper()], steps, as_json=as_json),
         cache_logger_on_first_use=True,
     )
+
+
+def _logger_class(level: int, steps: "list[Processor]", *, as_json: bool) -> type[Any]:
+    """structlog's logger, with a short way for the line that every request writes."""
+    kind: type[Any] = structlog.make_filtering_bound_logger(level)
+    if level > logging.INFO or not as_json:
+        return kind
+    (complete,) = steps
+    by_structlog = kind.info
+
+    def info(self: Any, event: str, *args: object, **fields: Any) -> None:  # noqa: ANN401  as structlog has it
+        if args or self._context or "exc_info" in fields or "stack_info" in fields:
+            by_structlog(self, event, *args, **fields)
+        else:
+            fields["event"] = event
+            self._logger.msg(_as_json(complete(self._logger, "info", fields)))  # type: ignore[arg-type]  # one step
+
+    return type("JsonLogger", (kind,), {"info": info})
 
 
 def _write_libraries_events(steps: "list[Processor]", settings: Settings, *, as_json: bool) -> None:

@@ -15,12 +15,12 @@ import msgspec
 from kombu.transport import virtual
 from kombu.utils.json import dumps
 from redis import Redis
-from redis.client import Pipeline
 from redis.exceptions import RedisError
 
 from shared import keys
 from shared.log import get_logger
 from shared.tasks import QUEUED_AT_HEADER
+from worker.command_writer import Command, CommandWriter
 
 log = get_logger(__name__)
 
@@ -31,9 +31,9 @@ _decode = msgspec.json.Decoder(tuple[tuple[str], dict[str, Any], dict[str, Any]]
 class Delivery:
     """One message that was taken from the queue. Of one thread, but for `give_back`."""
 
-    def __init__(self, message: Any, redis: Redis, wake: Callable[[], None]) -> None:  # noqa: ANN401  kombu's
+    def __init__(self, message: Any, commands: CommandWriter, wake: Callable[[], None]) -> None:  # noqa: ANN401  kombu's
         self._message = message
-        self._redis = redis
+        self._commands = commands
         self._wake = wake
         self._is_noted = False
         # An earlier worker did not finish it.
@@ -55,10 +55,8 @@ class Delivery:
         info, tag = self._message.delivery_info, self._message.delivery_tag
         entry = dumps([self._message._raw, info["exchange"], info["routing_key"]])  # noqa: SLF001  what kombu keeps
         self._is_noted = True
-        with self._redis.pipeline(transaction=False) as pipeline:
-            pipeline.zadd(keys.UNACKED_INDEX, {tag: time.time()})
-            pipeline.hset(keys.UNACKED, tag, entry)
-            self._execute(pipeline, "delivery_not_noted")
+        noted: list[Command] = [("ZADD", keys.UNACKED_INDEX, time.time(), tag), ("HSET", keys.UNACKED, tag, entry)]
+        self._send(noted, "delivery_not_noted")
 
     def hand_over(self) -> str:
         """The tag that the caller will acknowledge; empty where there is nothing to be acknowledged."""
@@ -69,9 +67,7 @@ class Delivery:
     def end(self) -> None:
         """Make room for another message; acknowledge this one if that has not been done."""
         if tag := self.hand_over():
-            with self._redis.pipeline(transaction=False) as pipeline:
-                acknowledge(pipeline, [tag])
-                self._execute(pipeline, "delivery_not_acknowledged")
+            self._send(acknowledgements([tag]), "delivery_not_acknowledged")
         qos = self._message.channel.qos
         virtual.QoS.ack(qos, self._message.delivery_tag)
         # Only a consumer without room has stopped asking. That several messages end at once must not hide it.
@@ -80,30 +76,27 @@ class Delivery:
 
     def give_back(self) -> None:
         """Put it back where the next one is taken: no thread will answer it here."""
-        with self._redis.pipeline(transaction=False) as pipeline:
-            pipeline.rpush(keys.queue(keys.INTERACTIVE_QUEUE), dumps(self._message._raw))  # noqa: SLF001
-            self._execute(pipeline, "delivery_lost")
+        queue, raw = keys.queue(keys.INTERACTIVE_QUEUE), dumps(self._message._raw)  # noqa: SLF001
+        self._send([("RPUSH", queue, raw)], "delivery_lost")
 
-    def _execute(self, pipeline: Pipeline, event: str) -> None:
-        """Send it. While Redis is away the API learns that as well, and sends what is unanswered again."""
+    def _send(self, commands: Sequence[Command], event: str) -> None:
+        """Send them. While Redis is away the API learns that as well, and sends what is unanswered again."""
         try:
-            pipeline.execute()
+            self._commands.send(commands)
         except RedisError as error:
             log.warning(event, error_type=type(error).__name__)
 
 
-def acknowledge(pipeline: Pipeline, tags: Sequence[str]) -> None:
-    """Have `pipeline` remove these messages from the unacknowledged ones, as kombu does."""
-    if tags:
-        pipeline.zrem(keys.UNACKED_INDEX, *tags)
-        pipeline.hdel(keys.UNACKED, *tags)
+def acknowledgements(tags: Sequence[str]) -> list[Command]:
+    """The commands that remove these messages from the unacknowledged ones, as kombu does."""
+    return [("ZREM", keys.UNACKED_INDEX, *tags), ("HDEL", keys.UNACKED, *tags)] if tags else []
 
 
 class PoolStrategy:
     """Hands messages to the threads of Celery's pool. `redis` is where the queue is."""
 
     def __init__(self, redis: Redis) -> None:
-        self._redis = redis
+        self._commands = CommandWriter(redis)
 
     def __call__(self, task: Any, _app: object, consumer: Any) -> Callable[..., None]:  # noqa: ANN401  Celery's
         """What Celery calls for each message to `task`, whose function gets a `Delivery`."""
@@ -113,7 +106,7 @@ class PoolStrategy:
             consumer.hub.call_soon(_do_nothing)
 
         def take(message: Any, _body: object, _ack: object, _reject: object, _callbacks: object) -> None:  # noqa: ANN401
-            delivery = Delivery(message, self._redis, wake)
+            delivery = Delivery(message, self._commands, wake)
             try:
                 future = executor.submit(_run, task.run, delivery)
             except RuntimeError:

@@ -35,6 +35,7 @@ from shared.policies.rules_store import RulesStore
 from shared.settings import Settings, load_settings
 from shared.store_check import require_fit_store
 from worker.bulk.runner import BulkRunner
+from worker.command_writer import CommandWriter
 from worker.corrections.answer import CorrectedVerdicts
 from worker.corrections.book import CorrectionBook
 from worker.corrections.follower import CorrectionFollower
@@ -51,6 +52,7 @@ from worker.inference.stage import NoStage
 from worker.inference.tokenizer import BundleTokenizer
 from worker.inference.verdict import Judge
 from worker.metrics_server import MetricsServer
+from worker.quarantine.known import DeadlyTexts
 from worker.quarantine.reader import Quarantine
 from worker.quarantine.suspects import Suspects
 from worker.replies import ReplyWriter
@@ -144,13 +146,13 @@ def build_worker(settings: Settings, engine_factory: EngineFactory = OnnxEngine)
     watchdog = Watchdog(classifier.batcher, heartbeat, redis, settings)
     metrics = WorkerMetrics()
     quarantine = Quarantine(classifier.bundle, settings.max_windows, engine_factory, settings.stall_timeout_s)
-    suspects = Suspects(classifier, quarantine)
+    suspects = Suspects(classifier, quarantine, DeadlyTexts(redis, classifier.info.revision))
     bulk = BulkRunner(Ledger(redis, settings), classifier, settings, worker_id, metrics.observe_chunk)
     bulk.look_at_suspects(suspects)
     metrics.watch(classifier.batcher, classifier.info)
     metrics.watch_cache(classifier.cache)
     corrections = CorrectionFollower(settings.redis_url, book)
-    replies = ReplyWriter(redis, worker_id)
+    replies = ReplyWriter(CommandWriter(redis), worker_id)
     return Worker(settings, redis, classifier, watchdog, replies, bulk, suspects, corrections, rules.hits, metrics)
 
 
@@ -182,11 +184,13 @@ def serve(worker: Worker) -> int:
     # Before the first text is taken, so that none of them is answered by a model that was put right.
     worker.corrections.start()
     worker.hits.start()
+    worker.suspects.known.start()
     worker.bulk.start()
     consumer.start()
     worker.bulk.stop(worker.settings.shutdown_timeout_s * BULK_SHUTDOWN_SHARE)
     worker.corrections.stop()
     worker.hits.stop()
+    worker.suspects.known.stop()
     worker.watchdog.stop()
     worker.classifier.batcher.close()
     log.info("worker_stopped")

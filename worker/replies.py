@@ -11,14 +11,14 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from redis import Redis
 from redis.exceptions import RedisError
 
 from shared import keys
 from shared.log import get_logger
 from shared.messages import Answer, Reply, encode
 from shared.store_errors import is_passing
-from worker.delivery import Delivery, acknowledge
+from worker.command_writer import Command, CommandWriter
+from worker.delivery import Delivery, acknowledgements
 
 log = get_logger(__name__)
 
@@ -52,8 +52,8 @@ class _Outgoing:
 class ReplyWriter:
     """Thread-safe."""
 
-    def __init__(self, redis: Redis, worker_id: str) -> None:
-        self._redis = redis
+    def __init__(self, commands: CommandWriter, worker_id: str) -> None:
+        self._commands = commands
         self._worker_id = worker_id
         self._lock = threading.Lock()
         self._waiting: list[_Outgoing] = []
@@ -97,13 +97,13 @@ class ReplyWriter:
         by_process: dict[str, list[Answer]] = {}
         for outgoing in batch:
             by_process.setdefault(outgoing.reply_to, []).extend(outgoing.answers)
-        with self._redis.pipeline(transaction=False) as pipeline:
-            for process, answers in by_process.items():
-                stream, body = keys.replies(process), encode(Reply(worker_id=self._worker_id, answers=answers))
-                pipeline.xadd(stream, {"reply": body}, maxlen=STREAM_MAX_ENTRIES, approximate=True)
-                pipeline.expire(stream, STREAM_TTL_S)
-            acknowledge(pipeline, [outgoing.tag for outgoing in batch if outgoing.tag])
-            pipeline.execute()
+        commands: list[Command] = []
+        for process, answers in by_process.items():
+            stream, body = keys.replies(process), encode(Reply(worker_id=self._worker_id, answers=answers))
+            commands.append(("XADD", stream, "MAXLEN", "~", STREAM_MAX_ENTRIES, "*", "reply", body))
+            commands.append(("EXPIRE", stream, STREAM_TTL_S))
+        commands += acknowledgements([outgoing.tag for outgoing in batch if outgoing.tag])
+        self._commands.send(commands)
 
 
 def _still_wanted(batch: Iterable[_Outgoing]) -> Iterable[_Outgoing]:

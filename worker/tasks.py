@@ -79,13 +79,16 @@ def answer(delivery: Delivery, suspects: Suspects, replies: ReplySender) -> Answ
 def _answers_as_done(message: PredictMessage, delivery: Delivery, suspects: Suspects) -> Iterator[list[Answer]]:
     """The answers group by group; texts that an earlier worker may have died of come last, and with care."""
     items, options, deadline = message.items, _options(message), message.deadline
-    if not delivery.is_again and not any(item.is_suspect for item in items):
+    is_plain = not delivery.is_again and not any(item.is_suspect for item in items)
+    if is_plain and not suspects.known.are_known:
         return suspects.classifier.answers_as_done(items, deadline, options, delivery.note)
     delivery.note()
     asked = list(zip(items, options or [NO_OPTIONS] * len(items), strict=True))
+    if is_plain:
+        return suspects.answers_to_known(asked, deadline)
     plain = [one for one in asked if not (delivery.is_again or one[0].is_suspect)]
     return itertools.chain(
-        suspects.classifier.answers_as_done([item for item, _ in plain], deadline, [own for _, own in plain]),
+        suspects.answers_to_known(plain, deadline),
         suspects.answers_as_done([one for one in asked if one not in plain], deadline),
     )
 

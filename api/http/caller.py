@@ -2,9 +2,9 @@
 
 from collections.abc import Callable
 from contextvars import ContextVar
-from dataclasses import dataclass, field
 from typing import Any
 
+import msgspec
 from starlette.types import Scope
 
 # Where the protocol puts the connection's presence in the scope of a request.
@@ -36,12 +36,11 @@ class Presence:
             callback()
 
 
-@dataclass(frozen=True, slots=True)
-class Caller:
+class Caller(msgspec.Struct, frozen=True, eq=False):
     """Callers share the workers evenly. `name` is a key's owner, or the client's address where there are no keys."""
 
     name: str = ""
-    presence: Presence = field(default_factory=Presence)
+    presence: Presence = msgspec.field(default_factory=Presence)
 
     @property
     def flow(self) -> int:

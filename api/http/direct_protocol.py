@@ -8,16 +8,21 @@ from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 from uvicorn.server import ServerState
 
-from api.http.direct import DirectService, Exchange
+from api.http.direct import DirectService, KnownExchange, ParsedExchange
+from api.http.known_heads import Head, KnownHeads, head_of
 from api.http.protocol import BoundedProtocol
 from api.http.refusals import HeadLimits
 from api.http.traffic import Traffic
 
 
 class DirectProtocol(BoundedProtocol):
-    """Hands a request to `direct` once its body is there; `limits` and `traffic` are as its base has them."""
+    """Hands a request to `direct` once its body is there; `limits` and `traffic` are as its base has them.
+
+    One that came in one piece, and whose head is among `heads`, is not even parsed.
+    """
 
     direct: DirectService
+    heads: KnownHeads
 
     def __init__(
         self,
@@ -28,17 +33,84 @@ class DirectProtocol(BoundedProtocol):
     ) -> None:
         super().__init__(config, server_state, app_state, _loop)
         # A request that may be answered without the framework, while its body comes.
-        self._awaited: Exchange | None = None
+        self._awaited: ParsedExchange | None = None
+        # The head that `direct` took last of the bytes that are being parsed.
+        self._taken: Head | None = None
+        # Since when nothing is left to do, after a request that was not parsed; the other ones have uvicorn's timer.
+        self._rested_at: float | None = None
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Let the framework note that a client left before its body was there."""
         super().connection_lost(exc)
         self._leave_to_framework()
 
+    def check(self, now: float, elapsed_s: float) -> None:
+        """End the connection when its client takes too long, or asks no more."""
+        if self._rested_at is not None and now - self._rested_at > self.traffic.limits.keep_alive_s:
+            self.transport.close()
+        super().check(now, elapsed_s)
+
+    def on_message_begin(self) -> None:
+        """Count anew."""
+        self._rested_at = None
+        super().on_message_begin()
+
     def on_message_complete(self) -> None:
         """Answer what waited for its body."""
         super().on_message_complete()
         self._answer_directly()
+
+    def _let_go(self) -> None:
+        super()._let_go()
+        if isinstance(self.cycle, KnownExchange):
+            self.cycle.detach()
+
+    def _parse(self, data: bytes) -> None:
+        """Answer a request that is like one before, and parse all others."""
+        raw = head_of(data) if self._is_between_requests() else b""
+        if raw and self._answer_known(raw, data):
+            return
+        self._taken = None
+        super()._parse(data)
+        taken = self._taken
+        # So these bytes were this one head and its body, and the parser stands behind them.
+        if raw and taken is not None and len(data) == len(raw) + taken.length and self._account.is_complete:
+            self.heads.remember(raw, taken)
+
+    def _is_between_requests(self) -> bool:
+        is_at_start = self._is_in_head and self._head_began_at is None and not self._bytes_without_body
+        return is_at_start and self._is_answered() and not self.flow.write_paused
+
+    def _answer_known(self, raw: bytes, data: bytes) -> bool:
+        """Answer a request without the parser; False if its head is not known, or it is the framework's after all."""
+        head = self.heads.find(raw)
+        if head is None or len(data) != len(raw) + head.length:
+            return False
+        exchange = KnownExchange(
+            head, data[len(raw) :], self._address, self._presence, self.server_state.default_headers
+        )
+        exchange.begin_on(self.transport, self._end_known)
+        before = self.cycle, self._answered
+        self.cycle = self._answered = exchange  # type: ignore[assignment]  # has what is asked of a cycle
+        self.traffic.takes(self)
+        self._chunks.restart()
+        self._opened_at = self._rested_at = None
+        self._unset_keepalive_if_required()
+        if not self.direct.begin(exchange):
+            exchange.detach()
+            self.cycle, self._answered = before
+            return False
+        return True
+
+    def _end_known(self) -> None:
+        """Go on behind the answer."""
+        if self.pipeline or self.flow.read_paused:
+            self.on_response_complete()
+            return
+        self.server_state.total_requests += 1
+        if not self.transport.is_closing():
+            self._rested_at = self.loop.time()
+            self._note_rest()
 
     def _wake_reader(self) -> None:
         super()._wake_reader()
@@ -49,6 +121,8 @@ class DirectProtocol(BoundedProtocol):
         # An older request is answered while a newer one waits: one after the other, which direct answers are not.
         if cycle is self.cycle and not self.flow.write_paused:
             self._awaited = self.direct.take(cycle, app)
+        if self._awaited is not None and self._awaited.head.is_lasting and cycle.keep_alive:
+            self._taken = self._awaited.head
         if self._awaited is None:
             super()._start_asgi_task(cycle, app)
         elif not cycle.more_body:
@@ -68,4 +142,5 @@ class DirectProtocol(BoundedProtocol):
 
 def bounded_protocol(limits: HeadLimits, traffic: Traffic, direct: DirectService) -> type[DirectProtocol]:
     """The protocol with these limits; uvicorn takes a class."""
-    return type("DirectProtocol", (DirectProtocol,), {"limits": limits, "traffic": traffic, "direct": direct})
+    members = {"limits": limits, "traffic": traffic, "direct": direct, "heads": KnownHeads()}
+    return type("DirectProtocol", (DirectProtocol,), members)

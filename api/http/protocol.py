@@ -8,15 +8,16 @@ without end for the rest of a head, for a body, and for a client that does not r
 import asyncio
 from typing import Any
 
-from uvicorn._types import ASGI3Application
 from uvicorn.config import Config
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 from uvicorn.server import ServerState
 
 from api.http import bodies
 from api.http.bodies import BodyAccount
 from api.http.caller import SCOPE_KEY, Presence
+from api.http.chunks import HeldFlow
 from api.http.closing import ClosingTransport
+from api.http.in_turns import InTurnsProtocol
 from api.http.offers import without_offer
 from api.http.refusals import HEADERS_TOO_LARGE, MALFORMED, TOO_MANY, TOO_SLOW, URL_TOO_LONG, HeadLimits, answer
 from api.http.traffic import Traffic
@@ -34,7 +35,7 @@ class _RefusedError(Exception):
     """Raised inside a callback to make the parser stop."""
 
 
-class BoundedProtocol(HttpToolsProtocol):
+class BoundedProtocol(InTurnsProtocol):
     """Refuses a request head that is too large with 431, or 414 where it is the address, and closes the connection.
 
     Refuses with 408 what does not come in time. `traffic` knows all connections, and calls `check` every second.
@@ -57,10 +58,6 @@ class BoundedProtocol(HttpToolsProtocol):
         self._bytes_without_body = 0
         self._header_count = 0
         self._is_refused = False
-        # Requests that the framework answers.
-        self._framework_count = 0
-        # What came and has to wait for its turn.
-        self._waiting_bytes: bytearray | None = None
         self._address = ""
         self._account = BodyAccount(self.traffic.budget, self._wake_reader)
         self._account.is_complete = True
@@ -83,6 +80,7 @@ class BoundedProtocol(HttpToolsProtocol):
     def take_over(self, transport: asyncio.Transport, opened_at: float) -> None:
         """Go on with a connection that the traffic knows since `opened_at`, on the event loop's clock."""
         super().connection_made(transport)
+        self.flow = HeldFlow(transport)
         self._address = self.client[0] if self.client else ""
         self._opened_at = opened_at
 
@@ -116,36 +114,6 @@ class BoundedProtocol(HttpToolsProtocol):
             if cycle is not None:
                 cycle.transport = self.transport
 
-    def data_received(self, data: bytes) -> None:
-        """Take bytes, or let them wait for this address's turn."""
-        if self._is_refused:
-            return
-        if self._waiting_bytes is not None:
-            self._waiting_bytes += data
-        elif self._is_in_head and self.traffic.turns.must_wait(self._address, self, len(data)):
-            self._waiting_bytes = bytearray(data)
-            self.flow.pause_reading()
-        elif self._parse_counting(data):
-            self.traffic.turns.note_costly(self._address)
-
-    def serve(self) -> bool:
-        """Go on with the bytes that waited; returns whether the framework has begun to answer."""
-        data, self._waiting_bytes = bytes(self._waiting_bytes or b""), None
-        if self._is_refused or self.transport.is_closing():
-            return False
-        self.flow.resume_reading()
-        return self._parse_counting(data)
-
-    def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
-        """Let the framework answer, and count it."""
-        self._framework_count += 1
-        super()._start_asgi_task(cycle, app)
-
-    def _parse_counting(self, data: bytes) -> bool:
-        before = self._framework_count
-        self._parse(data)
-        return self._framework_count > before
-
     def _parse(self, data: bytes) -> None:
         """Parse no more of a head than it may have, and say so."""
         if self._is_in_head:
@@ -155,7 +123,7 @@ class BoundedProtocol(HttpToolsProtocol):
             if not piece or self._is_refused:
                 return
             self._bytes_without_body += len(piece)
-            super().data_received(piece)
+            super()._parse(piece)
             if self._bytes_without_body >= self.limits.max_bytes and not self._is_refused:
                 self._refuse(HEADERS_TOO_LARGE if self.headers or not self._is_in_head else URL_TOO_LONG)
 
@@ -180,6 +148,7 @@ class BoundedProtocol(HttpToolsProtocol):
         self._is_in_head = False
         self._head_began_at = None
         self._bytes_without_body = 0
+        self._chunks.restart()
         self._account = BodyAccount(self.traffic.budget, self._wake_reader)
         bodies.attach(self.scope["state"], self._account)
         waiting = len(self.pipeline)
@@ -197,6 +166,7 @@ class BoundedProtocol(HttpToolsProtocol):
     def on_body(self, body: bytes) -> None:
         """Keep a piece of the body while the budget allows it."""
         self._bytes_without_body = 0
+        self._chunks.note(len(body))
         if self.cycle.response_complete:
             return
         self._account.take(len(body))

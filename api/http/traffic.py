@@ -14,6 +14,8 @@ import msgspec
 from api.http.bodies import BodyBudget, BodyLimits
 from api.http.descriptors import allow_connections
 from api.http.turns import Turns
+from api.memory import CROWD as CROWD_OF_ALL
+from api.memory import put_off_full_collections
 from shared.settings import Settings
 
 # How often connections are looked at; every time-out is late by as much.
@@ -79,6 +81,8 @@ class Traffic:
         has_room = len(self._all) < self.limits.max_connections or self._make_room()
         self._all[connection] = None
         self._count_new()
+        if len(self._all) == CROWD_OF_ALL:
+            put_off_full_collections(is_crowd=True)
         if has_room:
             self._fresh[connection] = None
         if not self._is_looking:
@@ -105,6 +109,11 @@ class Traffic:
         self._idle.pop(connection, None)
         self._receiving[connection] = asyncio.get_running_loop().time()
 
+    def takes(self, connection: Connection) -> None:
+        """Note that a request came as a whole."""
+        self._fresh.pop(connection, None)
+        self._idle.pop(connection, None)
+
     def works(self, connection: Connection) -> None:
         """Note that a request is complete."""
         self._receiving.pop(connection, None)
@@ -117,6 +126,8 @@ class Traffic:
         """Forget a connection."""
         for group in (self._all, self._fresh, self._idle, self._receiving):
             group.pop(connection, None)
+        if len(self._all) == CROWD_OF_ALL - 1:
+            put_off_full_collections(is_crowd=False)
 
     def _count_new(self) -> None:
         self._new_count += 1

@@ -17,6 +17,8 @@ from shared.settings import Settings
 
 MAX_HEAD_BYTES = 32 * 1024
 _READ_BYTES = 8 * 1024
+# Answers before the answer (103 Early Hints). Without end, they would keep the event loop busy until the deadline.
+MAX_HINTS = 16
 _OK = range(200, 300)
 
 
@@ -71,11 +73,14 @@ async def _post(target: WebhookTarget, body: bytes, headers: Mapping[str, str]) 
 
 async def _status(connection: h11.Connection, reader: asyncio.StreamReader) -> int:
     """The status of the answer; those before it (103 Early Hints) are passed over."""
+    hints = 0
     while True:
         event = connection.next_event()
         if event is h11.NEED_DATA:
             connection.receive_data(await reader.read(_READ_BYTES))
         elif isinstance(event, h11.Response):
             return event.status_code
-        elif not isinstance(event, h11.InformationalResponse):
-            raise h11.RemoteProtocolError("the receiver hung up without an answer")
+        elif isinstance(event, h11.InformationalResponse) and hints < MAX_HINTS:
+            hints += 1
+        else:
+            raise h11.RemoteProtocolError("the receiver hung up, or gave no answer among many hints")

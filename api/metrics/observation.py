@@ -9,6 +9,7 @@ from api.access.principal import EVERYBODY
 from api.http.caller import SCOPE_KEY
 from api.http.request_record import RequestRecord, start_record
 from api.metrics.counters import ApiMetrics
+from api.metrics.log_limit import LogLimit
 from shared.jobs.records import is_job_id
 from shared.log import get_logger, milliseconds
 
@@ -65,22 +66,29 @@ class Observer:
 
     def __init__(self, metrics: ApiMetrics) -> None:
         self._metrics = metrics
+        self._failures = LogLimit()
 
     def note(
         self, method: str, route: str, code: int, seconds: float, record: RequestRecord, **details: object
     ) -> None:
-        """Count one request and log it; `details` are further fields of its line."""
+        """Count one request and log it; `details` are further fields of its line.
+
+        Of requests that failed, a bounded number of lines a second is written.
+        """
         self._metrics.observe(route, method, code, seconds, record)
-        write = log.debug if route in _QUIET_ROUTES else log.info
-        write(
-            "request",
-            method=method,
-            route=route,
-            code=code,
-            total_ms=milliseconds(seconds),
-            **details,
-            **_details(record),
-        )
+        if code >= http.HTTPStatus.BAD_REQUEST:
+            left_out = self._failures.take()
+            if left_out is None:
+                return
+            if left_out:
+                details["not_logged"] = left_out
+        details["method"], details["route"], details["code"] = method, route, code
+        details["total_ms"] = milliseconds(seconds)
+        _add_record(details, record)
+        if route in _QUIET_ROUTES:
+            log.debug("request", **details)
+        else:
+            log.info("request", **details)
 
 
 def _job(scope: Scope) -> dict[str, object]:
@@ -89,18 +97,15 @@ def _job(scope: Scope) -> dict[str, object]:
     return {"job_id": job_id} if is_job_id(job_id) else {}
 
 
-def _details(record: RequestRecord) -> dict[str, object]:
-    details: dict[str, object] = {}
+def _add_record(details: dict[str, object], record: RequestRecord) -> None:
     if record.principal is not None and record.principal is not EVERYBODY:
         details["key_id"] = record.principal.key_id
     if record.error_code is not None:
         details["error"] = record.error_code
-    if record.timing is not None:
-        details |= {
-            "texts": len(record.classifications) + len(record.text_errors),
-            "texts_failed": len(record.text_errors),
-            "queue_ms": milliseconds(record.timing.queue_s),
-            "tokenization_ms": milliseconds(record.timing.tokenization_s),
-            "inference_ms": milliseconds(record.timing.inference_s),
-        }
-    return details
+    timing = record.timing
+    if timing is not None:
+        details["texts"] = len(record.classifications) + len(record.text_errors)
+        details["texts_failed"] = len(record.text_errors)
+        details["queue_ms"] = milliseconds(timing.queue_s)
+        details["tokenization_ms"] = milliseconds(timing.tokenization_s)
+        details["inference_ms"] = milliseconds(timing.inference_s)

@@ -30,7 +30,7 @@ class Speed(Protocol):
         """Cost of texts per second while they compute; 0 if it is not known."""
 
 
-@dataclass
+@dataclass(slots=True)
 class _Load:
     """Accepted and not yet answered."""
 
@@ -139,11 +139,9 @@ class Admission:
         speed = self.speed
         limit = speed * self._timeout_s * BACKLOG_SHARE
         excess_texts = own.texts + texts - CALLER_SHARE * (self._max_texts - total.texts + own.texts)
-        excess = max(
-            own.cost + cost - CALLER_SHARE * (limit - total.cost + own.cost),
-            excess_texts * total.cost / total.texts,
-        )
-        if excess > 0:
+        excess_cost = own.cost + cost - CALLER_SHARE * (limit - total.cost + own.cost)
+        if excess_texts > 0 or excess_cost > 0:
+            excess = max(excess_cost, excess_texts * total.cost / total.texts)
             retry_after_s = self._seconds_for(excess * max(1, len(self._by_caller)), speed)
             raise OverloadedError(
                 f"{total.texts:,} texts are already in flight, {own.texts:,} of them yours; "

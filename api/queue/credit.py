@@ -16,12 +16,14 @@ class Credit:
     """Counts in the cost of texts.
 
     A message counts at least `least_per_message`, since it costs work itself, and a text at most `most_per_text`: one
-    very long text keeps one worker busy, not all of them.
+    very long text keeps one worker busy, not all of them. Messages with little in them may exceed the limit by
+    `overdraft`; there are two of them at most.
     """
 
     limit: float
     least_per_message: float
     most_per_text: float
+    overdraft: float = 0.0
 
     def __post_init__(self) -> None:
         self.used = 0.0
@@ -32,9 +34,15 @@ class Credit:
         """What may still leave; a message may exceed it by its last text."""
         return self.limit - self.used
 
-    def charge(self, texts: Sequence[PendingText], now: float) -> None:
+    @property
+    def may_overdraw(self) -> bool:
+        """Whether another message may exceed the limit."""
+        return self.overdraft > 0 and self.room + self.overdraft > 0
+
+    def charge(self, texts: Sequence[PendingText], now: float, *, is_overdraft: bool = False) -> None:
         """Count a message that leaves now."""
-        flight = Flight(sum(map(self._cost_of, texts)), len(texts), now)
+        least = self.overdraft / 2 if is_overdraft else self.least_per_message
+        flight = Flight(sum(map(self._cost_of, texts)), len(texts), now, least)
         for text in texts:
             text.flight = flight
         self._flights.add(flight)
@@ -74,5 +82,6 @@ class Credit:
     def _cost_of(self, text: PendingText) -> float:
         return min(text.cost, self.most_per_text)
 
-    def _charge_of(self, flight: Flight) -> float:
-        return max(flight.cost_left, self.least_per_message)
+    @staticmethod
+    def _charge_of(flight: Flight) -> float:
+        return max(flight.cost_left, flight.least_cost)

@@ -8,6 +8,7 @@ one Celery message carries many.
 import asyncio
 import time
 from collections.abc import Sequence
+from contextvars import Context
 from typing import Protocol
 
 import msgspec
@@ -67,7 +68,10 @@ class Dispatcher:
         self._publisher = publisher
         self._fleet = fleet
         self._lanes = Lanes(settings)
-        self._requests: set[PendingRequest] = set()
+        # In the order of their deadlines, as each has the same time.
+        self._requests: dict[PendingRequest, None] = {}
+        # Ends the oldest ones: one for all, as nearly every request is answered long before.
+        self._timer: asyncio.TimerHandle | None = None
         self._admission = Admission(settings, fleet)
         self._sent: dict[int, PendingText] = {}
         self._work = asyncio.Event()
@@ -81,7 +85,9 @@ class Dispatcher:
         """Stop sending; pending texts fail with `StoreUnavailableError`."""
         await end_task(self._sender)
         error = StoreUnavailableError("the server is stopping")
-        for request in self._requests:
+        if self._timer is not None:
+            self._timer.cancel()
+        for request in list(self._requests):
             request.fail(error)
 
     @property
@@ -111,9 +117,11 @@ class Dispatcher:
             OverloadedError: too much is in flight.
             TooLargeError: these texts alone take longer than a caller waits.
         """
+        over: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         request = self.ask(texts, options, current_caller(), current_request_id())
+        request.on_over = lambda _: None if over.done() else over.set_result(None)
         try:
-            await request.over
+            await over
         finally:
             answers = self.conclude(request)
         return answers
@@ -121,23 +129,21 @@ class Dispatcher:
     def ask(
         self, texts: Sequence[str], options: VerdictOptions | None, caller: Caller, request_id: str | None
     ) -> PendingRequest:
-        """Begin what `ask_workers` does. Once the request is `over`, `conclude` has to be called, in any case.
+        """Begin what `ask_workers` does. Set `on_over` at once: when it is called, call `conclude`, in any case.
 
         Raises:
             StoreUnavailableError, NoWorkerError, OverloadedError, TooLargeError: as `ask_workers`.
         """
         self._fleet.require_live_worker()
         request = self._accept(texts, options, caller, request_id)
-        request.timer = asyncio.get_running_loop().call_later(self._settings.predict_timeout_s, request.end)
+        self._time(request)
         caller.presence.watch(request.end)
         return request
 
     def conclude(self, request: PendingRequest) -> list[Answer | KobertError]:
         """The answers in the order of the texts; those that have not come are not waited for any more."""
-        if request.timer is not None:
-            request.timer.cancel()
         request.caller.presence.forget(request.end)
-        self._requests.discard(request)
+        self._requests.pop(request, None)
         request.end()
         self._admission.release(request.caller.name, request.cost_left, request.texts_left)
         if not request.unanswered:
@@ -188,6 +194,26 @@ class Dispatcher:
             text_id: text for text_id, text in self._sent.items() if text.is_wanted or self._lanes.counts(text)
         }
 
+    def _time(self, request: PendingRequest) -> None:
+        """End the request at its deadline."""
+        loop = asyncio.get_running_loop()
+        request.ends_at = loop.time() + self._settings.predict_timeout_s
+        self._requests[request] = None
+        if self._timer is None:
+            # In an empty context: the current variables belong to one request, and the timer to all.
+            self._timer = loop.call_at(request.ends_at, self._end_overdue, context=Context())
+
+    def _end_overdue(self) -> None:
+        loop = asyncio.get_running_loop()
+        self._timer = None
+        while self._requests:
+            oldest = next(iter(self._requests))
+            if oldest.ends_at > loop.time():
+                self._timer = loop.call_at(oldest.ends_at, self._end_overdue)
+                return
+            del self._requests[oldest]
+            oldest.end()
+
     def _accept(
         self, texts: Sequence[str], options: VerdictOptions | None, caller: Caller, request_id: str | None
     ) -> PendingRequest:
@@ -195,7 +221,6 @@ class Dispatcher:
         request = PendingRequest(texts, options, caller, deadline)
         request.request_id = request_id
         self._admission.accept(request.caller.name, request.cost_left, len(texts))
-        self._requests.add(request)
         self._lanes.add(request)
         self._work.set()
         return request

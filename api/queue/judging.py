@@ -9,7 +9,7 @@ from urllib.parse import quote
 import msgspec
 
 from api.access.quotas import Quotas
-from api.http import errors
+from api.http import errors, timing
 from api.http.request_record import RequestRecord, current_record
 from api.http.texts import check_text
 from api.http.timing import Stopwatch, Timing
@@ -21,6 +21,9 @@ from shared.messages import Answer, ModelInfo
 from shared.options import PolicyRef, VerdictOptions
 from shared.settings import Settings
 from shared.verdict import Failure, PolicyVersion, Verdict
+
+HEADERS = (*timing.HEADERS, "x-model-revision", "x-policy")
+_LINES = "".join(f"{name}: %s\r\n" for name in HEADERS)
 
 
 class Item(msgspec.Struct, frozen=True):
@@ -43,8 +46,15 @@ class Judged(msgspec.Struct, frozen=True):
 
     def headers(self) -> dict[str, str]:
         """What every answer says of itself: the stages in milliseconds, the model's revision and the policy."""
+        return dict(zip(HEADERS, self._header_values(), strict=True))
+
+    def header_lines(self) -> str:
+        """The same as lines of an answer."""
+        return _LINES % self._header_values()
+
+    def _header_values(self) -> tuple[str, ...]:
         policy = "none" if self.policy is None else f"{quote(self.policy.name)}@{self.policy.version}"
-        return {**self.timing.headers(), "x-model-revision": self.revisions, "x-policy": policy}
+        return (*self.timing.header_values(), self.revisions, policy)
 
     def note(self, record: RequestRecord) -> None:
         """Tell the request's record, for its log line and the metrics."""
@@ -137,7 +147,8 @@ class Judging:
             try:
                 texts[index] = check_text(item.value, item.name, self._settings.max_text_chars)
             except TextRejectedError as error:
-                outcomes[index] = error
+                # Its frame would keep the outcomes, and they keep the error: garbage that only a collection finds.
+                outcomes[index] = error.with_traceback(None)
         policy = None if options is None else options.policy
         await self._charge(len(texts))
         replies = await self._dispatcher.ask_workers(list(texts.values()), options) if texts else []

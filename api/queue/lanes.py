@@ -15,6 +15,9 @@ from shared.settings import Settings
 
 # Passes of the model that may be with one worker or on their way to it.
 PASSES_AHEAD = 12
+# Passes that may be there besides, for callers who had nothing waiting while others keep the workers busy: a text of
+# theirs would wait until a message of the others is answered to its end.
+PASSES_FOR_FRESH = 4
 # Messages that carry them, unless they are larger.
 MESSAGES_AHEAD = 2
 # Messages are smaller where several workers divide the texts, but not smaller than this.
@@ -44,7 +47,9 @@ class Lanes:
         ids = itertools.count(1)
         ahead = PASSES_AHEAD * self._pass_cost
         self._short = _Lane(
-            Outbox(TURN_SHARE * self._pass_cost, ids), Credit(ahead, ahead / MESSAGES_AHEAD, ahead), ahead
+            Outbox(TURN_SHARE * self._pass_cost, ids),
+            Credit(ahead, ahead / MESSAGES_AHEAD, ahead, PASSES_FOR_FRESH * self._pass_cost),
+            ahead,
         )
         self._long = _Lane(
             Outbox(max(self._pass_cost, TURN_SHARE * settings.max_text_chars), ids),
@@ -66,6 +71,10 @@ class Lanes:
 
     def add(self, request: PendingRequest) -> None:
         """Queue the texts of a request."""
+        if len(request.texts) == 1:
+            lane = self._long if self._is_long(request.cost_left) else self._short
+            lane.outbox.add(request, (0,))
+            return
         long = [place for place, text in enumerate(request.texts) if self._is_long(cost_of(text))]
         if long:
             self._long.outbox.add(request, long)
@@ -92,7 +101,16 @@ class Lanes:
                 if batch:
                     lane.credit.charge(batch, now)
                     return batch
-        return []
+        return self._take_fresh(now, horizon)
+
+    def _take_fresh(self, now: float, horizon: float) -> list[PendingText]:
+        lane = self._short
+        if not lane.outbox or not lane.credit.may_overdraw:
+            return []
+        batch = lane.outbox.take_fresh(self._message_texts, horizon)
+        if batch:
+            lane.credit.charge(batch, now, is_overdraft=True)
+        return batch
 
     def settle(self, text: PendingText, now: float) -> None:
         """Give back the charge of a text that was answered or did not leave."""

@@ -1,7 +1,8 @@
 """Texts that wait to be sent. Callers take turns by the cost of their texts, and so do the requests of one caller.
 
 Deficit round robin (Shreedhar and Varghese, 1995): a caller whose turn it is may send texts up to its quantum, and
-keeps what it could not use. One caller's thousand texts delay another's one text by no more than a turn of each.
+keeps what it could not use. One caller's thousand texts delay another's one text by no more than a turn of each. A
+caller whose texts have only just come may be taken first (`take_fresh`), as new flows are by FQ-CoDel (RFC 8290).
 """
 
 import itertools
@@ -26,6 +27,11 @@ class _Flow:
     request: PendingRequest
     places: deque[int]
 
+    @property
+    def cost(self) -> int:
+        """Of the next text."""
+        return cost_of(self.request.texts[self.places[0]])
+
 
 @dataclass(eq=False, slots=True)
 class _Turn:
@@ -42,7 +48,7 @@ class _Turn:
         """
         while self.flows:
             flow = self.flows[0]
-            if flow.places and not flow.request.over.done():
+            if flow.places and not flow.request.is_over:
                 if flow.request.deadline > horizon:
                     return flow
                 flow.request.fail(TOO_LATE)
@@ -59,16 +65,18 @@ class Outbox:
         self._again: deque[PendingText] = deque()
         self._turns: deque[_Turn] = deque()
         self._by_name: dict[str, _Turn] = {}
+        # Those that have not had a turn yet.
+        self._fresh: dict[str, _Turn] = {}
 
     def __bool__(self) -> bool:
-        return bool(self._again or self._turns)
+        return bool(self._again or self._by_name)
 
     def add(self, request: PendingRequest, places: Sequence[int]) -> None:
         """Queue texts of one request."""
         name = request.caller.name
         turn = self._by_name.get(name)
         if turn is None:
-            turn = self._by_name[name] = _Turn(name)
+            turn = self._by_name[name] = self._fresh[name] = _Turn(name)
             self._turns.append(turn)
         turn.flows.append(_Flow(request, deque(places)))
 
@@ -89,6 +97,22 @@ class Outbox:
                 break
         return taken
 
+    def take_fresh(self, count: int, horizon: float) -> list[PendingText]:
+        """The texts of callers who have not had a turn yet, up to a quantum of each; none where nobody else waits."""
+        if len(self._fresh) == len(self._by_name):
+            return []
+        taken: list[PendingText] = []
+        while self._fresh and len(taken) < count:
+            name = next(iter(self._fresh))
+            turn = self._fresh.pop(name)
+            turn.allowance += self._quantum
+            while (flow := turn.head(horizon)) and flow.cost <= turn.allowance and len(taken) < count:
+                taken.append(self._hand_out(turn, flow))
+            if not turn.flows:
+                # It stays in the queue of turns until it is met there.
+                self._forget(turn)
+        return taken
+
     def _drain_again(self) -> Iterator[PendingText]:
         while self._again:
             text = self._again.popleft()
@@ -101,13 +125,29 @@ class Outbox:
             flow = turn.head(horizon)
             if flow is None:
                 self._turns.popleft()
-                del self._by_name[turn.name]
-                continue
-            cost = cost_of(flow.request.texts[flow.places[0]])
-            if turn.allowance < cost:
+                self._forget(turn)
+            elif turn.allowance < flow.cost:
                 turn.allowance += self._quantum
+                self._fresh.pop(turn.name, None)
                 self._turns.rotate(-1)
-                continue
-            turn.allowance -= cost
-            turn.flows.rotate(-1)
-            yield PendingText(flow.request, flow.places.popleft(), next(self._ids))
+            else:
+                text = self._hand_out(turn, flow)
+                if not turn.flows:
+                    self._turns.popleft()
+                    self._forget(turn)
+                yield text
+
+    def _hand_out(self, turn: _Turn, flow: _Flow) -> PendingText:
+        """The next text of `flow`, which is the first of the turn."""
+        turn.allowance -= flow.cost
+        text = PendingText(flow.request, flow.places.popleft(), next(self._ids))
+        turn.flows.popleft()
+        if flow.places:
+            turn.flows.append(flow)
+        return text
+
+    def _forget(self, turn: _Turn) -> None:
+        """Nothing of this caller waits; unless it has come again, and has another turn."""
+        if self._by_name.get(turn.name) is turn:
+            del self._by_name[turn.name]
+            self._fresh.pop(turn.name, None)

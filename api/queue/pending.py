@@ -1,35 +1,43 @@
 """Texts on their way to a worker and back: of one request, and one by one."""
 
-import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import msgspec
 
 from api.http.caller import Caller
 from shared.cost import cost_of
 from shared.errors import KobertError
+from shared.log import get_logger
 from shared.messages import Answer, TextItem
 from shared.options import VerdictOptions
+
+log = get_logger(__name__)
 
 
 class Flight:
     """One message that is with a worker, or will be."""
 
-    __slots__ = ("cost_left", "progress_at", "texts_left")
+    __slots__ = ("cost_left", "least_cost", "progress_at", "texts_left")
 
-    def __init__(self, cost: float, texts: int, now: float) -> None:
+    def __init__(self, cost: float, texts: int, now: float, least_cost: float) -> None:
         self.cost_left = cost
         self.texts_left = texts
+        # What it counts at least, since a message costs work itself.
+        self.least_cost = least_cost
         # When it left, or when its last answer came.
         self.progress_at = now
 
 
 class PendingRequest:
-    """The texts of one request, and the answers that have come. `over` ends when all are there, or nobody waits."""
+    """The texts of one request, and the answers that have come.
+
+    It is over when all are there, or nobody waits. Then, and once, `on_over` is called with it, on the spot: a future
+    and its callback would cost a request a round of the event loop more.
+    """
 
     __slots__ = (
-        "answers", "caller", "cost_left", "deadline", "options", "over", "request_id", "texts", "texts_left",
-        "timer", "unanswered",
+        "answers", "caller", "cost_left", "deadline", "ends_at", "is_over", "on_over", "options", "request_id", "texts",
+        "texts_left", "unanswered",
     )  # fmt: skip
 
     def __init__(self, texts: Sequence[str], options: VerdictOptions | None, caller: Caller, deadline: float) -> None:
@@ -37,24 +45,25 @@ class PendingRequest:
         self.options = options
         self.caller = caller
         self.deadline = deadline
+        # Its deadline on the event loop's clock.
+        self.ends_at = 0.0
         self.request_id: str | None = None
-        # Ends it at its deadline.
-        self.timer: asyncio.TimerHandle | None = None
         self.answers: list[Answer | KobertError | None] = [None] * len(texts)
         self.unanswered = len(texts)
         # What admission still counts.
         self.cost_left: float = sum(map(cost_of, texts))
         self.texts_left = len(texts)
-        self.over: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.is_over = False
+        self.on_over: Callable[[PendingRequest], None] = _do_nothing
 
     def answer(self, place: int, answer: Answer | KobertError) -> None:
         """Keep the answer to one text; one that comes late or twice is dropped."""
-        if self.over.done() or self.answers[place] is not None:
+        if self.is_over or self.answers[place] is not None:
             return
         self.answers[place] = answer
         self.unanswered -= 1
         if not self.unanswered:
-            self.over.set_result(None)
+            self.end()
 
     def fail(self, error: KobertError) -> None:
         """End every text that has no answer with `error`."""
@@ -64,8 +73,14 @@ class PendingRequest:
 
     def end(self) -> None:
         """Nobody waits for the rest."""
-        if not self.over.done():
-            self.over.set_result(None)
+        if self.is_over:
+            return
+        self.is_over = True
+        try:
+            self.on_over(self)
+        except Exception:
+            # Whoever ends a request has others to end.
+            log.exception("request_end_failed", request_id=self.request_id)
 
 
 class PendingText:
@@ -85,7 +100,7 @@ class PendingText:
     @property
     def is_wanted(self) -> bool:
         """Whether somebody waits for its answer."""
-        return not self.request.over.done() and self.request.answers[self.place] is None
+        return not self.request.is_over and self.request.answers[self.place] is None
 
     def mark_suspect(self) -> None:
         """A worker died while it may have had this text."""
@@ -94,3 +109,7 @@ class PendingText:
     def answer(self, answer: Answer | KobertError) -> None:
         """Hand the answer to its request."""
         self.request.answer(self.place, answer)
+
+
+def _do_nothing(_request: PendingRequest) -> None:
+    pass

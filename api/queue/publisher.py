@@ -2,8 +2,9 @@
 
 import asyncio
 import time
+from collections.abc import Awaitable
+from typing import Protocol
 
-from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from api.queue import celery_message
@@ -16,11 +17,18 @@ from shared.tasks import JOBS_TASK, PREDICT_TASK
 PUBLISH_TIMEOUT_S = 8.0
 
 
+class Lists(Protocol):
+    """The lists of Redis; `StoreWire` says what it raises."""
+
+    def lpush(self, key: str, value: bytes, /) -> Awaitable[object]:
+        """Put a value at the left end of a list."""
+
+
 class Publisher:
     """Messages of one caller leave in the order in which they were handed over."""
 
-    def __init__(self, redis: Redis, process_id: str, timeout_s: float = PUBLISH_TIMEOUT_S) -> None:
-        self._redis = redis
+    def __init__(self, lists: Lists, process_id: str, timeout_s: float = PUBLISH_TIMEOUT_S) -> None:
+        self._lists = lists
         self._process_id = process_id
         self._timeout_s = timeout_s
 
@@ -44,6 +52,6 @@ class Publisher:
         message = celery_message.compose(task, queue, argument, self._process_id, time.time())
         try:
             async with asyncio.timeout(self._timeout_s):
-                await self._redis.lpush(keys.queue(queue), message)
+                await self._lists.lpush(keys.queue(queue), message)
         except (RedisError, OSError) as error:  # a time-out is an OSError
             raise name_store_error(error) from error

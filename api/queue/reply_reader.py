@@ -12,6 +12,7 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError, ResponseError
 
 from api.background import end_task
+from api.queue.store_wire import StoreWire
 from shared import keys
 from shared.log import get_logger
 from shared.messages import Answer, Reply, decode
@@ -20,6 +21,8 @@ log = get_logger(__name__)
 
 BLOCK_MS = 1_000
 READ_COUNT = 256
+# Beyond the time for which a read blocks on purpose.
+READ_TIMEOUT_S = BLOCK_MS / 1_000 + 2
 RECONNECT_DELAY_S = 0.2
 START = "0-0"
 
@@ -67,17 +70,32 @@ class ReplyReader:
 
     async def _read_until_lost(self) -> None:
         await self._forget_place_if_store_is_new()
-        while True:
-            answer: Any = await self._redis.xread({self._stream: self._last_id}, count=READ_COUNT, block=BLOCK_MS)
-            for _, entries in answer or ():
-                self._take(entries)
+        wire = await StoreWire.open(self._redis)
+        try:
+            while True:
+                self._take(await self._read(wire))
+        finally:
+            await wire.close()
 
-    def _take(self, entries: Sequence[tuple[bytes, dict[bytes, bytes]]]) -> None:
+    async def _read(self, wire: StoreWire) -> Sequence[tuple[bytes, Sequence[bytes]]]:
+        """The next entries: the id of each, and its fields and values in turns."""
+        answer: Any = await wire.ask(
+            "XREAD", "COUNT", READ_COUNT, "BLOCK", BLOCK_MS, "STREAMS", self._stream, self._last_id,
+            timeout_s=READ_TIMEOUT_S,
+        )  # fmt: skip
+        if not answer:
+            return ()
+        # RESP3 answers with a map of streams, RESP2 with pairs.
+        ((_, entries),) = answer.items() if isinstance(answer, dict) else answer
+        found: Sequence[tuple[bytes, Sequence[bytes]]] = entries
+        return found
+
+    def _take(self, entries: Sequence[tuple[bytes, Sequence[bytes]]]) -> None:
         for entry_id, fields in entries:
             self._last_id = entry_id.decode()
             try:
-                reply = decode(fields[b"reply"], Reply)
-            except (msgspec.DecodeError, KeyError) as error:
+                reply = decode(fields[fields.index(b"reply") + 1], Reply)
+            except (msgspec.DecodeError, ValueError) as error:
                 log.warning("reply_unreadable", reason=str(error))
             else:
                 self._on_answers(reply.answers)

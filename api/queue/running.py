@@ -15,6 +15,7 @@ from api.queue.dispatcher import Dispatcher
 from api.queue.fleet import Fleet
 from api.queue.publisher import Publisher
 from api.queue.reply_reader import BLOCK_MS, ReplyReader
+from api.queue.store_wire import LastingWire
 from shared.settings import Settings
 
 REDIS_TIMEOUT_S = 2
@@ -41,16 +42,18 @@ async def running_path(settings: Settings, redis_url: str) -> AsyncIterator[Runn
         redis = await closing.enter_async_context(_connect(redis_url, REDIS_TIMEOUT_S))
         # Its reads block on purpose, longer than any other command may take.
         reply_redis = await closing.enter_async_context(_connect(redis_url, REDIS_TIMEOUT_S + BLOCK_MS / 1000))
-        # A connection from before a restart of Redis is stale: once more on a new one, and at once.
-        queue_redis = await closing.enter_async_context(_connect(redis_url, REDIS_TIMEOUT_S, Retry(NoBackoff(), 1)))
+        # Whoever waits for an answer waits for no pause between two tries to connect.
+        queue_redis = await closing.enter_async_context(_connect(redis_url, REDIS_TIMEOUT_S, Retry(NoBackoff(), 0)))
         process_id = uuid.uuid4().hex
-        publisher = Publisher(queue_redis, process_id)
+        queue = LastingWire(queue_redis, REDIS_TIMEOUT_S)
+        publisher = Publisher(queue, process_id)
         fleet = Fleet(redis, settings.heartbeat_interval_s)
         dispatcher = Dispatcher(settings, process_id, publisher, fleet)
         reader = ReplyReader(reply_redis, process_id, dispatcher.resolve, fleet.mark_store_lost)
         fleet.on_worker_lost = dispatcher.resend_suspects
         fleet.on_store_back = dispatcher.resend_pending
         fleet.on_refresh = dispatcher.check_progress
+        closing.push_async_callback(queue.close)
         closing.push_async_callback(fleet.close)
         closing.push_async_callback(reader.close)
         closing.push_async_callback(dispatcher.close)

@@ -7,14 +7,12 @@ that it refuses overload itself: refusals must stay cheap when there are many.
 
 import time
 from collections.abc import Mapping, Sequence
-from contextvars import Context as Variables
-from dataclasses import dataclass, field
-from functools import lru_cache, partial
+from functools import cached_property, lru_cache, partial
 from http import HTTPStatus
 
 import msgspec
 from fastapi import FastAPI
-from uvicorn._types import ASGI3Application
+from uvicorn._types import ASGI3Application, HTTPScope
 from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
 from api.access.keyring import Keyring
@@ -23,7 +21,8 @@ from api.context import Context
 from api.feed import writer as feed
 from api.http import errors
 from api.http.caller import Caller
-from api.http.direct import Exchange
+from api.http.direct import Exchange, ParsedExchange
+from api.http.known_heads import Head
 from api.http.origins import Hosts
 from api.http.proxies import FORWARDED_HEADERS, Proxies
 from api.http.request_id import choose_request_id
@@ -66,8 +65,7 @@ class _Body(msgspec.Struct, forbid_unknown_fields=True):
 _decode = msgspec.json.Decoder(_Body).decode
 
 
-@dataclass(slots=True)
-class _Asked:
+class _Asked(msgspec.Struct):
     """A request that is being answered; `items` are its texts once they have been read."""
 
     exchange: Exchange
@@ -76,7 +74,7 @@ class _Asked:
     request_id: str
     stopwatch: Stopwatch
     started: float
-    items: list[Item] = field(default_factory=list)
+    items: list[Item] = []
     is_many: bool = False
 
 
@@ -85,6 +83,7 @@ class DirectPredict:
 
     def __init__(self, app: FastAPI, settings: Settings) -> None:
         self._state = app.state
+        self._keyring: Keyring = app.state.keyring
         self._observer = Observer(app.state.metrics)
         self._settings = settings
         self._paths = frozenset((PATH, settings.root_path + PATH))
@@ -92,7 +91,13 @@ class DirectPredict:
         self._proxies = Proxies(settings.trusted_proxies, settings.root_path)
         self._is_host_allowed = lru_cache(_HOSTS_KEPT)(Hosts((settings.host, *settings.allowed_hosts)).allow)
 
-    def take(self, cycle: RequestResponseCycle, app: ASGI3Application) -> Exchange | None:
+    @cached_property
+    def _context(self) -> Context:
+        """What the application has from its start on."""
+        context: Context = self._state.context
+        return context
+
+    def take(self, cycle: RequestResponseCycle, app: ASGI3Application) -> ParsedExchange | None:
         """The request, if it is for this route and its head has nothing special."""
         scope = cycle.scope
         if scope["path"] not in self._paths or scope["method"] != "POST":
@@ -103,16 +108,21 @@ class DirectPredict:
             return None
         length = headers.get(b"content-length", b"")
         is_short = length.isdigit() and len(length) < _MAX_LENGTH_DIGITS and int(length) <= self._max_body_bytes
-        return Exchange(cycle, app, headers) if is_short and headers.get(b"content-type") in _JSON else None
+        if not is_short or headers.get(b"content-type") not in _JSON:
+            return None
+        # Whom a proxy forwards for depends on which proxy it is.
+        head = Head(headers, int(length), is_lasting=_FORWARDED.isdisjoint(headers))
+        return ParsedExchange(cycle, app, head, self._address(scope, head))
 
     def begin(self, exchange: Exchange) -> bool:
         """Send the texts to the workers, or refuse them when there is no room."""
         started = time.perf_counter()
-        address = self._address(exchange)
-        principal = self._principal(exchange.headers, address)
+        address = exchange.client
+        headers = exchange.head.headers
+        principal = self._principal(headers, address)
         if principal is None:
             return False
-        request_id = choose_request_id(exchange.headers.get(b"x-request-id", b"").decode("latin-1"))
+        request_id = choose_request_id(headers.get(b"x-request-id", b"").decode("latin-1"))
         record = RequestRecord(principal=principal)
         asked = _Asked(exchange, principal, record, request_id, Stopwatch(), started)
         caller = Caller(address if principal is EVERYBODY else principal.owner, exchange.presence)
@@ -133,7 +143,7 @@ class DirectPredict:
             KobertError: one is not fit, or they are not accepted.
             DecodeError, UnicodeDecodeError: the body has not texts alone.
         """
-        context: Context = self._state.context
+        context = self._context
         context.dispatcher.require_room(caller.name)
         body = _decode(asked.exchange.body)
         asked.is_many = body.texts is not msgspec.UNSET
@@ -142,14 +152,13 @@ class DirectPredict:
             return False
         texts = [str(item.value) for item in asked.items]
         pending = context.dispatcher.ask(texts, None, caller, asked.request_id)
+        pending.on_over = partial(self._end, asked)
         asked.exchange.forget_body()
-        # In an empty context: the current variables belong to no request.
-        pending.over.add_done_callback(partial(self._end, asked, pending), context=Variables())
         return True
 
-    def _principal(self, headers: dict[bytes, bytes], address: str) -> Principal | None:
+    def _principal(self, headers: Mapping[bytes, bytes], address: str) -> Principal | None:
         """Whom the request speaks for, as `api.http.auth` says it; None if anything is wrong, or has to be counted."""
-        keyring: Keyring = self._state.keyring
+        keyring = self._keyring
         if keyring.may_be_open() and not self._is_host_allowed(headers.get(b"host", b"").decode("latin-1")):
             return None
         if keyring.is_open:
@@ -161,16 +170,15 @@ class DirectPredict:
         is_slowed = principal.is_chosen and self._state.failed_attempts.wait_s(address)
         return None if is_slowed else principal
 
-    def _address(self, exchange: Exchange) -> str:
-        scope = exchange.cycle.scope
+    def _address(self, scope: HTTPScope, head: Head) -> str:
         client = scope["client"]
-        if not _FORWARDED.isdisjoint(exchange.headers):
+        if not head.is_lasting:
             client = self._proxies.seen_from_outside(scope).get("client", client)  # type: ignore[arg-type]
         return client[0] if client else ""
 
-    def _end(self, asked: _Asked, pending: PendingRequest, _over: object) -> None:
+    def _end(self, asked: _Asked, pending: PendingRequest) -> None:
         """Answer what the workers have answered, or what nobody waits for any more."""
-        context: Context = self._state.context
+        context = self._context
         try:
             replies = context.dispatcher.conclude(pending)
             judged = context.judging.conclude(asked.items, replies, asked.stopwatch)
@@ -183,21 +191,21 @@ class DirectPredict:
         else:
             judged.note(asked.record)
             self._feed(asked, judged.outcomes)
-            self._answer(asked, HTTPStatus.OK, judged.headers(), content)
+            self._answer(asked, HTTPStatus.OK, judged.header_lines(), content)
 
     def _feed(self, asked: _Asked, outcomes: Sequence[Verdict | KobertError]) -> None:
         """Note the texts for the live feed, where the settings and the request have it."""
-        context: Context = self._state.context
-        if context.feed.writer is not None and asked.exchange.headers.get(_FEED_HEADER) != _FEED_OFF:
+        context = self._context
+        if context.feed.writer is not None and asked.exchange.head.headers.get(_FEED_HEADER) != _FEED_OFF:
             context.feed.writer.note(asked.principal.owner, asked.items, outcomes)
 
     def _refuse(self, asked: _Asked, error: KobertError) -> None:
         asked.record.error_code = error.code
         body = errors.body_of(error, request_id=asked.request_id)
-        self._answer(asked, errors.status_of(error), errors.headers_of(error), errors.encode_body(body))
+        lines = "".join(f"{name}: {value}\r\n" for name, value in errors.headers_of(error).items())
+        self._answer(asked, errors.status_of(error), lines, errors.encode_body(body))
 
-    def _answer(self, asked: _Asked, status: int, headers: Mapping[str, str], content: bytes) -> None:
-        lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+    def _answer(self, asked: _Asked, status: int, lines: str, content: bytes) -> None:
         asked.exchange.answer(status, f"{lines}x-request-id: {asked.request_id}\r\n".encode("latin-1"), content)
         code = CLIENT_CLOSED if asked.exchange.presence.is_lost else int(status)
         seconds = time.perf_counter() - asked.started

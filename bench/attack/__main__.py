@@ -4,6 +4,7 @@
     python -m bench.attack --only trickling_bodies flood
     python -m bench.attack --write                and write docs/attacks.md, the whole of it
     python -m bench.attack --smoke                two attacks for a second each
+    python -m bench.attack --smoke --write PAGE   and write a page of these, elsewhere
 
 The service is started as `make run` starts it, all in its defaults but the port and the data folder. Four victims ask
 five times a second each, from addresses of their own, in a process of their own: in ten seconds they get 200 answers,
@@ -28,7 +29,7 @@ import psutil
 
 from bench.attack import on_connections, on_jobs, on_texts
 from bench.attack.memory import Memory
-from bench.attack.report import Result, write_page
+from bench.attack.report import PAGE, Result, write_page
 from bench.attack.target import Target
 from bench.attack.victim import Seen, live
 from tests.support.run import KobertRun
@@ -114,16 +115,20 @@ def main() -> None:
     every = [attack.__name__ for attack in ATTACKS]
     parser.add_argument("--only", nargs="+", choices=every, default=every, metavar="ATTACK")
     parser.add_argument("--seconds", type=float, default=DURATION_S)
-    parser.add_argument("--write", action="store_true")
+    parser.add_argument("--write", nargs="?", type=Path, const=PAGE, metavar="PAGE", help=f"by default {PAGE.name}")
     parser.add_argument("--smoke", action="store_true")
     options = parser.parse_args()
-    if options.write and options.only != every:
-        parser.error("--write writes the page of all attacks; leave out --only")
+    if options.write == PAGE and (options.smoke or options.only != every):
+        parser.error("docs/attacks.md has all attacks; leave out --only and --smoke, or say where to write")
     names = SMOKE if options.smoke else options.only
     others = psutil.cpu_percent(LISTEN_S)
     results = run_all(names, 1.0 if options.smoke else options.seconds, 1.0 if options.smoke else IDLE_S)
-    if options.write:
-        write_page(results, f"{others:.0f} % of them busy before the first attack")
+    if options.write is not None:
+        after = psutil.cpu_percent(LISTEN_S)
+        others_said = (
+            f"{others:.0f} % of them busy with other work before the first attack, {after:.0f} % after the last"
+        )
+        write_page(options.write, results, others_said)
     if options.smoke:  # that it runs; a second measures nothing
         sys.exit(0 if len(results) == len(SMOKE) else 1)
     sys.exit(1 if any(result.faults() for result in results) else 0)

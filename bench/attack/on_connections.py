@@ -29,6 +29,13 @@ def trickling_bodies(target: Target) -> None:
     target.hold(1_000, head(PREDICT, 8 * MIB), b" ")
 
 
+def tiny_chunks(target: Target) -> None:
+    """Bodies in chunks of one byte, from eight clients."""
+    start = b"POST /predict HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+    start += b"Transfer-Encoding: chunked\r\n\r\n"
+    target.repeat(lambda: target.send([start, *([b"1\r\n \r\n" * (MIB // 16)] * 120)]), threads=8)
+
+
 def half_headers(target: Target) -> None:
     """F4: 3,000 connections that never complete their headers, at a byte a second."""
     target.hold(3_000, b"GET /health HTTP/1.1\r\nX: ", b"a")
@@ -92,6 +99,7 @@ ATTACKS = (
     many_headers,
     unfinished_bodies,
     trickling_bodies,
+    tiny_chunks,
     half_headers,
     idle_connections,
     unread_answers,

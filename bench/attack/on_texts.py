@@ -36,6 +36,11 @@ def long_texts(target: Target) -> None:
     target.repeat(lambda: target.post(PREDICT, _body([text[:2_490] + str(n) for n in range(1_000)])), threads=4)
 
 
+def empty_texts(target: Target) -> None:
+    """Requests of 1,000 empty texts, from six clients: each text has an error of its own."""
+    target.repeat(lambda: target.post(PREDICT, _body([""] * 1_000)), threads=6)
+
+
 def longest_texts(target: Target) -> None:
     """F2: single texts of 10,000 characters, from 64 clients."""
     text = "오늘 저녁에 뭐 먹을지 아직 못 정했는데 혹시 추천해 줄 만한 곳이 있을까요? " * 250
@@ -85,6 +90,7 @@ ATTACKS = (
     combining_marks,
     signs_between_letters,
     long_texts,
+    empty_texts,
     longest_texts,
     flood,
     callers_who_leave,

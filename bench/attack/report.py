@@ -34,6 +34,9 @@ processes, and at most {growth:.0f} MiB kept.
 
 {faults}
 
+A flood and its victims share the processors of one machine with the service here; against a flood, limit requests by
+address in the proxy ([a sample](reverse-proxy.md)).
+
 Attacks on what is off by default are not run here: webhooks (`WEBHOOK_SECRET`), and quotas of keys. Tests hold them;
 see [SECURITY.md](../SECURITY.md).
 """
@@ -67,7 +70,7 @@ class Result(NamedTuple):
         return [fault for fault, is_good in checks.items() if not is_good]
 
 
-def write_page(results: Sequence[Result], others: str) -> None:
+def write_page(page: Path, results: Sequence[Result], others: str) -> None:
     """Write the table, with what was not good named below it; `others` says what else the machine had to do."""
     processors = len(os.sched_getaffinity(0))
     head = HEAD.format(processors=processors, others=others, victims=len(VICTIMS), per_s=PER_S)
@@ -75,7 +78,7 @@ def write_page(results: Sequence[Result], others: str) -> None:
     bad = [f"- `{result.name}`: {', '.join(faults)}" for result in results if (faults := result.faults())]
     faults = "**Not good in this run:**\n\n" + "\n".join(bad) if bad else "In this run all of them were."
     foot = FOOT.format(ratio=MAX_RATIO, api=MAX_API_MIB, all=MAX_ALL_MIB, growth=MAX_GROWTH_MIB, faults=faults)
-    PAGE.write_text(head + rows + foot, encoding="utf-8")
+    page.write_text(head + rows + foot, encoding="utf-8")
 
 
 def _row(result: Result) -> str:

@@ -20,6 +20,7 @@ from shared.celery_app import make_celery
 from shared.messages import PredictMessage, Reply, TextItem, decode
 from shared.settings import load_settings
 from tests.support.stack import Stack, wait_until
+from worker.command_writer import CommandWriter
 from worker.delivery import Delivery
 from worker.transport import PromptTransport
 
@@ -72,7 +73,7 @@ def test_a_message_in_hand_is_noted_as_kombu_notes_it(stack: Stack) -> None:
             message = connection.default_channel.basic_get(keys.INTERACTIVE_QUEUE)
             if transport is PromptTransport:
                 assert unacknowledged(stack) == (0, 0)
-                Delivery(message, redis, wake=lambda: None).note()
+                Delivery(message, CommandWriter(redis), wake=lambda: None).note()
             ((tag, delivered_at),) = redis.zrange(keys.UNACKED_INDEX, 0, -1, withscores=True)
             raw, exchange, queue = json.loads(redis.hgetall(keys.UNACKED)[tag])
             assert abs(delivered_at - time.time()) < 60

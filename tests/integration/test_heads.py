@@ -4,11 +4,13 @@ import contextlib
 import json
 import socket
 import threading
+import time
 from collections.abc import Iterable
 
 import httpx
 import pytest
 
+from api.metrics.log_limit import LINES_PER_S
 from tests.support.stack import Stack, memory_bytes
 
 pytestmark = pytest.mark.integration
@@ -118,3 +120,12 @@ def test_large_heads_neither_hold_up_the_others_nor_stay_in_memory(stack: Stack)
 
     assert [error_of(reply) for reply in replies] == [(431, "headers_too_large")] * 4
     assert memory_bytes(stack.api.pid, "VmHWM") - before < 20 * MIB
+
+
+def test_a_flood_of_what_is_no_http_writes_a_bounded_number_of_log_lines(stack: Stack) -> None:
+    before = stack.api.log.read_text().count("Invalid HTTP request")
+    began = time.monotonic()
+    for _ in range(600):
+        send(stack, [b"no HTTP\r\n\r\n"])
+    seconds = int(time.monotonic() - began) + 2
+    assert stack.api.log.read_text().count("Invalid HTTP request") - before <= LINES_PER_S * seconds

@@ -13,6 +13,7 @@ from redis.asyncio import Redis
 
 from api.queue.celery_message import HIDDEN_ARGUMENTS
 from api.queue.publisher import Publisher
+from api.queue.store_wire import LastingWire
 from shared import keys
 from shared.celery_app import make_celery
 from shared.errors import StoreUnavailableError
@@ -41,9 +42,11 @@ def stack() -> Iterator[Stack]:
 def send_ours(stack: Stack) -> None:
     async def send() -> None:
         async with Redis.from_url(stack.redis_url) as redis:
-            publisher = Publisher(redis, "api-1")
+            queue = LastingWire(redis, timeout_s=5)
+            publisher = Publisher(queue, "api-1")
             await publisher.publish(MESSAGE)
             await publisher.announce_job("job_1")
+            await queue.close()
 
     asyncio.run(send())
 
@@ -87,7 +90,8 @@ def test_a_message_is_the_one_that_celery_would_write(stack: Stack) -> None:
 def test_a_store_that_went_away_and_came_back_costs_the_first_message_nothing(stack: Stack) -> None:
     async def scenario() -> None:
         async with Redis.from_url(stack.redis_url) as redis:
-            publisher = Publisher(redis, "api-1", timeout_s=5)
+            queue = LastingWire(redis, timeout_s=5)
+            publisher = Publisher(queue, "api-1", timeout_s=5)
             await publisher.announce_job("job_1")
             stack.store.kill()
             with pytest.raises(StoreUnavailableError):
@@ -95,5 +99,6 @@ def test_a_store_that_went_away_and_came_back_costs_the_first_message_nothing(st
             await asyncio.to_thread(stack.start_store)
             await publisher.announce_job("job_3")
             assert await redis.llen(keys.queue(keys.BULK_QUEUE)) == 2
+            await queue.close()
 
     asyncio.run(scenario())

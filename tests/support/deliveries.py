@@ -7,6 +7,7 @@ from fakeredis import FakeRedis
 
 from shared import keys
 from shared.messages import Answer
+from worker.command_writer import CommandWriter
 from worker.delivery import Delivery
 
 
@@ -29,4 +30,4 @@ def delivery_of(payload: str, *, is_again: bool = False) -> Delivery:
         delivery_info={"exchange": "", "routing_key": keys.INTERACTIVE_QUEUE, "redelivered": is_again},
         _raw={},
     )
-    return Delivery(message, FakeRedis(), wake=lambda: None)
+    return Delivery(message, CommandWriter(FakeRedis()), wake=lambda: None)

@@ -68,7 +68,7 @@ class ChunkWorker:
             self._halve_or_give_up(lease, rows)
             return
         options = lease.options or NO_OPTIONS
-        deadly = self._find_deadly(lease, rows, options) if lease.attempt > 1 else {}
+        deadly = self._find_deadly(lease, rows, options)
         outcomes = None if deadly is None else self._judge_rows(rows, options, deadly)
         if outcomes is None:
             self._ledger.release(lease)
@@ -77,9 +77,11 @@ class ChunkWorker:
 
     def _find_deadly(self, lease: Lease, rows: list[Row], options: VerdictOptions) -> dict[int, Failure] | None:
         """Failures of the rows that end the process that reads them, by place; None when the worker is stopping."""
-        if self.suspects is None:
+        if self.suspects is None or (lease.attempt == 1 and not self.suspects.known.are_known):
             return {}
         texts = [(place, row.text, options) for place, row in enumerate(rows) if not row.error and row.text is not None]
+        if lease.attempt == 1:
+            return self.suspects.find_known(texts)
         deadly = self.suspects.find_deadly(texts, self._is_stopping)
         for place in deadly or {}:
             journal.note_given_up(lease.job_id, lease.first_row + place + 1, lease.attempt)

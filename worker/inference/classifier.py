@@ -266,7 +266,7 @@ class Classifier:
             verdict=verdict,
             tokenization_s=text.tokenization_s,
             # Windows of one text may have shared a pass, or been in several at the same time.
-            inference_s=seconds_covered({row.pass_time for row in (*rows, *rest)}),
+            inference_s=seconds_covered([row.pass_time for row in (*rows, *rest)]),
         )
 
     def _answer_cached(self, text: Submitted, rows: Sequence[Logits]) -> Answer:

@@ -3,7 +3,7 @@
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from shared.messages import Throughput
@@ -110,8 +110,10 @@ def _loaded_speed(passes: Sequence[_Pass]) -> float:
     return sum(done.cost for done in large) / busy_s if busy_s else 0.0
 
 
-def seconds_covered(passes: Iterable[PassTime]) -> float:
-    """Seconds in which at least one of these passes ran."""
+def seconds_covered(passes: Sequence[PassTime]) -> float:
+    """Seconds in which at least one of these passes ran; a pass may be there more than once."""
+    if len(passes) == 1:
+        return passes[0].elapsed_s
     covered_s, until = 0.0, float("-inf")
     for taken in sorted(passes):
         covered_s += max(0.0, taken.ended_at - max(taken.began_at, until))

@@ -45,7 +45,10 @@ class Submitted:
         """Whether there is an answer."""
         if self.flight is not None and not self.is_leader:
             return self.flight.rows.done()
-        return all(future.done() for future in (self.futures if self.occlusions else self.windows))
+        # Asked of every waiting text after each pass, so a generator is spared where there is one window.
+        if len(self.windows) == 1 and not self.occlusions:
+            return self.windows[0].done()
+        return all(future.done() for future in self.futures)
 
 
 @contextmanager

@@ -33,8 +33,7 @@ class TextLoad(NamedTuple):
 NO_LOAD = TextLoad()
 
 
-@dataclass(frozen=True)
-class WindowResult:
+class WindowResult(NamedTuple):
     """Logits `[labels]` of one window, and when its pass ran.
 
     `evidence` is what each of its tokens adds, where the text is to be explained and the engine can tell.

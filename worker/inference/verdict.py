@@ -17,6 +17,9 @@ from worker.inference.engines.protocol import Logits
 
 DEFAULT_THRESHOLD = 0.5
 SCORE_DIGITS = 4
+SCORE_UNITS = 10.0**SCORE_DIGITS
+# Further from a unit than this, the product's own rounding may decide which one is nearest.
+SURELY_NEAR = 0.499999
 LARGEST_LOGIT = 60.0
 # Different options whose thresholds are kept ready; a client may send as many as it likes.
 RULES_KEPT = 256
@@ -168,6 +171,7 @@ class MultiLabelDecision:
         self._has_own_clean = clean in at
         self._clean_at = at.get(clean, len(labels))
         self._names = [*labels, *([] if clean in at else [clean])]
+        self._at = {name: place for place, name in enumerate(self._names)}
         self._parent_at = [at[parents.get(label, label)] for label in labels]
         # Scores that turn at 0.5 promise that the highest one is the answer, so a kind may not be above its parent.
         self._kinds = [place for place, parent in enumerate(self._parent_at) if parent != place]
@@ -186,24 +190,28 @@ class MultiLabelDecision:
     def __call__(self, windows: Sequence[Logits], rules: Rules) -> Verdict:
         """The verdict on one text."""
         scores = self._scores(windows)
-        parent_at = self._parent_at
         passing = [at for at, threshold in rules.turns if scores[at] >= threshold]
-        counted = [at for at in passing if parent_at[at] in passing]
-        if rules.matter is not None:
-            # A kind that matters brings its label along, which is the one to act on.
-            mattering = rules.matter.intersection(counted)
-            counted = [at for at in counted if at in mattering or at in {parent_at[kind] for kind in mattering}]
-        candidates = [at for at in counted if parent_at[at] == at]
-        best = max(candidates, key=scores.__getitem__) if candidates else self._clean_at
+        counted = self._counted(passing, rules) if passing else []
+        best = self._best(counted, scores) if counted else self._clean_at
         ranked = sorted(self._order, key=scores.__getitem__, reverse=True)
-        names = self._names
-        return Verdict(
-            classification=names[best],
-            confidence=round(scores[best], SCORE_DIGITS),
-            scores={names[at]: round(scores[at], SCORE_DIGITS) for at in ranked},
-            labels=[names[at] for at in sorted(counted or [best], key=scores.__getitem__, reverse=True)],
-            windows=len(windows),
-        )
+        shown = {self._names[at]: rounded(scores[at]) for at in ranked}
+        named = self._names[best]
+        labels = [name for name in shown if self._at[name] in counted] if counted else [named]
+        return Verdict(named, shown[named], shown, labels, len(windows))
+
+    def _counted(self, passing: Sequence[int], rules: Rules) -> list[int]:
+        """The labels that count, of those whose scores are high enough: a kind only with its label."""
+        parent_at = self._parent_at
+        counted = [at for at in passing if parent_at[at] in passing]
+        if rules.matter is None:
+            return counted
+        # A kind that matters brings its label along, which is the one to act on.
+        mattering = rules.matter.intersection(counted)
+        return [at for at in counted if at in mattering or at in {parent_at[kind] for kind in mattering}]
+
+    def _best(self, counted: Sequence[int], scores: Sequence[float]) -> int:
+        candidates = [at for at in counted if self._parent_at[at] == at]
+        return max(candidates, key=scores.__getitem__) if candidates else self._clean_at
 
     def _scores(self, windows: Sequence[Logits]) -> list[float]:
         """One for each name. Curves and the sigmoid rise, so the highest logit has the highest score."""
@@ -215,7 +223,7 @@ class MultiLabelDecision:
             for at in self._kinds:
                 scores[at] = min(scores[at], scores[self._parent_at[at]])
         if not self._has_own_clean:
-            scores.append(1.0 - max(scores[at] for at in self._tops))
+            scores.append(1.0 - max([scores[at] for at in self._tops]))
         return scores
 
     def _highest(self, windows: Sequence[Logits]) -> Logits:
@@ -234,3 +242,10 @@ def _sigmoid(logit: float) -> float:
     elif logit > LARGEST_LOGIT:
         logit = LARGEST_LOGIT
     return 1.0 / (1.0 + math.exp(-logit))
+
+
+def rounded(score: float) -> float:
+    """As `round`, which goes through decimal digits and takes twice as long."""
+    scaled = score * SCORE_UNITS
+    units = (scaled + 0.5) // 1.0
+    return units / SCORE_UNITS if abs(scaled - units) < SURELY_NEAR else round(score, SCORE_DIGITS)

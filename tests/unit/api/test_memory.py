@@ -6,7 +6,9 @@ import gc
 import pytest
 
 from api import memory
-from api.memory import CHANGE_BYTES, LONGEST_BUSY_S, NEVER, URGENT_BYTES, WORTH_BYTES, Growth, memory_given_back
+from api.http.traffic import Traffic, traffic_limits
+from api.memory import CHANGE_BYTES, CROWD, LONGEST_BUSY_S, NEVER, URGENT_BYTES, USUAL, WORTH_BYTES, Growth
+from shared.settings import Settings
 
 START = 100 << 20
 GROWN = START + WORTH_BYTES + 1
@@ -40,13 +42,25 @@ def test_what_a_trim_left_is_not_trimmed_again_and_again() -> None:
     assert growth.is_worth_a_trim(GROWN + CHANGE_BYTES + 1, 1000.0, is_busy=False)
 
 
-async def test_while_the_service_runs_python_begins_no_full_collection_by_itself(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(memory, "find_trim", lambda: lambda _: 1)
+class Quiet:
+    """A connection of which nothing is known."""
+
+    def check(self, _now: float, _elapsed_s: float) -> None:
+        pass
+
+    def abort(self) -> None:
+        pass
+
+
+async def test_while_there_is_a_crowd_python_begins_no_full_collection_by_itself() -> None:
     before = gc.get_threshold()
-    async with memory_given_back():
-        assert gc.get_threshold() == (*before[:2], NEVER)
+    traffic = Traffic(traffic_limits(Settings()))
+    connections = [Quiet() for _ in range(CROWD + 10)]
+    for number, connection in enumerate(connections, 1):
+        traffic.opened(connection)
+        assert gc.get_threshold() == (*before[:2], NEVER if number >= CROWD else USUAL)
+    for connection in connections[10:]:
+        traffic.closed(connection)
     assert gc.get_threshold() == before
 
 
@@ -57,14 +71,14 @@ async def test_with_a_crowd_of_connections_no_full_collection_stops_the_event_lo
     size = START
     monkeypatch.setattr(memory, "LOOK_S", 0.01)
     monkeypatch.setattr(memory, "resident_bytes", lambda: size)
-    monkeypatch.setattr(memory, "CROWD_FILES", 0)
+    monkeypatch.setattr(memory, "CROWD", 0)
     monkeypatch.setattr(gc, "collect", lambda: collections.append(1))
     task = asyncio.create_task(memory.give_back_forever(lambda _: 1))
     await asyncio.sleep(0.03)
     size = GROWN
     await asyncio.sleep(0.1)
     assert not collections
-    monkeypatch.setattr(memory, "CROWD_FILES", 1 << 20)
+    monkeypatch.setattr(memory, "CROWD", 1 << 20)
     monkeypatch.setattr(memory, "LATE_S", 10.0)
     monkeypatch.setattr(memory, "BUSY_SHARE", 100.0)
     await asyncio.sleep(0.2)

@@ -1,5 +1,6 @@
 import threading
 import time
+from collections.abc import Sequence
 from typing import Any
 
 from fakeredis import FakeRedis
@@ -7,41 +8,36 @@ from redis.exceptions import ConnectionError as StoreLostError
 
 from shared import keys
 from shared.messages import Answer, Reply, decode
+from worker.command_writer import Command, CommandWriter
 from worker.replies import ReplyWriter
 
 
-class Store(FakeRedis):
+class Gate(CommandWriter):
     """Each write waits for the gate; the first `failures` of them fail."""
 
     def __init__(self, failures: int = 0) -> None:
-        super().__init__()
+        self.store = FakeRedis()
+        super().__init__(self.store)
         self.gate = threading.Event()
         self.begun = threading.Event()
         self.failures = failures
 
-    def pipeline(self, *args: Any, **kwargs: Any) -> Any:
-        pipeline: Any = super().pipeline(*args, **kwargs)
-        execute = pipeline.execute
-
-        def wait_and_execute() -> Any:
-            self.begun.set()
-            assert self.gate.wait(10)
-            if self.failures:
-                self.failures -= 1
-                raise StoreLostError
-            return execute()
-
-        pipeline.execute = wait_and_execute
-        return pipeline
+    def send(self, commands: Sequence[Command]) -> None:
+        self.begun.set()
+        assert self.gate.wait(10)
+        if self.failures:
+            self.failures -= 1
+            raise StoreLostError
+        super().send(commands)
 
     def replies_to(self, process: str) -> list[list[int]]:
         """The ids of the answers in each entry of its stream."""
-        entries: Any = self.xrange(keys.replies(process))
+        entries: Any = self.store.xrange(keys.replies(process))
         return [[answer.id for answer in decode(fields[b"reply"], Reply).answers] for _, fields in entries]
 
 
 def test_what_comes_while_a_reply_is_written_is_written_together_and_keeps_nobody() -> None:
-    store = Store()
+    store = Gate()
     writer = ReplyWriter(store, "worker")
     first = threading.Thread(target=writer.send, args=("api-1", [Answer(id=1)], time.time() + 60))
     first.start()
@@ -58,7 +54,7 @@ def test_what_comes_while_a_reply_is_written_is_written_together_and_keeps_nobod
 
 
 def test_a_reply_that_was_not_written_is_written_again_unless_nobody_waits_for_it_any_more() -> None:
-    store = Store(failures=1)
+    store = Gate(failures=1)
     writer = ReplyWriter(store, "worker")
     first = threading.Thread(target=writer.send, args=("api", [Answer(id=1)], time.time() + 60))
     late = threading.Thread(target=writer.send, args=("api", [Answer(id=2)], time.time()))

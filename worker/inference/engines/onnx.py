@@ -1,6 +1,6 @@
 """ONNX Runtime on the CPU: the engine that serves."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -54,10 +54,8 @@ class OnnxEngine:
         return logits, [of_row[: len(row)] for of_row, row in zip(evidence, rows, strict=True)]
 
     def _run(self, outputs: list[str], rows: Sequence[Sequence[int]]) -> list[np.ndarray]:
-        feeds = pad(rows, self._pad_token_id)
-        found: list[np.ndarray] = self._session.run(
-            outputs, {name: feeds[name] for name in self._inputs}, self._only_what_is_asked
-        )
+        feeds = pad(rows, self._pad_token_id, self._inputs)
+        found: list[np.ndarray] = self._session.run(outputs, feeds, self._only_what_is_asked)
         return found
 
 
@@ -68,17 +66,21 @@ def threads_of_pass(path: Path, threads: int) -> int:
     return threads if size >= LARGE_MODEL_BYTES else 1
 
 
-def pad(rows: Sequence[Sequence[int]], pad_token_id: int) -> dict[str, np.ndarray]:
-    """`input_ids`, `attention_mask` and `token_type_ids`, each int64 `[len(rows), longest row]`."""
-    lengths = np.fromiter((len(row) for row in rows), dtype=np.int64, count=len(rows))
-    attention_mask = (np.arange(lengths.max()) < lengths[:, None]).astype(np.int64)
-    input_ids = np.full(attention_mask.shape, pad_token_id, dtype=np.int64)
-    input_ids[attention_mask.astype(bool)] = np.concatenate([np.asarray(row, dtype=np.int64) for row in rows])
-    return {
-        "input_ids": input_ids,
-        "attention_mask": attention_mask,
-        "token_type_ids": np.zeros_like(input_ids),
-    }
+def pad(rows: Sequence[Sequence[int]], pad_token_id: int, inputs: Collection[str]) -> dict[str, np.ndarray]:
+    """Those of `input_ids`, `attention_mask` and `token_type_ids` that are `inputs`: int64 `[len(rows), longest row]`.
+
+    Made of lists: a pass leaves nothing of NumPy's code in the processor's caches, so each further call of it is slow.
+    """
+    longest = max(map(len, rows))
+    lacking = [longest - len(row) for row in rows]
+    feeds: dict[str, list[list[int]]] = {}
+    if "input_ids" in inputs:
+        feeds["input_ids"] = [[*row, *[pad_token_id] * lacks] for row, lacks in zip(rows, lacking, strict=True)]
+    if "attention_mask" in inputs:
+        feeds["attention_mask"] = [[1] * (longest - lacks) + [0] * lacks for lacks in lacking]
+    if "token_type_ids" in inputs:
+        feeds["token_type_ids"] = [[0] * longest] * len(rows)
+    return {name: np.array(values, dtype=np.int64) for name, values in feeds.items()}
 
 
 def _open_session(bundle: Bundle, threads: int) -> onnxruntime.InferenceSession:

@@ -96,6 +96,5 @@ def _make(graph: Path, packed: Path) -> bool:
 
 def _answers(session: onnxruntime.InferenceSession) -> list[np.ndarray]:
     names = {value.name for value in session.get_inputs()}
-    feeds = {name: value for name, value in pad(_PROBE, 1).items() if name in names}
-    answers: list[np.ndarray] = session.run(None, feeds)
+    answers: list[np.ndarray] = session.run(None, pad(_PROBE, 1, names))
     return answers

@@ -1,13 +1,14 @@
-"""What a connection leaves behind when it ends."""
+"""What a connection leaves behind when it ends, and what it reads at once."""
 
 import asyncio
 from typing import Any
 
+import pytest
 from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 from uvicorn.server import ServerState
 
-from api.http.direct import Exchange
+from api.http.direct import Exchange, ParsedExchange
 from api.http.direct_protocol import DirectProtocol, bounded_protocol
 from api.http.refusals import HeadLimits
 from api.http.traffic import Traffic, traffic_limits
@@ -17,27 +18,32 @@ from shared.settings import Settings
 class SilentTransport(asyncio.Transport):
     """Takes what is written, and tells the addresses of its ends."""
 
-    def __init__(self) -> None:
-        super().__init__({"peername": ("127.0.0.1", 1), "sockname": ("127.0.0.1", 2)})
+    def __init__(self, address: str = "127.0.0.1") -> None:
+        super().__init__({"peername": (address, 1), "sockname": ("127.0.0.1", 2)})
         self.written = b""
+        self.closings = 0
+        self.reads = True
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
         self.written += bytes(data)
+
+    def close(self) -> None:
+        self.closings += 1
 
     def is_closing(self) -> bool:
         return False
 
     def pause_reading(self) -> None:
-        pass
+        self.reads = False
 
     def resume_reading(self) -> None:
-        pass
+        self.reads = True
 
 
 class NothingDirect:
     """Leaves every request to the framework."""
 
-    def take(self, _cycle: RequestResponseCycle, _app: object) -> Exchange | None:
+    def take(self, _cycle: RequestResponseCycle, _app: object) -> ParsedExchange | None:
         return None
 
     def begin(self, _exchange: Exchange) -> bool:
@@ -49,8 +55,18 @@ async def answer_empty(_scope: Any, _receive: Any, send: Any) -> None:
     await send({"type": "http.response.body", "body": b""})
 
 
-def protocol_of(traffic: Traffic) -> DirectProtocol:
-    config = Config(answer_empty, timeout_keep_alive=60)
+async def answer_length(_scope: Any, receive: Any, send: Any) -> None:
+    length, has_more = 0, True
+    while has_more:
+        message = await receive()
+        length, has_more = length + len(message["body"]), message["more_body"]
+    content = str(length).encode()
+    await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"%d" % len(content))]})
+    await send({"type": "http.response.body", "body": content})
+
+
+def protocol_of(traffic: Traffic, app: Any = answer_empty) -> DirectProtocol:
+    config = Config(app, timeout_keep_alive=60)
     config.load()
     return bounded_protocol(HeadLimits(8_000, 50), traffic, NothingDirect())(config, ServerState(), {})
 
@@ -69,3 +85,50 @@ async def test_a_connection_that_was_reset_after_an_answer_leaves_no_timer_that_
 
     assert protocol.timeout_keep_alive_task is None
     assert len(traffic) == 0
+
+
+CHUNKED = b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
+TINY = b"1\r\na\r\n" * 20_000
+
+
+@pytest.mark.parametrize("pieces", [[CHUNKED + TINY], [CHUNKED, TINY], [CHUNKED[:40], CHUNKED[40:] + TINY]])
+async def test_a_body_of_tiny_chunks_stands_before_nobody_elses_request(pieces: list[bytes]) -> None:
+    """Each costs as much as a piece of 64 KiB, and one read from the network holds forty thousand."""
+    traffic = Traffic(traffic_limits(Settings()))
+    slow, slow_transport = protocol_of(traffic, answer_length), SilentTransport()
+    slow.connection_made(slow_transport)
+    for piece in pieces:
+        slow.data_received(piece)
+    assert not slow_transport.reads
+    await asyncio.sleep(0)  # the application asks for the body, and so for more of it
+    assert not slow_transport.reads
+
+    other, other_transport = protocol_of(traffic), SilentTransport("127.0.0.2")
+    other.connection_made(other_transport)
+    other.data_received(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+    while b"200 OK" not in other_transport.written:
+        await asyncio.sleep(0)
+    assert not slow_transport.reads
+
+    slow.data_received(b"0\r\n\r\n")
+    while b"200 OK" not in slow_transport.written:
+        await asyncio.sleep(0)
+    assert slow_transport.written.endswith(b"20000")
+    assert slow_transport.reads
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 120000\r\n\r\n",
+        b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n1d4c0\r\n",
+    ],
+)
+async def test_a_large_body_in_few_pieces_is_read_at_once(head: bytes) -> None:
+    traffic = Traffic(traffic_limits(Settings()))
+    protocol, transport = protocol_of(traffic, answer_length), SilentTransport()
+    protocol.connection_made(transport)
+    protocol.data_received(head + b"a" * 120_000 + (b"\r\n0\r\n\r\n" if b"chunked" in head else b""))
+    while b"200 OK" not in transport.written:
+        await asyncio.sleep(0)
+    assert transport.written.endswith(b"120000")

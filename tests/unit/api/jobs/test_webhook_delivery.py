@@ -106,3 +106,31 @@ async def test_nobody_there_and_an_address_that_is_not_allowed_have_their_reason
         await send(url)
     with pytest.raises(DeliveryError, match="no longer allowed"):
         await send(url, Settings())
+
+
+@pytest.mark.parametrize(
+    "line",
+    [b"HTTP/1.1 100 \r\n\r\n", b"HTTP/1.1 103 \r\nLink: </a>\r\n\r\n", b"X: a\r\n", b"\r\n", b"X" * 17],
+)
+async def test_an_answer_whose_head_never_ends_is_left_long_before_the_deadline(line: bytes) -> None:
+    async def answer(writer: asyncio.StreamWriter) -> None:
+        if line.startswith(b"X"):
+            writer.write(b"HTTP/1.1 200 OK\r\n")
+        while True:
+            writer.write(line * 1_000)
+            await writer.drain()
+
+    async with asyncio.timeout(10), receiver(answer) as url:
+        with pytest.raises(DeliveryError, match="the connection failed"):
+            await send(url)
+
+
+async def test_a_body_without_end_is_not_read() -> None:
+    async def answer(writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 1000000000000\r\n\r\n")
+        while True:
+            writer.write(b"a" * 65_536)
+            await writer.drain()
+
+    async with asyncio.timeout(10), receiver(answer) as url:
+        assert await send(url) == 200

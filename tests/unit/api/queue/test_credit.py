@@ -112,6 +112,53 @@ async def test_a_message_of_which_nothing_is_heard_holds_up_nobody_for_long(
     assert queue.texts()[1:] == [["b"]]
 
 
+async def test_a_caller_who_had_nothing_waiting_does_not_wait_for_anothers_messages(
+    dispatcher: Dispatcher, queue: Queue
+) -> None:
+    await ask(dispatcher, ["hog"] * 500, "hog")
+    away = len(queue.messages)
+    await ask(dispatcher, ["one"], "other")
+    await ask(dispatcher, ["hog too"], "hog")
+
+    assert queue.texts()[away:] == [["one"]]
+
+
+async def test_such_texts_are_two_messages_at_a_time_and_then_leave_together(
+    dispatcher: Dispatcher, queue: Queue
+) -> None:
+    await ask(dispatcher, ["hog"] * 500, "hog")
+    away = len(queue.messages)
+    for number in range(5):
+        await ask(dispatcher, ["one"], f"caller {number}")
+    assert queue.texts()[away:] == [["one"], ["one"]]
+
+    answer(dispatcher, queue.messages[away])
+    await settle()
+    assert queue.texts()[away + 2 :] == [["one"] * 3]
+
+
+async def test_of_such_a_caller_no_more_than_a_turn_leaves_so(dispatcher: Dispatcher, queue: Queue) -> None:
+    await ask(dispatcher, ["hog"] * 500, "hog")
+    away = len(queue.messages)
+    await ask(dispatcher, ["other"] * 500, "other")
+
+    # A quarter of a pass is 16, and a text of five characters costs 13.
+    assert queue.texts()[away:] == [["other"]]
+
+
+async def test_where_no_caller_has_more_waiting_than_others_texts_are_collected(
+    dispatcher: Dispatcher, queue: Queue
+) -> None:
+    await ask(dispatcher, ["a"] * FULL, "first")
+    for number in range(5):
+        await ask(dispatcher, ["one"], f"caller {number}")
+    assert queue.texts() == [["a"] * FULL]
+
+    answer(dispatcher, queue.messages[0])
+    await settle()
+    assert queue.texts()[1:] == [["one"] * 5]
+
+
 async def test_one_callers_thousand_texts_delay_anothers_one_text_by_no_more_than_a_turn(
     dispatcher: Dispatcher, queue: Queue
 ) -> None:

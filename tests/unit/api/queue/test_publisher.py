@@ -3,10 +3,8 @@
 import asyncio
 import base64
 import json
-from typing import cast
 
 import pytest
-from redis.asyncio import Redis
 from redis.exceptions import ConnectionError as RedisConnectionError
 
 from api.queue.publisher import Publisher
@@ -25,11 +23,11 @@ class Lists:
         self.may_answer = asyncio.Event()
         self.may_answer.set()
 
-    async def lpush(self, key: str, message: bytes) -> None:
+    async def lpush(self, key: str, value: bytes) -> None:
         await self.may_answer.wait()
         if self.faults:
             raise self.faults.pop(0)
-        self.taken.append((key, json.loads(message)))
+        self.taken.append((key, json.loads(value)))
 
 
 def argument_of(message: dict) -> str:
@@ -43,7 +41,7 @@ async def lists() -> Lists:
 
 @pytest.fixture
 async def publisher(lists: Lists) -> Publisher:
-    return Publisher(cast("Redis", lists), "api-1", timeout_s=0.05)
+    return Publisher(lists, "api-1", timeout_s=0.05)
 
 
 async def test_texts_and_announcements_go_to_their_own_queues(publisher: Publisher, lists: Lists) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 import msgspec
 import numpy as np
 import pytest
+from fakeredis import FakeRedis
 
 from bundles.format import load_bundle
 from shared.errors import UnavailableError
@@ -23,6 +24,7 @@ from worker.inference.submitted import Submitted
 from worker.inference.tokenizer import BundleTokenizer
 from worker.inference.verdict import Judge
 from worker.inference.waiting import Priority
+from worker.quarantine.known import DeadlyTexts
 from worker.quarantine.reader import Quarantine
 from worker.quarantine.suspects import Suspects
 from worker.tasks import answer
@@ -121,7 +123,7 @@ def test_windows_that_share_a_pass_count_its_time_once(classifier: Classifier) -
 
 
 def suspects_of(classifier: Classifier) -> Suspects:
-    return Suspects(classifier, Quarantine(classifier.bundle, 64, EchoEngine, 5.0))
+    return Suspects(classifier, Quarantine(classifier.bundle, 64, EchoEngine, 5.0), DeadlyTexts(FakeRedis(), "1"))
 
 
 def test_a_message_that_cannot_be_read_is_dropped(classifier: Classifier) -> None:

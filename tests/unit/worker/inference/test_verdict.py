@@ -1,3 +1,5 @@
+import math
+
 import msgspec
 import numpy as np
 import pytest
@@ -7,7 +9,7 @@ from hypothesis import strategies as st
 from bundles.format import BundleConfig
 from shared.errors import SettingsError, UnsupportedOptionError
 from shared.options import LEVELS, Level, VerdictOptions
-from worker.inference.verdict import Judge
+from worker.inference.verdict import Judge, rounded
 
 
 def config(**fields: object) -> BundleConfig:
@@ -289,3 +291,16 @@ def test_of_a_single_label_model_the_highest_label_that_matters_or_clean_is_the_
     assert Judge(config(), {}).judge(read, VerdictOptions(labels=("insult",))).classification == "clean"
     with pytest.raises(UnsupportedOptionError, match="no clean label"):
         Judge(config(clean_label=None), {}).judge(read, VerdictOptions(labels=("insult",)))
+
+
+@given(st.floats(0, 1))
+@example(0.00005)
+@example(0.12345)
+@example(0.33335)
+@example(0.99995)
+def test_a_score_is_rounded_as_round_does(score: float) -> None:
+    assert rounded(score) == round(score, 4)
+
+
+def test_what_is_no_number_stays_none() -> None:
+    assert math.isnan(rounded(math.nan))

@@ -3,6 +3,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from fakeredis import FakeRedis
 
 from shared.messages import Answer, PredictMessage, TextItem, encode
 from shared.options import NO_OPTIONS
@@ -11,6 +12,7 @@ from shared.verdict import Failure, Verdict
 from tests.support.deliveries import Outbox, delivery_of
 from tests.support.echo import EchoEngine, echo_scores
 from worker.main import build_classifier
+from worker.quarantine.known import DeadlyTexts
 from worker.quarantine.reader import Quarantine
 from worker.quarantine.suspects import Suspects
 from worker.tasks import answer
@@ -25,7 +27,7 @@ def suspects(echo_bundle: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Sus
     """Those of a process that the text does not crash: so it answers for the child's sake alone."""
     classifier = build_classifier(Settings(model=str(echo_bundle)), EchoEngine)
     monkeypatch.setenv("ECHO_CRASH", CRASHER)
-    yield Suspects(classifier, Quarantine(classifier.bundle, 64, EchoEngine, 30.0))
+    yield Suspects(classifier, Quarantine(classifier.bundle, 64, EchoEngine, 30.0), DeadlyTexts(FakeRedis(), "1"))
     classifier.batcher.close()
 
 
@@ -61,3 +63,14 @@ def test_a_deadly_text_costs_one_process_however_often_it_comes(
     monkeypatch.setattr("worker.quarantine.reader.CHILD_MODULE", "there.is.none")
 
     assert suspects.find_deadly([(9, CRASHER, NO_OPTIONS)], lambda: False) == {9: (first or {})[5]}
+
+
+def test_a_text_that_is_known_to_be_deadly_is_never_read_again(suspects: Suspects) -> None:
+    """The model reads it no more, in this process or another: a plain message fails by name at once."""
+    suspects.find_deadly([(5, CRASHER, NO_OPTIONS)], lambda: False)
+    items = [TextItem(1, "가"), TextItem(2, CRASHER)]
+
+    answers = answered(suspects, items, is_again=False)
+
+    assert isinstance(answers[2].outcome, Failure)
+    assert isinstance(answers[1].outcome, Verdict)
