@@ -67,7 +67,7 @@ def read_adapter_config(path: Path, where: str) -> AdapterConfig:
     """
     try:
         config = msgspec.json.decode(path.read_bytes(), type=AdapterConfig)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ModelSourceError(f"{path.name} is not the config of an adapter: {error}") from error
     kind = _other_kind(config)
     if kind is not None:

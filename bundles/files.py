@@ -4,6 +4,7 @@ import re
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, fields, replace
 from fnmatch import fnmatch
+from glob import escape
 from pathlib import Path, PurePath, PurePosixPath
 from typing import Any, Literal
 
@@ -36,6 +37,8 @@ _CATEGORIES = (
     *("category.pkl", "categories.pkl", "label*.pkl", "category.json", "categories.json", "labels.json"),
     *("label_map*.json", "label2id.json", "id2label.json", "labels.txt", "label.txt", "classes.txt"),
 )
+# What a user may call the model by a file of it.
+INDEX_NAMES = tuple(name for name in _WEIGHTS if name.endswith(_INDEX))
 WEIGHT_SUFFIXES = frozenset({".pt", ".pth", ".bin", ".safetensors", ".ckpt", ".onnx"})
 # Files that a trainer leaves beside the model.
 _TRAINER_STATE = ("optimizer.*", "scheduler.*", "rng_state*", "scaler.*", "training_args.*")
@@ -193,9 +196,20 @@ def find_sentencepiece(names: Iterable[str]) -> str | None:
 
 
 def names_in(folder: Path, inside: str | None = None) -> list[str]:
-    """Names of the files in a folder and in its `onnx/`, as `choose_files` takes them; or of all, to look `inside`."""
+    """Names of the files in a folder and in its `onnx/`, as `choose_files` takes them; or of all, to look `inside`.
+
+    A link to nothing is one of them: to read a model as if it had no config would be wrong, and not to say why too.
+    """
     files = [*folder.glob("*"), *(folder / "onnx").glob("*")] if inside is None else [*folder.rglob("*")]
-    return [file.relative_to(folder).as_posix() for file in files if file.is_file()]
+    found = [file for file in files if file.is_file() or (file.is_symlink() and not file.exists())]
+    return [file.relative_to(folder).as_posix() for file in found]
+
+
+def names_beside(model: str, names: Iterable[str]) -> list[str]:
+    """The file `model` and those of `names`, all in its folder, that belong to it: no other weights, but its parts."""
+    kept = (name for name in names if PurePosixPath(name).suffix not in WEIGHT_SUFFIXES)
+    parts = (name for name in names if _SHARD.fullmatch(name)) if model.endswith(_INDEX) else ()
+    return [model, *(name for name in (*kept, *parts) if name != model and not name.endswith(_INDEX))]
 
 
 def _first(present: list[str], patterns: Iterable[str]) -> str | None:
@@ -217,7 +231,8 @@ def _only_weights(present: list[str], where: str) -> str | None:
 
 def _data_names(onnx: str) -> tuple[str, ...]:
     """Names that exporters give the file of an export's weights."""
-    return f"{onnx}_data", f"{onnx}.data", f"{onnx.removesuffix('.onnx')}.data", f"{onnx.removesuffix('.onnx')}.weights"
+    name = escape(onnx)
+    return f"{name}_data", f"{name}.data", f"{name.removesuffix('.onnx')}.data", f"{name.removesuffix('.onnx')}.weights"
 
 
 def _only_onnx(present: list[str], where: str) -> str | None:

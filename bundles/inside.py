@@ -4,7 +4,15 @@ from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import PurePosixPath
 
-from bundles.files import TOKENIZER_ROLES, WEIGHT_SUFFIXES, SourceFiles, choose_files, choose_side_files, renamed
+from bundles.files import (
+    TOKENIZER_ROLES,
+    WEIGHT_SUFFIXES,
+    SourceFiles,
+    choose_files,
+    choose_side_files,
+    names_beside,
+    renamed,
+)
 from shared.errors import ModelSourceError
 
 _SHOWN_CHOICES = 8
@@ -32,8 +40,7 @@ def _own_names(present: list[str], inside: str, where: str) -> tuple[str, list[s
     if inside in present:
         path = PurePosixPath(inside)
         folder = "" if str(path.parent) == "." else str(path.parent)
-        beside = [name for name in _below(present, folder) if PurePosixPath(name).suffix not in WEIGHT_SUFFIXES]
-        return folder, [path.name, *beside]
+        return folder, names_beside(path.name, _below(present, folder))
     own = _below(present, inside)
     if not own:
         raise ModelSourceError(f"{where} holds nothing called {inside}; {_choices(present)}")

@@ -1,5 +1,6 @@
 """The fields of a transformers `config.json` that tell what a model is and how its weights are read."""
 
+import codecs
 from pathlib import Path
 from typing import Any, Literal
 
@@ -76,6 +77,6 @@ def read_model_config(path: Path | None) -> ModelConfig:
     if path is None:
         return ModelConfig()
     try:
-        return msgspec.json.decode(path.read_bytes(), type=ModelConfig)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        return msgspec.json.decode(path.read_bytes().removeprefix(codecs.BOM_UTF8), type=ModelConfig)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ModelSourceError(f"{path.name} is not the config of a model: {error}") from error

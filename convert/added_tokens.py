@@ -15,6 +15,7 @@ from shared.errors import ModelSourceError
 
 # Names of the tokens that make up the input, whatever brackets they wear.
 _STRUCTURE = frozenset(("unk", "pad", "cls", "sep", "mask", "s", "bos", "eos"))
+_MOST_DIGITS = 9
 _MATCHING = ("lstrip", "rstrip", "single_word", "normalized")
 
 
@@ -29,19 +30,24 @@ def add_tokens(tokenizer: Tokenizer, added: Path | None, config: Path | None) ->
     Raises:
         ModelSourceError: a token cannot have this id, because another has it or ids before it are missing.
     """
+    ids, size = tokenizer.get_vocab(), tokenizer.get_vocab_size()
+    chosen: list[AddedToken] = []
     for index, token in sorted(_read(added, config).items()):
-        known = next((found for name in (token.content, unmatched(token.content))
-                      if (found := tokenizer.token_to_id(name)) is not None), None)  # fmt: skip
-        if (known is None and index != tokenizer.get_vocab_size()) or known not in {None, index}:
+        known = next((ids[name] for name in (token.content, unmatched(token.content)) if name in ids), None)
+        if (known is None and index != size) or known not in {None, index}:
             raise ModelSourceError(
                 f"the added token {token.content!r} has the id {index}, and the vocabulary "
-                f"{f'gives it {known}' if known is not None else f'ends at {tokenizer.get_vocab_size() - 1}'}: "
-                "these files do not belong together"
+                f"{f'gives it {known}' if known is not None else f'ends at {size - 1}'}: these files do not belong "
+                "together"
             )
-        if not is_structure(token.content):
-            tokenizer.add_tokens([token])
-        elif known is None:
-            tokenizer.add_special_tokens([token])
+        if known is None:
+            ids[token.content] = size
+            size += 1
+        token.special = is_structure(token.content)
+        if known is None or not token.special:
+            chosen.append(token)
+    # All at once: each call builds the search for all of them anew.
+    tokenizer.add_tokens(chosen)
 
 
 def _read(added: Path | None, config: Path | None) -> dict[int, AddedToken]:
@@ -51,7 +57,7 @@ def _read(added: Path | None, config: Path | None) -> dict[int, AddedToken]:
     described = {
         int(index): AddedToken(fields["content"], **{name: bool(fields.get(name)) for name in _MATCHING})
         for index, fields in _entries(decoder if isinstance(decoder, dict) else {}, dict)
-        if index.isdecimal() and isinstance(fields.get("content"), str)
+        if index.isdecimal() and len(index) <= _MOST_DIGITS and isinstance(fields.get("content"), str)
     }
     return {**plain, **described}
 

@@ -7,7 +7,7 @@ import onnx
 from onnx import TensorProto, helper
 
 from bundles.activations import Channels, Feeds, Scale, Values, measure_channels, measure_scales
-from convert.verify import feeds_of, open_session
+from convert.verify import feeds_of, open_session, unreadable_text
 
 # Token ids of texts.
 Rows = Sequence[Sequence[int]]
@@ -28,7 +28,10 @@ class Activations:
         return measure_scales(self._run, wanted, self._feeds, factors)
 
     def _run(self, names: Sequence[str], feeds: Feeds) -> Sequence[Values]:
-        found: Sequence[Values] = self._session.run(list(names), {name: feeds[name] for name in self._inputs})
+        try:
+            found: Sequence[Values] = self._session.run(list(names), {name: feeds[name] for name in self._inputs})
+        except Exception as error:  # onnxruntime's own error classes share no public base
+            raise unreadable_text(feeds["input_ids"].shape[1], error) from error
         return found
 
 

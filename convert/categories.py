@@ -1,6 +1,7 @@
 """Reads the names of a model's classes from the file beside it: a pickle, a pickled label encoder, JSON or text."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -8,12 +9,14 @@ from convert.pickles import Instance, read_pickle
 from shared.errors import ModelSourceError
 
 _ENCODERS = ("sklearn.preprocessing._label.LabelEncoder", "sklearn.preprocessing.label.LabelEncoder")
+_NUMBER_FIRST = re.compile(r"(?P<index>\d{1,6})(?:\s*[:,]\s*|\s+)(?P<name>.+)")
+_NUMBER_LAST = re.compile(r"(?P<name>.+?)\s*[\t,:]\s*(?P<index>\d{1,6})")
 
 
 def read_categories(path: Path) -> list[str]:
-    """Names of the classes in index order: from name -> index, index -> name, or a plain list; a text has one a line.
+    """Names of the classes in index order: from name -> index, index -> name, or a plain list.
 
-    Indices run from 0 or from 1.
+    A text has one a line, with or without its index (`0 clean`, `clean<tab>0`). Indices run from 0 or from 1.
 
     Raises:
         ModelSourceError: it is something else; says what it must be.
@@ -35,9 +38,26 @@ def _content(path: Path) -> Any:  # noqa: ANN401  whatever the file holds
         return value.attributes.get("classes_") if isinstance(value, Instance) else value
     try:
         text = path.read_text(encoding="utf-8-sig")
-        return json.loads(text) if path.suffix == ".json" else [line.strip() for line in text.splitlines() if line]
-    except ValueError as error:
+        return json.loads(text) if path.suffix == ".json" else _lines(text)
+    except UnicodeDecodeError as error:
+        raise ModelSourceError(
+            f"{path.name} cannot be read: it is not in UTF-8, save it so; set MODEL_LABELS instead"
+        ) from error
+    except (ValueError, RecursionError) as error:
         raise ModelSourceError(f"{path.name} cannot be read: {error}; set MODEL_LABELS instead") from error
+
+
+def _lines(text: str) -> list[str] | dict[str, str]:
+    """One name a line; by index where every line has one, before its name or after a tab or comma."""
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    for form in (_NUMBER_FIRST, _NUMBER_LAST):
+        found = [match for line in lines if (match := form.fullmatch(line))]
+        numbered = {match["index"]: match["name"] for match in found}
+        if len(numbered) == len(lines) and sorted(map(int, numbered)) in (
+            list(range(len(lines))), list(range(1, len(lines) + 1)),
+        ):  # fmt: skip
+            return numbered
+    return lines
 
 
 def _by_index(value: Any) -> dict[int, Any]:  # noqa: ANN401  whatever the file holds
@@ -59,6 +79,6 @@ def _index(value: object) -> int | None:
         return None
     try:
         number = float(value)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     return int(number) if number.is_integer() else None

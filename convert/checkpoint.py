@@ -21,6 +21,10 @@ _MAX_PICKLE_BYTES = 64 << 20
 _LEGACY_PICKLES = 5  # before PyTorch 1.6: magic number, protocol, system, object, storage keys, then the storages
 _WRAPPERS = ("state_dict", "model_state_dict", "model", "net", "module")
 _STATE_DICT_GLOBALS = ("collections.OrderedDict", "_codecs.encode", "torch.Size", "torch.nn.parameter.Parameter")
+# What Python's readers of pickles and archives raise; the last two for encryption, and for versions yet to come.
+_DAMAGES = (
+    ValueError, IndexError, KeyError, EOFError, OSError, zipfile.BadZipFile, RuntimeError, NotImplementedError,
+)  # fmt: skip
 _TEXT_OPCODES = {"SHORT_BINUNICODE", "BINUNICODE", "BINUNICODE8", "UNICODE"}
 
 
@@ -102,7 +106,7 @@ def _globals_of(path: Path, *, is_zip: bool) -> Iterator[str]:
             with path.open("rb") as file:
                 for _ in range(_LEGACY_PICKLES):
                     yield from _globals_in_pickle(file)
-    except (ValueError, IndexError, KeyError, EOFError, OSError, zipfile.BadZipFile) as error:
+    except _DAMAGES as error:
         raise _unreadable(path) from error
 
 

@@ -8,7 +8,7 @@ from shared.errors import ModelSourceError
 
 
 def read_json(path: Path | None) -> dict[str, Any]:
-    """A JSON object from `path`; empty if there is no file.
+    """A JSON object from `path`, with or without a byte order mark; empty if there is no file.
 
     Raises:
         ModelSourceError: the file is not a JSON object.
@@ -16,9 +16,13 @@ def read_json(path: Path | None) -> dict[str, Any]:
     if path is None:
         return {}
     try:
-        value = json.loads(path.read_text(encoding="utf-8"))
+        value = json.loads(path.read_text(encoding="utf-8-sig"))
+    except UnicodeDecodeError as error:
+        raise ModelSourceError(f"{path.name} is not JSON in UTF-8; save it so") from error
     except ValueError as error:
         raise ModelSourceError(f"{path.name} is not JSON: {error}") from error
+    except RecursionError as error:
+        raise ModelSourceError(f"{path.name} is not JSON that a model has: it is nested too deeply") from error
     if not isinstance(value, dict):
         raise ModelSourceError(f"{path.name} is not a JSON object")
     return value

@@ -9,6 +9,7 @@ from bundles.labels import find_clean_name
 from bundles.model_config import ModelConfig
 from shared.errors import ModelSourceError
 
+_MOST_DIGITS = 9
 # transformers' names of classes that nobody named, and what trainers call an output that no text has.
 _PLACEHOLDER = re.compile(r"LABEL_\d+|\W*unused[\W_]*\d*\W*", re.IGNORECASE)
 
@@ -34,7 +35,7 @@ def choose_labels(
             f"{origin} names {len(labels)} classes ({', '.join(labels)}) and the model has {count}; "
             "set MODEL_LABELS to the names in the order of their indices"
         )
-    _refuse_doubles(origin, labels)
+    _refuse_bad_names(origin, labels)
     return labels
 
 
@@ -73,11 +74,22 @@ def _refuse_other_order(origin: str, labels: list[str], other: str, others: list
         )
 
 
+def _is_control(sign: str) -> bool:
+    """Whether it is half a character, or one such as a line feed, which no answer or table can show."""
+    return unicodedata.category(sign) in {"Cc", "Cs"}
+
+
 def _composed(labels: Iterable[str]) -> list[str]:
     return [unicodedata.normalize("NFC", label).strip() for label in labels]
 
 
-def _refuse_doubles(origin: str, labels: Sequence[str]) -> None:
+def _refuse_bad_names(origin: str, labels: Sequence[str]) -> None:
+    unwritten = [index for index, label in enumerate(labels) if any(map(_is_control, label))]
+    if unwritten:
+        raise ModelSourceError(
+            f"{origin} has no name that can be written for class {unwritten[0]} ({labels[unwritten[0]]!a}); set "
+            "MODEL_LABELS to a name for each, in the order of their indices"
+        )
     doubles = [label for label, times in Counter(labels).items() if times > 1 or not label]
     if doubles:
         raise ModelSourceError(
@@ -109,7 +121,11 @@ def _in_order(id2label: Mapping[str, object] | None) -> list[str] | None:
 
     None where they are not numbered 0, 1, 2, ….
     """
-    by_index = {int(index): str(name) for index, name in (id2label or {}).items() if index.isdecimal()}
+    by_index = {
+        int(index): "" if name is None else str(name)
+        for index, name in (id2label or {}).items()
+        if index.isdecimal() and len(index) <= _MOST_DIGITS
+    }
     if sorted(by_index) != list(range(len(id2label or {}))):
         return None
     return [by_index[index] for index in range(len(by_index))]

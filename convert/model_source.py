@@ -5,6 +5,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, Protocol
 
+import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 
@@ -23,6 +24,9 @@ from shared.errors import ModelSourceError
 
 _FLOAT_FILE, _EXPORT_FILE = "float.onnx", "export.onnx"
 _DEFAULT_POSITIONS = 512
+_INDEX = ".index.json"
+# Buffers that are called as a bias is.
+_MASKS = ("attn.bias", "attention.bias")
 # Architectures whose first position comes after the padding id.
 _OFFSET_POSITIONS = {"roberta": 2, "xlm-roberta": 2, "camembert": 2, "mpnet": 2}
 
@@ -187,10 +191,28 @@ def read_weights(path: Path) -> dict[str, Any]:
     Raises:
         ModelSourceError: it is damaged, a part is missing, or it contains code.
     """
-    if path.name.endswith(".index.json"):
+    if path.name.endswith(_INDEX):
         return _read_parts(path)
-    if path.suffix != ".safetensors":
-        return read_tensors(path)
+    tensors = _read_safetensors(path) if path.suffix == ".safetensors" else read_tensors(path)
+    for name, value in tensors.items():
+        if isinstance(value, torch.Tensor):
+            _refuse_numbers(name, value, path)
+    return tensors
+
+
+def _refuse_numbers(name: str, tensor: torch.Tensor, path: Path) -> None:
+    """Refuse weights in integers: their scales are elsewhere, or lost, and without them they say something else."""
+    is_weight = name.endswith((".weight", ".bias")) and not name.endswith(_MASKS)
+    if is_weight and not (tensor.is_floating_point() or tensor.is_quantized):
+        kind = str(tensor.dtype).removeprefix("torch.")
+        raise ModelSourceError(
+            f"{path.name} holds {name} as {kind}, not in float: it was quantised by another tool; save it in float"
+        )
+    if tensor.is_meta:
+        raise ModelSourceError(f"{path.name} holds {name} without its numbers (on the device meta); save it again")
+
+
+def _read_safetensors(path: Path) -> dict[str, Any]:
     refuse_pointer(path)
     try:
         return dict(load_file(path))
@@ -205,10 +227,13 @@ def _read_parts(index: Path) -> dict[str, Any]:
     if not isinstance(parts, dict) or not all(isinstance(name, str) for name in parts.values()):
         raise ModelSourceError(f"{index.name} is not the index of a checkpoint: it has no weight_map")
     tensors: dict[str, Any] = {}
+    beside = {path.name for path in index.parent.iterdir() if path.is_file() and not path.name.endswith(_INDEX)}
     for name in sorted(set(parts.values())):
         path = index.parent / name
-        if Path(name).name != name or not path.is_file():
-            raise ModelSourceError(f"{index.name} lists {name}, which is not beside it; copy or download it too")
+        if name not in beside:
+            raise ModelSourceError(
+                f"{index.name} lists {name[:200]!r}, which is not beside it; copy or download it too"
+            )
         tensors |= read_weights(path)
     missing = sorted(set(parts) - set(tensors))
     if missing:

@@ -13,6 +13,8 @@ from onnx.external_data_helper import _get_all_tensors as all_tensors  # no publ
 
 from shared.errors import ModelSourceError
 
+_MOST_DIGITS = 16
+
 
 def read_external_data(model: onnx.ModelProto, graph: Path) -> None:
     """Put the tensors that lie beside the file `graph` into `model`.
@@ -28,6 +30,13 @@ def read_external_data(model: onnx.ModelProto, graph: Path) -> None:
             del tensor.external_data[:]
 
 
+def _number(said: str | None, default: int) -> int:
+    """A number of bytes; -1 where it is none."""
+    if said is None:
+        return default
+    return int(said) if said.isascii() and said.isdecimal() and len(said) < _MOST_DIGITS else -1
+
+
 def _read(graph: Path, entries: dict[str, str]) -> bytes:
     location = entries.get("location", "")
     path = graph.parent / location
@@ -36,8 +45,8 @@ def _read(graph: Path, entries: dict[str, str]) -> bytes:
             f"{graph.name} keeps its weights in {location or 'another file'}, which is not beside it; copy or download "
             "it too"
         )
-    start, size = int(entries.get("offset", 0)), path.stat().st_size
-    length = int(entries.get("length", size - start))
+    start, size = _number(entries.get("offset"), 0), path.stat().st_size
+    length = _number(entries.get("length"), size - start)
     if start < 0 or length < 0 or start + length > size:
         raise ModelSourceError(f"{location} ({size:,} bytes) is cut short; download or copy it again")
     if length == 0:

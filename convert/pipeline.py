@@ -27,13 +27,23 @@ from convert.categories import read_categories
 from convert.check import compare_on_texts
 from convert.json_file import read_json
 from convert.labels import choose_clean_label, choose_labels, placeholders_in
-from convert.model_source import TextClassifier, open_model, read_weights
+from convert.model_source import BertClassifier, TextClassifier, open_model, read_weights
 from convert.samples import CALIBRATION_TEXTS
 from convert.saturation import saturating_share
 from convert.tokenizer import choose_tokenizer, pad_token_id
+from convert.tokenizer_faults import adds_nothing, tokenizer_faults_explained, try_tokenizer
 from convert.tokenizer_fit import check_fit
 from convert.unknown_words import check_known
-from convert.verify import Logits, check_padding, look_multi_label, look_untrained, measure_drift, run_graph, token_rows
+from convert.verify import (
+    Logits,
+    check_length,
+    check_padding,
+    look_multi_label,
+    look_untrained,
+    measure_drift,
+    run_graph,
+    token_rows,
+)
 from shared.errors import ModelSourceError
 from shared.processors import has_exact_int8_products
 
@@ -71,9 +81,7 @@ class Conversion:
             model = open_model(self._files(), config, self.request.source)
             labels = self._labels(model, config)
             self._say("building the tokenizer", 0.15)
-            tokenizer, tokenizer_kind = choose_tokenizer(self._files(), self.request, self._warn)
-            check_fit(tokenizer, model.vocabulary, model.end_id)
-            check_known(tokenizer, tokenizer_kind)
+            tokenizer, tokenizer_kind = self._tokenizer(model)
             (output / TOKENIZER_FILE).write_text(tokenizer.to_str(), encoding="utf-8")
             bundle_config = self._bundle_config(model, config, labels, pad_token_id(tokenizer))
             self._say("writing the model in float", 0.2)
@@ -85,6 +93,7 @@ class Conversion:
             drift = self._compare(rows, float_graph, output / MODEL_FILE, bundle_config)
             if drift.is_large:
                 self._warn(f"int8 answers unlike float: {drift.describe()}; {_CHECK_ADVICE}")
+            check_length(output / MODEL_FILE, rows[0], bundle_config.max_length)
             check_padding(output / MODEL_FILE, rows, bundle_config, self.request.source)
             self._warn_of_odd_logits(run_graph(float_graph, rows), self._said_problem_type(model, config))
             self._check(tokenizer, bundle_config, float_graph)
@@ -97,6 +106,19 @@ class Conversion:
         if "adapter" in self._files():
             self._say("merging the adapter onto its base", 0.1)
             self._merged = merge_adapter(self._files(), scratch, self.request.source, read_weights)
+
+    def _tokenizer(self, model: TextClassifier) -> tuple[Tokenizer, str]:
+        with tokenizer_faults_explained(self.request.source):
+            tokenizer, kind = choose_tokenizer(self._files(), self.request, self._warn)
+            try_tokenizer(tokenizer)
+            check_fit(tokenizer, model.vocabulary, model.end_id)
+            check_known(tokenizer, kind)
+            if isinstance(model, BertClassifier) and adds_nothing(tokenizer):
+                self._warn(
+                    f"{kind} puts no [CLS] before a text, and this classifier reads the first token: compare a few "
+                    "answers with your own, --check"
+                )
+        return tokenizer, kind
 
     def _labels(self, model: TextClassifier, config: ModelConfig) -> list[str]:
         path, named = self._path("categories"), self.request.options.labels

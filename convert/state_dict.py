@@ -142,9 +142,14 @@ def _infer_shape(named: _OwnNames, source: str, architecture: Architecture) -> B
         _refuse_headless(named, source)
     if len(words) != 2 or len(classifier) != 2:
         raise ModelSourceError(f"{source}: word embeddings or classifier are not matrices")
+    offset, rows = named.family.position_offset(architecture.padding_id), named.size(_POSITIONS)[0]
+    if 0 < rows <= offset:
+        raise ModelSourceError(
+            f"{source} has {rows} positions, and pad_token_id {architecture.padding_id} of its config.json leaves none "
+            "of them: they do not belong together"
+        )
     layers = [int(found[1]) for name in named.tensors if (found := re.search(r"\.layer\.(\d+)\.", name))]
     hidden = classifier[1]
-    offset = named.family.position_offset(architecture.padding_id)
     epsilon = architecture.norm_epsilon
     return BertShape(
         family=named.family.name,
@@ -154,7 +159,7 @@ def _infer_shape(named: _OwnNames, source: str, architecture: Architecture) -> B
         layers=max(layers, default=-1) + 1,
         heads=_heads(hidden, source, architecture),
         vocabulary=words[0],
-        positions=max(named.size(_POSITIONS)[0] - offset, 0),
+        positions=max(rows - offset, 0),
         labels=classifier[0],
         activation=architecture.activation,
         head_activation=named.family.head_activation,
@@ -166,7 +171,7 @@ def _heads(hidden: int, source: str, architecture: Architecture) -> int:
     if architecture.heads is None and hidden % _HEAD_WIDTH:
         raise ModelSourceError(f"{source}: width {hidden} is not a multiple of {_HEAD_WIDTH}; add its config.json")
     heads = architecture.heads or hidden // _HEAD_WIDTH
-    if hidden % heads:
+    if heads < 1 or hidden % heads:
         raise ModelSourceError(f"{source}: width {hidden} cannot be split among the {heads} heads of its config.json")
     return heads
 
@@ -256,7 +261,7 @@ def _array(named: _OwnNames, name: str) -> np.ndarray[Any, np.dtype[np.float32]]
     tensor = named[name]
     if not isinstance(tensor, torch.Tensor):
         _not_a_tensor(name)
-    array = tensor.detach().to(torch.float32).numpy()
+    array = (tensor.dequantize() if tensor.is_quantized else tensor.detach().to(torch.float32)).numpy()
     if not np.isfinite(array).all():
         own = named.family.own_name(name)
         raise ModelSourceError(f"{own} holds values that are not finite; the training of this checkpoint diverged")

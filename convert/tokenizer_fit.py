@@ -28,6 +28,12 @@ def check_fit(tokenizer: Tokenizer, rows: int | None, end_id: int | None = None)
         )
         told = f"{size:,} tokens" if last < size else f"ids up to {last:,}"
         raise ModelSourceError(f"the tokenizer has {told} and the model {rows:,}: they do not belong together{more}")
+    highest = max(tokenizer.encode("가").ids, default=0)
+    if rows is not None and highest >= rows:
+        raise ModelSourceError(
+            f"the tokenizer puts the token {highest:,} around a text, and the model has {rows:,}: they do not belong "
+            "together"
+        )
     if any(tokenizer.encode("가").type_ids):
         raise ModelSourceError(
             "the tokenizer gives a text another token type than 0, and models are read with type 0 here; "

@@ -51,6 +51,31 @@ def open_session(path: Path) -> onnxruntime.InferenceSession:
     return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
 
 
+def check_length(path: Path, row: Sequence[int], max_length: int) -> None:
+    """Refuse a graph that cannot read a text of `max_length` tokens: its positions may be fewer than its config says.
+
+    `row` are the ids of a text.
+
+    Raises:
+        ModelSourceError: names the setting that chooses fewer.
+    """
+    inner = list(row[1:-1]) or list(row)
+    longest = [*row[:1], *(inner * max_length)[: max(max_length - 2, 0)], *row[-1:]][:max_length]
+    try:
+        run_graph(path, [longest])
+    except Exception as error:  # onnxruntime's own error classes share no public base
+        raise unreadable_text(len(longest), error) from error
+
+
+def unreadable_text(tokens: int, error: Exception) -> ModelSourceError:
+    """The refusal of a graph that fails on a text of so many tokens."""
+    reason = (str(error).strip().splitlines() or [type(error).__name__])[0][-160:]
+    return ModelSourceError(
+        f"the model cannot read a text of {tokens} tokens ({reason}); set MAX_LENGTH to as many as it has positions, "
+        "or download it again if it should"
+    )
+
+
 def measure_drift(float_logits: Logits, int8_logits: Logits, *, multi_label: bool) -> Drift:
     """Compare the scores of two runs.
 

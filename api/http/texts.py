@@ -28,7 +28,7 @@ def check_text(value: object, param: str, max_text_chars: int) -> str:
         raise TextRejectedError(
             f"{param} holds half of a surrogate pair, which is not valid Unicode", code="invalid_unicode", param=param
         )
-    if all(_is_invisible(character) for character in value):
+    if not value or (_is_invisible(value[0]) and all(map(_is_invisible, value))):
         raise TextRejectedError(
             f"{param} is empty or blank; there is nothing to classify", code="empty_text", param=param
         )

@@ -49,8 +49,12 @@ class Stopwatch:
         process's clock is used.
         """
         total_s = time.perf_counter() - self._started
-        tokenization_s = max((answer.tokenization_s for answer in answers), default=0.0)
-        inference_s = max((answer.inference_s for answer in answers), default=0.0)
+        if len(answers) == 1:
+            answer = answers[0]
+            tokenization_s, inference_s, cached_texts = answer.tokenization_s, answer.inference_s, int(answer.is_cached)
+        else:
+            tokenization_s = max((answer.tokenization_s for answer in answers), default=0.0)
+            inference_s = max((answer.inference_s for answer in answers), default=0.0)
+            cached_texts = sum(answer.is_cached for answer in answers)
         queue_s = max(0.0, total_s - tokenization_s - inference_s)
-        cached_texts = sum(answer.is_cached for answer in answers)
         return Timing(queue_s, tokenization_s, inference_s, total_s, cached_texts)

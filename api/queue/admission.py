@@ -117,6 +117,8 @@ class Admission:
 
     def release(self, caller: str, cost: float, texts: int) -> None:
         """Texts that have been answered, or that nobody waits for any more."""
+        if not texts:
+            return
         self._total.add(-cost, -texts)
         own = self._by_caller.get(caller)
         if own is not None:

@@ -8,6 +8,7 @@ import importlib
 import sys
 from collections.abc import Callable
 from dataclasses import replace
+from glob import escape
 from pathlib import Path, PurePosixPath
 from typing import Any, NoReturn, TypeVar
 
@@ -64,7 +65,10 @@ def _download(request: FetchRequest, names: list[str]) -> Path:
         explained(
             request.name,
             lambda: snapshot_download(
-                request.name, revision=request.revision, allow_patterns=names, etag_timeout=request.timeout_s
+                request.name,
+                revision=request.revision,
+                allow_patterns=[escape(name) for name in names],
+                etag_timeout=request.timeout_s,
             ),
         )
     )
@@ -109,7 +113,7 @@ def _bundle_files(request: FetchRequest, manifest: str) -> list[str]:
     try:
         listed = msgspec.json.decode(path.read_bytes(), type=Manifest).files
         return [manifest, *(str(PurePosixPath(manifest).with_name(name)) for name in listed)]
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, ValueError, RecursionError) as error:
         raise ModelSourceError(f"{MANIFEST_FILE} of {request.name} cannot be read: {error}") from error
 
 

@@ -13,7 +13,7 @@ KOBERT_REPO = "skt/kobert-base-v1"
 _FETCH_MODULE = "bundles.hub.fetch"
 _PUSH_MODULE = "bundles.hub.push"
 _NAME = re.compile(
-    r"(?P<name>[A-Za-z0-9][\w.-]*/[\w.-]+)(?:/(?P<inside>[\w.-]+(?:/[\w.-]+)*)/?)?(?:@(?P<revision>[\w./-]+))?"
+    r"(?P<name>[A-Za-z0-9][\w.-]*/[\w.-]+)(?:/(?P<inside>[^/@\n]+(?:/[^/@\n]+)*)/?)?(?:@(?P<revision>[\w./-]+))?"
 )
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 

@@ -8,6 +8,7 @@ from bundles.architecture import check_base
 from bundles.files import SHARD_ROLE, TOKENIZER_ROLES, SourceFiles, choose_files, have_tokenizer, names_in
 from bundles.model_config import read_model_config
 from bundles.sources.conversion import paths_by_role
+from bundles.sources.local_path import find_local
 
 FetchBase = Callable[[AdapterConfig], tuple[Path, SourceFiles]]
 
@@ -37,5 +38,6 @@ def add_base(paths: dict[str, Path], where: str, fetch: FetchBase) -> dict[str, 
 
 def _local_base(config: AdapterConfig, beside: Path) -> Path | None:
     """The folder of the base, as it is written or from where the adapter lies."""
-    written = Path(str(config.base_model_name_or_path)).expanduser()
-    return next((folder for folder in (written, beside / written) if folder.is_dir()), None)
+    written = str(config.base_model_name_or_path)
+    found = (find_local(path) for path in (written, str(beside / written)))
+    return next((folder for folder in found if folder is not None and folder.is_dir()), None)

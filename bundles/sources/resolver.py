@@ -8,6 +8,7 @@ from pathlib import Path
 
 from bundles.format import MANIFEST_FILE, Bundle, load_bundle
 from bundles.own_process import Notice, OnReport, Progress
+from bundles.sources.local_path import find_local
 from models import DEFAULT_NAME, EMBEDDED_DIR, embedded_names
 from shared.log import get_logger
 from shared.settings import Settings
@@ -36,8 +37,9 @@ def resolve(settings: Settings, on_report: OnReport = log_report, check: Path | 
     source = settings.model or DEFAULT_NAME
     if source in embedded_names():
         return load_bundle(EMBEDDED_DIR / source)
-    if is_bundle(source):
-        return load_bundle(Path(source).expanduser())
+    folder = find_local(source)
+    if folder is not None and (folder / MANIFEST_FILE).is_file():
+        return load_bundle(folder)
     # What downloads and converts is not loaded where nothing needs it: each process of a start would pay for it.
     from bundles.sources.source_resolver import SourceResolver  # noqa: PLC0415
 
@@ -46,4 +48,7 @@ def resolve(settings: Settings, on_report: OnReport = log_report, check: Path | 
 
 def is_bundle(source: str | None) -> bool:
     """Whether `source` is an embedded model or a folder with a bundle, which nothing is converted for."""
-    return source in {None, *embedded_names()} or (Path(str(source)).expanduser() / MANIFEST_FILE).is_file()
+    if source is None or source in embedded_names():
+        return True
+    folder = find_local(source)
+    return folder is not None and (folder / MANIFEST_FILE).is_file()

@@ -4,17 +4,20 @@ import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import partial
-from pathlib import Path
+from pathlib import Path, PurePath
 from tempfile import TemporaryDirectory
 
 from bundles.adapter import AdapterConfig, without_base
 from bundles.architecture import as_classifier, choose_route, is_exported
 from bundles.files import (
+    INDEX_NAMES,
     WEIGHT_SUFFIXES,
     SourceFiles,
     choose_files,
+    choose_side_files,
     find_sentencepiece,
     have_tokenizer,
+    names_beside,
     names_in,
     refuse_pickled_head,
 )
@@ -26,6 +29,7 @@ from bundles.own_process import Notice, OnReport, Progress
 from bundles.sources.adapter import add_base
 from bundles.sources.cache import Latest, ModelCache, commit_key, content_key, source_slug
 from bundles.sources.conversion import ConversionOptions, ConversionRequest, convert, missing_libraries, paths_by_role
+from bundles.sources.local_path import find_local
 from bundles.trainer_output import find_newest_checkpoint
 from models import embedded_names
 from shared.errors import HubUnreachableError, ModelNotFoundError, ModelSourceError, StartupError
@@ -58,16 +62,18 @@ class SourceResolver:
 
     def resolve(self, source: str) -> Bundle:
         """The bundle of a folder, a file or a repository."""
-        path = Path(source).expanduser()
-        if path.is_dir():
+        path = find_local(source)
+        if path is not None and path.is_dir():
             return self._from_folder(path)
-        if path.is_file():
+        if path is not None and path.is_file():
             return self._from_file(path)
+        source = source.strip()
         repo = HubRepo.parse(source)
-        if repo is None or (path.suffix in WEIGHT_SUFFIXES and repo.inside is None):
+        if repo is None or (PurePath(source).suffix in WEIGHT_SUFFIXES and repo.inside is None):
             raise ModelNotFoundError(
                 f"MODEL={shlex.quote(source)}: there is no such file or folder, it is not owner/name on the Hub, "
                 f"and no embedded model has that name ({', '.join(embedded_names())})"
+                + ("; for a page of the Hub set MODEL=owner/name" if "://" in source else "")
             )
         try:
             return self._from_hub(repo)
@@ -96,8 +102,12 @@ class SourceResolver:
             return self._convert_local(
                 above, path.stem, choose_inside(names_in(above), f"onnx/{path.name}", str(above))
             )
-        beside = [name for name in names_in(path.parent) if Path(name).suffix not in WEIGHT_SUFFIXES]
-        return self._convert_local(path.parent, path.stem, choose_files([path.name, *beside], str(path)))
+        is_index = path.name.endswith(INDEX_NAMES)
+        if not is_index and (path.suffix == ".json" or choose_side_files([path.name]).by_role()):
+            raise ModelSourceError(f"{path} has no weights; set MODEL to the folder of the model, {path.parent}")
+        stem = Path(path.name.removesuffix(".index.json")).stem
+        chosen = choose_files(names_beside(path.name, names_in(path.parent)), str(path))
+        return self._convert_local(path.parent, stem, chosen)
 
     def _convert_local(self, folder: Path, name: str, files: SourceFiles) -> Bundle:
         try:

@@ -32,7 +32,24 @@ def read_model(path: Path) -> Any:  # noqa: ANN401  the generated class has no t
         raise ModelSourceError(f"{path.name} is not a SentencePiece model") from error
     if not proto.pieces or proto.trainer_spec.model_type != spiece.TrainerSpec.UNIGRAM:
         raise ModelSourceError(f"{path.name} is not a unigram SentencePiece model")
+    _refuse_other_options(proto, path)
     return proto
+
+
+def _refuse_other_options(proto: Any, path: Path) -> None:  # noqa: ANN401  as above
+    """Refuse a model that reads texts in ways which the tokenizer made here does not know: its ids would differ."""
+    options = {
+        "add_dummy_prefix=false": not proto.normalizer_spec.add_dummy_prefix,
+        "remove_extra_whitespaces=false": not proto.normalizer_spec.remove_extra_whitespaces,
+        "byte_fallback=true": proto.trainer_spec.byte_fallback,
+        "treat_whitespace_as_suffix=true": proto.trainer_spec.treat_whitespace_as_suffix,
+    }
+    found = [name for name, is_set in options.items() if is_set]
+    if found:
+        raise ModelSourceError(
+            f"{path.name} was trained with {', '.join(found)}, which is not read from a SentencePiece model; add the "
+            "tokenizer.json that transformers makes of it"
+        )
 
 
 def unigram_tokenizer(
@@ -43,13 +60,13 @@ def unigram_tokenizer(
 ) -> Tokenizer:
     """A tokenizer of `pieces` (text, log probability) in the order of their ids.
 
-    `charsmap` is the model's own normalisation; `first_steps` are applied before it.
+    `charsmap` is the model's own normalisation, empty if it has none; `first_steps` are applied before it.
     """
     tokenizer = Tokenizer(models.Unigram(list(pieces), unk_id=unknown_id, byte_fallback=False))
     tokenizer.normalizer = normalizers.Sequence(
         [
             *first_steps,
-            normalizers.Precompiled(charsmap),
+            *([normalizers.Precompiled(charsmap)] if charsmap else []),
             # SentencePiece joins loose jamo ("ㄱㅣ사" becomes "기사") and the Rust port does not, so NFC does.
             normalizers.NFC(),
             normalizers.Replace(_NONCHARACTER, ""),

@@ -19,6 +19,7 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     source: int
     said: str
     peak_mib: float
+    # Of processor time: the conversion's, and what finds its files.
     seconds: float
     comments: int = 0
     # Of the others, those whose tokens are the same ones in another order.
@@ -44,13 +45,16 @@ def machine(language: str = "en") -> str:
     """The processors, for a figure in a page."""
     names = [line for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name")]
     name = names[0].partition(": ")[2].strip() if names else "?"
-    return f"{name} 코어 {available_cpus()}개" if language == "ko" else f"{available_cpus()} cores of an {name}"
+    cores = available_cpus()
+    return f"{name} 코어 {cores}개" if language == "ko" else f"{cores} core{'s' if cores > 1 else ''} of an {name}"
 
 
 HEADINGS = {"en": "### Sources tried", "ko": "### 시험한 소스"}
 _COLUMNS = {
-    "en": "| source | result | tokens equal | float: logits differ by | int8: same label | peak memory | time |",
-    "ko": "| 소스 | 결과 | 같은 토큰 | float: logit 차이 최대 | int8: 같은 라벨 | 최대 메모리 | 시간 |",
+    "en": (
+        "| source | result | tokens equal | float: logits differ by | int8: same label | peak memory | processor time |"
+    ),
+    "ko": "| 소스 | 결과 | 같은 토큰 | float: logit 차이 최대 | int8: 같은 라벨 | 최대 메모리 | 프로세서 시간 |",
 }
 
 

@@ -318,6 +318,10 @@ def test_only_the_files_of_a_bundle_are_fetched_and_they_are_checked(
     hub.add("me/altered", {**bundle_files, "model.onnx": b"something else"})
     assert "model.onnx was changed or cut short" in kobert.refusal("verify", "me/altered")
 
+    for odd in (b'{"format_version": 1, "files": {"../x": "0"}}', b'{"format_version": 1, "files": {"": "0"}}'):
+        hub.add("me/odd", {**bundle_files, "manifest.json": odd})
+        assert "manifest.json of me/odd cannot be read" in kobert.refusal("verify", "me/odd")
+
 
 def test_a_private_repository_opens_with_the_token_and_only_with_it(
     kobert: Kobert, hub: HubServer, bundle_files: dict[str, bytes]

@@ -39,3 +39,12 @@ def test_a_model_in_the_folder_itself_comes_first(tmp_path: Path) -> None:
 def test_a_folder_without_checkpoints_has_none(tmp_path: Path) -> None:
     (tmp_path / "checkpoint-last").mkdir()
     assert find_newest_checkpoint(tmp_path) is None
+
+
+def test_a_checkpoint_that_was_cut_off_before_its_weights_does_not_count(tmp_path: Path) -> None:
+    write_checkpoints(tmp_path, 500, 1000)
+    newest = tmp_path / "checkpoint-1000"
+    (newest / "model.safetensors").rename(newest / "optimizer.pt")
+    found = find_newest_checkpoint(tmp_path)
+    assert found is not None
+    assert found.notice == f"checkpoint-500 is read, the only checkpoint with a model in {tmp_path}"

@@ -9,6 +9,7 @@ NEEDS_TRAINING_EXTRA = [
     "test_encoder.py",
     "test_families.py",
     "test_graph.py",
+    "test_odd_sources.py",
     "test_onnx_ends.py",
     "test_onnx_import.py",
     "test_other_tokenizers.py",

@@ -102,6 +102,18 @@ def test_weights_that_are_missing_or_cut_short_are_named(tmp_path: Path) -> None
         import_float_graph(path, tmp_path / "float.onnx")
 
 
+@pytest.mark.parametrize("offset", ["here", "-1", "9" * 5_000, "0x10", ""])
+def test_weights_at_no_place_are_one_sentence(tmp_path: Path, offset: str) -> None:
+    path = write_with_links(tmp_path, classifier())
+    model = onnx.load(str(path), load_external_data=False)
+    for tensor in model.graph.initializer:
+        next(entry for entry in tensor.external_data if entry.key == "offset").value = offset
+    other = path.with_name("other.onnx")
+    other.write_bytes(model.SerializeToString())
+    with pytest.raises(ModelSourceError, match=r"model\.onnx_data .* is cut short"):
+        import_float_graph(other, tmp_path / "float.onnx")
+
+
 @pytest.mark.parametrize("location", ["../blobs/2c3d", "/etc/passwd", ""])
 def test_a_graph_reads_no_file_outside_its_folder(tmp_path: Path, location: str) -> None:
     path = write_with_links(tmp_path, classifier())

@@ -1,14 +1,18 @@
 """`tokenizer.json` gives the ids that SentencePiece gives, and those that gluonnlp's BERTSPTokenizer gave."""
 
+import io
 import json
 import unicodedata
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sentencepiece
+from sentencepiece import sentencepiece_model_pb2
 from tokenizers import Tokenizer
 
 from convert.sentencepiece_tokenizer import build_tokenizer, own_ids
+from convert.tokenizer_faults import tokenizer_faults_explained
 from convert.vocabulary import read_vocabulary
 from shared.errors import ModelSourceError
 from tests.support.checkpoints import SENTENCES, write_sentencepiece
@@ -96,3 +100,43 @@ def test_a_file_that_is_no_sentencepiece_model_is_refused(tmp_path: Path, conten
     path.write_bytes(content)
     with pytest.raises(ModelSourceError, match=r"spiece\.model is not a"):
         own_ids(path)
+
+
+def trained(path: Path, **options: Any) -> Path:
+    model = io.BytesIO()
+    sentencepiece.SentencePieceTrainer.train(
+        sentence_iterator=iter(SENTENCES * 20), model_writer=model, hard_vocab_limit=False,
+        unk_piece="[UNK]", pad_id=1, pad_piece="[PAD]", bos_id=2, bos_piece="[CLS]", eos_id=3, eos_piece="[SEP]",
+        control_symbols=["[MASK]"], minloglevel=2, **{"vocab_size": 100, **options},
+    )  # fmt: skip
+    path.write_bytes(model.getvalue())
+    return path
+
+
+@pytest.mark.parametrize("text", [*SENTENCES, "①②㈜", "１２ＡＢ", "  앞뒤   공백  "])
+def test_a_model_without_a_normalisation_of_its_own_is_read(tmp_path: Path, text: str) -> None:
+    path = trained(tmp_path / "spiece.model", normalization_rule_name="identity")
+    tokenizer = build_tokenizer(path, own_ids(path), "kobert")
+    assert ids(tokenizer, text) == sentencepiece.SentencePieceProcessor(model_file=str(path)).encode(text)
+
+
+@pytest.mark.parametrize(
+    "option",
+    [{"add_dummy_prefix": False}, {"remove_extra_whitespaces": False}, {"byte_fallback": True},
+     {"treat_whitespace_as_suffix": True}],
+)  # fmt: skip
+def test_a_model_that_reads_texts_in_a_way_of_its_own_is_refused(tmp_path: Path, option: dict[str, bool]) -> None:
+    path = trained(tmp_path / "spiece.model", **({"vocab_size": 400} if "byte_fallback" in option else {}), **option)
+    with pytest.raises(ModelSourceError, match=rf"trained with {next(iter(option))}=.*; add the tokenizer\.json"):
+        own_ids(path)
+
+
+def test_a_model_whose_normalisation_is_damaged_is_one_sentence(small_model: Path, tmp_path: Path) -> None:
+    proto = sentencepiece_model_pb2.ModelProto()  # type: ignore[attr-defined]  # generated
+    proto.ParseFromString(small_model.read_bytes())
+    proto.normalizer_spec.precompiled_charsmap = b"abc"
+    path = tmp_path / "spiece.model"
+    path.write_bytes(proto.SerializeToString())
+    said = pytest.raises(ModelSourceError, match=r"the tokenizer of mine cannot be used: .*charsmap")
+    with said, tokenizer_faults_explained("mine"):
+        build_tokenizer(path, own_ids(path), "kobert")
