@@ -13,6 +13,7 @@ from typing import Literal, TypeVar
 
 import msgspec
 
+from bundles.windows import LARGEST_OVERLAP, OVERLAP
 from shared.errors import BundleInvalidError
 from shared.options import LEVELS
 
@@ -42,6 +43,7 @@ class BundleConfig(msgspec.Struct, frozen=True, kw_only=True):
     labels: list[str]
     max_length: int
     pad_token_id: int
+    window_overlap: float = OVERLAP
     clean_label: str | None = None
     thresholds: dict[str, float] = {}
     strictness: dict[str, dict[str, float]] = {}
@@ -159,9 +161,20 @@ def _check_config(config: BundleConfig, path: Path) -> None:
         raise BundleInvalidError(
             f"{path / CONFIG_FILE} has format_version {config.format_version}; this version reads {FORMAT_VERSION}"
         )
-    faults = [*_label_faults(config), *_strictness_faults(config), *_calibration_faults(config)]
+    faults = [
+        *_window_faults(config),
+        *_label_faults(config),
+        *_strictness_faults(config),
+        *_calibration_faults(config),
+    ]
     if faults:
         raise BundleInvalidError(f"{path / CONFIG_FILE}: {'; '.join(faults)}")
+
+
+def _window_faults(config: BundleConfig) -> Iterator[str]:
+    # Nearly whole windows in common would be windows without end.
+    if not 0 <= config.window_overlap <= LARGEST_OVERLAP:
+        yield f"window_overlap is {config.window_overlap}; it is from 0 to {LARGEST_OVERLAP}"
 
 
 def _label_faults(config: BundleConfig) -> Iterator[str]:

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from bundles.format import Bundle, sha256_of
+from bundles.windows import Windows
 from training.data.batches import Floats
 from training.data.sets import TextSet, dev_sets, diluted, pleasant_test_sentences, unseen_sets
 from training.data.sources import Row
@@ -62,7 +63,8 @@ def judged_sets(space: Workspace, name: str, runner: GraphRunner, sets: Sequence
 
 
 def _kept_logits(space: Workspace, name: str, runner: GraphRunner, texts: Sequence[str]) -> Floats:
-    digest = hashlib.sha256("\0".join([sha256_of(runner.path), *texts]).encode(errors="replace")).hexdigest()[:12]
+    read = [sha256_of(runner.path), str(runner.windows), *texts]
+    digest = hashlib.sha256("\0".join(read).encode(errors="replace")).hexdigest()[:12]
     return load_or_compute(space.work / name / f"logits.{digest}.npz", lambda: runner.logits(texts))
 
 
@@ -77,7 +79,9 @@ def graphs(space: Workspace, candidate: Candidate) -> tuple[Path, Path]:
             network = served_network(network, TAXONOMIES[_kind(candidate)])
         export_float(network, float_path, max_length=space.plan.max_length)
         quantise(float_path, int8_path, space.calibration(candidate.trained_as))
-        add_evidence(int8_path, space.runner(int8_path), family_texts()[: space.plan.evidence_texts])
+        add_evidence(
+            int8_path, space.runner(int8_path, _windows(space, candidate)), family_texts()[: space.plan.evidence_texts]
+        )
     return float_path, int8_path
 
 
@@ -85,18 +89,23 @@ def _kind(candidate: Candidate) -> str:
     return "sentiment" if candidate.bundle_name == "sentiment" else "default"
 
 
+def _windows(space: Workspace, candidate: Candidate) -> Windows:
+    """How the bundle reads a text: what is worst in it is sought in short windows, its tone in those it was taught."""
+    return Windows(space.plan.max_length) if _kind(candidate) == "sentiment" else space.plan.served
+
+
 def calibrated(space: Workspace, candidate: Candidate) -> Taxonomy:
     """The taxonomy with thresholds and scores chosen on what the int8 graph says, because that is what is served."""
     taxonomy = TAXONOMIES[_kind(candidate)]
     if taxonomy.clean_label is None:
         return taxonomy
-    runner = space.runner(graphs(space, candidate)[1])
+    runner = space.runner(graphs(space, candidate)[1], _windows(space, candidate))
     return calibrate(taxonomy, judged_sets(space, candidate.trained_as, runner, dev_sets(space.dev)))
 
 
 def make_bundle(space: Workspace, candidate: Candidate, taxonomy: Taxonomy, folder: Path) -> Bundle:
     """Write the bundle, with a card that says only where the scores will be."""
-    config = config_of(taxonomy, f"kobert-{candidate.bundle_name}", space.plan.max_length, space.pad_id)
+    config = config_of(taxonomy, f"kobert-{candidate.bundle_name}", _windows(space, candidate), space.pad_id)
     return write_bundle(folder, config, graphs(space, candidate)[1], space.tokenizer, f"# {config.name}\n")
 
 
@@ -119,7 +128,8 @@ def assess(space: Workspace, candidate: Candidate, taxonomy: Taxonomy, bundle: B
 
 
 def _verdicts(space: Workspace, candidate: Candidate, taxonomy: Taxonomy) -> Verdicts:
-    float_runner, runner = (space.runner(path) for path in graphs(space, candidate))
+    windows = _windows(space, candidate)
+    float_runner, runner = (space.runner(path, windows) for path in graphs(space, candidate))
     sets = [*dev_sets(space.dev), *unseen_sets()]
     judged = judged_sets(space, candidate.trained_as, runner, sets)
     in_float = judged_sets(space, candidate.trained_as, float_runner, sets)

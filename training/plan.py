@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
+from bundles.windows import Windows
 from training.data.prepare import Mixture
 from training.learn.fit import FitPlan
 from training.learn.wide import OwnColumn, WidePlan
@@ -35,6 +36,10 @@ class Round:
     dropout: float = 0.0
 
 
+# The shorter a window, the less a curse drowns in what stands around it; the more they share, the fewer cut it in two.
+_SERVED = Windows(48, overlap=0.5)
+
+
 @dataclass(frozen=True)
 class Plan:
     """Everything that decides what a run of the pipeline trains."""
@@ -43,7 +48,8 @@ class Plan:
     sentiment: FitPlan
     sentiment_mixture: Mixture
     window_tokens: int = 20  # the stretch of a text that each label is read from
-    max_length: int = 64  # tokens in a window: the shorter it is, the less a curse drowns in what stands around it
+    max_length: int = 64  # tokens in a window that is learnt from
+    served: Windows = _SERVED
     seed: int = 20
     calibration_draws: Mapping[str, int] = field(default_factory=dict)  # of the texts that int8 is measured on
     wide: WidePlan | None = None  # beside the student's encoder

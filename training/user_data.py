@@ -13,6 +13,7 @@ from transformers import BertModel
 from bundles.format import CARD_FILE, FORMAT_VERSION, MANIFEST_FILE, Bundle, BundleConfig, load_bundle, write_manifest
 from bundles.labels import find_clean_name
 from bundles.text.normalise import CURRENT, normalise
+from bundles.windows import Windows
 from shared.errors import ModelSourceError
 from training.data.batches import Floats, TrainingSet, encode
 from training.data.corrected import reshaped
@@ -194,9 +195,8 @@ class _Run:
         export_float(self.network, self.work / "float.onnx", max_length=self.max_length)
         feeds = calibration_feeds(self.train_set.ids, self.pad_id)
         quantise(self.work / "float.onnx", self.work / "int8.onnx", feeds)
-        runner = GraphRunner(
-            self.work / "int8.onnx", self.tokenizer, max_length=self.max_length, pad_id=self.pad_id, threads=1
-        )
+        windows = Windows(self.max_length)
+        runner = GraphRunner(self.work / "int8.onnx", self.tokenizer, windows=windows, pad_id=self.pad_id, threads=1)
         config = self._config(output.name, runner)
         add_evidence(self.work / "int8.onnx", runner, [text for text, _ in self.table.train][:_EVIDENCE_TEXTS])
         bundle = write_bundle(output, config, self.work / "int8.onnx", self.tokenizer, "")

@@ -12,6 +12,7 @@ from transformers import BertConfig, BertModel
 
 from bundles.activations import Feeds
 from bundles.text.normalise import normalise
+from bundles.windows import Windows
 from shared.errors import ModelSourceError
 from training.corrections import read_corrections
 from training.data.batches import Floats, encode
@@ -104,9 +105,9 @@ class Workspace:
         )
         return new_encoder(config)
 
-    def runner(self, path: Path) -> GraphRunner:
+    def runner(self, path: Path, windows: Windows) -> GraphRunner:
         """Runs a graph that was exported from a network of this workspace."""
-        return GraphRunner(path, self.tokenizer, max_length=self.plan.max_length, pad_id=self.pad_id)
+        return GraphRunner(path, self.tokenizer, windows=windows, pad_id=self.pad_id)
 
     def hashes(self) -> dict[str, str]:
         """sha256 of each file that is trained on."""

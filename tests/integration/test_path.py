@@ -115,7 +115,7 @@ def test_a_text_that_breaks_the_model_has_its_error_in_its_place_within_one_requ
 def test_a_long_text_is_read_in_windows_and_the_reply_says_how_many(stack: Stack) -> None:
     answer = httpx.post(f"{stack.url}/predict", json={"text": "가" * 100}).json()
 
-    # 300 byte tokens in windows of 62, each 47 after the one before, and the last one full.
+    # 300 byte tokens in windows of at most 62, each at most 47 after the one before.
     assert answer["windows"] == 7
 
 

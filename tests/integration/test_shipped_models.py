@@ -29,10 +29,7 @@ MODELS = Path(__file__).resolve().parents[2] / "models"
 LARGEST_BYTES = 12_000_000
 
 # The largest share of a harmless set that may be flagged at `standard`, and the smallest of a bad one to be found: what
-# the shipped model reaches, with a little room for another processor's rounding. One goal is not reached and stands in
-# docs/model.md: a curse among pleasant sentences (95 %; between two on each side 93.5 %). Beside the model before it
-# finds 7 more of the 164 threats and takes one less of 60 harmless lines for some; of 60 long harmless texts it flags
-# 5 where that flagged 4.
+# the shipped model reaches, with a little room for another processor's rounding.
 LIMITS = {
     "innocent look-alikes": 0.0095,
     "disguised curses": 0.97,
@@ -63,7 +60,7 @@ LIMITS = {
     "family: slurs-politics": 0.94,
 }
 # Of the curses found alone, the share found between so many pleasant sentences on each side.
-DILUTED = {2: 0.89, 4: 0.92, 8: 0.9}
+DILUTED = {2: 0.895, 4: 0.925, 8: 0.92}
 # Of the texts of a set that are flagged, the share whose labels have the one that the set is about.
 RIGHT_LABEL = {"curse": 0.70, "insult": 0.60, "hate": 0.60, "threat": 0.70}
 # Of the sentences about one kind of group, the share where this kind has the highest score of all kinds.
@@ -111,7 +108,7 @@ class Served:
 
     def __init__(self, bundle: Bundle, logits: dict[str, list[Logits]] | None = None) -> None:
         self.config = bundle.config
-        self.tokenizer = BundleTokenizer(bundle, max_windows=64)
+        self.tokenizer = BundleTokenizer(bundle, max_windows=128)
         self.engine = OnnxEngine(bundle, threads=1)
         self.judge = Judge(bundle.config, {})
         self.logits: dict[str, list[Logits]] = {} if logits is None else logits

@@ -21,14 +21,14 @@ from bundles.format import (
 )
 from bundles.session import session_options
 from bundles.text.normalise import CURRENT, NORMALISERS
-from bundles.windows import split_windows
+from bundles.windows import Windows, split_windows
 from training.data.batches import Floats, group_by_length
 from training.ship.serving import STANDARD, STRICTNESSES, Taxonomy
 
 NORMALISER = CURRENT
 
 
-def config_of(taxonomy: Taxonomy, name: str, max_length: int, pad_token_id: int) -> BundleConfig:
+def config_of(taxonomy: Taxonomy, name: str, windows: Windows, pad_token_id: int) -> BundleConfig:
     """The config of a bundle that serves `taxonomy`."""
     multi_label = taxonomy.clean_label is not None
     return BundleConfig(
@@ -36,7 +36,8 @@ def config_of(taxonomy: Taxonomy, name: str, max_length: int, pad_token_id: int)
         name=name,
         problem_type="multi_label_classification" if multi_label else "single_label_classification",
         labels=taxonomy.names,
-        max_length=max_length,
+        max_length=windows.tokens,
+        window_overlap=windows.overlap,
         pad_token_id=pad_token_id,
         clean_label=taxonomy.clean_label,
         thresholds=_thresholds(taxonomy, STANDARD) if multi_label else {},
@@ -65,14 +66,14 @@ def write_bundle(folder: Path, config: BundleConfig, graph: Path, tokenizer: Tok
 class GraphRunner:
     """Runs a served graph on texts the way a worker does: normalised, sorted by length, in small batches."""
 
-    def __init__(self, graph: Path, tokenizer: Tokenizer, *, max_length: int, pad_id: int, threads: int = 2) -> None:
+    def __init__(self, graph: Path, tokenizer: Tokenizer, *, windows: Windows, pad_id: int, threads: int = 2) -> None:
         self.path = graph
         self.normalise: Callable[[str], str] = NORMALISERS[NORMALISER]
         self.session = onnxruntime.InferenceSession(
             str(graph), session_options(threads), providers=["CPUExecutionProvider"]
         )
         self.tokenizer = tokenizer
-        self.max_length = max_length
+        self.windows = windows
         self.pad_id = pad_id
 
     @classmethod
@@ -80,9 +81,8 @@ class GraphRunner:
         """The runner of a bundle on disk."""
         tokenizer = Tokenizer.from_file(str(bundle.tokenizer_path))
         config = bundle.config
-        runner = cls(
-            bundle.model_path, tokenizer, max_length=config.max_length, pad_id=config.pad_token_id, threads=threads
-        )
+        windows = Windows(config.max_length, config.window_overlap)
+        runner = cls(bundle.model_path, tokenizer, windows=windows, pad_id=config.pad_token_id, threads=threads)
         runner.normalise = NORMALISERS[config.normaliser] if config.normaliser else str
         return runner
 
@@ -97,7 +97,13 @@ class GraphRunner:
 
     def _windows(self, ids: Sequence[int]) -> list[list[int]]:
         """A text's ids, the first and last of which are special tokens, cut as a worker cuts them."""
-        return [[ids[0], *window, ids[-1]] for window in split_windows(ids[1:-1], self.max_length - 2)]
+        cut = split_windows(ids[1:-1], self.windows.tokens - 2, self.windows.overlap)
+        return [[ids[0], *window, ids[-1]] for window in cut]
+
+    @property
+    def max_length(self) -> int:
+        """Tokens in a window, special ones included."""
+        return self.windows.tokens
 
     def logits_of_ids(self, ids: Sequence[Sequence[int]], tokens_per_batch: int = 512) -> Floats:
         """Logits of token ids, batches closed by their padded number of tokens."""

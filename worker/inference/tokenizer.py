@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 from tokenizers import Tokenizer
 
@@ -11,6 +12,8 @@ from bundles.text.offsets import TracedText, trace
 from bundles.text.words import Range
 from bundles.windows import split_windows
 from shared.errors import BundleInvalidError, TextRejectedError
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -37,6 +40,7 @@ class BundleTokenizer:
         self._tokenizer.encode_special_tokens = True
         self._prefix, self._suffix = _special_tokens(self._tokenizer)
         self._window_tokens = bundle.config.max_length - len(self._prefix) - len(self._suffix)
+        self._overlap = bundle.config.window_overlap
         self._max_windows = max_windows
         self._normaliser = bundle.config.normaliser
         self._normalise = _normaliser(bundle)
@@ -54,23 +58,23 @@ class BundleTokenizer:
     def encode_normalised(self, texts: Sequence[str]) -> list[list[list[int]]]:
         """As `encode`, of texts that are normalised."""
         encodings = self._tokenizer.encode_batch_fast(texts, add_special_tokens=False)
-        return [
-            [self._wrap(window) for window in split_windows(encoding.ids, self._window_tokens)]
-            for encoding in encodings
-        ]
+        return [[self._wrap(window) for window in self._split(encoding.ids)] for encoding in encodings]
 
     def encode_traced(self, text: str) -> TracedWindows:
         """The windows of one text, with where in it each token is."""
         traced = trace(text, self._normaliser)
         encoding = self._tokenizer.encode(traced.text, add_special_tokens=False)
-        ranges: Sequence[Sequence[Range]] = split_windows(encoding.offsets, self._window_tokens)
-        windows = [self._wrap(window) for window in split_windows(encoding.ids, self._window_tokens)]
+        ranges: Sequence[Sequence[Range]] = self._split(encoding.offsets)
+        windows = [self._wrap(window) for window in self._split(encoding.ids)]
         return TracedWindows(traced, windows, list(ranges))
 
     @property
     def special_tokens(self) -> tuple[int, int]:
         """How many special tokens a window has before and after those of the text."""
         return len(self._prefix), len(self._suffix)
+
+    def _split(self, tokens: Sequence[T]) -> list[Sequence[T]]:
+        return split_windows(tokens, self._window_tokens, self._overlap)
 
     def _wrap(self, window: Sequence[int]) -> list[int]:
         return [*self._prefix, *window, *self._suffix]

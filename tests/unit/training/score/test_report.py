@@ -10,6 +10,7 @@ import msgspec
 from tokenizers import Tokenizer
 
 from bundles.format import CARD_FILE, load_bundle
+from bundles.windows import Windows
 from shared.errors import ModelSourceError
 from tests.support.findings import made_up_findings
 from training.data.sets import dev_sets, unseen_sets
@@ -84,7 +85,7 @@ def test_the_report_has_the_plots_the_sentiment_and_the_rows(tmp_path: Path) -> 
 def card_of(name: str, folder: Path) -> str:
     taxonomy = TAXONOMIES[name]
     (folder / "graph").write_bytes(b"a graph")
-    config = config_of(taxonomy, f"kobert-{name}", 64, 1)
+    config = config_of(taxonomy, f"kobert-{name}", Windows(64), 1)
     tokenizer = Tokenizer.from_file(str(TOKENIZER))
     bundle = write_bundle(folder / name, config, folder / "graph", tokenizer, "# not yet\n")
 

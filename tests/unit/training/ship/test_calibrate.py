@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from bundles.calibration import make_curve
 from bundles.format import BundleConfig
+from bundles.windows import Windows
 from shared.options import LEVELS, Level, VerdictOptions
 from training.data.made_up import made_up_rows
 from training.data.sets import TextSet, dev_sets
@@ -263,7 +264,7 @@ def test_training_flags_what_the_worker_calls_anything_but_clean(
         for score, label in zip(scores_of(logits, taxonomy)[0], taxonomy.labels, strict=True)
     ]
     assume(min(margins) > 1e-5)  # one works in 32 bits, the other in 64
-    judge = Judge(config_of(taxonomy, "kobert-default", 64, 1), {})
+    judge = Judge(config_of(taxonomy, "kobert-default", Windows(64), 1), {})
 
     verdict = judge.judge([logits[0]], VerdictOptions(level))
 
@@ -273,7 +274,7 @@ def test_training_flags_what_the_worker_calls_anything_but_clean(
 def test_hundreds_of_random_texts_are_decided_alike_at_all_levels(chosen: tuple[Taxonomy, list[Judged]]) -> None:
     taxonomy, _ = chosen
     logits = np.random.default_rng(3).normal(-2, 2.5, (600, len(SERVED))).astype(np.float32)
-    judge = Judge(config_of(taxonomy, "kobert-default", 64, 1), {})
+    judge = Judge(config_of(taxonomy, "kobert-default", Windows(64), 1), {})
     for level in LEVELS:
         worker = [judge.judge([row], VerdictOptions(level)).classification != "clean" for row in logits]
         assert flags(logits, taxonomy, level).tolist() == worker
@@ -282,7 +283,7 @@ def test_hundreds_of_random_texts_are_decided_alike_at_all_levels(chosen: tuple[
 
 def test_a_bundles_config_gives_its_taxonomy_back(chosen: tuple[Taxonomy, list[Judged]]) -> None:
     taxonomy, sets = chosen
-    config: BundleConfig = config_of(taxonomy, "kobert-default", 64, 1)
+    config: BundleConfig = config_of(taxonomy, "kobert-default", Windows(64), 1)
     again = taxonomy_of(config)
 
     assert again.names == taxonomy.names == list(SERVED)

@@ -13,6 +13,7 @@ from transformers import BertConfig  # noqa: E402
 
 from bundles.format import EVIDENCE_OUTPUT, load_bundle  # noqa: E402
 from bundles.session import session_options  # noqa: E402
+from bundles.windows import Windows  # noqa: E402
 from training.learn.network import CommentNetwork, new_encoder  # noqa: E402
 from training.ship.bundle import GraphRunner  # noqa: E402
 from training.ship.evidence import add_evidence, family_texts  # noqa: E402
@@ -37,7 +38,7 @@ def runner(tmp_path_factory: pytest.TempPathFactory) -> GraphRunner:
     )
     graph = tmp_path_factory.mktemp("graph") / "float.onnx"
     export_float(CommentNetwork(new_encoder(config), 3, 20).eval(), graph, max_length=MAX_LENGTH)
-    return GraphRunner(graph, tokenizer, max_length=MAX_LENGTH, pad_id=bundle.config.pad_token_id, threads=1)
+    return GraphRunner(graph, tokenizer, windows=Windows(MAX_LENGTH), pad_id=bundle.config.pad_token_id, threads=1)
 
 
 def outputs(path: Path) -> list[str]:
@@ -57,7 +58,7 @@ def test_evidence_is_there_once_and_logits_stay_bit_for_bit(runner: GraphRunner)
         add_evidence(runner.path, runner, texts)
     assert outputs(runner.path) == ["logits", EVIDENCE_OUTPUT]
 
-    after = GraphRunner(runner.path, runner.tokenizer, max_length=MAX_LENGTH, pad_id=runner.pad_id, threads=1)
+    after = GraphRunner(runner.path, runner.tokenizer, windows=Windows(MAX_LENGTH), pad_id=runner.pad_id, threads=1)
     assert np.array_equal(after.logits(texts), before)
     session = onnxruntime.InferenceSession(str(runner.path), session_options(1), providers=["CPUExecutionProvider"])
     ids = np.array([runner.tokenizer.encode(texts[0]).ids[:MAX_LENGTH]])

@@ -6,6 +6,7 @@ torch = pytest.importorskip("torch", reason="the training extra is not installed
 
 from transformers import BertConfig  # noqa: E402  after the skip
 
+from bundles.windows import Windows  # noqa: E402
 from training.data.signals import ACCUSING, OFFENSIVE, SERVED, SIGNAL_INDEX, SIGNALS  # noqa: E402
 from training.learn.network import FOLD, CommentNetwork, folded, new_encoder  # noqa: E402
 from training.learn.wide import Wide  # noqa: E402
@@ -77,7 +78,7 @@ def test_what_is_served_is_the_verdicts_labels_and_no_sources_own_standard() -> 
 
 
 def test_sentiment_is_a_choice_between_three() -> None:
-    config = config_of(SENTIMENT, "kobert-sentiment", 64, 1)
+    config = config_of(SENTIMENT, "kobert-sentiment", Windows(64), 1)
     assert config.problem_type == "single_label_classification"
     assert config.labels == ["negative", "neutral", "positive"]
     assert (config.clean_label, config.strictness, config.calibration) == (None, {}, {})
