@@ -76,10 +76,10 @@ def _above_the_bound(results: Sequence[Result], language: str) -> str:
     lowest, highest, bound = (f"{100 * share:.1f}" for share in (min(above), max(above), MANY_CHANGED))
     if language == "ko":
         return (
-            f"\n{len(results)}개 가운데 {len(above)}개는 int8에서 라벨이 {lowest}~{highest}% 바뀌어 한계 {bound}%를 넘습니다. 학습이 짧아\n"
-            "점수 차이가 작은 글이 많은 헤드입니다.\n"
+            f"\n{len(results)}개 가운데 {len(above)}개는 int8에서 라벨이 {lowest}~{highest}% 바뀌어,\n"
+            f"알림이 나오는 한계 {bound}%를 넘습니다.\n"
         )
     return (
         f"\nIn {len(above)} of {len(results)}, int8 changes {lowest} to {highest} % of the labels, above the bound of "
-        f"{bound} % that gives a notice:\ntheir heads were trained briefly, and are unsure of many comments.\n"
+        f"{bound} % that gives\na notice.\n"
     )
