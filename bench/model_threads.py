@@ -49,8 +49,7 @@ class Scheme:
 
     def run(self, rows: Sequence[Sequence[int]]) -> None:
         """One pass."""
-        feeds = pad(rows, 1)
-        self._session.run([self._output], {name: feeds[name] for name in self._inputs}, self._options)
+        self._session.run([self._output], pad(rows, 1, self._inputs), self._options)
 
     def measure(self, passes: Sequence[Sequence[Sequence[int]]], lone: Sequence[int], lone_passes: int) -> None:
         """One round."""
