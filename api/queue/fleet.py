@@ -23,7 +23,7 @@ class Fleet:
     """Reads all heartbeats every `interval_s`, and then calls `on_refresh`.
 
     Work may be lost, and is to be sent again: calls `on_worker_lost` when a heartbeat expired without being withdrawn,
-    and `on_store_back` when Redis answers or takes writes again.
+    `on_worker_left` when one was withdrawn, and `on_store_back` when Redis answers or takes writes again.
     """
 
     def __init__(self, redis: Redis, interval_s: float) -> None:
@@ -37,6 +37,7 @@ class Fleet:
         self._store_fault: UnavailableError | None = None
         self._task: asyncio.Task[None] | None = None
         self.on_worker_lost: Callable[[], None] = lambda: None
+        self.on_worker_left: Callable[[], None] = lambda: None
         self.on_store_back: Callable[[], None] = lambda: None
         self.on_refresh: Callable[[], None] = lambda: None
 
@@ -139,6 +140,7 @@ class Fleet:
         was_refusing = self._note_fault(fault)
         # A worker that stopped is no longer listed; one that died is still listed, without a heartbeat.
         lost = [worker_id for worker_id in self._workers if worker_id in listed and worker_id not in heartbeats]
+        has_left = any(worker_id not in listed and worker_id not in heartbeats for worker_id in self._workers)
         was_away, self._store_answers = not self._store_answers, True
         self._workers = heartbeats
         takers = self._interactive_workers()
@@ -152,6 +154,9 @@ class Fleet:
         elif was_away or was_refusing:
             # A message that a worker took just before a refusal is in no list any more: noting that it has it failed.
             self.on_store_back()
+        elif has_left:
+            # All that it read is answered by now, but Redis may have handed it one more message as it went (kombu#305).
+            self.on_worker_left()
         self.on_refresh()
 
     async def _find_fault(self) -> UnavailableError | None:

@@ -51,6 +51,7 @@ async def running_path(settings: Settings, redis_url: str) -> AsyncIterator[Runn
         dispatcher = Dispatcher(settings, process_id, publisher, fleet)
         reader = ReplyReader(reply_redis, process_id, dispatcher.resolve, fleet.mark_store_lost)
         fleet.on_worker_lost = dispatcher.resend_suspects
+        fleet.on_worker_left = dispatcher.resend_pending
         fleet.on_store_back = dispatcher.resend_pending
         fleet.on_refresh = dispatcher.check_progress
         closing.push_async_callback(queue.close)

@@ -108,12 +108,12 @@ def _model_thread(service: Service, trigger: str) -> None:
 
 def _crashed(service: Service) -> None:
     """The same text also in a request: it must fail by name, whatever it does to the workers."""
-    service.send_text(CRASHER)
+    service.send_text(service.deadly_text)
 
 
 @dataclass(frozen=True)
 class Fault:
-    """`what` it is in the table; `row`: one more row of the job."""
+    """`what` it is in the table; `row`: how one more row of the job begins."""
 
     what: str
     inject: Callable[[Service], None]

@@ -39,6 +39,8 @@ class Service(Stack):
         self.store.environment |= self.clock.environment
         self.urls = [self.url]
         self.callers: Callers | None = None
+        # The text of this trial that ends each process that reads it.
+        self.deadly_text = ""
         self._counts = (workers, apis)
         self._is_on = True
         self._supervisor = threading.Thread(target=self._supervise, daemon=True)

@@ -49,7 +49,9 @@ def _try(service: Service, fault: Fault, rows: int, count: Count) -> None:
     service.wait_ready(fault.workers)
     texts = [f"row {time.monotonic_ns()} {number}" for number in range(rows)]
     if fault.row is not None:
-        texts.insert(rows // 2, fault.row)
+        # A new one each time: workers remember a text that ended one of them.
+        service.deadly_text = f"{fault.row} {time.monotonic_ns()}"
+        texts.insert(rows // 2, service.deadly_text)
     job = submit_texts(service, texts)
     wait_until(lambda: done_rows(service, job) > 0, "the first row", JOB_TIMEOUT_S)
     service.callers = callers = Callers(service.urls)

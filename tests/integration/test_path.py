@@ -6,12 +6,14 @@ import signal
 import tempfile
 import time
 from collections.abc import AsyncIterator, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 import httpx
 import pytest
 
+from shared import keys
 from tests.support.echo import echo_scores
 from tests.support.stack import Stack, memory_bytes, running_stack, wait_until
 from worker.main import WARM_UP_COUNT
@@ -229,6 +231,26 @@ def test_sigterm_finishes_the_work_in_hand_and_exits_with_0(own_stack: Stack) ->
 
     answers = asyncio.run(scenario())
     assert_own_answer("손에 든 일", answers["손에 든 일"])
+
+
+def test_a_message_that_redis_handed_to_a_worker_as_it_left_is_answered_by_another(own_stack: Stack) -> None:
+    """The worker that leaves is played by the test: it takes the message and withdraws without a word (kombu#305)."""
+    own = "leaving"
+    with own_stack.redis() as redis, ThreadPoolExecutor(1) as caller:
+        (name,) = redis.zrange(keys.WORKERS, 0, -1)
+        beat = redis.get(keys.worker(name.decode()))
+        redis.set(keys.worker(own), beat.replace(name, own.encode()))
+        redis.zadd(keys.WORKERS, {own: time.time()})
+        own_stack.workers[0].kill(signal.SIGTERM)
+        wait_until(lambda: own in httpx.get(f"{own_stack.url}/info").text, "the worker that will leave", timeout_s=10)
+        sent = caller.submit(httpx.post, f"{own_stack.url}/predict", json={"text": "떠나며 받은 글"}, timeout=60)
+        assert redis.brpop(keys.queue(keys.INTERACTIVE_QUEUE), timeout=10)
+        own_stack.add_worker()
+        wait_until(lambda: redis.zcard(keys.WORKERS) == 2, "another worker", timeout_s=30)
+        redis.delete(keys.worker(own))
+        redis.zrem(keys.WORKERS, own)
+
+        assert_own_answer("떠나며 받은 글", sent.result())
 
 
 def test_the_api_exits_with_0_when_told_to_stop_and_leaves_no_stream(own_stack: Stack) -> None:

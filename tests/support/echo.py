@@ -94,7 +94,8 @@ class EchoEngine:
             time.sleep(3600)
         if self._is_triggered("dead"):
             raise ThreadEnd
-        if any(list(row[1:-1]) == self._crash for row in rows):
+        # What begins so, since a text that crashed once is known from then on and never read again.
+        if self._crash and any(list(row[1 : 1 + len(self._crash)]) == self._crash for row in rows):
             ctypes.string_at(0)
         if any(list(row[1:-1]) == self._hang for row in rows):
             time.sleep(3600)
