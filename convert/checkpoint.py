@@ -23,8 +23,15 @@ _WRAPPERS = ("state_dict", "model_state_dict", "model", "net", "module")
 _STATE_DICT_GLOBALS = ("collections.OrderedDict", "_codecs.encode", "torch.Size", "torch.nn.parameter.Parameter")
 # What Python's readers of pickles and archives raise; the last two for encryption, and for versions yet to come.
 _DAMAGES = (
-    ValueError, IndexError, KeyError, EOFError, OSError, zipfile.BadZipFile, RuntimeError, NotImplementedError,
-)  # fmt: skip
+    ValueError,
+    IndexError,
+    KeyError,
+    EOFError,
+    OSError,
+    zipfile.BadZipFile,
+    RuntimeError,
+    NotImplementedError,
+)
 _TEXT_OPCODES = {"SHORT_BINUNICODE", "BINUNICODE", "BINUNICODE8", "UNICODE"}
 
 

@@ -8,7 +8,7 @@ from shared.errors import ModelSourceError
 
 
 def read_json(path: Path | None) -> dict[str, Any]:
-    """A JSON object from `path`, with or without a byte order mark; empty if there is no file.
+    """Read a JSON object, with or without a byte order mark; empty if there is no file at `path`.
 
     Raises:
         ModelSourceError: the file is not a JSON object.

@@ -1,4 +1,4 @@
-"""Heads that came before, byte by byte the same: what they say is known, and nothing has to parse them again.
+"""Remembers request heads: one that came before, byte for byte, need not be parsed again.
 
 A client sends the same head with every text, but for a length. Reading one costs a request as much as its way to a
 worker and back: a callback for each header, and what the framework would need to know.

@@ -15,8 +15,8 @@ from shared.settings import Settings
 
 # Passes of the model that may be with one worker or on their way to it.
 PASSES_AHEAD = 12
-# Passes that may be there besides, for callers who had nothing waiting while others keep the workers busy: a text of
-# theirs would wait until a message of the others is answered to its end.
+# Extra passes for callers who had nothing waiting while others keep the workers busy. Without them, such a text would
+# wait until a whole message of the others is answered.
 PASSES_FOR_FRESH = 4
 # Messages that carry them, unless they are larger.
 MESSAGES_AHEAD = 2

@@ -98,7 +98,7 @@ class Outbox:
         return taken
 
     def take_fresh(self, count: int, horizon: float) -> list[PendingText]:
-        """The texts of callers who have not had a turn yet, up to a quantum of each; none where nobody else waits."""
+        """Up to a quantum of texts from each caller who has not had a turn yet; none if nobody else waits."""
         if len(self._fresh) == len(self._by_name):
             return []
         taken: list[PendingText] = []

@@ -39,7 +39,7 @@ class StoreWire(asyncio.Protocol):
         connection = redis.connection_pool.make_connection()  # type: ignore[no-untyped-call]
         await connection.connect()
         # The handshake is over, so nothing is on its way: from here on the bytes are for this object.
-        transport = cast("asyncio.Transport", connection._writer.transport)  # noqa: SLF001  there is no public one
+        transport = cast("asyncio.Transport", connection._writer.transport)  # noqa: SLF001  redis-py has no public way
         wire = cls(connection, transport)
         transport.set_protocol(wire)
         return wire
