@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,7 +11,6 @@ from api.queue.reply_reader import ReplyReader
 from shared import keys
 from shared.messages import Answer, Reply, encode
 from shared.verdict import Failure
-from tests.support.stack import Stack
 
 pytestmark = pytest.mark.integration
 
@@ -37,15 +35,6 @@ class Mailbox:
         async with asyncio.timeout(10):
             while self.ids != ids:
                 await asyncio.sleep(0.02)
-
-
-@pytest.fixture
-async def redis(short_tmp: Path) -> AsyncIterator[Redis]:
-    stack = Stack(short_tmp, "default")
-    stack.start_store()
-    async with Redis.from_url(stack.redis_url) as client:
-        yield client
-    stack.stop()
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
 from redis.asyncio import Redis
@@ -11,18 +10,8 @@ from redis.exceptions import OutOfMemoryError, ResponseError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from api.queue.store_wire import LastingWire, StoreWire
-from tests.support.stack import Stack
 
 pytestmark = pytest.mark.integration
-
-
-@pytest.fixture
-async def redis(short_tmp: Path) -> AsyncIterator[Redis]:
-    stack = Stack(short_tmp, "default")
-    stack.start_store()
-    async with Redis.from_url(stack.redis_url) as client:
-        yield client
-    stack.stop()
 
 
 @pytest.fixture
