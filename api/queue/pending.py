@@ -17,10 +17,10 @@ log = get_logger(__name__)
 class Flight:
     """One message that is with a worker, or will be."""
 
-    __slots__ = ("cost_left", "least_cost", "progress_at", "texts_left")
+    __slots__ = ("cost", "cost_left", "least_cost", "progress_at", "texts_left")
 
     def __init__(self, cost: float, texts: int, now: float, least_cost: float) -> None:
-        self.cost_left = cost
+        self.cost = self.cost_left = cost
         self.texts_left = texts
         # What it counts at least, since a message costs work itself.
         self.least_cost = least_cost
