@@ -20,6 +20,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
@@ -56,22 +57,22 @@ def file_pieces(rows: int) -> Iterator[bytes]:
         yield text.getvalue().encode()
 
 
-def upload(url: str, rows: int) -> dict:
+def upload(url: str, rows: int) -> dict[str, Any]:
     parts = urlsplit(url)
     connection = http.client.HTTPConnection(str(parts.hostname), int(parts.port or 80), timeout=600)
     connection.request("POST", "/jobs?format=csv&id_column=1", file_pieces(rows), {"Content-Type": "text/csv"})
     answer = connection.getresponse()
-    body = json.loads(answer.read())
+    body: dict[str, Any] = json.loads(answer.read())
     if answer.status != 202:
         raise RuntimeError(f"{answer.status}: {body}")
     return body
 
 
-def follow(stack: Stack | KobertRun, job_id: str) -> dict:
+def follow(stack: Stack | KobertRun, job_id: str) -> dict[str, Any]:
     """Wait for the end; says now and then how it stands."""
     said_at = 0.0
     while True:
-        job = httpx.get(f"{stack.url}/jobs/{job_id}", params={"wait": 5}, timeout=60).json()
+        job: dict[str, Any] = httpx.get(f"{stack.url}/jobs/{job_id}", params={"wait": 5}, timeout=60).json()
         if job["status"] == "completed":
             return job
         if time.monotonic() - said_at > 30:

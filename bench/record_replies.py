@@ -103,11 +103,9 @@ def many_texts() -> Iterator[Request]:
 
 
 def refused_texts() -> Iterator[Request]:
+    no_texts: list[object] = ["", "  \n ", "\u3164", 7, 1.5, None, True, [], {}, "가" * 10_001, "가나다라 " * 1999]
     for body in (
-        *(
-            {"text": text}
-            for text in ("", "  \n ", "\u3164", 7, 1.5, None, True, [], {}, "가" * 10_001, "가나다라 " * 1999)
-        ),
+        *({"text": text} for text in no_texts),
         *({"texts": value} for value in ([], "a", None, ["", 7], ["가"] * 1001, [None])),
         {},
         {"text": "a", "texts": ["b"]},
@@ -147,7 +145,7 @@ def jobs() -> Iterator[Request]:
     rows = list(itertools.islice(texts(), 30))
     table = "\n".join(["no,댓글,score", *(f'{number},"{row}",1.10' for number, row in enumerate(COMMENTS, 1)), "9,,"])
     lines = "\n".join([*(json.dumps({"id": row[:3], "text": row, "n": 2**60}) for row in rows), "{}", "no json", '""'])
-    uploads = (
+    uploads: tuple[tuple[str, bytes, dict[str, str], str], ...] = (
         ("/jobs", json.dumps({"texts": rows, "metadata": {"board": "free"}}).encode(), JSON, "jsonl"),
         ("/jobs", json.dumps({"items": [{"id": 1, "text": rows[0]}, {"id": 2}]}).encode(), JSON, "csv"),
         ("/jobs?format=csv&file_name=comments.csv", table.encode("cp949", "replace"), {}, "csv"),

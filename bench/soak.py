@@ -114,7 +114,9 @@ class Load:
         self._send(client, "POST", "/predict", json={"text": self._text()})
 
     def _predict_many(self, client: httpx.Client) -> None:
-        options = self._chance.choice([{}, {"strictness": "strict"}, {"policy": "soak-1"}, {"explain": True}])
+        options: dict[str, object] = self._chance.choice(
+            [{}, {"strictness": "strict"}, {"policy": "soak-1"}, {"explain": True}]
+        )
         texts = [self._text() for _ in range(self._chance.randrange(1, 40))]
         self._send(client, "POST", "/predict", json={"texts": texts, **options})
 
@@ -223,7 +225,7 @@ def watch(minutes: float, every_s: float) -> tuple[list[Sample], Load]:
         Load(service.url) as load,
     ):
         began = time.monotonic()
-        samples = []
+        samples: list[Sample] = []
         while (now := time.monotonic() - began) < minutes * 60 or len(samples) < 4:
             samples.append(look(service, now))
             sys.stdout.write(f"{show(samples[-1])}\n")

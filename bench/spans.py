@@ -12,7 +12,7 @@ import os
 import statistics
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -100,7 +100,7 @@ def show_engine(model: str, texts: Sequence[str], rounds: int) -> None:
     engine = OnnxEngine(bundle, 1)
     windows = [window for of_text in BundleTokenizer(bundle, 64).encode(texts) for window in of_text]
     windows.sort(key=len)
-    ways = {"logits": engine.run}
+    ways: dict[str, Callable[[Sequence[Sequence[int]]], object]] = {"logits": engine.run}
     if engine.has_evidence:
         ways["logits and evidence"] = engine.run_with_evidence
     spent: dict[str, list[float]] = {way: [] for way in ways}

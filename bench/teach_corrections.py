@@ -65,7 +65,8 @@ def disguised(texts: Labelled) -> Labelled:
 
 def write_table(path: Path, rows: int) -> None:
     """A table of a board: sentences that were written for the families, each with its first label."""
-    chosen = np.random.default_rng(SEED).permutation(known := family_rows())[:rows] if rows else known
+    known = family_rows()
+    chosen = [known[at] for at in np.random.default_rng(SEED).permutation(len(known))[:rows]] if rows else known
     with path.open("w", encoding="utf-8") as file:
         for row in chosen:
             label = next((name for name, value in row.targets.items() if value == 1 and name != "any"), "clean")

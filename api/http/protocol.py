@@ -58,6 +58,8 @@ class BoundedProtocol(InTurnsProtocol):
         self._bytes_without_body = 0
         self._header_count = 0
         self._is_refused = False
+        # What the client is told once the requests before it are answered.
+        self._refusal_due: int | None = None
         self._address = ""
         self._account = BodyAccount(self.traffic.budget, self._wake_reader)
         self._account.is_complete = True
@@ -229,10 +231,14 @@ class BoundedProtocol(InTurnsProtocol):
         self._refuse(HEADERS_TOO_LARGE if self._header_count > self.limits.max_headers else MALFORMED)
 
     def _refuse(self, status: int) -> None:
+        """Say so, behind the answers to the requests that came before, and close the connection."""
         if not self._is_answered():
-            # The answer to an earlier request, or to this one, is on its way and cannot be mixed with another.
             self._is_refused = True
-            self.transport.close()
+            if self._account.is_complete:
+                self._refusal_due = status
+            else:
+                # It is this request's body that is at fault, and its answer may have begun.
+                self.transport.close()
             return
         self.transport.write(answer(status, self.limits))
         if self.transport.can_write_eof():
@@ -258,6 +264,12 @@ class BoundedProtocol(InTurnsProtocol):
             self.traffic.rests(self)
             if self._head_began_at is not None:
                 self._head_began_at = self.loop.time()
+            self._refuse_if_due()
+
+    def _refuse_if_due(self) -> None:
+        status, self._refusal_due = self._refusal_due, None
+        if status is not None and not self.transport.is_closing():
+            self._refuse(status)
 
     def _linger(self) -> None:
         self._is_refused = True

@@ -104,12 +104,13 @@ class Lanes:
         return self._take_fresh(now, horizon)
 
     def _take_fresh(self, now: float, horizon: float) -> list[PendingText]:
-        lane = self._short
-        if not lane.outbox or not lane.credit.may_overdraw:
+        """Texts of callers who had nothing waiting, where another caller has more, with the workers or waiting."""
+        outbox, credit = self._short.outbox, self._short.credit
+        if not outbox or not credit.may_overdraw or (outbox.are_all_fresh and not credit.is_mostly_of_one):
             return []
-        batch = lane.outbox.take_fresh(self._message_texts, horizon)
+        batch = outbox.take_fresh(self._message_texts, horizon, credit.has_less_than_others)
         if batch:
-            lane.credit.charge(batch, now, is_overdraft=True)
+            credit.charge(batch, now, is_overdraft=True)
         return batch
 
     def settle(self, text: PendingText, now: float) -> None:

@@ -7,7 +7,7 @@ caller whose texts have only just come may be taken first (`take_fresh`), as new
 
 import itertools
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from api.queue.pending import PendingRequest, PendingText
@@ -97,13 +97,17 @@ class Outbox:
                 break
         return taken
 
-    def take_fresh(self, count: int, horizon: float) -> list[PendingText]:
-        """Up to a quantum of texts from each caller who has not had a turn yet; none if nobody else waits."""
-        if len(self._fresh) == len(self._by_name):
-            return []
+    @property
+    def are_all_fresh(self) -> bool:
+        """Whether no caller whose texts wait has had a turn yet."""
+        return len(self._fresh) == len(self._by_name)
+
+    def take_fresh(self, count: int, horizon: float, may_go_first: Callable[[str], bool]) -> list[PendingText]:
+        """Up to a quantum of texts from each caller who has not had a turn yet, and may go before the others."""
         taken: list[PendingText] = []
-        while self._fresh and len(taken) < count:
-            name = next(iter(self._fresh))
+        for name in list(filter(may_go_first, self._fresh)):
+            if len(taken) >= count:
+                break
             turn = self._fresh.pop(name)
             turn.allowance += self._quantum
             while (flow := turn.head(horizon)) and flow.cost <= turn.allowance and len(taken) < count:

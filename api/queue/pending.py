@@ -17,11 +17,12 @@ log = get_logger(__name__)
 class Flight:
     """One message that is with a worker, or will be."""
 
-    __slots__ = ("cost_left", "least_cost", "progress_at", "texts_left")
+    __slots__ = ("by_caller", "cost", "cost_left", "least_cost", "progress_at")
 
-    def __init__(self, cost: float, texts: int, now: float, least_cost: float) -> None:
-        self.cost_left = cost
-        self.texts_left = texts
+    def __init__(self, cost: float, by_caller: dict[str, int], now: float, least_cost: float) -> None:
+        self.cost = self.cost_left = cost
+        # How many texts of whom have no answer.
+        self.by_caller = by_caller
         # What it counts at least, since a message costs work itself.
         self.least_cost = least_cost
         # When it left, or when its last answer came.

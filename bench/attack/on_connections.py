@@ -1,5 +1,7 @@
 """Attacks with connections, heads and bodies that are large, slow, many or never whole."""
 
+from functools import partial
+
 from bench.attack.target import Target, get, head
 
 MIB = 1 << 20
@@ -70,7 +72,7 @@ def json_of_many_values(target: Target) -> None:
     texts = b'{"texts": [' + b'"ab",' * (ALMOST // 5 - 10) + b'"ab"]}'
     objects = b'{"x": [' + b"{}," * (ALMOST // 3 - 10) + b"{}]}"
     for body in (arrays, texts, objects):
-        target._replace(until=target.until).repeat(lambda body=body: target.post(PREDICT, body), threads=2)
+        target._replace(until=target.until).repeat(partial(target.post, PREDICT, body), threads=2)
 
 
 def json_in_depth(target: Target) -> None:

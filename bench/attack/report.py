@@ -76,8 +76,8 @@ def write_page(page: Path, results: Sequence[Result], others: str) -> None:
     head = HEAD.format(processors=processors, others=others, victims=len(VICTIMS), per_s=PER_S)
     rows = "".join(map(_row, results))
     bad = [f"- `{result.name}`: {', '.join(faults)}" for result in results if (faults := result.faults())]
-    faults = "**Not good in this run:**\n\n" + "\n".join(bad) if bad else "In this run all of them were."
-    foot = FOOT.format(ratio=MAX_RATIO, api=MAX_API_MIB, all=MAX_ALL_MIB, growth=MAX_GROWTH_MIB, faults=faults)
+    said = "**Not good in this run:**\n\n" + "\n".join(bad) if bad else "In this run all of them were."
+    foot = FOOT.format(ratio=MAX_RATIO, api=MAX_API_MIB, all=MAX_ALL_MIB, growth=MAX_GROWTH_MIB, faults=said)
     page.write_text(head + rows + foot, encoding="utf-8")
 
 

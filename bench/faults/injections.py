@@ -7,6 +7,7 @@ import signal
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from types import MappingProxyType
 
 import httpx
@@ -89,7 +90,7 @@ def _all_rolled(service: Service) -> None:
     """An upgrade of everything but the store: the APIs in turn, then the workers."""
     for api, url in zip((service.api, *service.more_apis), service.urls, strict=True):
         _killed(service, api, signal.SIGTERM)
-        wait_until(lambda url=url: _is_ready(url), "the API's return")
+        wait_until(partial(_is_ready, url), "the API's return")
     _workers_rolled(service)
 
 

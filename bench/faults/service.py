@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from redis import Redis
 
@@ -24,6 +24,8 @@ class Service(Stack):
 
     def __init__(self, folder: Path, model: Path, workers: int, apis: int, **settings: object) -> None:
         self.clock = SteppedClock(folder)
+        clock = {name.lower(): value for name, value in self.clock.environment.items()}
+        more: dict[str, Any] = {**clock, **settings}
         direct = f"unix://{folder}/store.sock?db=0"
         super().__init__(
             folder,
@@ -32,8 +34,7 @@ class Service(Stack):
             echo_triggers=folder,
             job_lease_s=LEASE_S,
             redis_url=f"unix://{folder}/proxy.sock?db=0",
-            **{name.lower(): value for name, value in self.clock.environment.items()},
-            **settings,
+            **more,
         )
         self.redis_url = direct
         self.store.environment |= self.clock.environment

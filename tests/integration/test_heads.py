@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import re
 import socket
 import threading
 import time
@@ -60,6 +61,66 @@ def test_a_head_that_is_too_large_or_none_is_refused_in_the_one_shape(
 ) -> None:
     assert error_of(send(stack, [head])) == (status, code)
     assert error_of(send(stack, (head[at : at + 1_000] for at in range(0, len(head), 1_000)))) == (status, code)
+
+
+def request(path: str, body: str = "") -> bytes:
+    """A request for JSON of `path`: a GET, or a POST where it has a body."""
+    if not body:
+        return f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode()
+    length = len(body.encode())
+    head = f"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: {length}"
+    return f"{head}\r\n\r\n{body}".encode()
+
+
+def answers_in(received: bytes) -> list[bytes]:
+    """The answers that came on one connection."""
+    return re.split(rb"(?=HTTP/1\.1 \d{3} )", received)[1:]
+
+
+@pytest.mark.parametrize(
+    "requests",
+    [
+        [request("/health")],
+        [request("/predict", '{"text": "글"}')],
+        [request("/predict", '{"text": "글", "details": true}')],
+        [request("/predict", '{"text": "글"}'), request("/health"), request("/predict", '{"text": "글"}')],
+    ],
+    ids=["framework", "direct", "options", "several"],
+)
+@pytest.mark.parametrize(
+    ("rest", "status", "code"),
+    [
+        (b"no HTTP\r\n\r\n", 400, "bad_request"),
+        (b"\x16\x03\x01\x02\x00", 400, "bad_request"),
+        (START + b"X: " + b"a" * 80_000, 431, "headers_too_large"),
+    ],
+    ids=["garbage", "tls", "large"],
+)
+def test_requests_before_what_is_none_are_answered_before_it_is_refused(
+    stack: Stack, requests: list[bytes], rest: bytes, status: int, code: str
+) -> None:
+    """The second time, the server knows the heads."""
+    for _ in range(2):
+        *good, bad = answers_in(send(stack, [b"".join(requests) + rest]))
+
+        assert [answer[:12] for answer in good] == [b"HTTP/1.1 200"] * len(requests)
+        assert error_of(bad) == (status, code)
+
+
+def test_garbage_that_comes_while_a_request_is_answered_does_not_cost_its_answer(stack: Stack) -> None:
+    with socket.create_connection(("127.0.0.1", stack.port), timeout=30) as connection:
+        for piece in (request("/predict", '{"text": "글"}'),) * 2:
+            connection.sendall(piece)
+            assert connection.recv(65536).startswith(b"HTTP/1.1 200 ")
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        connection.sendall(piece)
+        connection.sendall(b"no HTTP\r\n\r\n")
+        received = b""
+        while more := connection.recv(65536):
+            received += more
+    good, bad = answers_in(received)
+    assert good.startswith(b"HTTP/1.1 200 ")
+    assert error_of(bad) == (400, "bad_request")
 
 
 def test_a_usual_head_is_taken_at_once_or_piece_by_piece(stack: Stack) -> None:

@@ -8,7 +8,7 @@ import itertools
 import math
 import time
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from enum import IntEnum
 
 from worker.inference.turns import Turns, Window
@@ -22,6 +22,9 @@ PASS_TOKENS = 16
 # Windows are divided among free model threads only into passes of at least this size: of smaller ones, two at a time
 # take as long as one after the other (docs/performance/path.md).
 MIN_SHARE_TOKENS = 64
+# The pass of a caller who waits for no more than this is so small where another caller has a whole pass waiting: the
+# other's windows would make it take several times as long.
+SMALL_PASS_TOKENS = 64
 
 
 class Priority(IntEnum):
@@ -39,6 +42,8 @@ class WaitingWindows:
         self._max_tokens = max_tokens
         self._windows: dict[Priority, deque[Window]] = {priority: deque() for priority in Priority}
         self._tokens = dict.fromkeys(Priority, 0)
+        # Tokens of interactive windows, by the number of their caller.
+        self._tokens_of: dict[int, int] = {}
         self._turns = {priority: Turns() for priority in Priority}
         self._bulk_due_at: float | None = None
 
@@ -53,7 +58,10 @@ class WaitingWindows:
     def add(self, by_text: Sequence[Sequence[Window]], priority: Priority) -> None:
         """Queue the windows of texts, each where its turn is."""
         self._turns[priority].queue(by_text, self._windows[priority])
-        self._tokens[priority] += sum(len(window.token_ids) for windows in by_text for window in windows)
+        windows = [window for windows in by_text for window in windows]
+        self._tokens[priority] += sum(len(window.token_ids) for window in windows)
+        if priority is Priority.INTERACTIVE:
+            self._count(windows, 1)
         self.texts += len(by_text)
 
     def clear(self) -> list[Window]:
@@ -62,6 +70,7 @@ class WaitingWindows:
         for priority in Priority:
             self._windows[priority].clear()
             self._tokens[priority] = 0
+        self._tokens_of.clear()
         self.texts = 0
         return left
 
@@ -72,18 +81,37 @@ class WaitingWindows:
             if windows:
                 batch = close_batch(windows, self._budget(priority, free_threads))
                 self._tokens[priority] -= sum(len(window.token_ids) for window in batch)
+                if priority is Priority.INTERACTIVE:
+                    self._count(batch, -1)
                 self._turns[priority].note(batch, self.texts, windows)
                 self.texts -= sum(window.leaves() for window in batch)
                 return batch
         return []
 
     def _budget(self, priority: Priority, free_threads: int) -> int:
-        """A whole pass, or an even share of what waits where other threads would stay idle."""
+        """A whole pass, a small one, or an even share of what waits where other threads would stay idle."""
         whole = self._max_tokens[priority]
+        if priority is Priority.INTERACTIVE and self._is_first_small(whole):
+            return min(whole, SMALL_PASS_TOKENS)
         if not free_threads:
             return whole
         share = math.ceil(self._tokens[priority] / (free_threads + 1))
         return min(whole, max(share, MIN_SHARE_TOKENS))
+
+    def _is_first_small(self, whole: int) -> bool:
+        """Whether the caller whose turn it is waits for little, and another for a whole pass or more."""
+        caller = self._windows[Priority.INTERACTIVE][0].text.load.flow
+        own = self._tokens_of.get(caller, 0)
+        return own <= SMALL_PASS_TOKENS and max(self._tokens_of.values(), default=0) >= max(whole, own + 1)
+
+    def _count(self, windows: Iterable[Window], sign: int) -> None:
+        for window in windows:
+            caller = window.text.load.flow
+            left = self._tokens_of.get(caller, 0) + sign * len(window.token_ids)
+            if left:
+                self._tokens_of[caller] = left
+            else:
+                self._tokens_of.pop(caller, None)
 
     def _order(self) -> Sequence[Priority]:
         """Interactive first, except that bulk that waits gets one pass every `MAX_BULK_STARVATION_S`."""

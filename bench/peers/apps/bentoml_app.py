@@ -1,5 +1,7 @@
 """BentoML with adaptive batching. A request is a list by nature."""
 
+from typing import Any
+
 import bentoml
 from handler import MAX_BATCH, TUNED, Handler
 
@@ -14,5 +16,5 @@ class Predictor:
         self.model = Handler()
 
     @bentoml.api(route="/predict", batchable=True, max_batch_size=BATCH, max_latency_ms=LATENCY_MS)
-    def predict(self, texts: list[str]) -> list[dict]:
+    def predict(self, texts: list[str]) -> list[dict[str, Any]]:
         return self.model.predict(texts)

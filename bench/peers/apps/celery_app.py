@@ -1,16 +1,20 @@
 """FastAPI in front of Celery's own prefork workers: one task a text, its answer through the result backend."""
 
 import os
+from typing import TYPE_CHECKING, Any
 
 from celery import Celery
 from celery.signals import worker_process_init
 from fastapi import FastAPI
 from pydantic import BaseModel
 
+if TYPE_CHECKING:
+    from handler import Handler
+
 celery = Celery("peer", broker=os.environ["PEER_REDIS"], backend=os.environ["PEER_REDIS"])
 celery.conf.result_expires = 60
 app = FastAPI()
-_models: list = []
+_models: "list[Handler]" = []
 
 
 @worker_process_init.connect
@@ -21,7 +25,7 @@ def load_model(**_: object) -> None:
 
 
 @celery.task(name="predict")
-def predict_task(text: str) -> dict:
+def predict_task(text: str) -> dict[str, Any]:
     return _models[0].predict([text])[0]
 
 
@@ -30,5 +34,5 @@ class Body(BaseModel):
 
 
 @app.post("/predict")
-def predict(body: Body) -> list[dict]:
+def predict(body: Body) -> list[dict[str, Any]]:
     return [predict_task.delay(body.text).get(timeout=60)]

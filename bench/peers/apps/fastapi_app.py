@@ -1,5 +1,7 @@
 """FastAPI and ONNX Runtime: a plain handler in FastAPI's thread pool, no batching."""
 
+from typing import Any
+
 from fastapi import FastAPI
 from handler import Handler
 from pydantic import BaseModel
@@ -14,5 +16,5 @@ class Body(BaseModel):
 
 
 @app.post("/predict")
-def predict(body: Body) -> list[dict]:
+def predict(body: Body) -> list[dict[str, Any]]:
     return model.predict([body.text] if body.text is not None else body.texts or [])

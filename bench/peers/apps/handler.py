@@ -9,6 +9,7 @@ import os
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnxruntime
@@ -51,10 +52,10 @@ class Handler:
         self._threads = ThreadPoolExecutor(THREADS)
         self._inputs = {value.name for value in self._session.get_inputs()}
 
-    def predict(self, texts: list[str]) -> list[dict]:
+    def predict(self, texts: list[str]) -> list[dict[str, Any]]:
         """One answer a text, in order."""
         rows = [encoding.ids for encoding in self._tokenizer.encode_batch_fast([normalise(text) for text in texts])]
-        answers: list[dict] = [{}] * len(rows)
+        answers: list[dict[str, Any]] = [{}] * len(rows)
         passes = self._passes(rows)
         batches = [[rows[place] for place in places] for places in passes]
         # A model of this size gains more from passes side by side than from threads in a pass, as in our engine.
@@ -84,9 +85,10 @@ class Handler:
             ids[at, : len(row)] = row
             mask[at, : len(row)] = 1
         feeds = {"input_ids": ids, "attention_mask": mask, "token_type_ids": np.zeros_like(ids)}
-        return self._session.run(["logits"], {name: feeds[name] for name in self._inputs})[0]
+        logits: np.ndarray = self._session.run(["logits"], {name: feeds[name] for name in self._inputs})[0]
+        return logits
 
-    def _answer(self, logits: np.ndarray) -> dict:
+    def _answer(self, logits: np.ndarray) -> dict[str, Any]:
         served = [np.interp(logit, *curve) for logit, curve in zip(logits, self._curves, strict=True)]
         scores = 1 / (1 + np.exp(-np.array(served)))
         by_label = dict(zip(self._labels, scores.round(4).tolist(), strict=True))
@@ -99,6 +101,6 @@ class Handler:
         }
 
 
-def texts_of(body: dict) -> list[str]:
+def texts_of(body: dict[str, Any]) -> list[str]:
     """The texts of a request: `{"text": …}` or `{"texts": […]}`."""
     return [body["text"]] if "text" in body else body["texts"]

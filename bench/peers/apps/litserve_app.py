@@ -1,6 +1,7 @@
 """LitServe with dynamic batching and one inference worker."""
 
 import sys
+from typing import Any
 
 import litserve
 from handler import MAX_BATCH, TUNED, WAIT_MS, Handler, texts_of
@@ -13,20 +14,20 @@ class Api(litserve.LitAPI):
     def setup(self, device: str) -> None:  # noqa: ARG002  as LitServe calls it
         self.model = Handler()
 
-    def decode_request(self, request: dict) -> list[str]:
+    def decode_request(self, request: dict[str, Any]) -> list[str]:
         return texts_of(request)
 
     def batch(self, inputs: list[list[str]]) -> list[list[str]]:
         return inputs
 
-    def predict(self, requests: list[list[str]]) -> list[list[dict]]:
+    def predict(self, requests: list[list[str]]) -> list[list[dict[str, Any]]]:
         answers = iter(self.model.predict([text for texts in requests for text in texts]))
         return [[next(answers) for _ in texts] for texts in requests]
 
-    def unbatch(self, output: list[list[dict]]) -> list[list[dict]]:
+    def unbatch(self, output: list[list[dict[str, Any]]]) -> list[list[dict[str, Any]]]:
         return output
 
-    def encode_response(self, output: list[dict]) -> list[dict]:
+    def encode_response(self, output: list[dict[str, Any]]) -> list[dict[str, Any]]:
         return output
 
 

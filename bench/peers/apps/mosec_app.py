@@ -1,5 +1,7 @@
 """mosec with dynamic batching and one worker process."""
 
+from typing import Any
+
 from handler import MAX_BATCH, TUNED, WAIT_MS, Handler, texts_of
 from mosec import Server, Worker
 
@@ -11,7 +13,7 @@ class Predictor(Worker):
         super().__init__()
         self.model = Handler()
 
-    def forward(self, data: list[dict]) -> list[list[dict]]:
+    def forward(self, data: list[dict[str, Any]]) -> list[list[dict[str, Any]]]:
         requests = [texts_of(body) for body in data]
         answers = iter(self.model.predict([text for texts in requests for text in texts]))
         return [[next(answers) for _ in texts] for texts in requests]

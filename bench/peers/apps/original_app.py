@@ -9,6 +9,7 @@ PEER_INT8    1: the linear layers are rounded dynamically, as the original's wer
 
 import os
 from pathlib import Path
+from typing import Any
 
 import torch
 from fastapi import FastAPI
@@ -20,7 +21,7 @@ from transformers import BertConfig, BertModel
 
 MAX_LENGTH = 64
 LABELS = ("clean", "curse", "conflictOfGeneration", "insult", "caricature")
-SHAPES = {
+SHAPES: dict[str, dict[str, Any]] = {
     "kobert": {"hidden_size": 768, "num_hidden_layers": 12, "num_attention_heads": 12, "intermediate_size": 3_072},
     "embedded": {"hidden_size": 384, "num_hidden_layers": 4, "num_attention_heads": 12, "intermediate_size": 1_536},
 }
@@ -35,22 +36,23 @@ class BERTClassifier(nn.Module):
         self.dropout = nn.Dropout(0.5)
         self.classifier = nn.Linear(bert.config.hidden_size, len(LABELS))
 
-    def forward(self, token_ids, valid_length, segment_ids):
+    def forward(self, token_ids: torch.Tensor, valid_length: torch.Tensor, segment_ids: torch.Tensor) -> torch.Tensor:
         mask = (torch.arange(token_ids.shape[1])[None, :] < valid_length[:, None]).long()
         pooled = self.bert(input_ids=token_ids, token_type_ids=segment_ids, attention_mask=mask).pooler_output
-        return self.classifier(self.dropout(pooled))
+        logits: torch.Tensor = self.classifier(self.dropout(pooled))
+        return logits
 
 
-class BERTDataset(Dataset):
+class BERTDataset(Dataset[tuple[torch.Tensor, torch.Tensor, torch.Tensor]]):
     def __init__(self, texts: list[str], tokenizer: Tokenizer):
         self.rows = [tokenizer.encode(text).ids for text in texts]
 
-    def __getitem__(self, place):
+    def __getitem__(self, place: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         ids = [min(token, VOCABULARY - 1) for token in self.rows[place]]
         padded = ids + [PAD] * (MAX_LENGTH - len(ids))
         return torch.tensor(padded), torch.tensor(len(ids)), torch.zeros(MAX_LENGTH, dtype=torch.long)
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self.rows)
 
 
@@ -59,7 +61,7 @@ def build() -> nn.Module:
     shape = SHAPES[os.environ.get("PEER_SHAPE", "kobert")]
     model = BERTClassifier(BertModel(BertConfig(vocab_size=VOCABULARY, pad_token_id=PAD, **shape))).eval()
     if os.environ.get("PEER_INT8"):
-        model = torch.ao.quantization.quantize_dynamic(model, {nn.Linear}, dtype=torch.qint8)
+        model = torch.ao.quantization.quantize_dynamic(model, {nn.Linear}, dtype=torch.qint8)  # type: ignore[no-untyped-call]
     return model
 
 
@@ -76,7 +78,7 @@ class TextRequest(BaseModel):
 
 
 @app.post("/predict")
-async def predict(request: TextRequest) -> dict:
+async def predict(request: TextRequest) -> dict[str, str]:
     """Blocks the event loop, as the original does: one text after the other."""
     loader = DataLoader(BERTDataset([request.text], tokenizer), batch_size=1, num_workers=0)
     with torch.no_grad():

@@ -5,9 +5,11 @@ from collections.abc import AsyncIterator, Sequence
 
 import pytest
 
-from api.http.caller import Presence, note_caller
+from api.http.caller import Caller, Presence, note_caller
 from api.queue import lanes
+from api.queue.credit import Credit
 from api.queue.dispatcher import Dispatcher
+from api.queue.pending import PendingRequest, PendingText
 from shared.messages import Answer, PredictMessage
 from shared.settings import Settings
 from shared.verdict import Verdict
@@ -49,7 +51,10 @@ async def ask(dispatcher: Dispatcher, texts: Sequence[str], caller: str = "") ->
 
 
 def answer(dispatcher: Dispatcher, *messages: PredictMessage) -> None:
-    ids = [item.id for message in messages for item in message.items]
+    answer_ids(dispatcher, [item.id for message in messages for item in message.items])
+
+
+def answer_ids(dispatcher: Dispatcher, ids: Sequence[int]) -> None:
     dispatcher.resolve([Answer(id=text_id, verdict=Verdict("clean", 1.0, {}, [])) for text_id in ids])
 
 
@@ -64,6 +69,21 @@ async def test_texts_leave_one_by_one_until_the_workers_have_enough_and_then_tog
     await settle()
 
     assert queue.texts()[2:] == [["c", "d", "e", "f", "g", "h"]]
+
+
+async def test_the_last_texts_of_a_message_hold_up_nobody(dispatcher: Dispatcher, queue: Queue) -> None:
+    await ask(dispatcher, ["a"] * 10)
+    await ask(dispatcher, ["b"])
+    await ask(dispatcher, ["c"])
+    ids = [item.id for item in queue.messages[0].items]
+    answer_ids(dispatcher, ids[:6])
+    await settle()
+    assert queue.texts()[1:] == [["b"]]
+
+    answer_ids(dispatcher, ids[6:7])
+    await settle()
+
+    assert queue.texts()[1:] == [["b"], ["c"]]
 
 
 async def test_credit_counts_the_work_and_not_the_messages(dispatcher: Dispatcher, queue: Queue) -> None:
@@ -149,14 +169,45 @@ async def test_of_such_a_caller_no_more_than_a_turn_leaves_so(dispatcher: Dispat
 async def test_where_no_caller_has_more_waiting_than_others_texts_are_collected(
     dispatcher: Dispatcher, queue: Queue
 ) -> None:
-    await ask(dispatcher, ["a"] * FULL, "first")
+    for caller in ("first", "second"):
+        await ask(dispatcher, ["a"] * (FULL // 2), caller)
+    assert sum(map(len, queue.texts())) == FULL
+    away = len(queue.messages)
     for number in range(5):
         await ask(dispatcher, ["one"], f"caller {number}")
-    assert queue.texts() == [["a"] * FULL]
+    assert len(queue.messages) == away
 
     answer(dispatcher, queue.messages[0])
     await settle()
-    assert queue.texts()[1:] == [["one"] * 5]
+    assert queue.texts()[away:] == [["one"] * 5]
+
+
+async def test_a_caller_does_not_wait_for_one_who_has_the_workers_alone_and_nothing_waiting(
+    dispatcher: Dispatcher, queue: Queue
+) -> None:
+    """A flood comes in waves: between two of them none of its texts wait."""
+    await ask(dispatcher, ["a"] * FULL, "hog")
+    await ask(dispatcher, ["b"], "hog")
+    assert queue.texts() == [["a"] * FULL]
+
+    await ask(dispatcher, ["one"], "other")
+    assert queue.texts()[1:] == [["one"]]
+
+
+def test_texts_that_nothing_is_heard_of_are_no_longer_counted_as_somebodys() -> None:
+    credit = Credit(limit=100.0, least_per_message=0.0, most_per_text=100.0)
+    request = PendingRequest(["a"] * 4, None, Caller("hog", Presence()), deadline=0.0)
+    texts = [PendingText(request, place, place) for place in range(4)]
+    credit.charge(texts, now=0.0)
+    credit.settle(texts[0], now=0.0)
+    assert credit.is_mostly_of_one
+    assert not credit.has_less_than_others("hog")
+
+    credit.forget_stuck(since=1.0)
+    credit.settle(texts[1], now=1.0)
+
+    assert not credit.is_mostly_of_one
+    assert credit.has_less_than_others("hog")
 
 
 async def test_one_callers_thousand_texts_delay_anothers_one_text_by_no_more_than_a_turn(
@@ -192,7 +243,7 @@ async def test_short_texts_do_not_wait_for_long_ones(dispatcher: Dispatcher, que
 
 
 async def test_texts_whose_caller_has_hung_up_are_not_sent(dispatcher: Dispatcher, queue: Queue) -> None:
-    await ask(dispatcher, ["a"] * FULL)
+    await ask(dispatcher, ["a"] * FULL, "gone")
     presence = Presence()
 
     async def request() -> None:
@@ -223,7 +274,7 @@ async def test_texts_that_left_before_their_caller_hung_up_still_count(dispatche
     presence.lose()
     await gone
     dispatcher.check_progress()
-    await ask(dispatcher, ["b"])
+    await ask(dispatcher, ["b"], "gone")
     assert queue.texts() == [["a"] * FULL]
 
     answer(dispatcher, queue.messages[0])

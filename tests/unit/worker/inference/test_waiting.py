@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from worker.inference.turns import TextLoad, Window, windows_of
-from worker.inference.waiting import MIN_SHARE_TOKENS, Priority, WaitingWindows
+from worker.inference.waiting import MIN_SHARE_TOKENS, SMALL_PASS_TOKENS, Priority, WaitingWindows
 
 BUDGETS = {Priority.INTERACTIVE: 256, Priority.BULK: 128}
 
@@ -49,10 +49,33 @@ def test_sharing_passes_among_threads_keeps_the_turns_of_callers() -> None:
     assert 21 in [length for free in (1, 0) for length in lengths_of(waiting.take(free))]
 
 
+def test_a_caller_with_one_text_gets_a_small_pass_where_another_has_many() -> None:
+    waiting = WaitingWindows(BUDGETS)
+    waiting.add(texts_of(*[20] * 30, caller=1), Priority.INTERACTIVE)
+    waiting.take(0)
+    waiting.add(texts_of(20, caller=2), Priority.INTERACTIVE)
+
+    passes = [waiting.take(0) for _ in range(2)]
+    (own,) = [batch for batch in passes if any(window.text.load.flow == 2 for window in batch)]
+    (other,) = [batch for batch in passes if batch is not own]
+    assert sum(lengths_of(own)) == SMALL_PASS_TOKENS // 20 * 20
+    assert sum(lengths_of(other)) == BUDGETS[Priority.INTERACTIVE] // 20 * 20
+
+
+def test_callers_with_a_text_each_share_whole_passes() -> None:
+    waiting = WaitingWindows(BUDGETS)
+    for caller in range(40):
+        waiting.add(texts_of(20, caller=caller), Priority.INTERACTIVE)
+
+    assert [sum(lengths_of(waiting.take(0))) for _ in range(3)] == [240] * 3
+
+
 @given(
     steps=st.lists(
         st.one_of(
-            st.tuples(st.sampled_from(Priority), st.lists(st.integers(1, 64), min_size=1, max_size=40)),
+            st.tuples(
+                st.sampled_from(Priority), st.lists(st.integers(1, 64), min_size=1, max_size=40), st.integers(0, 3)
+            ),
             st.integers(0, 7),
         ),
         max_size=60,
@@ -76,8 +99,8 @@ def test_whatever_comes_and_goes_each_window_is_taken_once_and_within_the_budget
         if isinstance(step, int):
             take(step)
             continue
-        priority, lengths = step
-        texts = texts_of(*lengths)
+        priority, lengths, caller = step
+        texts = texts_of(*lengths, caller=caller)
         kept.append(texts)
         added |= {id(window): priority for text in texts for window in text}
         waiting.add(texts, priority)
