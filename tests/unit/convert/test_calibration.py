@@ -86,7 +86,9 @@ def test_no_weights_are_held_while_graphs_of_their_size_are_mapped(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A conversion needed twice as much memory: its weights, the float graph, and a copy of all that is changed."""
-    model, held, mapped = bert_classifier(), [], []
+    model = bert_classifier()
+    held: list[weakref.ref[BertWeights]] = []
+    mapped: list[weakref.ref[InferenceSession]] = []
 
     def read() -> BertWeights:
         assert not any(session() for session in mapped)
