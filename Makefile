@@ -72,8 +72,9 @@ typecheck: $(VENV)/.dev  ## types, strictly
 fast-test: $(VENV)/.dev  ## unit tests: seconds
 	$(PYTEST) $(UNIT_PROCESSES) -m 'not integration and not e2e and not browser and not containers and not slow' tests
 
+# In order: tests/e2e, whose files take longest, begins, and short ones of tests/unit end. By itself xdist puts long files of few tests last.
 slow-test: $(VENV)/.dev  ## real servers and processes: minutes
-	$(PYTEST) $(SLOW_PROCESSES) -m '(integration or e2e) and not slow' tests
+	$(PYTEST) $(SLOW_PROCESSES) --no-loadscope-reorder -m '(integration or e2e) and not slow' tests
 
 nightly: $(VENV)/.dev  ## 20,000 hostile requests of each kind, 3,000 by the OpenAPI, results in LibreOffice: hours
 	$(PIP) install --quiet --constraint constraints.txt --editable '.[examples]'
