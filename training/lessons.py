@@ -8,12 +8,13 @@ import numpy as np
 
 from training.data.batches import Floats
 from training.data.prepare import MADE_UP, EpochMaker, Mixture, choose, pleasant_sentences, targets_of
-from training.data.signals import ANY, TARGET_INDEX
+from training.data.signals import ANY, TARGET_INDEX, TARGETS
 from training.data.sources import EVERYDAY, Row, check_no_dev_text
 from training.learn.distil import blended, soft_targets, with_any
 from training.learn.network import CommentNetwork
 from training.learn.ngrams import Asked, source_opinions
 from training.learn.predict import signal_logits
+from training.panel import PanelWord
 from training.workspace import Workspace, load_or_compute
 
 log = logging.getLogger(__name__)
@@ -22,6 +23,8 @@ _CERTAIN_SOURCES = (EVERYDAY, *MADE_UP)
 """Their labels hold by the way they were made; no network knows better."""
 HARD = "clean/hard"
 """The source under which hard harmless rows are drawn once more."""
+_NGRAMS_BESIDE_PANEL = 0.3
+"""Share of the n-grams beside a panel, which speaks without having seen a row's label, as they do."""
 _HARMLESS_SOURCES = (EVERYDAY, "kda", "kosbi", "headlines", "square_questions", "innocent", "innocent_sentences")
 _HARD_LOGIT = -3.0  # of any label: a bad text in twenty
 _SECOND_OPINIONS = (
@@ -68,6 +71,22 @@ def prepare_lessons(
     targets = soft_targets(labels, taught, np.array(certain, dtype=np.float32))
     hard = _hard(rows, taught)
     log.info("%d harmless texts count as hard", len(hard))
+    return Lessons([*rows, *(replace(rows[i], source=HARD) for i in hard)], np.concatenate([targets, targets[hard]]))
+
+
+def lessons_of_panel(space: Workspace, mixture: Mixture, word: PanelWord) -> Lessons:
+    """The mixture's rows and the texts written anew; targets as in `prepare_lessons`, with a panel for a teacher."""
+    pool = _pool(space, mixture)
+    rows = [*pool, *word.written]
+    check_no_dev_text((row.text for row in rows), space.rows)
+    place = {row.text: index for index, row in enumerate(space.train)}
+    logits = np.concatenate([word.of_rows[[place[row.text] for row in pool]], word.of_written])
+    opinions = np.full((len(rows), len(TARGETS)), np.nan, dtype=np.float32)
+    opinions[: len(pool)] = _opinions(space, pool)
+    taught = blended(with_any(logits), opinions, [row.source for row in rows], share=_NGRAMS_BESIDE_PANEL)
+    certain = np.array([row.source in _CERTAIN_SOURCES or "/" in row.source for row in rows], dtype=np.float32)
+    targets = soft_targets(targets_of(rows), taught, certain)
+    hard = _hard(rows, taught)
     return Lessons([*rows, *(replace(rows[i], source=HARD) for i in hard)], np.concatenate([targets, targets[hard]]))
 
 

@@ -23,7 +23,9 @@ from training.learn.ngrams import opinions
 from training.learn.objective import verdict_loss
 from training.learn.own_column import add_own_column
 from training.learn.wide import fit_wide
-from training.lessons import prepare_lessons
+from training.lessons import Lessons, lessons_of_panel, prepare_lessons
+from training.panel import panel_word
+from training.plan import Round
 from training.ship.serving import SENTIMENT_LABELS
 from training.workspace import Workspace, load_or_compute
 
@@ -110,14 +112,20 @@ def _train_round(space: Workspace, number: int, before: Sequence[CommentNetwork]
     def train(folder: Path) -> CommentNetwork:
         torch.manual_seed(step.fit.seed)
         network = copy.deepcopy(before[-1]) if before else new_student(space)
-        teachers = before if step.has_teachers else ()
-        lessons = prepare_lessons(space, step.mixture, teachers, ngrams=step.has_ngrams)
+        lessons = _lessons(space, step, before)
         set_dropout(network, step.dropout)
         fit = Fit(network, step.fit, folder, pad_id=space.pad_id)
         fit.loss = verdict_loss
         return fit.run(lessons.epochs(space, step.mixture))
 
     return _once(space, f"{STUDENT}-{number + 1}", train)
+
+
+def _lessons(space: Workspace, step: Round, before: Sequence[CommentNetwork]) -> Lessons:
+    if step.has_panel and space.plan.panel is not None:
+        return lessons_of_panel(space, step.mixture, panel_word(space, space.plan.panel))
+    teachers = before if step.has_teachers else ()
+    return prepare_lessons(space, step.mixture, teachers, ngrams=step.has_ngrams)
 
 
 def new_student(space: Workspace) -> CommentNetwork:

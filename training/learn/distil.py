@@ -23,8 +23,12 @@ def with_any(logits: Floats) -> Floats:
     return found
 
 
-def blended(taught: Floats, opinions: Floats, sources: Sequence[str], by_heart: Flags | None = None) -> Floats:
+def blended(
+    taught: Floats, opinions: Floats, sources: Sequence[str], by_heart: Flags | None = None, share: float = 0.5
+) -> Floats:
     """The mean of a teacher's logits and a second opinion, where there is one (not NaN), both `[texts, TARGETS]`.
+
+    The second opinion has `share` of it.
 
     Opinions are first brought to the teacher's mean and spread on the same texts, source by source: two kinds of
     models are differently sure of themselves. Of texts that the teacher has learnt `by_heart` it can only repeat the
@@ -38,7 +42,7 @@ def blended(taught: Floats, opinions: Floats, sources: Sequence[str], by_heart: 
             both = own & ~np.isnan(opinions[:, column])
             first, second = taught[both, column], opinions[both, column]
             if both.any() and second.std() > 0:
-                found[both, column] = (first + scaled(second, first)) / 2
+                found[both, column] = (1 - share) * first + share * scaled(second, first)
     return found
 
 
