@@ -11,14 +11,18 @@ from dataclasses import dataclass
 
 from api.queue.pending import Flight, PendingText
 
+# Of a message with less than this share left, only that is counted. Its last texts are of unusual lengths, and wait for
+# others like them: if they held up the next message until then, a worker would run out of texts to choose from.
+REST_SHARE = 0.3
+
 
 @dataclass
 class Credit:
     """Counts in the cost of texts.
 
-    A message counts at least `least_per_message`, since it costs work itself, and a text at most `most_per_text`: one
-    very long text keeps one worker busy, not all of them. Messages with little in them may exceed the limit by
-    `overdraft`; there are two of them at most.
+    A message counts at least `least_per_message` until most of it is answered, since it costs work itself, and a text
+    at most `most_per_text`: one very long text keeps one worker busy, not all of them. Messages with little in them may
+    exceed the limit by `overdraft`; there are two of them at most of which most is unanswered.
     """
 
     limit: float
@@ -109,6 +113,8 @@ class Credit:
 
     @staticmethod
     def _charge_of(flight: Flight) -> float:
+        if flight.cost_left <= REST_SHARE * flight.cost:
+            return flight.cost_left
         return max(flight.cost_left, flight.least_cost)
 
 

@@ -17,10 +17,10 @@ log = get_logger(__name__)
 class Flight:
     """One message that is with a worker, or will be."""
 
-    __slots__ = ("by_caller", "cost_left", "least_cost", "progress_at")
+    __slots__ = ("by_caller", "cost", "cost_left", "least_cost", "progress_at")
 
     def __init__(self, cost: float, by_caller: dict[str, int], now: float, least_cost: float) -> None:
-        self.cost_left = cost
+        self.cost = self.cost_left = cost
         # How many texts of whom have no answer.
         self.by_caller = by_caller
         # What it counts at least, since a message costs work itself.

@@ -220,9 +220,8 @@ class _Reading:
         found = self._after.match(self._line, place)
         if found is None:
             last = self._number + self.lines - 1
-            where = "has text after a closing quote" if self.lines == 1 else (
-                f"opens a quoted cell, and text follows its closing quote on line {last}"
-            )  # fmt: skip
-            raise _CsvFault(f"{where}; {_ADVICE}")
+            if self.lines == 1:
+                raise _CsvFault(f"has text after a closing quote; {_ADVICE}")
+            raise _CsvFault(f"opens a quoted cell, and text follows its closing quote on line {last}; {_ADVICE}")
         self._place = found.end()
         return found[1] != self._separator

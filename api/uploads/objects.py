@@ -103,8 +103,9 @@ class ObjectReader:
         found = None if name is None else fields.get(name, value_at_path(fields, name))
         if name is None or found is None:
             wanted = repr(self.text_column) if self.text_column is not None else "that is known to hold the text"
-            message = f"{where} has no field {wanted}; say text_column=NAME or a path such as data.text; it has "
-            return bad_row(number, "no_text", message + shown(list(fields)), text)
+            named = shown(list(fields))
+            message = f"{where} has no field {wanted}; say text_column=NAME or a path such as data.text; it has {named}"
+            return bad_row(number, "no_text", message, text)
         kept = {key: readable(value) if isinstance(value, str) else value for key, value in fields.items()}
         if name in fields:
             kept[name] = None

@@ -50,7 +50,9 @@ def true_format(head: bytes, file_format: str, *, is_said: bool) -> str:
         return file_format
     if own is not None and not is_said:
         return own
-    if own is not None or file_format == "xlsx":
-        raise MalformedRequestError(f"the file is {own or 'not'}{', not' if own else ''} {file_format}", param="format")
+    if own is not None:
+        raise MalformedRequestError(f"the file is {own}, not {file_format}", param="format")
+    if file_format == "xlsx":
+        raise MalformedRequestError(f"the file is not {file_format}", param="format")
     # Programs give the ending .xls to tables of plain text, separated by tabs.
     return "tsv" if file_format == "xls" else file_format

@@ -146,6 +146,7 @@ def test_a_file_of_a_wrong_kind_is_refused_in_words_that_help(open_page: Open) -
     upload(page, "사진.xlsx", b"\x89PNG\r\n\x1a\n" + b"\0" * 500)
 
     expect(page.get_by_role("alert").first).to_contain_text("xlsx")
+    expect(page.locator(".problem small").first).to_have_text("xlsx 파일이 아닙니다.")
     page.get_by_role("button", name="다른 파일").click()
     expect(page.get_by_text("파일을 여기에 놓거나")).to_be_visible()
 
@@ -237,6 +238,47 @@ def test_nothing_jumps_while_the_page_appears(
     expect(page.get_by_text("불러오는 중…")).to_have_count(0)
     assert 0 < sum(sizes) <= MOST_BYTES
     assert shifted < MOST_SHIFTED, page.evaluate("window.movers")
+
+
+# In English, as the service says it; as the page tells it.
+TOLD = (
+    (
+        "the file has more than 1,000,000 rows (MAX_JOB_ROWS)",
+        "파일의 줄이 1,000,000개를 넘습니다(MAX_JOB_ROWS). 나눠서 올려 주세요.",
+    ),
+    (
+        (
+            "the header cannot be read: line 1 opens a quoted cell that is never closed; "
+            'close the quote, or write "" for a quote that belongs to the text'
+        ),
+        (
+            "열 이름이 있는 첫 줄을 읽을 수 없습니다. 1번째 줄: 따옴표로 시작한 칸이 끝까지 닫히지 않습니다. "
+            '따옴표를 닫고, 글에 든 따옴표는 ""로 적어 주세요.'
+        ),
+    ),
+    (
+        "the file is a zip file, not xlsx; save it as xlsx or csv",
+        "xlsx가 아니라 zip 파일입니다. xlsx나 csv로 저장해 올려 주세요.",
+    ),
+    ("the file is xlsx, not parquet", "parquet 파일이 아니라 xlsx 파일입니다."),
+    ("deny[3] is empty or blank", "금칙어[3]: 낱말이 비어 있습니다."),
+    ("text_column=한글 $&: there is no such column; there are 1 'a'", "한글 $& 열이 없습니다. 있는 열: 1 'a'"),
+    ("no sentence of the service", None),
+)
+
+
+def test_sentences_of_the_service_are_told_in_korean_with_what_they_name(open_page: Open) -> None:
+    page = open_page()
+    program = "async (said) => said.map((await import('/console/files/sentences.js')).inKorean)"
+    assert page.evaluate(program, [english for english, _ in TOLD]) == [korean for _, korean in TOLD]
+
+
+def test_the_state_names_what_the_store_risks_in_the_language_of_the_page(open_page: Open) -> None:
+    page = open_page("#state")
+    expect(page.locator(".lamp small")).to_contain_text("저장소에 maxmemory가 없어")
+    expect(page.locator(".lamp small[lang=en]")).to_have_count(0)
+    page.get_by_role("button", name="English").click()
+    expect(page.locator(".lamp small[lang=en]")).to_contain_text("has no maxmemory")
 
 
 def test_programs_get_json_and_browsers_the_page(stack: Stack) -> None:

@@ -4,6 +4,7 @@ import { h } from "./lib/preact.js";
 import htm from "./lib/htm.js";
 import { useEffect, useRef, useState } from "./lib/hooks.js";
 import { ApiError, isLost, isPassing } from "./api.js";
+import { inKorean } from "./sentences.js";
 import { words } from "./words.js";
 
 const AGAIN_MS = 3000;
@@ -17,6 +18,10 @@ export function t(name, values = {}) {
   const sentence = words[language()][name] ?? words.ko[name] ?? name;
   return sentence.replace(/\{(\w+)\}/g, (_, key) => values[key] ?? "");
 }
+
+// What the service said, in the chosen language where it can be.
+export const told = (sentence) => (language() === "ko" && inKorean(sentence)) || sentence;
+export const Told = ({ sentence }) => html`<small lang=${told(sentence) === sentence ? "en" : language()}>${told(sentence)}</small>`;
 
 export const number = (value) => new Intl.NumberFormat(language()).format(value);
 // Never rounded up to a certainty that no model has.
@@ -70,16 +75,16 @@ export function explain(error) {
   const [exact, known] = [`error.${error.code}.${error.param}`, `error.${error.code}`].map((name) => words[language()][name]);
   const wait = error.retryAfterS ? ` ${t("retry", { n: error.retryAfterS })}` : "";
   if (exact) return [exact + wait, ["text_column", "format", null].includes(error.param) ? error.message : ""];
-  return known ? [known + wait, error.code === "invalid_request" || error.status === 413 ? error.message : ""] : [error.message + wait, ""];
+  return known ? [known + wait, ["invalid_request", "store_unfit"].includes(error.code) || error.status === 413 ? error.message : ""] : [told(error.message) + wait, ""];
 }
 
 // The same of an error in an answer: of one row among others.
-export const explainRow = ({ code, message }) => words[language()][`error.${code}`] ?? message;
+export const explainRow = ({ code, message }) => words[language()][`error.${code}`] ?? told(message);
 
 export function Problem({ error, children }) {
   if (!error) return null;
   const [said, detail] = explain(error);
-  return html`<div role="alert" class="problem"><p>${said}</p>${detail && html`<p><small lang="en">${detail}</small></p>`}${children}</div>`;
+  return html`<div role="alert" class="problem"><p>${said}</p>${detail && html`<p><${Told} sentence=${detail} /></p>`}${children}</div>`;
 }
 
 // Calls `again` a moment after an error that may be over by then, or once the key that lacked is given.

@@ -2,7 +2,7 @@
 
 import { useEffect, useRef, useState } from "../lib/hooks.js";
 import { ApiError, call, send } from "../api.js";
-import { duration, explain, html, language, number, t } from "../ui.js";
+import { Told, duration, explain, html, language, number, t, told } from "../ui.js";
 
 const EVERY_MS = 2000;
 const KEPT = 150;
@@ -35,7 +35,7 @@ export function Status() {
       <strong>${t(error ? "state.bad" : "state.good")}</strong>
       <span>${t("state.workers", { n: number(workers) })}, ${t("state.waiting", { n: number(waiting) })}</span>
       ${advice && html`<p>${advice}</p>`}
-      ${ready?.store_warnings && html`<p>${t("state.warnings")}</p>${ready.store_warnings.map((warning) => html`<p><small lang="en">${warning}</small></p>`)}`}
+      ${ready?.store_warnings && html`<p>${t("state.warnings")}</p>${ready.store_warnings.map((warning) => html`<p><${Told} sentence=${warning} /></p>`)}`}
     </section>
     ${hasMetrics === false && html`<p>${t("state.nometrics")}</p>`}
     ${hasMetrics && html`<section class="charts">
@@ -59,7 +59,7 @@ function adviceFor(error, waiting) {
   if (!error) return waiting > BUSY_TEXTS ? t("state.busy") : null;
   if (!(error instanceof ApiError)) return t("state.noserver");
   if (error.code === "no_worker") return t("state.noworker");
-  return error.code === "store_unavailable" ? t("state.nostore") : explain(error).join(" ");
+  return error.code === "store_unavailable" ? t("state.nostore") : explain(error).map(told).join(" ");
 }
 
 async function observe(signal) {

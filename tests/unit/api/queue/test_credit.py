@@ -51,7 +51,10 @@ async def ask(dispatcher: Dispatcher, texts: Sequence[str], caller: str = "") ->
 
 
 def answer(dispatcher: Dispatcher, *messages: PredictMessage) -> None:
-    ids = [item.id for message in messages for item in message.items]
+    answer_ids(dispatcher, [item.id for message in messages for item in message.items])
+
+
+def answer_ids(dispatcher: Dispatcher, ids: Sequence[int]) -> None:
     dispatcher.resolve([Answer(id=text_id, verdict=Verdict("clean", 1.0, {}, [])) for text_id in ids])
 
 
@@ -66,6 +69,21 @@ async def test_texts_leave_one_by_one_until_the_workers_have_enough_and_then_tog
     await settle()
 
     assert queue.texts()[2:] == [["c", "d", "e", "f", "g", "h"]]
+
+
+async def test_the_last_texts_of_a_message_hold_up_nobody(dispatcher: Dispatcher, queue: Queue) -> None:
+    await ask(dispatcher, ["a"] * 10)
+    await ask(dispatcher, ["b"])
+    await ask(dispatcher, ["c"])
+    ids = [item.id for item in queue.messages[0].items]
+    answer_ids(dispatcher, ids[:6])
+    await settle()
+    assert queue.texts()[1:] == [["b"]]
+
+    answer_ids(dispatcher, ids[6:7])
+    await settle()
+
+    assert queue.texts()[1:] == [["b"], ["c"]]
 
 
 async def test_credit_counts_the_work_and_not_the_messages(dispatcher: Dispatcher, queue: Queue) -> None:

@@ -1,0 +1,70 @@
+"""The page's Korean for what the service says: each sentence that a moderator can meet, and none that is gone."""
+
+import ast
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[3]
+TABLE = ROOT / "api/console/static/sentences.js"
+# What reads a moderator's files and rules, and what looks at the store.
+ROOMS = (
+    *sorted((ROOT / "api/uploads").glob("*.py")),
+    ROOT / "api/jobs/intake.py",
+    ROOT / "api/policies/service.py",
+    ROOT / "api/corrections/service.py",
+    ROOT / "shared/policies/parsing.py",
+    ROOT / "shared/store_check.py",
+)
+# Only programs send what these refuse, or ask where the page asks nothing.
+FOR_PROGRAMS = re.compile(
+    "multipart|the form |form's fields|came after the file|JSON body|JSON object|metadata|an option |of an option|"
+    'format=|sheet= is for|send "texts"|no reader for|was cancelled|cannot be read: {}$|there is no correction|'
+    "is not kept|POLICIES_FILE|must be an array of terms|a string or an object|has a field|has no term|match is|"
+    "mask|half of a surrogate pair, which"
+)
+
+
+def table() -> dict[str, str]:
+    written = TABLE.read_text(encoding="utf-8").partition("const sentences = ")[2].partition("\n};")[0]
+    return json.loads(written.rstrip().removesuffix(",") + "}")
+
+
+def template(node: ast.expr) -> str:
+    """A text of the source with {} for each value that is filled in."""
+    if isinstance(node, ast.JoinedStr):
+        return "".join(str(part.value) if isinstance(part, ast.Constant) else "{}" for part in node.values)
+    return node.value if isinstance(node, ast.Constant) and isinstance(node.value, str) else ""
+
+
+def said(path: Path) -> Iterator[str]:
+    """The sentences that a file raises, or keeps of a row or of the store."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Call) and ast.unparse(node.func).endswith(("Error", "Fault", "Finding", "Failure")):
+            yield from (text for text in map(template, node.args) if " " in text)
+
+
+def bare(sentence: str) -> str:
+    return re.sub(r"\{\w+\}", "{}", sentence)
+
+
+def test_every_sentence_that_a_moderator_can_meet_is_there_in_korean() -> None:
+    known = {bare(sentence) for sentence in table()}
+    missing = {text for path in ROOMS for text in said(path) if text not in known and not FOR_PROGRAMS.search(text)}
+    assert not missing
+
+
+def test_every_english_sentence_is_one_of_the_service() -> None:
+    sources = [*(ROOT / "api").rglob("*.py"), *(ROOT / "shared").rglob("*.py")]
+    nodes = (node for path in sources for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))))
+    spoken = {template(node) for node in nodes if isinstance(node, ast.expr)}
+    assert not [sentence for sentence in table() if bare(sentence) not in spoken]
+
+
+def test_what_is_filled_in_is_one_that_the_service_fills_in() -> None:
+    names = re.compile(r"\{(\w+)\}")
+    for english, korean in table().items():
+        given = names.findall(english)
+        assert len(given) == len(set(given)), english
+        assert set(names.findall(korean)) <= set(given), english
