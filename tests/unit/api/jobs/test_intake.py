@@ -120,22 +120,27 @@ def test_a_bad_option_after_the_file_is_refused_too_and_leaves_nothing_in_the_st
         assert redis.dbsize() == 0
 
 
+class LosingWriter(JobWriter):
+    """Its client hangs up as the first rows are stored."""
+
+    presence: Presence
+    stored: list[int]
+
+    def append(self, job_id: str, first_row: int, packed_rows: bytes) -> None:
+        self.stored.append(first_row)
+        self.presence.lose()
+        super().append(job_id, first_row, packed_rows)
+
+
 @pytest.mark.integration
 def test_an_upload_whose_client_has_left_is_given_up_and_leaves_nothing_in_the_store() -> None:
     """A body of 8 MB can be 1.6 million texts; nobody would learn the id of their job."""
     presence = Presence()
     body = Pieces(json.dumps({"texts": ["댓글"] * 100_000}).encode())
     with running_valkey() as url, Redis.from_url(url) as redis:
-        writer = JobWriter(redis, SETTINGS, ROOM)
+        writer = LosingWriter(redis, SETTINGS, ROOM)
+        writer.presence, writer.stored = presence, []
         intake = JobIntake(SETTINGS, writer, StoreCapacity(redis, SETTINGS, ROOM), CHECK)
-        stored: list[int] = []
-
-        def append(job_id: str, start: int, packed: bytes) -> None:
-            stored.append(start)
-            presence.lose()
-            JobWriter.append(writer, job_id, start, packed)
-
-        writer.append = append  # type: ignore[method-assign]
 
         def receive() -> None:
             note_caller({"type": "http", SCOPE_KEY: presence}, "owner")
@@ -143,5 +148,5 @@ def test_an_upload_whose_client_has_left_is_given_up_and_leaves_nothing_in_the_s
 
         with pytest.raises(MalformedRequestError, match="left"):
             copy_context().run(receive)
-        assert len(stored) == 1
+        assert writer.stored == [0]
         assert redis.dbsize() == 0
