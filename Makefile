@@ -8,9 +8,13 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 # What a lock names, and only if the file that comes has the hash that the lock has.
 LOCKED := install --quiet --require-hashes --requirement requirements/build.lock --requirement
 TOOLS := $(VENV)/tools
-# Most tests wait for processes, so more of them run at once than there are two cores. A file's tests stay together: they share servers.
-TEST_PROCESSES ?= 3
-PYTEST := $(BIN)/pytest -n $(TEST_PROCESSES) --dist loadfile
+# A file's tests stay together: they share servers. What tests start is no part of this make.
+PYTEST := env -u MAKEFLAGS -u MAKELEVEL $(BIN)/pytest --dist loadfile -n
+# Unit tests compute. Tests with real processes wait for them two thirds of their time, so more run at once than there are two cores.
+UNIT_PROCESSES ?= 2
+SLOW_PROCESSES ?= 4
+# Parts that run beside each other, each with its output in one piece.
+BESIDE := --no-print-directory --output-sync=target --jobs
 
 .DEFAULT_GOAL := help
 .PHONY: help run test lint typecheck fast-test slow-test nightly browser-test containers-test coverage bench-smoke chaos soak attack lock sbom pin-images audit hooks release clean
@@ -27,11 +31,12 @@ $(VENV)/.run: pyproject.toml requirements/run.lock
 	@$(PIP) install --quiet --no-deps --no-build-isolation --editable .
 	@touch $@
 
+# Of its 19,000 modules the tests import a few thousand, and Python compiles these when they are imported.
 # torch has no lock: its CPU build comes from another index on each system. constraints.txt still has its version.
 $(VENV)/.dev: $(VENV)/.run constraints.txt requirements/dev.lock
 	@echo "Adding what the tests and the training need (once; a minute or two)"
-	@$(PIP) $(LOCKED) requirements/dev.lock
-	@$(PIP) install --quiet --no-build-isolation --constraint constraints.txt --editable '.[dev,training]'
+	@$(PIP) $(LOCKED) requirements/dev.lock --no-compile
+	@$(PIP) install --quiet --no-compile --no-build-isolation --constraint constraints.txt --editable '.[dev,training]'
 	@touch $@
 
 $(VENV)/.convert: $(VENV)/.run
@@ -53,7 +58,8 @@ run: $(VENV)/.run  ## serve on http://127.0.0.1:8000 with the embedded model and
 		*) exit 1 ;; esac
 	@exec $(BIN)/kobert run
 
-test: lint typecheck fast-test slow-test browser-test  ## everything that CI runs
+test: lint  ## everything that CI runs
+	@$(MAKE) $(BESIDE) 2 slow-test typecheck fast-test browser-test
 
 lint: $(VENV)/.dev  ## style and architecture
 	$(BIN)/ruff check .
@@ -64,10 +70,11 @@ typecheck: $(VENV)/.dev  ## types, strictly
 	$(BIN)/mypy
 
 fast-test: $(VENV)/.dev  ## unit tests: seconds
-	$(PYTEST) -m 'not integration and not e2e and not browser and not containers and not slow' tests
+	$(PYTEST) $(UNIT_PROCESSES) -m 'not integration and not e2e and not browser and not containers and not slow' tests
 
+# In order: tests/e2e, whose files take longest, begins, and short ones of tests/unit end. By itself xdist puts long files of few tests last.
 slow-test: $(VENV)/.dev  ## real servers and processes: minutes
-	$(PYTEST) -m '(integration or e2e) and not slow' tests
+	$(PYTEST) $(SLOW_PROCESSES) --no-loadscope-reorder -m '(integration or e2e) and not slow' tests
 
 nightly: $(VENV)/.dev  ## 20,000 hostile requests of each kind, 3,000 by the OpenAPI, results in LibreOffice: hours
 	$(PIP) install --quiet --constraint constraints.txt --editable '.[examples]'
@@ -77,7 +84,7 @@ nightly: $(VENV)/.dev  ## 20,000 hostile requests of each kind, 3,000 by the Ope
 
 # In processes of its own: the browser's driver keeps an event loop running.
 browser-test: $(VENV)/.dev  ## the console in Debian's Chromium (apt-get install chromium): a minute or two
-	$(PYTEST) -m browser tests/browser
+	$(PYTEST) $(UNIT_PROCESSES) -m browser tests/browser
 
 containers-test: $(VENV)/.dev  ## images and compose on CONTAINER_ENGINE (docker): minutes
 	CONTAINER_ENGINE=$(CONTAINER_ENGINE) $(BIN)/pytest -m containers -rP tests/containers
@@ -88,30 +95,18 @@ coverage: $(VENV)/.dev  ## branch coverage of all tests, subprocesses included
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report
 
+# The longest first: three run at a time.
+SMOKED := soak peers full_kobert own_model ceiling teach_corrections startup chaos faults attack \
+  bulk_and_predict million_rows live_feed record_replies overload predict result_pages policy_words \
+  result_cache spans model_threads passes pack_rows corrections
+
 bench-smoke: $(VENV)/.dev  ## every benchmark for a few seconds, to show that it runs
-	$(BIN)/python -m bench.predict --smoke
-	$(BIN)/python -m bench.peers --smoke
-	$(BIN)/python -m bench.startup --smoke
-	$(BIN)/python -m bench.full_kobert --smoke
-	$(BIN)/python -m bench.ceiling --smoke
-	$(BIN)/python -m bench.own_model --smoke
-	$(BIN)/python -m bench.passes --smoke
-	$(BIN)/python -m bench.model_threads --smoke
-	$(BIN)/python -m bench.result_cache --smoke
-	$(BIN)/python -m bench.live_feed --smoke
-	$(BIN)/python -m bench.result_pages --smoke
-	$(BIN)/python -m bench.bulk_and_predict --smoke
-	$(BIN)/python -m bench.million_rows --smoke
-	$(BIN)/python -m bench.pack_rows --smoke
-	$(BIN)/python -m bench.corrections --smoke
-	$(BIN)/python -m bench.policy_words --smoke
-	$(BIN)/python -m bench.overload --smoke
-	$(BIN)/python -m bench.chaos --smoke
-	$(BIN)/python -m bench.attack --smoke --write $(VENV)/attacks.md
-	$(BIN)/python -m bench.faults --smoke
-	$(BIN)/python -m bench.record_replies --smoke
-	$(BIN)/python -m bench.spans --smoke
-	$(BIN)/python -m bench.soak --smoke
+	@$(MAKE) $(BESIDE) 3 $(SMOKED:%=smoke-%)
+
+smoke-%: $(VENV)/.dev
+	$(BIN)/python -m bench.$* --smoke $(SMOKE_OPTIONS)
+
+smoke-attack: SMOKE_OPTIONS := --write $(VENV)/attacks.md
 
 chaos: $(VENV)/.dev  ## 60 large jobs with a process killed in the middle; 440 trials of 22 faults: an hour and more
 	$(BIN)/python -m bench.chaos

@@ -26,7 +26,8 @@ from bench.peers.service import Service
 from bench.predict import EngineAlone, per_second, spread, texts
 from shared.settings import load_settings
 from tests.full_size.matrix_page import machine
-from tests.full_size.sources import FULL, MODELS, TINY, Scale, Written, pt_of_skt
+from tests.full_size.models import FULL, MODELS, TINY, Scale
+from tests.full_size.sources import Written, pt_of_skt
 from tests.full_size.vocabularies import Vocabularies, read_comments
 from tests.support.checkpoints import BERTClassifier, quantised
 from tests.support.stack import Stack, memory_bytes

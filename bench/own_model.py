@@ -21,7 +21,8 @@ import httpx
 
 from bench.pages import replace_section
 from tests.full_size.matrix_page import machine
-from tests.full_size.sources import FULL, MODELS, TINY, Scale, Written, folder_of_transformers
+from tests.full_size.models import FULL, MODELS, TINY, Scale
+from tests.full_size.sources import Written, folder_of_transformers
 from tests.full_size.vocabularies import Vocabularies, read_comments
 from tests.support.hub_server import HubServer, running_hub
 from tests.support.peak_memory import PeakMemory

@@ -7,6 +7,9 @@ made in `build/startup` before the first round, and stops it again. Prints, as m
 seconds until the API listens, until a worker is ready (`/ready` answers 200), and until the first text is answered; and
 the processor time of each process until then. `--beside` names another checkout, which is measured in turns with this
 one; `--write` puts the table into docs/performance/startup.md. 5 rounds take a minute.
+
+Each checkout is started once before the first round, so that its bytecode is there. That is what a second start of the
+service finds, unless PYTHONDONTWRITEBYTECODE is set, as it may be where this runs: the service then starts without it.
 """
 
 import argparse
@@ -39,6 +42,7 @@ PROCESSES = {
     "processor: worker": "worker.main",
 }
 HEADING = "## Of `make run`"
+ENVIRONMENT = {name: value for name, value in CLEAN_ENVIRONMENT.items() if name != "PYTHONDONTWRITEBYTECODE"}
 
 
 @dataclass(frozen=True)
@@ -68,7 +72,7 @@ def start_once(checkout: Checkout) -> dict[str, float]:
     """Seconds from the start of the command until each of `NAMES`, and of the processor by process."""
     port = free_port()
     with tempfile.TemporaryDirectory(prefix="kt-") as folder:
-        environment = {**CLEAN_ENVIRONMENT, "PORT": str(port), "DATA_DIR": folder}
+        environment = {**ENVIRONMENT, "PORT": str(port), "DATA_DIR": folder}
         with (Path(folder) / "log").open("wb") as log:
             started = time.perf_counter()
             process = checkout.make("run", env=environment, stdout=log, stderr=log)
@@ -129,6 +133,8 @@ def main() -> None:
     options = parser.parse_args()
     folders = [ROOT] if options.beside is None else [options.beside.resolve(), ROOT]
     checkouts = [set_up(folder, is_smoke=options.smoke) for folder in folders]
+    for checkout in checkouts:
+        start_once(checkout)
     figures: dict[str, list[list[float]]] = {}
     for _ in range(1 if options.smoke else options.rounds):
         for place, checkout in enumerate(checkouts):

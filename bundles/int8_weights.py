@@ -19,6 +19,8 @@ _TOGETHER = 4
 _MOST_OF_TWO = 127
 _PRODUCTS = {"MatMulInteger", "QAttention"}
 _QUANTISED = "_quantized"
+# Rows that are rounded at a time: word embeddings are hundreds of megabytes, and their quotients as many again.
+_BLOCK = 1_024
 
 Floats = npt.NDArray[np.float32]
 
@@ -32,7 +34,11 @@ def safe_steps(matrix: Floats) -> Floats:
 def round_rows(matrix: Floats, steps: Floats) -> tuple[npt.NDArray[np.int8], Floats]:
     """The int8 values of `matrix`, and each row's scale: `steps`, or 1 for a row of zeros."""
     scale = np.where(steps > 0, steps, 1.0).astype(np.float32)
-    return np.rint(matrix / scale.reshape(-1, 1)).astype(np.int8), scale
+    values = np.empty(matrix.shape, np.int8)
+    for start in range(0, len(matrix), _BLOCK):
+        rows = slice(start, start + _BLOCK)
+        values[rows] = np.rint(matrix[rows] / scale[rows].reshape(-1, 1))
+    return values, scale
 
 
 def refine_weights(model: onnx.ModelProto, floats: onnx.ModelProto) -> None:
@@ -64,7 +70,7 @@ def _is_by_column(parts: list[TensorProto], shape: tuple[int, ...]) -> bool:
 
 def largest(matrix: Floats) -> Floats:
     """The largest weight of each row, without its sign."""
-    found: Floats = np.abs(matrix).max(axis=1)
+    found: Floats = np.maximum(matrix.max(axis=1), -matrix.min(axis=1))
     return found
 
 

@@ -76,8 +76,9 @@ class Service:
         if self._embedded is not None:
             await wait_for_store(self._embedded.socket, self._settings.data_dir)
         click.echo(f"  worker   loading the model in {_count(self._settings.workers, 'process', 'processes')}")
-        self._keep(self._workers)
+        # The API first, which takes longer until it listens than a worker until it is ready.
         self._keep(self._api)
+        self._keep(self._workers)
         # A turn of the loop, in which they are started.
         await asyncio.sleep(0)
         if self._embedded is not None:

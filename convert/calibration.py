@@ -6,7 +6,7 @@ from pathlib import Path
 import onnx
 from onnx import TensorProto, helper
 
-from bundles.activations import Channels, Feeds, Scale, Values, measure_channels, measure_scales
+from bundles.activations import Channels, Feeds, RunGraph, Scale, Values, measure_channels, measure_scales
 from convert.verify import feeds_of, open_session, unreadable_text
 
 # Token ids of texts.
@@ -17,22 +17,28 @@ class Activations:
     """The activations `names` of the graph at `graph`, on the token ids `rows`. Writes a file beside the graph."""
 
     def __init__(self, graph: Path, names: Sequence[str], rows: Rows) -> None:
-        self._session = open_session(_with_outputs(graph, names))
-        self._inputs = {value.name for value in self._session.get_inputs()}
+        self._probe = _with_outputs(graph, names)
         self._feeds = [feeds_of(row) for row in rows]
-        self.channels: Mapping[str, Channels] = measure_channels(self._run, names, self._feeds)
+        self.channels: Mapping[str, Channels] = measure_channels(self._runner(), names, self._feeds)
 
     def scales(self, factors: Mapping[str, Values] | None = None, without: Collection[str] = ()) -> dict[str, Scale]:
         """The scale of each but those `without`; channels that have `factors` are divided by these first."""
         wanted = {name: channels for name, channels in self.channels.items() if name not in without}
-        return measure_scales(self._run, wanted, self._feeds, factors)
+        return measure_scales(self._runner(), wanted, self._feeds, factors)
 
-    def _run(self, names: Sequence[str], feeds: Feeds) -> Sequence[Values]:
-        try:
-            found: Sequence[Values] = self._session.run(list(names), {name: feeds[name] for name in self._inputs})
-        except Exception as error:  # onnxruntime's own error classes share no public base
-            raise unreadable_text(feeds["input_ids"].shape[1], error) from error
-        return found
+    def _runner(self) -> RunGraph:
+        """Runs the graph, whose weights are mapped for as long as this is referred to."""
+        session = open_session(self._probe)
+        inputs = {value.name for value in session.get_inputs()}
+
+        def run(names: Sequence[str], feeds: Feeds) -> Sequence[Values]:
+            try:
+                found: Sequence[Values] = session.run(list(names), {name: feeds[name] for name in inputs})
+            except Exception as error:  # onnxruntime's own error classes share no public base
+                raise unreadable_text(feeds["input_ids"].shape[1], error) from error
+            return found
+
+        return run
 
 
 def _with_outputs(graph: Path, names: Sequence[str]) -> Path:

@@ -1,65 +1,79 @@
 """Takes the outliers out of a BERT's feed-forward networks, where most of what int8 rounds off is rounded off."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from bundles.activations import Channels, Scale
-from bundles.outliers import find_factors, find_split, split_inner, split_outer
+from bundles.outliers import Split, find_factors, find_split, split_inner, split_outer
 from convert.bert import BertWeights, FloatArray, Layer, Linear, Norm, QuantisedMatrix
 from convert.graph import feed_forward_inputs
 
 
 @dataclass(frozen=True)
-class Tamed:
-    """A classifier to be rounded, the scales of its split activations, and the factors of its divided ones, by name."""
+class Taming:
+    """What is done to a layer's network: how its neurons are split, and by what its inputs are divided; None: nothing.
 
-    weights: BertWeights
-    scales: dict[str, Scale] = field(default_factory=dict)
-    factors: dict[str, FloatArray] = field(default_factory=dict)
-
-
-def tame_outliers(weights: BertWeights, channels: Mapping[str, Channels]) -> Tamed:
-    """The same classifier with outliers of its feed-forward networks split and divided where that pays.
-
-    `channels` are those of the float graph's activations. Layers that are int8 already are kept.
+    It holds no weights, so that one layer at a time needs a second copy of its own.
     """
-    tamed = Tamed(weights)
-    layers = []
-    for index, layer in enumerate(weights.layers):
-        before, between = feed_forward_inputs(index)
-        split, scale = _split(layer, channels[between])
-        divided, factors = _divided(split, channels[before])
-        layers.append(divided)
-        if scale is not None:
-            tamed.scales[between] = scale
-        if factors is not None:
-            tamed.factors[before] = factors
-    return replace(tamed, weights=replace(weights, layers=tuple(layers)))
+
+    split: Split | None = None
+    factors: FloatArray | None = None
+
+    def apply(self, layer: Layer) -> Layer:
+        """The layer, changed."""
+        split = layer if self.split is None else _split(layer, self.split)
+        return split if self.factors is None else _divided(split, self.factors)
 
 
-def _split(layer: Layer, neurons: Channels) -> tuple[Layer, Scale | None]:
+def find_tamings(weights: BertWeights, channels: Mapping[str, Channels]) -> list[Taming]:
+    """How the network of each layer is split and divided where that pays; those that are int8 already are kept.
+
+    `channels` are those of the float graph's activations.
+    """
+    return [_find(layer, channels, feed_forward_inputs(index)) for index, layer in enumerate(weights.layers)]
+
+
+def scales_of(tamings: Sequence[Taming]) -> dict[str, Scale]:
+    """The scales of the activations whose neurons are split, by their names."""
+    between = [feed_forward_inputs(index)[1] for index in range(len(tamings))]
+    return {name: taming.split.scale for name, taming in zip(between, tamings, strict=True) if taming.split}
+
+
+def factors_of(tamings: Sequence[Taming]) -> dict[str, FloatArray]:
+    """The factors of the activations whose channels are divided, by their names."""
+    before = [feed_forward_inputs(index)[0] for index in range(len(tamings))]
+    return {name: taming.factors for name, taming in zip(before, tamings, strict=True) if taming.factors is not None}
+
+
+def _find(layer: Layer, channels: Mapping[str, Channels], inputs: tuple[str, str]) -> Taming:
+    inner, outer = layer.intermediate.weight, layer.output.weight
+    if isinstance(inner, QuantisedMatrix):
+        return Taming()
+    before, between = (channels[name] for name in inputs)
+    split = None if isinstance(outer, QuantisedMatrix) else find_split(between, outer)
+    if split is not None:
+        inner, _ = split_inner(split, inner, layer.intermediate.bias)
+    return Taming(split, find_factors(before, inner))
+
+
+def _split(layer: Layer, split: Split) -> Layer:
     inner, outer = layer.intermediate, layer.output
     if isinstance(inner.weight, QuantisedMatrix) or isinstance(outer.weight, QuantisedMatrix):
-        return layer, None
-    split = find_split(neurons, outer.weight)
-    if split is None:
-        return layer, None
-    inner = Linear(*split_inner(split, inner.weight, inner.bias))
-    outer = Linear(*split_outer(split, outer.weight, outer.bias))
-    return replace(layer, intermediate=inner, output=outer), split.scale
+        raise TypeError("neurons of int8 weights cannot be split")
+    return replace(
+        layer,
+        intermediate=Linear(*split_inner(split, inner.weight, inner.bias)),
+        output=Linear(*split_outer(split, outer.weight, outer.bias)),
+    )
 
 
-def _divided(layer: Layer, channels: Channels) -> tuple[Layer, FloatArray | None]:
+def _divided(layer: Layer, factors: FloatArray) -> Layer:
     inner, norm = layer.intermediate, layer.attention_norm
     if isinstance(inner.weight, QuantisedMatrix):
-        return layer, None
-    factors = find_factors(channels, inner.weight)
-    if factors is None:
-        return layer, None
-    divided = replace(
+        raise TypeError("inputs of int8 weights cannot be divided")
+    return replace(
         layer,
         attention_norm=Norm(norm.weight / factors, norm.bias / factors),
         intermediate=Linear(inner.weight * factors, inner.bias),
         past_factors=factors,
     )
-    return divided, factors

@@ -1,6 +1,6 @@
 """The model of a source, a checkpoint or an ONNX export, which can be written in float and in int8."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Protocol
@@ -14,7 +14,7 @@ from bundles.model_config import ACTIVATIONS, ModelConfig
 from convert.bert import BertWeights
 from convert.calibration import Activations, Rows
 from convert.checkpoint import read_tensors, refuse_pointer
-from convert.feed_forward import tame_outliers
+from convert.feed_forward import factors_of, find_tamings, scales_of
 from convert.graph import write_graph
 from convert.json_file import read_json
 from convert.onnx_import import check_runs, import_float_graph, read_export, write_int8
@@ -57,12 +57,18 @@ class TextClassifier(Protocol):
 
 
 class BertClassifier:
-    """A classifier of BERT's kind by its weights."""
+    """A classifier of BERT's kind by its weights.
 
-    def __init__(self, weights: BertWeights) -> None:
-        self._weights = weights
+    `read` gives them, whenever they are needed: with a graph of the same size mapped beside them, a conversion would
+    need twice as much memory.
+    """
+
+    def __init__(self, read: Callable[[], BertWeights]) -> None:
+        self.read = read
         self._float_graph = Path()
         self._dense_inputs: list[str] = []
+        weights = read()
+        self._shape, self._is_quantised = weights.shape, weights.is_quantised
         self.labels = weights.shape.labels
         self.vocabulary: int | None = weights.shape.vocabulary
         self.positions = weights.shape.positions
@@ -72,23 +78,24 @@ class BertClassifier:
     def write_float(self, folder: Path) -> Path:
         """Write it with every dense layer in float."""
         self._float_graph = folder / _FLOAT_FILE
-        self._dense_inputs = write_graph(dequantise(self._weights), self._float_graph, external_weights=True)
+        self._dense_inputs = write_graph(dequantise(self.read()), self._float_graph, external_weights=True)
         return self._float_graph
 
     def write_int8(self, path: Path, rows: Rows) -> None:
         """Write it rounded to int8, or with its own int8 weights."""
         activations = Activations(self._float_graph, self._dense_inputs, rows)
-        tamed = tame_outliers(self._weights, activations.channels)
-        scales = {**activations.scales(tamed.factors, without=tamed.scales), **tamed.scales}
-        write_graph(quantise(tamed.weights), path, external_weights=True, scales=scales)
+        tamings = find_tamings(self.read(), activations.channels)
+        split = scales_of(tamings)
+        scales = {**activations.scales(factors_of(tamings), without=split), **split}
+        write_graph(quantise(self.read(), tamings), path, external_weights=True, scales=scales)
 
     def describe(self) -> str:
         """Its sizes."""
-        return self._weights.shape.describe()
+        return self._shape.describe()
 
     def describe_weights(self) -> str:
         """Whether the int8 weights are the source's own."""
-        return "the int8 weights of the source, unchanged" if self._weights.is_quantised else "rounded to int8"
+        return "the int8 weights of the source, unchanged" if self._is_quantised else "rounded to int8"
 
 
 class OnnxClassifier:
@@ -179,7 +186,7 @@ def open_model(files: Mapping[str, Path], config: ModelConfig, source: str) -> T
         return ExportedClassifier(weights, files["config"], config, source)
     if weights is not None:
         architecture = _architecture(config, source, own_class=is_own_class(weights.name, config))
-        return BertClassifier(to_weights(read_weights(weights), weights.name, architecture))
+        return BertClassifier(lambda: to_weights(read_weights(weights), weights.name, architecture))
     if onnx is not None:
         return OnnxClassifier(onnx, config)
     raise ModelSourceError(f"{source} has no model")

@@ -4,19 +4,23 @@ The head stays as it is: it is small, and what it rounds off would go straight i
 `convert/calibration.py` chooses the scales of the activations.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import numpy as np
 
 from bundles.int8_weights import largest, round_rows, safe_steps
 from convert.bert import BertWeights, FloatArray, Layer, Linear, QuantisedMatrix
+from convert.feed_forward import Taming
 
 _LEVELS = 127
 
 
-def quantise(weights: BertWeights) -> BertWeights:
-    """The same classifier in int8. Layers that are int8 already are kept, and so are the embeddings of such a model."""
+def quantise(weights: BertWeights, tamings: Sequence[Taming] | None = None) -> BertWeights:
+    """The same classifier in int8, each layer changed by its taming before.
+
+    Layers that are int8 already are kept, and so are the embeddings of such a model.
+    """
     embeddings = weights.word_embeddings
     if not weights.is_quantised and not isinstance(embeddings, QuantisedMatrix):
         embeddings = _rounded(embeddings, largest(embeddings) / np.float32(_LEVELS))
@@ -24,7 +28,10 @@ def quantise(weights: BertWeights) -> BertWeights:
         weights,
         word_embeddings=embeddings,
         projection=_quantise_linear(weights.projection) if weights.projection else None,
-        layers=tuple(_quantise_layer(layer) for layer in weights.layers),
+        layers=tuple(
+            _quantise_layer(taming.apply(layer))
+            for taming, layer in zip(tamings or [Taming()] * len(weights.layers), weights.layers, strict=True)
+        ),
     )
 
 

@@ -33,3 +33,14 @@ def test_the_changelog_has_a_section_for_what_comes_next() -> None:
 
     assert headings[0] == "Unreleased"
     assert all(re.fullmatch(r"\d+\.\d+\.\d+ - (\d{4}-\d\d-\d\d|not released yet)", heading) for heading in headings[1:])
+
+
+def test_every_benchmark_that_has_a_smoke_run_is_run_by_ci() -> None:
+    makefile = (ROOT / "Makefile").read_text()
+    smoked = re.search(r"^SMOKED :=((?:[^\n]*\\\n)*[^\n]*)", makefile, re.MULTILINE)
+    assert smoked is not None
+    scripts = [*(ROOT / "bench").glob("*.py"), *(ROOT / "bench").glob("*/__main__.py")]
+    able = [path for path in scripts if '"--smoke"' in path.read_text(encoding="utf-8")]
+    names = {path.parent.name if path.stem == "__main__" else path.stem for path in able}
+
+    assert set(smoked[1].replace("\\", " ").split()) == names

@@ -18,9 +18,12 @@ from shared.store_errors import is_refusal, name_store_error
 
 log = get_logger(__name__)
 
+# How often a worker is looked for while none is known: nothing can be answered until then.
+SEARCH_INTERVAL_S = 0.1
+
 
 class Fleet:
-    """Reads all heartbeats every `interval_s`, and then calls `on_refresh`.
+    """Reads all heartbeats every `interval_s`, or more often while there are none, and then calls `on_refresh`.
 
     Work may be lost, and is to be sent again: calls `on_worker_lost` when a heartbeat expired without being withdrawn,
     `on_worker_left` when one was withdrawn, and `on_store_back` when Redis answers or takes writes again.
@@ -194,7 +197,8 @@ class Fleet:
 
     async def _refresh_forever(self) -> None:
         while True:
-            await asyncio.sleep(self._interval_s)
+            is_searching = self._store_answers and not self._workers
+            await asyncio.sleep(min(SEARCH_INTERVAL_S, self._interval_s) if is_searching else self._interval_s)
             try:
                 await self.refresh()
             except Exception:

@@ -35,7 +35,7 @@ LONGEST_BOM = 4
 # Of the characters beyond ASCII that a line has, so many are common Hangul when its encoding is right.
 MIN_KOREAN_SHARE = 0.5
 # Characters of three bytes and more in UTF-8: all of Hangul, and nothing that CP949 would give by chance.
-_BEYOND_TWO_BYTES = re.compile("[\u0800-\U0010ffff]")
+_BEYOND_TWO_BYTES = re.compile("[^\x00-\u07ff]")
 _NON_ASCII = re.compile(r"[^\x00-\x7f]")
 _USUAL = re.compile("[\t\n\r -~가-힣]")
 _JAMO = re.compile("[\u3131-\u3163]")

@@ -35,7 +35,8 @@ from convert.verify import Logits, run_graph, token_rows
 from shared.errors import KobertError
 from shared.settings import Settings
 from tests.full_size.matrix_page import FLOAT_TEXTS, Row, write_pages
-from tests.full_size.sources import FULL, MODELS, SOURCES, TINY, Scale, Source, Written, reference_model
+from tests.full_size.models import FULL, MODELS, TINY, Scale
+from tests.full_size.sources import SOURCES, Source, Written, reference_model
 from tests.full_size.torch_answers import by_torch
 from tests.full_size.vocabularies import Vocabularies, Vocabulary, read_comments
 from tests.support.checkpoints import quantised

@@ -16,80 +16,13 @@ import torch
 from onnxruntime.quantization import QuantType, quantize_dynamic
 from onnxruntime.transformers import float16, optimizer
 
+from tests.full_size.models import HEAD_WIDTH, LABELS
 from tests.full_size.vocabularies import Vocabulary
 from tests.support.broken import lightning_checkpoint
 from tests.support.checkpoints import BERTClassifier, quantised, save
-from tests.support.families import family_classifier
 from tests.support.pickles import dumps
 
-LABELS = ("clean", "curse", "conflictOfGeneration", "insult", "caricature")
-_HEAD_WIDTH = 64
 _SHARD = "200MB"
-
-
-@dataclass(frozen=True)
-class Scale:
-    """How large everything is: as published, or tiny, to show that it runs."""
-
-    layers: int = 12
-    hidden: int = 768
-    vocabulary: int = 300_000
-    # Comments to train vocabularies on; those of them whose tokens, and whose answers, are compared.
-    corpus: int = 28_000
-    tokens: int = 10_000
-    answers: int = 200
-
-
-FULL, TINY = Scale(), Scale(layers=2, hidden=64, vocabulary=800, corpus=600, tokens=300, answers=20)
-
-
-@dataclass(frozen=True)
-class Model:
-    """An architecture of `tests.support.families` with the sizes of a published encoder."""
-
-    family: str
-    vocabulary: str
-    size: int
-    layers: int = 12
-    hidden: int = 768
-    positions: int = 512
-    others: Mapping[str, Any] = field(default_factory=dict)
-
-    def make(self, scale: Scale, vocabulary: Vocabulary) -> Any:
-        hidden = min(self.hidden, scale.hidden)
-        others = dict(self.others)
-        if self.family == "ELECTRA":
-            others["embedding_size"] = hidden
-        if self.family == "ELECTRA, small":
-            others["embedding_size"] = hidden // 2
-        made = family_classifier(
-            self.family, num_labels=len(LABELS), vocab_size=vocabulary.size, hidden_size=hidden,
-            num_hidden_layers=min(self.layers, scale.layers), num_attention_heads=hidden // _HEAD_WIDTH,
-            intermediate_size=4 * hidden, pad_token_id=vocabulary.pad_id,
-            max_position_embeddings=self.positions, **others,
-        )  # fmt: skip
-        made.config.id2label = dict(enumerate(LABELS))
-        made.config.label2id = {label: index for index, label in enumerate(LABELS)}
-        made.config.problem_type = "single_label_classification"
-        return made
-
-
-_OFFSET = 514
-MODELS = {
-    "KoBERT": Model("BERT", "kobert", 8_002),
-    "KcBERT": Model("BERT", "word-pieces", 30_000, positions=300),
-    "klue/bert": Model("BERT", "tokenizer-json", 32_000),
-    "klue/roberta": Model("RoBERTa", "klue", 32_000, positions=_OFFSET, others={"type_vocab_size": 1}),
-    "RoBERTa": Model("RoBERTa", "byte-pairs", 32_000, positions=_OFFSET, others={"type_vocab_size": 1}),
-    "XLM-R": Model("XLM-R", "fairseq", 250_002, positions=_OFFSET),
-    "CamemBERT": Model("CamemBERT", "camembert", 32_005, positions=_OFFSET),
-    "KcELECTRA": Model("ELECTRA", "word-pieces", 54_343),
-    "KoELECTRA": Model("ELECTRA", "word-pieces", 35_000),
-    "KoELECTRA-small": Model("ELECTRA, small", "word-pieces", 35_000, hidden=256),
-    "KcELECTRA, fast": Model("ELECTRA", "tokenizer-json", 54_343),
-    "DistilBERT": Model("DistilBERT", "word-pieces", 119_547, layers=6),
-    "DistilKoBERT": Model("DistilBERT", "monologg", 8_002, layers=3),
-}
 
 
 @dataclass(frozen=True)
@@ -228,9 +161,9 @@ def _optimised(graph: Path, target: Path) -> None:
     """Fused attention, layer norm and gelu, as `optimum-cli export onnx --optimize O2` writes them."""
     model = onnx.load(str(graph), load_external_data=False)
     widths = {tensor.dims[0] for tensor in model.graph.initializer if len(tensor.dims) == 1}
-    hidden = min(width for width in widths if width % _HEAD_WIDTH == 0)
+    hidden = min(width for width in widths if width % HEAD_WIDTH == 0)
     fused = optimizer.optimize_model(
-        str(graph), model_type="bert", num_heads=hidden // _HEAD_WIDTH, hidden_size=hidden, opt_level=1
+        str(graph), model_type="bert", num_heads=hidden // HEAD_WIDTH, hidden_size=hidden, opt_level=1
     )
     fused.save_model_to_file(str(target))
 

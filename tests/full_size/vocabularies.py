@@ -95,9 +95,7 @@ class Vocabularies:
 
     def write_byte_pairs(self, folder: Path, size: int) -> None:
         trained = ByteLevelBPETokenizer()
-        trained.train_from_iterator(
-            self._texts, vocab_size=min(size, _TRAINED_PIECES), special_tokens=_ROBERTA, show_progress=False
-        )
+        trained.train_from_iterator(self._texts, vocab_size=size, special_tokens=_ROBERTA, show_progress=False)
         trained.save_model(str(folder))
 
     def write_kobert(self, folder: Path, size: int) -> None:
@@ -149,9 +147,9 @@ def _word_pieces(folder: Path, size: int) -> Vocabulary:
     return Vocabulary(folder, size, pad_id, lambda text: list(reference(text)["input_ids"]))
 
 
-def _byte_pairs(folder: Path, size: int) -> Vocabulary:
+def _byte_pairs(folder: Path, _: int) -> Vocabulary:
     reference = RobertaTokenizer(str(folder / "vocab.json"), str(folder / "merges.txt"))
-    return Vocabulary(folder, size, 1, lambda text: list(reference(text)["input_ids"]))
+    return Vocabulary(folder, len(reference), 1, lambda text: list(reference(text)["input_ids"]))
 
 
 def _kobert(folder: Path, _: int) -> Vocabulary:

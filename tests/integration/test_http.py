@@ -8,7 +8,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.support.stack import Stack, running_stack
+from tests.support.stack import Stack, running_stack, wait_until
 
 pytestmark = pytest.mark.integration
 
@@ -171,6 +171,7 @@ def test_unknown_routes_and_methods_have_the_one_error_shape(
 
 def test_the_service_says_that_it_lives_is_ready_and_what_it_serves(http: httpx.Client) -> None:
     assert http.get("/health").json() == {"status": "ok"}
+    wait_until(lambda: "store_warnings" in http.get("/ready").json(), "the first look at the store's settings")
     ready = http.get("/ready").json()
     # A test's Valkey has no limit on its memory, which an operator is warned of.
     assert "maxmemory" in ready.pop("store_warnings")[0]

@@ -10,7 +10,7 @@ import pytest
 pytest.importorskip("torch", reason="the training extra is not installed")
 
 from bundles.format import load_bundle
-from tests.integration.test_hub import Kobert
+from tests.support.hub_command import Kobert
 from tests.support.hub_server import HubServer, running_hub
 from tests.support.sources import write_transformers_folder
 from worker.inference.engines.onnx import OnnxEngine

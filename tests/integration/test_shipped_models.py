@@ -1,9 +1,6 @@
 """Each bundle in `models/`, run by the worker's own parts: its size, and its verdicts on the sets of `tests/data`."""
 
 import shutil
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
-from functools import partial
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -15,58 +12,14 @@ import pytest
 from bundles.format import CONFIG_FILE, Bundle, BundleConfig, load_bundle, write_manifest
 from models import embedded_names
 from shared.options import VerdictOptions
-from shared.verdict import Verdict
-from training.data.sets import TextSet, diluted, pleasant_test_sentences, unseen_sets
-from training.data.sources import TEST_DATA, read_table
-from worker.inference.engines.onnx import OnnxEngine
-from worker.inference.engines.protocol import Logits
-from worker.inference.tokenizer import BundleTokenizer
-from worker.inference.verdict import Judge
+from tests.support.shipped_limits import CHECKS, LIMITS, Check, Served, faults
+from training.data.sets import unseen_sets
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(600)]
 
 MODELS = Path(__file__).resolve().parents[2] / "models"
 LARGEST_BYTES = 12_000_000
 
-# The largest share of a harmless set that may be flagged at `standard`, and the smallest of a bad one to be found: what
-# the shipped model reaches, with a little room for another processor's rounding.
-LIMITS = {
-    "innocent look-alikes": 0.0095,
-    "disguised curses": 0.97,
-    "threats": 0.79,
-    "long, harmless": 0.085,
-    "long, one bad sentence": 0.96,
-    "family: replies": 0.018,
-    "family: facts": 0.018,
-    "family: headlines": 0.018,
-    "family: counter-speech": 0.1,
-    "family: criticism": 0.018,
-    "family: homographs": 0.065,
-    "family: not-threats": 0.068,
-    "family: scripts": 0.021,
-    "family: slang": 0.021,
-    "family: old-curses": 0.95,
-    "family: signs": 0.85,
-    "family: sound-alikes": 0.88,
-    "family: abbreviations": 0.88,
-    "family: english": 0.91,
-    "family: family": 0.87,
-    "family: contempt": 0.63,
-    "family: looks": 0.83,
-    "family: slurs-age": 0.94,
-    "family: slurs-disability": 0.74,
-    "family: slurs-gender": 0.92,
-    "family: slurs-origin": 0.94,
-    "family: slurs-politics": 0.94,
-}
-# Of the curses found alone, the share found between so many pleasant sentences on each side.
-DILUTED = {2: 0.895, 4: 0.925, 8: 0.92}
-# Of the texts of a set that are flagged, the share whose labels have the one that the set is about.
-RIGHT_LABEL = {"curse": 0.70, "insult": 0.60, "hate": 0.60, "threat": 0.70}
-# Of the sentences about one kind of group, the share where this kind has the highest score of all kinds.
-RIGHT_KIND = 0.60
-# Accuracy by tone, and over all.
-SENTIMENT = {"positive": 0.65, "neutral": 0.55, "negative": 0.75, "all": 0.66}
 
 PLAIN: dict[str, dict[str, tuple[str, ...]]] = {
     "default": {
@@ -85,139 +38,11 @@ PLAIN: dict[str, dict[str, tuple[str, ...]]] = {
     },
 }
 CASES = [(name, expected, text) for name, sets in PLAIN.items() for expected, texts in sets.items() for text in texts]
-# The families of abusive.tsv that are about a kind of group; religion has none.
-KINDS = {
-    "hate/gender": "slurs-gender",
-    "hate/age": "slurs-age",
-    "hate/origin": "slurs-origin",
-    "hate/politics": "slurs-politics",
-    "hate/appearance": "looks",
-    "hate/religion": None,
-}
-RELIGION = (
-    "개독들은 다 똑같은 사기꾼들",
-    "개슬람 믿는 것들 들여보내지 마라",
-    "개독교 신자들 역겹다",
-    "목사라는 것들은 죄다 도둑놈",
-    "절에 다니는 땡중들 믿지 마라",
-)
 
 
-class Served:
-    """A bundle, as a worker opens it. `logits` may come from another bundle with the same graph and tokenizer."""
-
-    def __init__(self, bundle: Bundle, logits: dict[str, list[Logits]] | None = None) -> None:
-        self.config = bundle.config
-        self.tokenizer = BundleTokenizer(bundle, max_windows=128)
-        self.engine = OnnxEngine(bundle, threads=1)
-        self.judge = Judge(bundle.config, {})
-        self.logits: dict[str, list[Logits]] = {} if logits is None else logits
-
-    def verdicts(self, texts: Sequence[str]) -> list[Verdict]:
-        """The verdict on each text, all its windows read."""
-        new = [text for text in dict.fromkeys(texts) if text not in self.logits]
-        for text, windows in zip(new, self.tokenizer.encode(new), strict=True):
-            self.logits[text] = list(self.engine.run(windows))
-        return [self.judge.judge(self.logits[text]) for text in texts]
-
-    def flagged(self, texts: Sequence[str]) -> list[bool]:
-        """Whether each text is anything but clean."""
-        return [verdict.classification != "clean" for verdict in self.verdicts(texts)]
-
-
-@dataclass(frozen=True)
-class Check:
-    """One question to a bundle: what it got wrong, with the share that was right and the share that was asked for."""
-
-    name: str
-    find_fault: Callable[[Served], str | None]
-
-
-def share_fault(wrong: Iterable[str], texts: int, most_wrong: float) -> str | None:
-    """What to say where more than the share `most_wrong` of the texts is wrong: which ones."""
-    wrong = list(wrong)
-    if len(wrong) <= most_wrong * texts + 1e-9:
-        return None
-    return f"{len(wrong)} of {texts} wrong, at most {100 * most_wrong:.1f} % may be:\n  " + "\n  ".join(wrong)
-
-
-def set_fault(item: TextSet, served: Served) -> str | None:
-    wrong = [text for text, is_bad in zip(item.texts, served.flagged(item.texts), strict=True) if is_bad != item.bad]
-    limit = LIMITS[item.name]
-    return share_fault(wrong, len(item.rows), 1 - limit if item.bad else limit)
-
-
-def diluted_fault(each_side: int, served: Served) -> str | None:
-    curses = [
-        *dict.fromkeys(record["plain"] for record in read_table(TEST_DATA / "obfuscated.tsv")),
-        *labelled("curse"),
-    ]
-    alone = [text for text, is_bad in zip(curses, served.flagged(curses), strict=True) if is_bad]
-    among = served.flagged(diluted(alone, pleasant_test_sentences(), each_side))
-    lost = [text for text, is_bad in zip(alone, among, strict=True) if not is_bad]
-    return share_fault(lost, len(alone), 1 - DILUTED[each_side]) if alone else "no curse is found alone"
-
-
-def labelled(label: str) -> list[str]:
-    """Texts of the abusive families that are about one label."""
-    if label == "threat":
-        return [record["text"] for record in read_table(TEST_DATA / "threats.tsv")]
-    return [record["text"] for record in read_table(TEST_DATA / "abusive.tsv") if record["label"] == label]
-
-
-def label_fault(label: str, served: Served) -> str | None:
-    texts = labelled(label)
-    judged = [pair for pair in zip(texts, served.verdicts(texts), strict=True) if pair[1].classification != "clean"]
-    wrong = [f"{text}: {', '.join(verdict.labels)}" for text, verdict in judged if label not in verdict.labels]
-    return share_fault(wrong, len(judged), 1 - RIGHT_LABEL[label]) if judged else "none is flagged"
-
-
-def kind_fault(kind: str, served: Served) -> str | None:
-    family = KINDS[kind]
-    records = read_table(TEST_DATA / "abusive.tsv")
-    texts = [record["text"] for record in records if record["family"] == family] if family else list(RELIGION)
-    served.verdicts(texts)
-    # By the logits: a kind's score is held under that of its parent.
-    highest = [max(KINDS, key=partial(kind_logit, served, text)) for text in texts]
-    wrong = [f"{text}: {found}" for text, found in zip(texts, highest, strict=True) if found != kind]
-    return share_fault(wrong, len(texts), 1 - RIGHT_KIND)
-
-
-def kind_logit(served: Served, text: str, kind: str) -> float:
-    """The graph's logit of a kind, the highest of the text's windows."""
-    column = served.config.labels.index(kind)
-    return max(float(row[column]) for row in served.logits[text])
-
-
-def tone_fault(tone: str, served: Served) -> str | None:
-    records = [record for record in read_table(TEST_DATA / "sentiment.tsv") if tone in ("all", record["label"])]
-    said = [verdict.classification for verdict in served.verdicts([record["text"] for record in records])]
-    wrong = [
-        f"{record['text']}: {word}, is {record['label']}"
-        for record, word in zip(records, said, strict=True)
-        if word != record["label"]
-    ]
-    return share_fault(wrong, len(records), 1 - SENTIMENT[tone])
-
-
-CHECKS = {
-    "default": [
-        *(Check(item.name, partial(set_fault, item)) for item in unseen_sets()),
-        *(Check(f"between {side} pleasant sentences on each side", partial(diluted_fault, side)) for side in DILUTED),
-        *(Check(f"label {label}", partial(label_fault, label)) for label in RIGHT_LABEL),
-        *(Check(f"kind {kind}", partial(kind_fault, kind)) for kind in KINDS),
-    ],
-    "sentiment": [Check(f"sentiment {tone}", partial(tone_fault, tone)) for tone in SENTIMENT],
-}
 EVERY_CHECK = [
     pytest.param(name, check, id=f"{name}-{check.name}") for name, checks in CHECKS.items() for check in checks
 ]
-
-
-def faults(name: str, served: Served) -> dict[str, str]:
-    """What a bundle that is served in place of `models/<name>` gets wrong, by check."""
-    found = {check.name: check.find_fault(served) for check in CHECKS[name]}
-    return {check: fault for check, fault in found.items() if fault}
 
 
 @pytest.fixture(scope="module")

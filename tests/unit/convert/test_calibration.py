@@ -1,12 +1,15 @@
 """Int8 whose activation scales are fixed: a text's score does not hang on its neighbours, and is nearer to float's."""
 
+import weakref
 from pathlib import Path
 
 import numpy as np
 import onnx
 import pytest
+from onnxruntime import InferenceSession
 
-from convert import feed_forward
+from convert import calibration, feed_forward
+from convert.bert import BertWeights
 from convert.model_source import BertClassifier
 from convert.state_dict import to_weights
 from convert.verify import open_session, run_graph
@@ -21,7 +24,7 @@ def graphs(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     folder = tmp_path_factory.mktemp("graphs")
     model = bert_classifier()
     model.bert.embeddings.LayerNorm.weight.data[:3] *= 8
-    classifier = BertClassifier(to_weights(model.state_dict(), "model.pt"))
+    classifier = BertClassifier(lambda: to_weights(model.state_dict(), "model.pt"))
     float_graph = classifier.write_float(folder)
     classifier.write_int8(folder / "model.onnx", texts(40, seed=1))
     return float_graph, folder / "model.onnx"
@@ -72,18 +75,45 @@ def test_outliers_of_the_feed_forward_networks_cost_the_rest_little(
             monkeypatch.setattr(feed_forward, "find_factors", lambda *_: None)
         folder = tmp_path / name
         folder.mkdir()
-        classifier = BertClassifier(to_weights(model.state_dict(), "model.pt"))
+        classifier = BertClassifier(lambda: to_weights(model.state_dict(), "model.pt"))
         exact = run_graph(classifier.write_float(folder), texts(60, seed=3))
         classifier.write_int8(folder / "model.onnx", texts(60, seed=1))
         errors[name] = float(np.square(run_graph(folder / "model.onnx", texts(60, seed=3)) - exact).mean())
     assert errors["tamed"] < errors["plain"] / 2, errors
 
 
+def test_no_weights_are_held_while_graphs_of_their_size_are_mapped(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A conversion needed twice as much memory: its weights, the float graph, and a copy of all that is changed."""
+    model = bert_classifier()
+    held: list[weakref.ref[BertWeights]] = []
+    mapped: list[weakref.ref[InferenceSession]] = []
+
+    def read() -> BertWeights:
+        assert not any(session() for session in mapped)
+        weights = to_weights(model.state_dict(), "model.pt")
+        held.append(weakref.ref(weights))
+        return weights
+
+    def map_graph(path: Path) -> InferenceSession:
+        mapped.append(weakref.ref(session := open_session(path)))
+        assert not any(weights() for weights in held)
+        return session
+
+    monkeypatch.setattr(calibration, "open_session", map_graph)
+    classifier = BertClassifier(read)
+    classifier.write_float(tmp_path)
+    classifier.write_int8(tmp_path / "model.onnx", texts(10, seed=1))
+    assert len(mapped) == 2
+    assert not any(reference() for reference in (*held, *mapped))
+
+
 def test_the_graph_keeps_its_sizes_when_neurons_are_split(tmp_path: Path) -> None:
     model = bert_classifier()
     for layer in model.bert.encoder.layer:
         layer.intermediate.dense.bias.data[7] = 60
-    classifier = BertClassifier(to_weights(model.state_dict(), "model.pt"))
+    classifier = BertClassifier(lambda: to_weights(model.state_dict(), "model.pt"))
     classifier.write_float(tmp_path)
     classifier.write_int8(tmp_path / "model.onnx", texts(60, seed=1))
     graph = onnx.load(str(tmp_path / "model.onnx"), load_external_data=False).graph

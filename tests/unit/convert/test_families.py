@@ -58,7 +58,7 @@ def read(model: Any, folder: Path, **options: Any) -> BertWeights:
     model.save_pretrained(folder, **options)
     opened = open_model({"weights": folder / "model.safetensors"}, read_model_config(folder / "config.json"), "x")
     assert isinstance(opened, BertClassifier)
-    return opened._weights
+    return opened.read()
 
 
 @pytest.mark.parametrize("name", FAMILY_NAMES)
@@ -83,7 +83,7 @@ def test_a_config_that_names_no_heads_has_as_many_as_transformers_takes(tmp_path
     opened = open_model({"weights": tmp_path / "model.safetensors"}, read_model_config(tmp_path / "config.json"), "x")
 
     assert isinstance(opened, BertClassifier)
-    found = by_graph(opened._weights, tmp_path)
+    found = by_graph(opened.read(), tmp_path)
     np.testing.assert_allclose(found, by_torch(model), rtol=0, atol=FLOAT_TOLERANCE)
 
 
@@ -152,7 +152,7 @@ def test_a_checkpoint_in_parts_is_read_whole(tmp_path: Path) -> None:
     opened = open_model(files, read_model_config(tmp_path / "config.json"), "x")
     assert isinstance(opened, BertClassifier)
     np.testing.assert_allclose(
-        by_graph(opened._weights, tmp_path), by_torch(model), rtol=0, atol=FLOAT_TOLERANCE
+        by_graph(opened.read(), tmp_path), by_torch(model), rtol=0, atol=FLOAT_TOLERANCE
     )  # fmt: skip
 
 

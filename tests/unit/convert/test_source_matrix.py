@@ -10,8 +10,9 @@ from bundles.sources import conversion
 from bundles.sources.conversion import ConversionRequest
 from convert.pipeline import Conversion
 from tests.full_size.matrix_page import Row, section
+from tests.full_size.models import TINY
 from tests.full_size.source_matrix import Measurement
-from tests.full_size.sources import SOURCES, TINY
+from tests.full_size.sources import SOURCES
 from tests.full_size.vocabularies import Vocabularies, read_comments
 
 NUMBERS = range(1, len(SOURCES) + 1)
