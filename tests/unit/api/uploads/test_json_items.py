@@ -13,7 +13,9 @@ from shared.errors import MalformedRequestError, TooLargeError
 
 VALUES = st.recursive(
     st.none() | st.integers() | st.text(alphabet='ab"\\[]{},: 글\n', max_size=6),
-    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(alphabet='a"[,\\', max_size=3), inner, max_size=3),
+    lambda inner: (
+        st.lists(inner, max_size=4) | st.dictionaries(st.text(alphabet='a"[,\\', max_size=3), inner, max_size=3)
+    ),
     max_leaves=12,
 )
 
