@@ -109,17 +109,14 @@ class _Items:
             if self._in_string:
                 place = self._end_string(piece, place)
                 continue
-            if self._depth > self._level:
-                place = _end_of(_WITHIN, piece, place)
-            found = _OUTSIDE.search(piece, place)
-            if found is None:
+            at = self._next_sign(piece, place)
+            if at == len(piece):
                 break
-            place = found.end()
-            sign = piece[found.start()]
+            sign, place = piece[at], at + 1
             if sign == _QUOTE:
                 self._in_string = True
             elif self._is_border(sign):
-                self._keep(piece[start : found.start()])
+                self._keep(piece[start:at])
                 yield from self._whole()
                 start = place
             elif self._depth == self._level and sign in _CLOSING:
@@ -129,6 +126,13 @@ class _Items:
                 if self._level == 0:
                     yield from self._whole()
         self._keep(piece[start:])
+
+    def _next_sign(self, piece: bytes, place: int) -> int:
+        """Where the next bracket, quote or comma stands that has to be looked at; the end of the piece without one."""
+        if self._depth > self._level:
+            return _end_of(_WITHIN, piece, place)
+        found = _OUTSIDE.search(piece, place)
+        return len(piece) if found is None else found.start()
 
     def _end_string(self, piece: bytes, place: int) -> int:
         """Where the string that goes on at `place` ends, or the piece."""
