@@ -13,6 +13,8 @@ from api.uploads.extracted import ExtractedTable
 from api.uploads.options import UploadOptions
 from shared.errors import RequestError
 
+pytestmark = pytest.mark.integration
+
 LIMITS = (1 << 20, 1_000)
 
 
