@@ -20,6 +20,9 @@ BUSY_SHARE, LATE_S = 0.5, 0.02
 LONGEST_BUSY_S = 60.0
 # Growth after which it is worth the milliseconds, and a change since the last time after which more may come of it.
 WORTH_BYTES, CHANGE_BYTES = 8 << 20, 1 << 20
+# What the last time left may since have been freed, which changes no size: it is tried again in a quiet moment, after
+# twice as long each time.
+FIRST_PAUSE_S, LONGEST_PAUSE_S = 4.0, 256.0
 # Growth since the last time that no crowd puts off.
 URGENT_BYTES = 32 << 20
 # A full collection visits every object: of so many open connections, for a tenth of a second and more. While there are
@@ -72,16 +75,23 @@ class Growth:
     def __init__(self, size: int, now: float) -> None:
         self._smallest = self._left = size
         self._trimmed_at = now
+        self._pause_s = FIRST_PAUSE_S
 
     def is_worth_a_trim(self, size: int, now: float, *, is_busy: bool) -> bool:
-        """Whether it has grown, and the last trim did not leave it as it is."""
+        """Whether it has grown, and the last trim did not just leave it as it is."""
         self._smallest = min(self._smallest, size)
-        has_grown = size - self._smallest > WORTH_BYTES and abs(size - self._left) > CHANGE_BYTES
-        is_urgent = size - self._left > URGENT_BYTES or now - self._trimmed_at >= LONGEST_BUSY_S
-        return has_grown and (is_urgent or not is_busy)
+        if size - self._smallest <= WORTH_BYTES:
+            return False
+        since_s = now - self._trimmed_at
+        if abs(size - self._left) <= CHANGE_BYTES:
+            return since_s >= self._pause_s and not is_busy
+        is_urgent = size - self._left > URGENT_BYTES or since_s >= LONGEST_BUSY_S
+        return is_urgent or not is_busy
 
     def note_trim(self, left: int, now: float) -> None:
         """The process has `left` bytes after a trim."""
+        is_same = abs(left - self._left) <= CHANGE_BYTES
+        self._pause_s = min(2 * self._pause_s, LONGEST_PAUSE_S) if is_same else FIRST_PAUSE_S
         self._smallest = min(self._smallest, left)
         self._left, self._trimmed_at = left, now
 

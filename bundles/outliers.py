@@ -6,8 +6,9 @@ feed-forward network one neuron, before it a handful of channels of the layer no
 
 - A neuron that says up to 39 becomes several that say 7 each: the same weights, with 0, 7, 14, … taken off the bias.
   Rounding ends at the cap of itself, and `GELU(u)` is nearly `min(GELU(u), 7) + GELU(u - 7)`, as for ReLU and all that
-  become `u` for a large `u`. The copies take the places of neurons that matter least, so no product grows. (Outlier
-  channel splitting, Zhao et al., 2019, halves a channel instead, which an activation function would not allow.)
+  become `u` for a large `u`. A small cap breaks that: at .2, the copy of a neuron that says 0 says -.09. The copies
+  take the places of neurons that matter least, so no product grows. (Outlier channel splitting, Zhao et al., 2019,
+  halves a channel instead, which an activation function would not allow.)
 - Channels before the feed-forward network are divided by factors in the normalisation, and the weights that read them
   multiplied by these (SmoothQuant, Xiao et al., 2023, for the outliers alone). What goes past the network needs the
   channels as they were: that is one product with a vector a layer.
@@ -27,6 +28,8 @@ Floats = npt.NDArray[np.float32]
 Indices = npt.NDArray[np.intp]
 
 _CAPS = 256
+# From here on, GELU(u) is u, and GELU(-u) is 0, to half a hundredth.
+_LEAST_CAP = 3.0
 _WIDTHS = 32
 # Of the neurons, that copies may replace.
 _MOST_REPLACED = 1 / 48
@@ -59,10 +62,11 @@ def find_split(neurons: Channels, outer: Floats) -> Split | None:
     top = neurons.highest * _MARGIN
     lowest = min(float(neurons.lowest.min()), 0.0)
     highest = float(top.max())
-    if not np.isfinite(importance).all() or highest <= 0:
+    least_cap = max(float(np.median(top)), highest / _CAPS, _LEAST_CAP)
+    if not np.isfinite(importance).all() or highest <= least_cap:
         return None
     best, least = None, _LEFT * _rounding(highest - lowest, reads)
-    for cap in np.linspace(highest, max(float(np.median(top)), highest / _CAPS), _CAPS)[1:]:
+    for cap in np.linspace(highest, least_cap, _CAPS)[1:]:
         copies = np.maximum(np.ceil(top / cap) - 1, 0).astype(np.intp)
         wanted = int(copies.sum())
         if wanted > count * _MOST_REPLACED:

@@ -21,7 +21,7 @@ class Presence:
         self._callbacks: set[Callable[[], None]] = set()
 
     def watch(self, callback: Callable[[], None]) -> None:
-        """Call `callback` once the client has hung up."""
+        """Call `callback` once the client has hung up. From another thread, look at `is_lost` behind it."""
         self._callbacks.add(callback)
 
     def forget(self, callback: Callable[[], None]) -> None:
@@ -32,7 +32,7 @@ class Presence:
         """The client has hung up."""
         self.is_lost = True
         callbacks, self._callbacks = self._callbacks, set()
-        for callback in callbacks:
+        for callback in list(callbacks):
             callback()
 
 

@@ -179,6 +179,9 @@ class BoundedProtocol(InTurnsProtocol):
         """Wait for the next head."""
         super().on_message_complete()
         self._account.is_complete = True
+        if self._answered is self.cycle:
+            # A large body stopped it, and the end of the connection would not be seen before there is an answer.
+            self.flow.resume_reading()
         self.traffic.works(self)
         self._is_in_head = True
         self._bytes_without_body = 0

@@ -10,6 +10,7 @@ from functools import partial
 
 from redis.exceptions import RedisError
 
+from api.http.caller import current_caller
 from api.jobs.capacity import StoreCapacity
 from api.jobs.options import OptionsCheck
 from api.jobs.writer import JobWriter
@@ -92,12 +93,16 @@ class JobIntake:
         """Write all chunks; returns the number of rows.
 
         Raises:
-            MalformedRequestError: no row is usable.
+            MalformedRequestError: no row is usable, or the client has left.
             TooLargeError: too many rows.
             OverloadedError: the store fills up.
         """
         counts = _Counts()
+        client = current_caller().presence
         for number, chunk in enumerate(self._chunks(rows, counts), start=1):
+            if client.is_lost:
+                # Nobody would learn the job's id, and a million rows of a body that has all come take a minute.
+                raise MalformedRequestError("the client left before its rows were stored")
             self._writer.append(job_id, counts.rows - len(chunk), pack_rows(chunk))
             if number % CAPACITY_CHECK_CHUNKS == 0:
                 self._capacity.require_memory()

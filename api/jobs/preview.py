@@ -14,6 +14,8 @@ from shared.settings import Settings
 
 PREVIEW_ROWS = 20
 MAX_PREVIEW_BYTES = 8 * 1024 * 1024
+# As much at a time as the network would bring.
+PIECE_BYTES = 64 * 1024
 # A preview is read by a person; nobody reads a cell further than this.
 MAX_CELL_CHARS = 300
 _Fields = list[msgspec.Raw] | dict[str, msgspec.Raw] | str | None
@@ -32,8 +34,8 @@ class HeldBody:
         return len(self._content)
 
     def __iter__(self) -> Iterator[bytes]:
-        if self._content:
-            yield self._content
+        for start in range(0, len(self._content), PIECE_BYTES):
+            yield self._content[start : start + PIECE_BYTES]
 
 
 class JobPreview:

@@ -10,6 +10,7 @@ from typing import IO
 
 import msgspec
 
+from api.http.caller import Presence, current_caller
 from api.uploads import confined
 from api.uploads.columns import check_columns, find_column, find_text_column
 from api.uploads.frames import MAX_MEMORY_MESSAGE, Frame
@@ -60,15 +61,17 @@ class ExtractedTable:
         require_library(kind)
         max_bytes, self._max_text_chars = limits
         self._kind = kind
+        self._client = current_caller().presence
         self._pending: list[Cells] = []
         # Unnamed, so that it is gone with the process whatever happens.
         with tempfile.TemporaryFile(prefix="kobert-upload-") as spool:
             for piece in pieces:
                 spool.write(piece)
             spool.seek(0)
-            self._process = _started(kind, _argument(options.sheet), max_bytes, spool)
+            self._process = _started(kind, _argument(options.sheet), max_bytes, spool, self._client)
         self._is_open = True
         try:
+            self._end_with_client()
             self._rows = self._read_rows(self._read_frame())
             self.columns = self._read_columns(options)
             check_columns(self.columns)
@@ -87,8 +90,15 @@ class ExtractedTable:
         """End the process, if it still runs."""
         if self._is_open:
             self._is_open = False
+            self._client.forget(self._process.kill)
             confined.end(self._process)
             _TURN.release()
+
+    def _end_with_client(self) -> None:
+        """Kill the process once the client has left: it would go on for a minute, with all the memory it may have."""
+        self._client.watch(self._process.kill)
+        if self._client.is_lost:
+            self._process.kill()
 
     def _read_columns(self, options: UploadOptions) -> list[str]:
         if self.names is not None:
@@ -140,13 +150,19 @@ def _argument(sheet: str | None) -> str:
     return (sheet or "")[:_MAX_SHEET_CHARS].replace("\0", "\ufffd")
 
 
-def _started(kind: str, sheet: str, max_bytes: int, spool: IO[bytes]) -> Popen[bytes]:
+def _started(kind: str, sheet: str, max_bytes: int, spool: IO[bytes], client: Presence) -> Popen[bytes]:
     _TURN.acquire()
     try:
+        _require(client)
         return confined.start("api.uploads.extraction", kind, sheet, str(max_bytes), stdin=spool)
     except BaseException:
         _TURN.release()
         raise
+
+
+def _require(client: Presence) -> None:
+    if client.is_lost:
+        raise MalformedRequestError("the client left before its file was read")
 
 
 def _output_of(process: Popen[bytes]) -> IO[bytes]:

@@ -10,6 +10,7 @@ import msgspec
 from api.http.echo import is_unicode
 from api.http.json_values import require_few_values
 from api.uploads.columns import MAX_COLUMNS, MAX_HEADER_CHARS, find_column, guess_text_name, shown
+from api.uploads.json_items import items_of
 from api.uploads.options import UploadOptions
 from api.uploads.rows import bad_row, make_row, readable, undecodable
 from shared.errors import MalformedRequestError, TooLargeError
@@ -78,12 +79,12 @@ class ObjectReader:
             raw = text.strip().encode()
         except UnicodeEncodeError:
             return bad_row(number, "invalid_encoding", undecodable(number), text)
-        if _depth(raw) > MAX_DEPTH:
-            return bad_row(number, "malformed_json", f"{where} is nested deeper than {MAX_DEPTH} levels", text)
         try:
             require_few_values(raw, MAX_ROW_VALUES)
         except TooLargeError:
             return bad_row(number, "too_many_fields", f"{where} has more than {MAX_ROW_VALUES:,} values", text)
+        if _depth(raw) > MAX_DEPTH:
+            return bad_row(number, "malformed_json", f"{where} is nested deeper than {MAX_DEPTH} levels", text)
         try:
             value = _OBJECT.decode(raw) if raw.startswith(_OBJECT_START) else msgspec.json.decode(raw)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
@@ -222,18 +223,18 @@ def _depth(raw: bytes) -> int:
     return deepest
 
 
-def _unfolded(document: str) -> list[msgspec.Raw | str]:
+def _unfolded(document: str) -> Iterator[msgspec.Raw | str]:
     """The items of the one list in a single object; the object itself when it is a row."""
     try:
         fields = _OBJECT.decode(document.encode())
     except (msgspec.DecodeError, RecursionError, UnicodeEncodeError):
-        return [document]
+        return iter([document])
     place = guess_text_name(list(fields))
     lists = {name: value for name, value in fields.items() if bytes(memoryview(value)).startswith(b"[")}
     if place is not None and list(fields)[place] not in lists:
-        return [document]
+        return iter([document])
     chosen = [name for name in _LISTS if name in lists] or [name for name in lists if _has_objects(lists[name])]
-    return list(_ARRAY.decode(lists[chosen[0]])) if chosen else [document]
+    return items_of(lists[chosen[0]]) if chosen else iter([document])
 
 
 def _has_objects(array: msgspec.Raw) -> bool:

@@ -12,7 +12,7 @@ from multipart import parse_options_header
 from api.http.json_values import require_few_values
 from api.uploads.compression import unpacked
 from api.uploads.encodings import known_encoding
-from api.uploads.json_items import array_items
+from api.uploads.json_items import items_of
 from api.uploads.multipart import Form
 from api.uploads.options import READING_OPTIONS, UploadOptions
 from api.uploads.pull import Body
@@ -24,8 +24,6 @@ from shared.settings import Settings
 JSON = "application/json"
 JSON_FORMAT = "json"
 MULTIPART = "multipart/form-data"
-# An array up to here is taken apart at once.
-FEW_BYTES = 1 << 16
 # Of a body that has to be read with Python's own parser; they take some 20 MB.
 MAX_LENIENT_VALUES = 300_000
 # A longer number is no id, and Python would refuse to read it.
@@ -179,26 +177,11 @@ def _decode_option(name: str, value: msgspec.Raw) -> object:
 
 
 def _decode_items(items: msgspec.Raw | None) -> Iterable[msgspec.Raw | str]:
-    """The items of an array, a large one without a list of them: that would be many times its size."""
     if items is not None:
-        raw = memoryview(items)
-        decoded = _decode_few(raw) if len(raw) <= FEW_BYTES else _split(raw)
+        decoded = items_of(items)
         first = next(decoded, None)
         if first is not None:
             return chain([first], decoded)
     raise MalformedRequestError(
         'send "texts", an array of strings, or "items", an array of {"id", "text"}', param="texts"
     )
-
-
-def _decode_few(raw: memoryview) -> Iterator[msgspec.Raw | str]:
-    try:
-        return iter(msgspec.json.decode(raw, type=list[msgspec.Raw]))
-    except (msgspec.DecodeError, RecursionError):
-        return _split(raw)
-
-
-def _split(raw: memoryview) -> Iterator[msgspec.Raw | str]:
-    if bytes(raw[:1]) == b"[":
-        pieces = (bytes(raw[start : start + FEW_BYTES]) for start in range(0, len(raw), FEW_BYTES))
-        yield from (item.decode(errors="surrogateescape") for item in array_items(pieces))

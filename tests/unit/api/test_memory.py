@@ -2,12 +2,24 @@
 
 import asyncio
 import gc
+import itertools
 
 import pytest
 
 from api import memory
 from api.http.traffic import Traffic, traffic_limits
-from api.memory import CHANGE_BYTES, CROWD, LONGEST_BUSY_S, NEVER, URGENT_BYTES, USUAL, WORTH_BYTES, Growth
+from api.memory import (
+    CHANGE_BYTES,
+    CROWD,
+    FIRST_PAUSE_S,
+    LONGEST_BUSY_S,
+    LONGEST_PAUSE_S,
+    NEVER,
+    URGENT_BYTES,
+    USUAL,
+    WORTH_BYTES,
+    Growth,
+)
 from shared.settings import Settings
 
 START = 100 << 20
@@ -35,11 +47,29 @@ def test_nothing_puts_off_what_is_urgent() -> None:
     assert Growth(START, 0.0).is_worth_a_trim(START + URGENT_BYTES + 1, 1.0, is_busy=True)
 
 
-def test_what_a_trim_left_is_not_trimmed_again_and_again() -> None:
+def test_what_a_trim_left_is_tried_again_after_longer_and_longer_pauses() -> None:
+    """A job's rows were still in use then; freed since, they have not changed the size."""
     growth = Growth(START, 0.0)
-    growth.note_trim(GROWN, 1.0)
-    assert not growth.is_worth_a_trim(GROWN, 1000.0, is_busy=False)
-    assert growth.is_worth_a_trim(GROWN + CHANGE_BYTES + 1, 1000.0, is_busy=False)
+    growth.note_trim(GROWN, 0.0)
+    assert growth.is_worth_a_trim(GROWN + CHANGE_BYTES + 1, 1.0, is_busy=False)
+    trimmed_at = []
+    for now in range(0, 2_000, 2):
+        if growth.is_worth_a_trim(GROWN, float(now), is_busy=False):
+            trimmed_at.append(now)
+            growth.note_trim(GROWN, float(now))
+    pauses = [after - before for before, after in itertools.pairwise([0, *trimmed_at])]
+    assert pauses[:7] == [4, 8, 16, 32, 64, 128, 256]
+    assert set(pauses[7:]) == {LONGEST_PAUSE_S}
+    assert not growth.is_worth_a_trim(GROWN, 9_000.0, is_busy=True)
+
+
+def test_after_a_trim_that_helped_the_next_is_soon_again() -> None:
+    growth = Growth(START, 0.0)
+    growth.note_trim(GROWN, 0.0)
+    growth.note_trim(GROWN, 4.0)
+    growth.note_trim(START, 12.0)
+    growth.note_trim(GROWN, 14.0)
+    assert growth.is_worth_a_trim(GROWN, 14.0 + FIRST_PAUSE_S, is_busy=False)
 
 
 class Quiet:

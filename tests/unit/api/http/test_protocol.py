@@ -132,3 +132,29 @@ async def test_a_large_body_in_few_pieces_is_read_at_once(head: bytes) -> None:
     while b"200 OK" not in transport.written:
         await asyncio.sleep(0)
     assert transport.written.endswith(b"120000")
+
+
+async def answer_late(_scope: Any, receive: Any, send: Any) -> None:
+    """Read the body, and work on it."""
+    while (await receive())["more_body"]:
+        pass
+    await asyncio.sleep(60)
+
+
+@pytest.mark.parametrize("is_read_ahead", [True, False])
+async def test_a_client_that_hangs_up_behind_a_large_body_is_noticed_while_it_is_worked_on(
+    *, is_read_ahead: bool
+) -> None:
+    """Else a job of a million rows would be stored for nobody."""
+    traffic = Traffic(traffic_limits(Settings()))
+    protocol, transport = protocol_of(traffic, answer_late), SilentTransport()
+    protocol.connection_made(transport)
+    protocol.data_received(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 200000\r\n\r\n" + b"a" * 100_000)
+    if is_read_ahead:
+        await asyncio.sleep(0)
+    protocol.data_received(b"a" * 100_000)
+    assert transport.reads
+
+    protocol.data_received(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+    assert not transport.reads, "a request that waits for the one before stops reading, as before"
+    protocol.connection_lost(None)

@@ -2,12 +2,14 @@
 
 import json
 from collections.abc import Iterator
+from contextvars import copy_context
 
 import pytest
 from redis import Redis
 from redis.exceptions import ConnectionError as RedisConnectionError
 
 from api.access.keyring import Keyring
+from api.http.caller import SCOPE_KEY, Presence, note_caller
 from api.jobs.capacity import StoreCapacity
 from api.jobs.intake import JobIntake
 from api.jobs.options import OptionsCheck
@@ -115,4 +117,36 @@ def test_a_bad_option_after_the_file_is_refused_too_and_leaves_nothing_in_the_st
         intake = JobIntake(SETTINGS, JobWriter(redis, SETTINGS, ROOM), StoreCapacity(redis, SETTINGS, ROOM), CHECK)
         with pytest.raises(MalformedRequestError):
             intake.receive(upload_of(FORM), form(FILE, field(name, value)))
+        assert redis.dbsize() == 0
+
+
+class LosingWriter(JobWriter):
+    """Its client hangs up as the first rows are stored."""
+
+    presence: Presence
+    stored: list[int]
+
+    def append(self, job_id: str, first_row: int, packed_rows: bytes) -> None:
+        self.stored.append(first_row)
+        self.presence.lose()
+        super().append(job_id, first_row, packed_rows)
+
+
+@pytest.mark.integration
+def test_an_upload_whose_client_has_left_is_given_up_and_leaves_nothing_in_the_store() -> None:
+    """A body of 8 MB can be 1.6 million texts; nobody would learn the id of their job."""
+    presence = Presence()
+    body = Pieces(json.dumps({"texts": ["댓글"] * 100_000}).encode())
+    with running_valkey() as url, Redis.from_url(url) as redis:
+        writer = LosingWriter(redis, SETTINGS, ROOM)
+        writer.presence, writer.stored = presence, []
+        intake = JobIntake(SETTINGS, writer, StoreCapacity(redis, SETTINGS, ROOM), CHECK)
+
+        def receive() -> None:
+            note_caller({"type": "http", SCOPE_KEY: presence}, "owner")
+            intake.receive(upload_of("application/json"), body)
+
+        with pytest.raises(MalformedRequestError, match="left"):
+            copy_context().run(receive)
+        assert writer.stored == [0]
         assert redis.dbsize() == 0
