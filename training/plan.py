@@ -276,9 +276,9 @@ FULL = Plan(
         penalty=0.3,
         weights={"everyday_sentences": 0.5, "beep": 0.5, "nsmc": 0.5, "square_questions": 0.3},
         most={"nsmc": 15_000},
-        own=OwnColumn("threat"),
+        own=OwnColumn("threat", turn=2.4),
     ),
-    calibration_draws={"student": 4},  # of six, the int8 graph that scores 1,000 training texts most like float32
+    calibration_draws={"student": 2},  # of six, the int8 graph that scores 1,000 training texts most like float32
     sentiment=FitPlan(epochs=2, learning_rate=1e-4, threads=1),
     sentiment_mixture=Mixture({"nsmc": 90_000}, noise_share=0.05, family_rounds=5),
 )

@@ -33,6 +33,8 @@ _FIXED: Mapping[str, Mapping[str, float]] = {"threat": {LENIENT: 1.1, STANDARD: 
 the network was trained to give, a half at `standard`, three quarters at `lenient` and one quarter at `strict`."""
 _MARGIN = 0.99
 """Of a harmless limit that the choice keeps to: dev rows are a sample."""
+_LUCK = 0.015
+"""Merit by which two points may differ and count as equally good: one and a half per cent of one bad set."""
 _LENIENT_SHARE = 0.35
 _STRICT_SHARE = 3.0
 _CALM = {"everyday sentences": 0.03, "headlines": 0.06, "questions on hard topics": 0.015, "KoSBi safe": 0.04}
@@ -93,7 +95,8 @@ def _choose(
 ) -> Floats:
     """Thresholds `[accusing labels]` on logits: the best of all on the grid, after smoothing.
 
-    A peak of a dev set is mostly luck, so a point counts no more than it does with its neighbours.
+    A peak of a dev set is mostly luck, so a point counts no more than it does with its neighbours. Of points that are
+    as good but for luck, the one that meets most goals and then flags least harmless text.
     """
     fixed = [_FIXED.get(taxonomy.names[index], {}).get(level) for index in taxonomy.accusing]
     shares = {found.texts.name: flagged_shares(found.logits[:, taxonomy.accusing], fixed) for found in judged}
@@ -102,7 +105,8 @@ def _choose(
     for axis in range(merit.ndim):
         smooth = _smooth(smooth, axis)
     sure = np.minimum(merit, smooth)
-    best = iter(np.unravel_index(int(np.argmax(sure)), sure.shape))
+    preferred = np.where(sure >= sure.max() - _LUCK, _goals_met(judged, shares, limits), -np.inf)
+    best = iter(np.unravel_index(int(np.argmax(preferred)), sure.shape))
     return np.array([_GRID[next(best)] if value is None else value for value in fixed], dtype=np.float32)
 
 
@@ -184,6 +188,22 @@ def _merit(judged: Sequence[Judged], shares: Mapping[str, Floats], limits: Mappi
         else:
             limit = _MARGIN * limits[found.texts.name]
             total -= 10 * np.maximum(share - limit, 0.0) / max(limit, 0.01) + share
+    return total
+
+
+def _goals_met(judged: Sequence[Judged], shares: Mapping[str, Floats], limits: Mapping[str, float]) -> Floats:
+    """How many sets are within their limit or reach their goal, for each point of the grid.
+
+    Less a fraction for what is flagged of the harmless ones, each set measured by its limit.
+    """
+    total = np.zeros_like(next(iter(shares.values())))
+    for found in judged:
+        share = shares[found.texts.name]
+        if found.texts.bad:
+            total += share >= (found.texts.limit or 0.0)
+        else:
+            limit = limits[found.texts.name]
+            total += (share <= limit) - share / max(limit, 0.01) / 1_000
     return total
 
 

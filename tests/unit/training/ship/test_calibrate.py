@@ -26,6 +26,7 @@ from training.ship.calibrate import (
     _GRID,
     Judged,
     _choose,
+    _goals_met,
     _read_by_the_strictest,
     calibrate,
     fit_knots,
@@ -305,3 +306,15 @@ def test_a_labels_truth_comes_from_the_weighted_sets_whose_source_knows_it() -> 
     assert logits.tolist() == [0.5] * 4
     assert truth.all()
     assert weights.sum() == pytest.approx(0.5)
+
+
+def test_of_points_as_good_but_for_luck_the_one_that_meets_more_goals_and_flags_less_is_preferred() -> None:
+    sets = [
+        Judged(TextSet("bad", [], bad=True, limit=0.8), np.zeros((0, 4), np.float32)),
+        Judged(TextSet("harmless", [], bad=False, limit=0.1), np.zeros((0, 4), np.float32)),
+    ]
+    shares = {
+        "bad": np.array([0.79, 0.80, 0.80, 0.90], np.float32),
+        "harmless": np.array([0.01, 0.05, 0.04, 0.11], np.float32),
+    }
+    assert np.argsort(-_goals_met(sets, shares, {"harmless": 0.1})).tolist() == [2, 1, 0, 3]
