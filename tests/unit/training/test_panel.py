@@ -10,6 +10,8 @@ torch = pytest.importorskip("torch", reason="the training extra is not installed
 import numpy as np  # noqa: E402  after the skip
 
 from training import panel  # noqa: E402
+from training.data.prepare import EpochMaker  # noqa: E402
+from training.data.sources import Row  # noqa: E402
 from training.learn.network import CommentNetwork  # noqa: E402
 from training.panel import WRITTEN, panel_word  # noqa: E402
 from training.plan import SMOKE, TinyEncoder  # noqa: E402
@@ -27,9 +29,9 @@ def test_no_row_hears_a_teacher_that_was_shown_it(space: Workspace, monkeypatch:
     """Teachers are marked by their part: the bias of the last output is 100 for part 0 and 300 for part 1."""
     assert space.plan.panel is not None
     shown: dict[int, set[str]] = {}
-    maker = panel.EpochMaker
+    maker = EpochMaker
 
-    def watched(rows: list[panel.Row], *rest: object) -> object:
+    def watched(rows: list[Row], *rest: object) -> object:
         shown[len(shown)] = {row.text for row in rows}
         return maker(rows, *rest)  # type: ignore[arg-type]  # as it was called
 
