@@ -72,6 +72,12 @@ const sentences = {
     "읽는 데 메모리가 너무 많이 드는 파일입니다. 나눠서 올리거나 csv로 저장해 올려 주세요.",
   "no byte of the upload came for {time} s (UPLOAD_STALL_S)":
     "{time}초 동안 아무것도 오지 않아 끊었습니다(UPLOAD_STALL_S). 다시 올려 주세요.",
+  "an item of the JSON has more than {most} nested brackets; send its list alone, or jsonl":
+    "JSON 항목 하나에 괄호가 {most}개 넘게 들어 있습니다. 그 안의 목록만 올리거나 jsonl로 바꿔 주세요.",
+  "the client left before its file was read":
+    "파일을 다 읽기 전에 연결이 끊겼습니다. 다시 올려 주세요.",
+  "the client left before its rows were stored":
+    "줄을 저장하기 전에 연결이 끊겼습니다. 다시 올려 주세요.",
   "the client left before the upload was complete":
     "다 올라오기 전에 끊겼습니다. 다시 올려 주세요.",
   "the form is cut short; send it again":
