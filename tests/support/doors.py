@@ -24,7 +24,7 @@ def sample_texts(count: int) -> list[str]:
     """Texts of every kind in `tests/data`, spread evenly: abusive, harmless, disguised, long, threatening."""
     files = {"abusive": 2, "harmless": 1, "innocent": 1, "obfuscated": 1, "threats": 0, "long": 1}
     texts = [text for name, column in files.items() for text in _column(name, column)]
-    return texts[:: max(1, len(texts) // count)][:count]
+    return [texts[index * len(texts) // count] for index in range(count)]
 
 
 def _column(name: str, column: int) -> list[str]:
