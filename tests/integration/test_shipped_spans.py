@@ -29,7 +29,7 @@ def test_spans_point_at_the_curses_that_people_marked_and_at_little_else(classif
     assert figures.found >= 0.95
     assert figures.extra_words <= 0.1
     assert figures.innocent_words >= 0.98
-    assert figures.innocent_parts >= 0.95
+    assert figures.innocent_parts >= 0.97
     assert figures.cleared >= 0.9
 
 
