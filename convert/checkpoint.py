@@ -21,7 +21,8 @@ _MAX_PICKLE_BYTES = 64 << 20
 _LEGACY_PICKLES = 5  # before PyTorch 1.6: magic number, protocol, system, object, storage keys, then the storages
 _WRAPPERS = ("state_dict", "model_state_dict", "model", "net", "module")
 _STATE_DICT_GLOBALS = ("collections.OrderedDict", "_codecs.encode", "torch.Size", "torch.nn.parameter.Parameter")
-# What Python's readers of pickles and archives raise; the last two for encryption, and for versions yet to come.
+# What Python's readers of pickles and archives raise; the last for encryption, and
+# (NotImplementedError is one) for versions yet to come.
 _DAMAGES = (
     ValueError,
     IndexError,
@@ -30,7 +31,6 @@ _DAMAGES = (
     OSError,
     zipfile.BadZipFile,
     RuntimeError,
-    NotImplementedError,
 )
 _TEXT_OPCODES = {"SHORT_BINUNICODE", "BINUNICODE", "BINUNICODE8", "UNICODE"}
 

@@ -8,7 +8,7 @@ from shared.errors import ModelSourceError
 
 
 def read_json(path: Path | None) -> dict[str, Any]:
-    """Read a JSON object, with or without a byte order mark; empty if there is no file at `path`.
+    """Read a JSON object from `path`. A missing file gives an empty one, and a byte order mark is skipped.
 
     Raises:
         ModelSourceError: the file is not a JSON object.

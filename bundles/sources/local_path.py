@@ -20,7 +20,7 @@ def find_local(written: str) -> Path | None:
             path = Path(name).expanduser()
             if name and path.exists():
                 return path
-        except (RuntimeError, ValueError):  # `~nobody`, which has no home folder; a NUL byte
+        except (RuntimeError, ValueError):  # `~nobody` without a home folder; a NUL byte
             continue
         except OSError as error:
             if error.errno not in _NO_NAME:

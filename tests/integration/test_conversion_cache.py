@@ -1,4 +1,4 @@
-"""Bundles that were converted are kept, once and whole, whatever happens meanwhile."""
+"""A converted bundle is kept once and complete, whatever happens during the conversion."""
 
 import os
 import signal
