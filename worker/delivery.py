@@ -29,7 +29,7 @@ _decode = msgspec.json.Decoder(tuple[tuple[str], dict[str, Any], dict[str, Any]]
 
 
 class Delivery:
-    """One message that was taken from the queue. Of one thread, but for `give_back`."""
+    """One message that was taken from the queue. Of one thread, but for `give_back` and `hand_over`."""
 
     def __init__(self, message: Any, commands: CommandWriter, wake: Callable[[], None]) -> None:  # noqa: ANN401  kombu's
         self._message = message
@@ -54,12 +54,13 @@ class Delivery:
         """Put it among the unacknowledged messages, as `kombu.transport.redis.QoS.append` does."""
         info, tag = self._message.delivery_info, self._message.delivery_tag
         entry = dumps([self._message._raw, info["exchange"], info["routing_key"]])  # noqa: SLF001  what kombu keeps
-        self._is_noted = True
         noted: list[Command] = [("ZADD", keys.UNACKED_INDEX, time.time(), tag), ("HSET", keys.UNACKED, tag, entry)]
         self._send(noted, "delivery_not_noted")
+        # Not before: another thread might acknowledge on its own connection, before this one has written.
+        self._is_noted = True
 
     def hand_over(self) -> str:
-        """The tag that the caller will acknowledge; empty where there is nothing to be acknowledged."""
+        """The tag that the caller will acknowledge; empty where there is nothing to be acknowledged, or not yet."""
         tag: str = self._message.delivery_tag if self._is_noted else ""
         self._is_noted = False
         return tag
