@@ -2,9 +2,10 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import compress
 from typing import TypeVar
 
-from tokenizers import Tokenizer
+from tokenizers import Encoding, Tokenizer
 
 from bundles.format import Bundle
 from bundles.text.normalise import CURRENT, NORMALISERS, normalise_once
@@ -12,6 +13,7 @@ from bundles.text.offsets import TracedText, trace
 from bundles.text.words import Range
 from bundles.windows import split_windows
 from shared.errors import BundleInvalidError, TextRejectedError
+from worker.inference.plain_texts import is_plain, without_normaliser
 
 T = TypeVar("T")
 
@@ -38,6 +40,7 @@ class BundleTokenizer:
         self._tokenizer.no_truncation()
         # A comment that contains "[SEP]" is read as those five characters, whatever the tokenizer calls special.
         self._tokenizer.encode_special_tokens = True
+        self._bare = without_normaliser(self._tokenizer)
         self._prefix, self._suffix = _special_tokens(self._tokenizer)
         self._window_tokens = bundle.config.max_length - len(self._prefix) - len(self._suffix)
         self._overlap = bundle.config.window_overlap
@@ -57,8 +60,19 @@ class BundleTokenizer:
 
     def encode_normalised(self, texts: Sequence[str]) -> list[list[list[int]]]:
         """As `encode`, of texts that are normalised."""
-        encodings = self._tokenizer.encode_batch_fast(texts, add_special_tokens=False)
-        return [[self._wrap(window) for window in self._split(encoding.ids)] for encoding in encodings]
+        return [[self._wrap(window) for window in self._split(encoding.ids)] for encoding in self._encodings(texts)]
+
+    def _encodings(self, texts: Sequence[str]) -> list[Encoding]:
+        if self._bare is None:
+            return self._tokenizer.encode_batch_fast(texts, add_special_tokens=False)
+        are_plain = [bool(is_plain(text)) for text in texts]
+        plain = self._bare.encode_batch_fast(list(compress(texts, are_plain)), add_special_tokens=False)
+        if len(plain) == len(texts):
+            return plain
+        rest = [text for text, plainly in zip(texts, are_plain, strict=True) if not plainly]
+        others = iter(self._tokenizer.encode_batch_fast(rest, add_special_tokens=False))
+        plainly_encoded = iter(plain)
+        return [next(plainly_encoded if plainly else others) for plainly in are_plain]
 
     def encode_traced(self, text: str) -> TracedWindows:
         """The windows of one text, with where in it each token is."""
