@@ -1,4 +1,4 @@
-"""Bounds the parameters of an address: 32 kB of them are ten thousand, each of which costs as much as a small request."""
+"""Bounds the parameters of an address: 32 kB of them are thousands, which cost as much as requests."""
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 

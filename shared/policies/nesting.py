@@ -1,7 +1,7 @@
 """Terms that end in one another (새끼, 개새끼): how many of them count at one place of a text.
 
-All of them would be found where the longest is. A hundred terms of 가, 가가, 가가가 … and a text of nothing but 가 would
-be a million of finds, which took half a minute.
+All of them would be found where the longest is. A hundred terms of 가, 가가, 가가가 … would be found a million times
+in a text of nothing but 가, which took half a minute.
 """
 
 from collections.abc import Mapping

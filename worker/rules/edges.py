@@ -52,7 +52,7 @@ class Edges:
         return self._begins_word(at, end) and self._ends_word(at, end, apart=apart)
 
     def gaps_are_plausible(self, at: int, end: int, breaks: frozenset[int]) -> tuple[bool, bool]:
-        """Whether a reader joins the characters over what stands between them, and whether they stand apart as words do.
+        """Whether a reader joins the characters over what stands between them, and whether words stand apart so.
 
         `breaks` are places in the term where it has a space or a sign of its own.
         """
