@@ -1,7 +1,7 @@
 """Bulk jobs as the event loop sees them: each method runs blocking work in a thread."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any, Protocol, TypeVar
 
 from redis import Redis
@@ -20,7 +20,7 @@ from api.jobs.preview import JobPreview
 from api.jobs.room import JobRoom
 from api.jobs.threads import JobThreads
 from api.jobs.upload_slots import UploadSlots
-from api.jobs.webhook_queue import DueWebhook, WebhookEnd, WebhookQueue
+from api.jobs.webhook_queue import Busy, DueWebhook, WebhookEnd, WebhookQueue
 from api.jobs.webhook_signature import WebhookSecrets
 from api.jobs.writer import JobWriter
 from api.uploads.opening import UploadRequest
@@ -190,11 +190,9 @@ class JobService:
         """The packed result of one chunk; None if the job was deleted meanwhile."""
         return await self.run(self._store.result_chunk, job_id, first_row)
 
-    async def claim_webhook(
-        self, hold_s: int, busy_receivers: Sequence[str], busy_owners: Sequence[str]
-    ) -> DueWebhook | None:
+    async def claim_webhook(self, hold_s: int, busy: Busy) -> DueWebhook | None:
         """Take a webhook that is due, of nobody busy; no other process gets it for `hold_s`. None if there is none."""
-        return await self.run(self._webhooks.claim, hold_s, busy_receivers, busy_owners)
+        return await self.run(self._webhooks.claim, hold_s, busy)
 
     async def webhook_job(self, job_id: str, owner: str) -> Job:
         """The job to tell of.
