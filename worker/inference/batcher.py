@@ -145,13 +145,17 @@ class MicroBatcher:
         return [[window.future for window in windows] for windows in by_text]
 
     def read_alone(
-        self, windows: Sequence[Sequence[int]], read: threading.Event | None, load: TextLoad
-    ) -> list["Future[WindowResult]"] | None:
-        """Read a text of one window in this thread, if it is the only one in work; otherwise None: `submit` it.
+        self,
+        texts: Sequence[Sequence[Sequence[int]]],
+        priority: Priority,
+        read: threading.Event | None = None,
+        loads: Sequence[TextLoad] = (NO_LOAD,),
+    ) -> list[list["Future[WindowResult]"]] | None:
+        """Read an interactive text of one window in this thread, if it is the only one in work; None: `submit` it.
 
-        The future has ended, as `submit` has it. Meanwhile one model thread runs no pass.
+        The arguments and the futures are those of `submit`; a future has ended. Meanwhile one model thread runs no pass.
         """
-        if len(windows) != 1:
+        if priority is not Priority.INTERACTIVE or len(texts) != 1 or len(texts[0]) != 1:
             return None
         with self._work:
             is_busy = self._interactive_in_hand > 1 or self._waiting or self._idle_threads < len(self._threads)
@@ -159,7 +163,7 @@ class MicroBatcher:
                 return None
             self._lent = own = _ModelThread()
             self.interactive_windows += 1
-        batch = windows_of(windows, read, load)
+        batch = windows_of(texts[0], read, loads[0])
         try:
             self._run_batch(batch, own)
         except BaseException:
@@ -168,7 +172,7 @@ class MicroBatcher:
         finally:
             self._take_back()
         _tell(batch)
-        return [window.future for window in batch]
+        return [[window.future for window in batch]]
 
     def _take_back(self) -> None:
         with self._work:

@@ -3,7 +3,6 @@
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Future
 from itertools import compress
 from operator import attrgetter
 
@@ -193,25 +192,14 @@ class Classifier:
             return
         priority = waiting[0][0].priority
         loads = [TextLoad(cost_of(text.item.text), text.item.flow, bool(text.explanation)) for text, _ in waiting]
-        submitted = self._read([windows for _, windows in waiting], priority, read, loads)
+        windows = [windows for _, windows in waiting]
+        submitted = self.batcher.read_alone(windows, priority, read, loads)
+        if submitted is None:
+            submitted = self.batcher.submit(windows, priority, read, loads)
         for (text, _), futures in zip(waiting, submitted, strict=True):
             text.windows = futures
             if text.flight is not None:
                 text.flight.follow(futures)
-
-    def _read(
-        self,
-        texts: Sequence[Sequence[Sequence[int]]],
-        priority: Priority,
-        read: threading.Event | None,
-        loads: Sequence[TextLoad],
-    ) -> list[list["Future[WindowResult]"]]:
-        """Have the model read texts, at once where there is only one; the futures of the windows of each."""
-        if len(texts) == 1 and priority is Priority.INTERACTIVE:
-            futures = self.batcher.read_alone(texts[0], read, loads[0])
-            if futures is not None:
-                return [futures]
-        return self.batcher.submit(texts, priority, read, loads)
 
     def _trace(self, item: TextItem, reading: Reading) -> Explanation:
         encoded = self._tokenizer.encode_traced(reading.text)

@@ -13,7 +13,6 @@ from shared.errors import PredictionFailedError, UnavailableError
 from worker.inference.batcher import IDLE_BEAT_S, MicroBatcher
 from worker.inference.engines.protocol import Logits
 from worker.inference.stats import BatchStats, PassTime, seconds_covered
-from worker.inference.turns import NO_LOAD
 from worker.inference.waiting import MIN_SHARE_TOKENS, Priority
 
 WAIT_S = 10
@@ -220,8 +219,8 @@ def test_threads_share_one_limit_on_bulk_beside_interactive_texts(
 
 def read_alone(batcher: MicroBatcher, row: list[int]) -> Future | None:
     with batcher.interactive():
-        futures = batcher.read_alone([row], None, NO_LOAD)
-    return None if futures is None else futures[0]
+        futures = batcher.read_alone([[row]], Priority.INTERACTIVE)
+    return None if futures is None else futures[0][0]
 
 
 def test_a_text_alone_in_work_is_read_by_the_thread_that_brings_it(
@@ -256,7 +255,9 @@ def test_a_text_is_read_by_a_model_thread_where_anything_else_is_in_work(
     with batcher.interactive():
         assert read_alone(batcher, [3]) is None
     with batcher.interactive():
-        assert batcher.read_alone([[4], [5]], None, NO_LOAD) is None
+        assert batcher.read_alone([[[4], [5]]], Priority.INTERACTIVE) is None
+        assert batcher.read_alone([[[4]], [[5]]], Priority.INTERACTIVE) is None
+        assert batcher.read_alone([[[4]]], Priority.BULK) is None
 
 
 def test_a_task_thread_reads_in_place_of_a_model_thread_not_beside_all(
