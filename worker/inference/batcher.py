@@ -153,7 +153,7 @@ class MicroBatcher:
     ) -> list[list["Future[WindowResult]"]] | None:
         """Read an interactive text of one window in this thread, if it is the only one in work; None: `submit` it.
 
-        The arguments and the futures are those of `submit`; a future has ended. Meanwhile one model thread runs no pass.
+        The arguments and the futures are those of `submit`; a future has ended. Meanwhile one model thread is idle.
         """
         if priority is not Priority.INTERACTIVE or len(texts) != 1 or len(texts[0]) != 1:
             return None
