@@ -1,4 +1,4 @@
-"""Attacks on what else keeps or reads much: previews, batches, review queues, policies, and long lists in small heads."""
+"""Attacks on what else keeps or reads much: previews, batches, review queues, policies, lists in heads."""
 
 import itertools
 import json
