@@ -10,7 +10,7 @@ from api.reviews.picking import Room, pick_items
 from api.reviews.records import Order, ReviewItem
 from shared.jobs.packing import pack_rows, pack_verdicts
 from shared.jobs.records import Row, Verdicts
-from shared.verdict import Verdict
+from shared.verdict import Outcome, Verdict
 
 ROWS_PER_CHUNK = 50
 
@@ -27,7 +27,7 @@ class ManyChunks:
 
     async def result_chunk(self, _job_id: str, first_row: int) -> bytes:
         rows = [Row(number, self.text, msgspec.Raw(b"[]")) for number in range(first_row, first_row + ROWS_PER_CHUNK)]
-        verdicts = [Verdict("hate", 1.0, {"hate": row.line / 10_000}, ["hate"]) for row in rows]
+        verdicts: list[Outcome] = [Verdict("hate", 1.0, {"hate": row.line / 10_000}, ["hate"]) for row in rows]
         return pack_verdicts(Verdicts(["hate"], "0", verdicts)) + pack_rows(rows)
 
     async def run(self, work: Callable[..., Any], *arguments: Any) -> Any:
