@@ -25,13 +25,13 @@ def importable(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
 
 
-def test_it_runs_with_the_environment_that_it_is_told_and_nothing_to_read(tmp_path: Path) -> None:
+def test_it_runs_with_what_it_is_told_and_nothing_to_read_and_without_collections(tmp_path: Path) -> None:
     with early_process(PROGRAM) as process:
         time.sleep(0.3)
         assert process.returncode is None
         process.begin({"TOLD": str(tmp_path / "told"), "WORD": "말"})
         assert process.wait() == 7
-    assert (tmp_path / "told").read_text() == "말 ''"
+    assert (tmp_path / "told").read_text() == "말 '' False"
 
 
 def test_one_that_is_not_needed_ends_without_running(tmp_path: Path) -> None:
