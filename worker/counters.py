@@ -13,6 +13,7 @@ from shared.metrics import LATENCY_BUCKETS_S, new_registry
 from shared.verdict import Failure, Outcome
 from worker.inference.batcher import MicroBatcher
 from worker.inference.cache import ResultCache
+from worker.inference.cascade import Cascade
 
 WINDOW_BUCKETS = (1, 2, 4, 8, 16, 32, 64, 128)
 TOKEN_BUCKETS = (8, 16, 32, 64, 128, 256, 512, 1024)
@@ -79,6 +80,11 @@ class WorkerMetrics:
         """Follow the result cache."""
         self.registry.register(_CacheFigures(cache))
 
+    def watch_cascade(self, cascade: Cascade | None) -> None:
+        """Follow the cascade, if there is one."""
+        if cascade is not None:
+            self.registry.register(_CascadeTexts(cascade))
+
     def observe_message(self, message: AnsweredMessage) -> None:
         """Count one message whose texts have all been answered."""
         if message.queued_s is not None:
@@ -119,6 +125,26 @@ class _CacheFigures(Collector):
         yield texts
         yield GaugeMetricFamily("kobert_worker_cache_bytes", "Memory of the result cache", self._cache.bytes)
         yield GaugeMetricFamily("kobert_worker_cache_results", "Results in the result cache", len(self._cache))
+
+
+class _CascadeTexts(Collector):
+    """Reads the cascade's counters whenever the metrics are asked for."""
+
+    def __init__(self, cascade: Cascade) -> None:
+        self._cascade = cascade
+
+    def collect(self) -> Iterator[Metric]:
+        """The texts that came to the cascade, by outcome."""
+        figures = self._cascade.figures
+        texts = CounterMetricFamily(
+            "kobert_worker_cascade_texts",
+            "Texts by what the cascade made of them: answered, unsure (read by the model), or exempt (never asked)",
+            labels=("outcome",),
+        )
+        texts.add_metric(("answered",), figures.answered)
+        texts.add_metric(("unsure",), figures.unsure)
+        texts.add_metric(("exempt",), figures.exempt)
+        yield texts
 
 
 def _histogram(metrics: WorkerMetrics, name: str, description: str, buckets: Sequence[float]) -> Histogram:

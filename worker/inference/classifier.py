@@ -17,6 +17,7 @@ from shared.options import NO_OPTIONS, VerdictOptions
 from shared.verdict import Details, Failure, Outcome, PolicyVersion, Verdict
 from worker.inference.batcher import MicroBatcher
 from worker.inference.cache import ResultCache
+from worker.inference.cascade import Cascade
 from worker.inference.engines.protocol import Logits
 from worker.inference.explaining import Explainer, Explanation
 from worker.inference.stage import NoStage, Reading, Stage
@@ -47,6 +48,7 @@ class Classifier:
         self.batcher = batcher
         # Off; whoever wants one sets it before the first text.
         self.cache = ResultCache(0)
+        self.cascade: Cascade | None = None
         self._tokenizer = tokenizer
         self._judge = judge
         self._stage = stage
@@ -126,12 +128,23 @@ class Classifier:
         started = time.perf_counter()
         answered, readings = self._prepare(items, options)
         texts = [Submitted(item, [], 0.0, reading, priority, read=read) for item, reading in readings]
+        self._choose_readers(texts)
         known, joined, unread = self._look_up(texts)
         with ending_flights(unread):
             windows_of = self._tokenise(unread, started)
-            refused, waiting = self._refuse_long(unread, windows_of)
+            refused, read_now = self._refuse_long(unread, windows_of)
+            certain, waiting = self._answer_certain(read_now)
             self._queue(waiting, read)
-        return [*answered, *known, *refused], [*(text for text, _ in waiting), *joined]
+        return [*answered, *known, *refused, *certain], [*(text for text, _ in waiting), *joined]
+
+    def _choose_readers(self, texts: Sequence[Submitted]) -> None:
+        """Note which texts the cascade may answer."""
+        if self.cascade is None:
+            return
+        for text in texts:
+            text.may_cascade = self.cascade.may_answer(text.reading.options)
+            if not text.may_cascade:
+                self.cascade.note_exempt()
 
     def _look_up(self, texts: Sequence[Submitted]) -> tuple[list[Answer], list[Submitted], list[Submitted]]:
         """Answers to the texts that the model has read, those that it is reading, and the others."""
@@ -147,7 +160,9 @@ class Classifier:
             if not self.cache.is_on:
                 unread.append(text)
                 continue
-            rows, text.flight, text.is_leader = self.cache.find(text.normalised, text.priority)
+            rows, text.flight, text.is_leader = self.cache.find(
+                text.normalised, text.priority, may_cascade=text.may_cascade
+            )
             if rows is not None:
                 known.append(self._answer_cached(text, rows))
             elif text.is_leader:
@@ -187,6 +202,27 @@ class Classifier:
             else:
                 waiting.append((text, windows))
         return refused, waiting
+
+    def _answer_certain(
+        self, texts: Sequence[tuple[Submitted, Sequence[Sequence[int]]]]
+    ) -> tuple[list[Answer], list[tuple[Submitted, Sequence[Sequence[int]]]]]:
+        """Answers to the texts of which the cascade is certain, and the others with their windows."""
+        if self.cascade is None:
+            return [], list(texts)
+        answered: list[Answer] = []
+        waiting: list[tuple[Submitted, Sequence[Sequence[int]]]] = []
+        for text, windows in texts:
+            logits = self.cascade.logits(windows) if text.may_cascade else None
+            if logits is None:
+                waiting.append((text, windows))
+                continue
+            said = self._judge.judge([logits], text.reading.options)
+            answered.append(
+                Answer(id=text.item.id, verdict=self._amended(text, said), tokenization_s=text.tokenization_s)
+            )
+            if text.flight is not None:
+                text.flight.settle([logits])
+        return answered, waiting
 
     def _queue(
         self, waiting: Sequence[tuple[Submitted, Sequence[Sequence[int]]]], read: threading.Event | None
