@@ -12,9 +12,8 @@ import argparse
 import logging
 import os
 import sys
-import zlib
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -23,22 +22,20 @@ from bundles.cascade import CascadeTable
 from bundles.format import Bundle, load_bundle, sha256_of
 from shared.errors import KobertError
 from training.data.noise import disguise_text
+from training.data.parts import COMMENTS, FIT, HELD, TUNE, held_texts, part_of, read_by_cascade
 from training.data.prepare import training_rows
-from training.data.sources import Row, held_out_rows, read_folder, squashed
-from training.learn.cascade import TablePlan, fit_table
+from training.data.sources import Row, held_out_rows, read_folder
+from training.learn.cascade import fit_table
+from training.plan import CascadePlan
 from training.said import SaidStore
 from training.ship.bundle import GraphRunner
-from training.ship.cascade import CutPlan, Said, Tally, certified, put_into, tally
+from training.ship.cascade import Said, Tally, certified, put_into, tally
 from training.ship.serving import taxonomy_of
 from training.workspace import EMBEDDED
 
 log = logging.getLogger(__name__)
 ROOT = Path(__file__).resolve().parents[1]
-COMMENTS = "unlabelled_comments"
 DISGUISED = "disguised"
-FIT, TUNE, HELD = "fit", "tune", "held"
-_UNREAD = ("field",)  # hand-written lines that only the verdict's tables read
-_PARTS = 1_000
 _TESTS = "tests"
 _COLUMNS = (
     "texts of",
@@ -55,33 +52,6 @@ _COLUMNS = (
 
 
 @dataclass(frozen=True)
-class Shares:
-    """Thousandths of a source's texts that the certificate is measured on, and that the cut is chosen on."""
-
-    held: int = 120
-    tune: int = 60
-
-
-@dataclass(frozen=True)
-class CascadePlan:
-    """Everything that decides a cascade.
-
-    `shares`: of a source, `others` where it is not named; `most`: texts of each part; `disguised`: texts of the fit
-    that are disguised as well.
-    """
-
-    table: TablePlan = field(default_factory=TablePlan)
-    cut: CutPlan = field(default_factory=CutPlan)
-    comments: Shares = Shares(held=500, tune=100)
-    others: Shares = Shares()
-    most_fit: int = 100_000
-    most_tune: int = 16_000
-    most_held: int = 50_000
-    disguised: int = 10_000
-    seed: int = 17
-
-
-@dataclass(frozen=True)
 class Text:
     """A text with its source and the part that it is in."""
 
@@ -91,38 +61,23 @@ class Text:
 
 
 def split(rows: Sequence[Row], plan: CascadePlan) -> list[Text]:
-    """The texts of each part. Dev rows are held out, as is a share of all others, by a hash of the text.
-
-    So are rows of a source without labels; what was made up for training is only fitted on.
-    """
-    learnt = {squashed(row.text): row for row in training_rows(rows) if row.source not in _UNREAD}
-    dev = {squashed(row.text): row for row in rows if row.split == "dev" and row.source not in _UNREAD}
-    known_sources = {row.source for row in rows}
+    """The texts of each part, those of the certificate first. What was made up for training is only fitted on."""
     generator = np.random.default_rng(plan.seed)
-    texts = [Text(row.text, row.source, HELD) for row in dev.values()]
-    others = [
-        Text(row.text, row.source, _part(row, plan) if row.source in known_sources else FIT) for row in learnt.values()
-    ]
-    texts += [others[index] for index in generator.permutation(len(others))]
+    own = {row.source for row in rows}
+    learnt = read_by_cascade(training_rows(rows))
+    drawn = [learnt[index] for index in generator.permutation(len(learnt))]
     # Comments first: they are what the service reads.
-    texts.sort(key=lambda text: text.source != COMMENTS and text.part == FIT)
-    most = {FIT: plan.most_fit, TUNE: plan.most_tune, HELD: plan.most_held}
-    chosen = [text for part, count in most.items() for text in _first(texts, part, count)]
-    fitted = [text.text for text in chosen if text.part == FIT]
-    drawn = generator.permutation(len(fitted))[: plan.disguised]
-    return [*chosen, *(Text(disguise_text(fitted[index], generator), DISGUISED, FIT) for index in drawn)]
-
-
-def _first(texts: Iterable[Text], part: str, count: int) -> list[Text]:
-    return [text for text in texts if text.part == part][:count]
-
-
-def _part(row: Row, plan: CascadePlan) -> str:
-    shares = plan.comments if row.source == COMMENTS else plan.others
-    place = zlib.crc32(squashed(row.text).encode()) % _PARTS
-    if place < shares.held:
-        return HELD
-    return TUNE if place < shares.held + shares.tune else FIT
+    drawn.sort(key=lambda row: row.source != COMMENTS)
+    part = {id(row): part_of(row) if row.source in own else FIT for row in drawn}
+    tuned = [row for row in drawn if part[id(row)] == TUNE][: plan.most_tune]
+    fitted = [row for row in drawn if part[id(row)] == FIT][: plan.most_fit]
+    disguised = [fitted[index].text for index in generator.permutation(len(fitted))[: plan.disguised]]
+    return [
+        *(Text(row.text, row.source, HELD) for row in held_texts(rows, plan.most_held)),
+        *(Text(row.text, row.source, TUNE) for row in tuned),
+        *(Text(row.text, row.source, FIT) for row in fitted),
+        *(Text(disguise_text(text, generator), DISGUISED, FIT) for text in disguised),
+    ]
 
 
 def read_texts(bundle: Bundle, texts: Sequence[Text], work: Path) -> Said:
@@ -146,9 +101,6 @@ def make_cascade(
 ) -> tuple[CascadeTable, list[Tally]]:
     """The cascade of `bundle`, and what it does to the held-out texts, by source, and to the test sets, by file."""
     texts = split(rows, plan)
-    # The certificate's first: what an interrupted run has read is what the next one needs.
-    order = {HELD: 0, TUNE: 1, FIT: 2}
-    texts.sort(key=lambda text: order[text.part])
     tests = [Text(row.text, _TESTS, _TESTS) for row in held_out_rows()]
     said = read_texts(bundle, [*tests, *texts], work)
     part = np.array([text.part for text in (*tests, *texts)])

@@ -128,11 +128,15 @@ def test_texts_whose_spans_are_wanted_are_exempt(classifier: Classifier) -> None
 
 
 def test_a_worker_with_thresholds_or_a_strictness_of_its_own_asks_the_model(bundle: Bundle) -> None:
-    for judge in (Judge(bundle.config, {"curse": 0.4}), Judge(bundle.config, {}, "strict")):
-        cascade = build_cascade(bundle, judge)
-        assert cascade is not None
-        assert not cascade.may_answer(NO_OPTIONS)
-    assert cascade.may_answer(VerdictOptions(strictness="standard"))
+    other, strict = (
+        build_cascade(bundle, judge)
+        for judge in (Judge(bundle.config, {"curse": 0.4}), Judge(bundle.config, {}, "strict"))
+    )
+    assert other is not None
+    assert strict is not None
+    assert not other.may_answer(NO_OPTIONS)
+    assert not strict.may_answer(NO_OPTIONS)
+    assert strict.may_answer(VerdictOptions(strictness="standard"))
 
 
 def test_certain_and_uncertain_texts_of_one_message_are_each_answered(
