@@ -24,6 +24,7 @@ from shared.errors import KobertError
 from training.data.noise import disguise_text
 from training.data.parts import COMMENTS, FIT, HELD, TUNE, held_texts, part_of, read_by_cascade
 from training.data.prepare import training_rows
+from training.data.signals import ANY
 from training.data.sources import Row, held_out_rows, read_folder
 from training.learn.cascade import fit_table
 from training.plan import CascadePlan
@@ -71,7 +72,8 @@ def split(rows: Sequence[Row], plan: CascadePlan) -> list[Text]:
     part = {id(row): part_of(row) if row.source in own else FIT for row in drawn}
     tuned = [row for row in drawn if part[id(row)] == TUNE][: plan.most_tune]
     fitted = [row for row in drawn if part[id(row)] == FIT][: plan.most_fit]
-    disguised = [fitted[index].text for index in generator.permutation(len(fitted))[: plan.disguised]]
+    bad = [row.text for row in fitted if row.targets.get(ANY) == 1]
+    disguised = [bad[index] for index in generator.permutation(len(bad))[: plan.disguised]]
     return [
         *(Text(row.text, row.source, HELD) for row in held_texts(rows, plan.most_held)),
         *(Text(row.text, row.source, TUNE) for row in tuned),

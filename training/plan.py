@@ -63,7 +63,7 @@ class CascadePlan:
     """Everything that decides a cascade.
 
     `most_fit`, `most_tune`, `most_held`: texts that it is fitted on, that its cut is chosen on, and that certify it;
-    `disguised`: texts of the first that are read disguised as well.
+    `disguised`: bad texts of the first that are read disguised as well.
     """
 
     table: TablePlan = field(default_factory=TablePlan)
@@ -93,6 +93,7 @@ class Plan:
     calibration_draws: Mapping[str, int] = field(default_factory=dict)  # of the texts that int8 is measured on
     wide: WidePlan | None = None  # beside the student's encoder
     panel: PanelPlan | None = None
+    cascade: CascadePlan | None = field(default_factory=CascadePlan)  # beside the bundle of verdicts
     evidence_texts: int = 6_000  # that the second output, which spans are read from, is fitted on at most
     tiny: TinyEncoder | None = None
     bundles: tuple[str, ...] = field(default=("default", "sentiment"))
@@ -319,6 +320,7 @@ SMOKE = Plan(
     sentiment=replace(_QUICK, epochs=6),
     sentiment_mixture=replace(_FEW, rows={"nsmc": 200, "headlines": 50, "square_questions": 50}),
     wide=WidePlan(buckets=1 << 14, own=OwnColumn("threat")),
+    cascade=CascadePlan(TablePlan(pairs=1 << 12), CutPlan(most_lost=0.2, most_grave_lost=0.2), 600, 300, 300, 60),
     evidence_texts=60,
     tiny=TinyEncoder(),
 )

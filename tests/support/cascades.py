@@ -13,7 +13,7 @@ PAIRS = 64
 
 
 def cascade_for(bundle: Path, *, bad: str = "!", unknown: str = "?", logits: list[float] | None = None) -> CascadeTable:
-    """A cascade of a bundle whose pieces are bytes: a text with `bad` is not clean, one with `unknown` is not judged."""
+    """A cascade of a bundle with a piece a byte: a text with `bad` is not certain, nor is one with `unknown`."""
     tokenizer = Tokenizer.from_file(str(bundle / "tokenizer.json"))
     pieces = tokenizer.get_vocab_size()
     weights = bytearray([ZERO] * (pieces + PAIRS))

@@ -26,9 +26,9 @@ class TablePlan:
     """
 
     pairs: int = 1 << 17
-    least_seen: int = 5
+    least_seen: int = 3
     penalty: float = 2.0
-    grave: float = 4.0
+    grave: float = 2.0
     special: int = 1
 
 

@@ -8,6 +8,7 @@ import numpy as np
 import onnxruntime
 from tokenizers import Tokenizer
 
+from bundles.cascade import CASCADE_FILE
 from bundles.format import (
     CARD_FILE,
     CONFIG_FILE,
@@ -55,6 +56,8 @@ def _thresholds(taxonomy: Taxonomy, level: str) -> dict[str, float]:
 def write_bundle(folder: Path, config: BundleConfig, graph: Path, tokenizer: Tokenizer, card: str) -> Bundle:
     """Write the bundle in `folder`, over what was there, and read it back as a worker does."""
     folder.mkdir(parents=True, exist_ok=True)
+    # That of the graph which was there before: it is not for this one.
+    (folder / CASCADE_FILE).unlink(missing_ok=True)
     (folder / MODEL_FILE).write_bytes(graph.read_bytes())
     tokenizer.save(str(folder / TOKENIZER_FILE), pretty=False)
     (folder / CONFIG_FILE).write_bytes(msgspec.json.format(msgspec.json.encode(config), indent=1) + b"\n")

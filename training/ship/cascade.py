@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from bundles.cascade import CASCADE_FILE, CERTIFIED_FILES, CascadeTable, Certificate, hashes_of
 from bundles.format import Bundle, load_bundle, write_manifest
+from shared.errors import ModelSourceError
 from training.data.batches import Floats
 from training.learn.cascade import Table
 from training.learn.metrics import Flags
@@ -24,8 +25,8 @@ _NEAR_ONE = 1e-4
 class CutPlan:
     """Where a table may answer: below the margin at which it loses these shares of the texts that are not clean."""
 
-    most_lost: float = 0.002
-    most_grave_lost: float = 0.0
+    most_lost: float = 0.004
+    most_grave_lost: float = 0.002
     slack: float = 0.2  # logits that the cut stays below the lowest margin that this allows
     most_tokens: int = 48
     knots: int = 12
@@ -88,13 +89,21 @@ class Said:
 
 
 def choose_cut(table: Table, said: Said, plan: CutPlan) -> float:
-    """The margin below which the table may answer, chosen on texts that it was not fitted on."""
+    """The margin below which the table may answer, chosen on texts that it was not fitted on.
+
+    Raises:
+        ModelSourceError: it knows none of them.
+    """
     margins = said.margins(table, plan.most_tokens)
+    known = margins[np.isfinite(margins)]
+    if not len(known):
+        raise ModelSourceError("the cascade knows none of the texts that its cut is chosen on")
     limits = [
+        float(known.max()),
         _limit(margins[said.bad], plan.most_lost),
         _limit(margins[said.grave], plan.most_grave_lost),
     ]
-    return float(min(limits) - plan.slack)
+    return min(limits) - plan.slack
 
 
 def _limit(margins: Floats, share: float) -> float:
@@ -105,9 +114,15 @@ def _limit(margins: Floats, share: float) -> float:
 
 
 def answers_of(table: Table, cut: float, said: Said, plan: CutPlan) -> list[tuple[float, list[float]]]:
-    """Knots that give the texts below `cut` the scores that the model gives such texts in the mean, `clean` first."""
+    """Knots that give the texts below `cut` the scores that the model gives such texts in the mean.
+
+    Raises:
+        ModelSourceError: there are none.
+    """
     margins = said.margins(table, plan.most_tokens)
     at = np.flatnonzero((margins < cut) & ~said.bad)
+    if not len(at):
+        raise ModelSourceError("the cascade would answer none of the texts that its cut is chosen on")
     groups = [group for group in np.array_split(at[np.argsort(margins[at])], plan.knots) if len(group)]
     found: dict[float, list[float]] = {}
     for group in groups:
