@@ -17,7 +17,7 @@ SLOW_PROCESSES ?= 4
 BESIDE := --no-print-directory --output-sync=target --jobs
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint typecheck fast-test slow-test nightly browser-test containers-test coverage bench-smoke chaos soak attack lock sbom pin-images audit hooks release clean
+.PHONY: help run test lint typecheck fast-test slow-test nightly schema-cases browser-test containers-test coverage bench-smoke chaos soak attack lock sbom pin-images audit hooks release clean
 
 help:  ## what there is to make
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -81,6 +81,9 @@ nightly: $(VENV)/.dev  ## 20,000 hostile requests of each kind, 3,000 by the Ope
 	KOBERT_FUZZ_EXAMPLES=20000 $(BIN)/pytest tests/integration/test_job_fuzz.py tests/integration/test_predict_fuzz.py
 	KOBERT_SCHEMA_EXAMPLES=250 $(BIN)/pytest tests/integration/test_openapi.py
 	$(BIN)/pytest -m slow tests
+
+schema-cases: $(VENV)/.dev  ## 20,000 requests made of the OpenAPI, every check of schemathesis: half an hour
+	KOBERT_SCHEMA_CASES=20000 KOBERT_SCHEMA_EXAMPLES=250 $(BIN)/pytest -s tests/integration/test_openapi.py
 
 # In processes of its own: the browser's driver keeps an event loop running.
 browser-test: $(VENV)/.dev  ## the console in Debian's Chromium (apt-get install chromium): a minute or two

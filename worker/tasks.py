@@ -81,7 +81,7 @@ def _answers_as_done(message: PredictMessage, delivery: Delivery, suspects: Susp
     items, options, deadline = message.items, _options(message), message.deadline
     is_plain = not delivery.is_again and not any(item.is_suspect for item in items)
     if is_plain and not suspects.known.are_known:
-        return suspects.classifier.answers_as_done(items, deadline, options, delivery.note)
+        return suspects.classifier.answers_as_done(items, deadline, options)
     delivery.note()
     asked = list(zip(items, options or [NO_OPTIONS] * len(items), strict=True))
     if is_plain:

@@ -129,6 +129,7 @@ async def try_policy(name: str, request: Request, _: WriterDep, context: Context
     rules = {field: value for field, value in rules.items() if field not in _SHOWN}
     refuse_unknown_fields(rules, FIELDS)
     items = _items(body.get("texts"), context.settings.max_texts_per_request)
+    await context.jobs.require_memory()
     old, new = await context.policies.draft(name, rules)
     was, now = await context.judging.judge(items, old), await context.judging.judge(items, new)
     return _json({"object": "list", "data": _compared(items, was, now)})
@@ -149,6 +150,7 @@ async def put_policy(name: str, request: Request, principal: WriterDep, context:
     body = await read_json_object(request, context.settings.max_body_bytes)
     body = {field: value for field, value in body.items() if field not in _SHOWN}
     refuse_unknown_fields(body, FIELDS)
+    await context.jobs.require_memory()
     stored = await context.policies.put(name, body, principal.key_id, _wanted_version(request))
     await context.audit.note(principal, "policy.changed", name)
     head, policy = await context.policies.get(name)

@@ -57,7 +57,11 @@ class BundleTokenizer:
 
     def encode_normalised(self, texts: Sequence[str]) -> list[list[list[int]]]:
         """As `encode`, of texts that are normalised."""
-        encodings = self._tokenizer.encode_batch_fast(texts, add_special_tokens=False)
+        if len(texts) == 1:
+            # Of a batch each text goes to a thread of the library's own, which takes one text longer than reading it.
+            encodings = [self._tokenizer.encode(texts[0], add_special_tokens=False)]
+        else:
+            encodings = self._tokenizer.encode_batch_fast(texts, add_special_tokens=False)
         return [[self._wrap(window) for window in self._split(encoding.ids)] for encoding in encodings]
 
     def encode_traced(self, text: str) -> TracedWindows:
