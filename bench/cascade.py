@@ -29,7 +29,7 @@ from shared.settings import load_settings
 from shared.verdict import Verdict
 from training.data.parts import COMMENTS, held_texts
 from training.data.sources import TEST_DATA, read_folder, read_table
-from worker.inference.cascade import build_cascade
+from worker.inference.cascade import Cascade, build_cascade
 from worker.inference.classifier import Classifier
 from worker.inference.tokenizer import BundleTokenizer
 from worker.inference.verdict import Judge
@@ -128,9 +128,10 @@ class Bench:
 
     def __init__(self, model: str) -> None:
         self.off, self.on = Side(model, "off"), Side(model, "on")
-        if self.on.classifier.cascade is None:
+        cascade = self.on.classifier.cascade
+        if not isinstance(cascade, Cascade):
             sys.exit("the model has no cascade that can be used: python -m training.cascade")
-        self.cascade = self.on.classifier.cascade
+        self.cascade: Cascade = cascade
         self.counts: dict[str, Count] = {}
 
     def run(self, named: Sequence[tuple[str, str]]) -> None:
@@ -150,8 +151,7 @@ class Bench:
     def certain(self, texts: Sequence[str]) -> list[bool]:
         """Which texts the cascade answers."""
         windows = tokenizer_of(self.on.classifier).encode(texts)
-        own = build_cascade(self.on.classifier.bundle, Judge(self.on.classifier.bundle.config, {}))
-        return [own is not None and own.logits(text) is not None for text in windows]
+        return [self.cascade.logits(own) is not None for own in windows]
 
     def microseconds(self, texts: Sequence[str]) -> float:
         """Processor time of the cascade alone, for one text, answered or not."""
@@ -253,7 +253,7 @@ def main() -> None:
     parser.add_argument("--smoke", action="store_true")
     options = parser.parse_args()
     folder = data_folder(options.data)
-    if options.smoke and resolve_cascade(options.model) is None:
+    if options.smoke and not has_cascade(options.model):
         sys.stdout.write("the model has no cascade\n")
         return
     if options.smoke or not folder.is_dir():
@@ -278,10 +278,10 @@ def shown(source: str) -> str:
     return "news comments" if source == COMMENTS else source
 
 
-def resolve_cascade(model: str) -> object:
-    """The model's cascade, if it has one."""
+def has_cascade(model: str) -> bool:
+    """Whether the model has one that can be used."""
     bundle = resolve(load_settings(model=model))
-    return build_cascade(bundle, Judge(bundle.config, {}))
+    return isinstance(build_cascade(bundle, Judge(bundle.config, {})), Cascade)
 
 
 if __name__ == "__main__":

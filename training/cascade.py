@@ -27,10 +27,10 @@ from training.data.prepare import training_rows
 from training.data.signals import ANY
 from training.data.sources import Row, held_out_rows, read_folder
 from training.learn.cascade import fit_table
-from training.plan import CascadePlan
 from training.said import SaidStore
 from training.ship.bundle import GraphRunner
 from training.ship.cascade import Said, Tally, certified, put_into, tally
+from training.ship.cascade_plan import CascadePlan
 from training.ship.serving import taxonomy_of
 from training.workspace import EMBEDDED
 

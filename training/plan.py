@@ -4,12 +4,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from bundles.windows import Windows
-from training.data.parts import HELD_TEXTS
 from training.data.prepare import Mixture
 from training.learn.cascade import TablePlan
 from training.learn.fit import FitPlan
 from training.learn.wide import OwnColumn, WidePlan
-from training.ship.cascade import CutPlan
+from training.ship.cascade_plan import CascadePlan, CutPlan
 
 
 @dataclass(frozen=True)
@@ -56,23 +55,6 @@ class PanelPlan:
     seeds: int = 2
     copies: int = 2
     dropout: float = 0.1
-
-
-@dataclass(frozen=True)
-class CascadePlan:
-    """Everything that decides a cascade.
-
-    `most_fit`, `most_tune`, `most_held`: texts that it is fitted on, that its cut is chosen on, and that certify it;
-    `disguised`: bad texts of the first that are read disguised as well.
-    """
-
-    table: TablePlan = field(default_factory=TablePlan)
-    cut: CutPlan = field(default_factory=CutPlan)
-    most_fit: int = 90_000
-    most_tune: int = 16_000
-    most_held: int = HELD_TEXTS
-    disguised: int = 8_000
-    seed: int = 17
 
 
 # The shorter a window, the less a curse drowns in what stands around it; the more they share, the fewer cut it in two.

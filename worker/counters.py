@@ -13,7 +13,7 @@ from shared.metrics import LATENCY_BUCKETS_S, new_registry
 from shared.verdict import Failure, Outcome
 from worker.inference.batcher import MicroBatcher
 from worker.inference.cache import ResultCache
-from worker.inference.cascade import Cascade
+from worker.inference.cascade import Cascade, NoCascade
 
 WINDOW_BUCKETS = (1, 2, 4, 8, 16, 32, 64, 128)
 TOKEN_BUCKETS = (8, 16, 32, 64, 128, 256, 512, 1024)
@@ -80,9 +80,9 @@ class WorkerMetrics:
         """Follow the result cache."""
         self.registry.register(_CacheFigures(cache))
 
-    def watch_cascade(self, cascade: Cascade | None) -> None:
+    def watch_cascade(self, cascade: Cascade | NoCascade) -> None:
         """Follow the cascade, if there is one."""
-        if cascade is not None:
+        if isinstance(cascade, Cascade):
             self.registry.register(_CascadeTexts(cascade))
 
     def observe_message(self, message: AnsweredMessage) -> None:

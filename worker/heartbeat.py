@@ -63,7 +63,7 @@ class HeartbeatWriter:
             waiting_texts=batcher.waiting_texts,
             rss_bytes=resident_bytes(),
             takes=self._takes,
-            cascade=None if self._classifier.cascade is None else self._classifier.cascade.figures,
+            cascade=self._classifier.cascade.figures,
         )
 
 

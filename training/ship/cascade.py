@@ -14,22 +14,12 @@ from shared.errors import ModelSourceError
 from training.data.batches import Floats
 from training.learn.cascade import Table
 from training.learn.metrics import Flags
+from training.ship.cascade_plan import CutPlan
 from training.ship.serving import STANDARD, Taxonomy, calibrated_logits, scores_of
 
 GRAVE = ("curse", "threat")
 """Labels of which no text may be lost."""
 _NEAR_ONE = 1e-4
-
-
-@dataclass(frozen=True)
-class CutPlan:
-    """Where a table may answer: below the margin at which it loses these shares of the texts that are not clean."""
-
-    most_lost: float = 0.004
-    most_grave_lost: float = 0.002
-    slack: float = 0.2  # logits that the cut stays below the lowest margin that this allows
-    most_tokens: int = 48
-    knots: int = 12
 
 
 @dataclass(frozen=True)

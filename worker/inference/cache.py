@@ -51,12 +51,6 @@ class Flight:
             self._on_end(self, None)
             self.rows.set_exception(error)
 
-    def settle(self, rows: Rows) -> None:
-        """End as `rows`, which somebody other than the model found."""
-        if self._ends():
-            self._on_end(self, rows)
-            self.rows.set_result(rows)
-
     def cancel(self) -> None:
         """Do not read what has not been read: nobody waits."""
         for window in self._windows:
@@ -116,7 +110,7 @@ class ResultCache:
         """What the model said of the normalised `text`; else the flight to wait for, and whether the caller leads it.
 
         Where the cascade may answer a text, its answer is another entry than the model's. Who leads a flight must make
-        it `follow` the windows of the text, `settle` or `fail`.
+        it `follow` the windows of the text, or `fail`.
         """
         key = hashlib.blake2b(
             text.encode("utf-8", "surrogatepass"),

@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Sequence
+from concurrent.futures import Future
 from functools import lru_cache
 
 import numpy as np
@@ -13,9 +14,16 @@ from shared.log import get_logger
 from shared.messages import CascadeFigures
 from shared.options import VerdictOptions
 from worker.inference.engines.protocol import Logits
+from worker.inference.stats import PassTime
+from worker.inference.submitted import Submitted
+from worker.inference.turns import WindowResult
 from worker.inference.verdict import RULES_KEPT, Judge
 
 log = get_logger(__name__)
+
+_NO_PASS = PassTime(0.0, 0.0, 0.0)
+# A text with the token ids of its windows.
+Tokenised = tuple[Submitted, Sequence[Sequence[int]]]
 
 
 class Cascade:
@@ -62,10 +70,29 @@ class Cascade:
                 self._answered += 1
         return found
 
-    def note_exempt(self) -> None:
-        """Count a text that the model must read, whatever it is."""
+    def choose(self, texts: Sequence[Submitted]) -> None:
+        """Note for each text whether it may be answered without the model; count those that may not."""
+        for text in texts:
+            text.may_cascade = self.may_answer(text.reading.options)
         with self._lock:
-            self._exempt += 1
+            self._exempt += sum(not text.may_cascade for text in texts)
+
+    def split(self, texts: Sequence[Tokenised]) -> tuple[list[Submitted], list[Tokenised]]:
+        """The texts of which it is certain, whose windows have ended, and those that the model must read."""
+        certain: list[Submitted] = []
+        others: list[Tokenised] = []
+        for text, windows in texts:
+            logits = self.logits(windows) if text.may_cascade else None
+            if logits is None:
+                others.append((text, windows))
+                continue
+            window: Future[WindowResult] = Future()
+            window.set_result(WindowResult(logits, _NO_PASS, None))
+            text.windows = [window]
+            if text.flight is not None:
+                text.flight.follow(text.windows)
+            certain.append(text)
+        return certain, others
 
     @property
     def figures(self) -> CascadeFigures:
@@ -74,20 +101,33 @@ class Cascade:
             return CascadeFigures(answered=self._answered, unsure=self._unsure, exempt=self._exempt)
 
 
+class NoCascade:
+    """The model reads every text."""
+
+    figures: CascadeFigures | None = None
+
+    def choose(self, texts: Sequence[Submitted]) -> None:
+        """No text may be answered without the model."""
+
+    def split(self, texts: Sequence[Tokenised]) -> tuple[list[Submitted], list[Tokenised]]:
+        """None is certain."""
+        return [], list(texts)
+
+
 def _row(logits: Sequence[float]) -> Logits:
     return np.array(logits, dtype=np.float32)
 
 
-def build_cascade(bundle: Bundle, judge: Judge) -> Cascade | None:
-    """The cascade of a bundle; None, which is logged, if it has none that can be used."""
+def build_cascade(bundle: Bundle, judge: Judge) -> Cascade | NoCascade:
+    """The cascade of a bundle; that it has none which can be used is logged."""
     try:
         table = cascade_of(bundle)
         cascade = None if table is None else Cascade(table, bundle, judge)
     except BundleInvalidError as error:
         log.warning("cascade_unusable", reason=error.message)
-        return None
+        return NoCascade()
     if cascade is None:
         log.warning("cascade_missing", reason="the model has none, so it reads every text", model=bundle.config.name)
-    else:
-        log.info("cascade_on", certified_share=cascade.certificate.share, agreement=cascade.certificate.agreement)
+        return NoCascade()
+    log.info("cascade_on", certified_share=cascade.certificate.share, agreement=cascade.certificate.agreement)
     return cascade

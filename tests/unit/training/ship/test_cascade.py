@@ -16,7 +16,8 @@ from training.cascade import table_of  # noqa: E402
 from training.data.parts import FIT, HELD, TUNE, held_texts, part_of, read_by_cascade  # noqa: E402
 from training.data.sources import Row  # noqa: E402
 from training.learn.cascade import Table, TablePlan, fit_table  # noqa: E402
-from training.ship.cascade import CutPlan, Said, certified, choose_cut, put_into, tally  # noqa: E402
+from training.ship.cascade import Said, certified, choose_cut, put_into, tally  # noqa: E402
+from training.ship.cascade_plan import CutPlan  # noqa: E402
 from training.ship.serving import ServedLabel, Taxonomy  # noqa: E402
 
 PIECES, FIRST_ID, LAST_ID, CURSE = 40, 1, 2, 9

@@ -14,7 +14,7 @@ from tests.support.cascades import cascade_for, put_cascade
 from tests.support.echo import echo_logits, write_echo_bundle
 from worker.inference.batcher import MicroBatcher
 from worker.inference.cache import ResultCache
-from worker.inference.cascade import Cascade, build_cascade
+from worker.inference.cascade import Cascade, NoCascade, build_cascade
 from worker.inference.classifier import Classifier
 from worker.inference.engines.protocol import Logits
 from worker.inference.tokenizer import BundleTokenizer
@@ -71,7 +71,7 @@ def verdict(classifier: Classifier, text: str, options: VerdictOptions = NO_OPTI
 
 
 def figures(classifier: Classifier) -> CascadeFigures:
-    assert classifier.cascade is not None
+    assert isinstance(classifier.cascade, Cascade)
     return classifier.cascade.figures
 
 
@@ -123,7 +123,7 @@ def test_rules_that_say_what_holds_anyway_change_nothing(classifier: Classifier,
 
 
 def test_texts_whose_spans_are_wanted_are_exempt(classifier: Classifier) -> None:
-    assert classifier.cascade is not None
+    assert isinstance(classifier.cascade, Cascade)
     assert not classifier.cascade.may_answer(VerdictOptions(explain=True))
 
 
@@ -132,8 +132,8 @@ def test_a_worker_with_thresholds_or_a_strictness_of_its_own_asks_the_model(bund
         build_cascade(bundle, judge)
         for judge in (Judge(bundle.config, {"curse": 0.4}), Judge(bundle.config, {}, "strict"))
     )
-    assert other is not None
-    assert strict is not None
+    assert isinstance(other, Cascade)
+    assert isinstance(strict, Cascade)
     assert not other.may_answer(NO_OPTIONS)
     assert not strict.may_answer(NO_OPTIONS)
     assert strict.may_answer(VerdictOptions(strictness="standard"))
@@ -184,7 +184,7 @@ def test_others_who_wait_for_a_certain_text_are_answered(classifier: Classifier,
 def test_a_bundle_without_one_is_served_without(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     bundle = load_bundle(write_echo_bundle(tmp_path / "bare", **MULTI))
 
-    assert build_cascade(bundle, Judge(bundle.config, {})) is None
+    assert isinstance(build_cascade(bundle, Judge(bundle.config, {})), NoCascade)
     assert "cascade_missing" in "".join(capsys.readouterr())
 
 
@@ -193,7 +193,7 @@ def test_a_cascade_whose_answers_are_not_clean_is_not_used(tmp_path: Path, logit
     path = write_echo_bundle(tmp_path / "wrong", **MULTI)
     bundle = load_bundle(put_cascade(path, cascade_for(path, logits=logits)))
 
-    assert build_cascade(bundle, Judge(bundle.config, {})) is None
+    assert isinstance(build_cascade(bundle, Judge(bundle.config, {})), NoCascade)
 
 
 def test_each_text_is_counted_once(bundle: Bundle) -> None:
@@ -202,6 +202,5 @@ def test_each_text_is_counted_once(bundle: Bundle) -> None:
     for _ in range(100):
         cascade.logits([[1, 10, 2]])
         cascade.logits([[1, 10, 2], [1, 10, 2]])
-        cascade.note_exempt()
 
-    assert cascade.figures == CascadeFigures(answered=100, unsure=100, exempt=100)
+    assert cascade.figures == CascadeFigures(answered=100, unsure=100)
