@@ -8,7 +8,7 @@ from prometheus_client import Counter, Gauge, Histogram
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from shared.messages import ModelInfo
+from shared.messages import CascadeFigures, ModelInfo
 from shared.metrics import LATENCY_BUCKETS_S, new_registry
 from shared.verdict import Failure, Outcome
 from worker.inference.batcher import MicroBatcher
@@ -81,9 +81,8 @@ class WorkerMetrics:
         self.registry.register(_CacheFigures(cache))
 
     def watch_cascade(self, cascade: Cascade | NoCascade) -> None:
-        """Follow the cascade, if there is one."""
-        if isinstance(cascade, Cascade):
-            self.registry.register(_CascadeTexts(cascade))
+        """Follow the cascade."""
+        self.registry.register(_CascadeTexts(cascade))
 
     def observe_message(self, message: AnsweredMessage) -> None:
         """Count one message whose texts have all been answered."""
@@ -130,12 +129,12 @@ class _CacheFigures(Collector):
 class _CascadeTexts(Collector):
     """Reads the cascade's counters whenever the metrics are asked for."""
 
-    def __init__(self, cascade: Cascade) -> None:
+    def __init__(self, cascade: Cascade | NoCascade) -> None:
         self._cascade = cascade
 
     def collect(self) -> Iterator[Metric]:
-        """The texts that came to the cascade, by outcome."""
-        figures = self._cascade.figures
+        """The texts that came to the cascade, by outcome; none where it is off."""
+        figures = self._cascade.figures or CascadeFigures()
         texts = CounterMetricFamily(
             "kobert_worker_cascade_texts",
             "Texts by what the cascade made of them: answered, unsure (read by the model), or exempt (never asked)",
