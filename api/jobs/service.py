@@ -33,7 +33,7 @@ from shared.settings import Settings
 
 log = get_logger(__name__)
 
-# Batches and review queues that are made at the same time: each may hold some 30 MB while it is.
+# Batches, review queues and trials of policies that are made at the same time: each may hold some 30 MB while it is.
 AT_ONCE = 2
 T = TypeVar("T")
 
@@ -81,7 +81,7 @@ class JobService:
             PlaceKind(settings.max_event_streams, "clients follow jobs", "MAX_EVENT_STREAMS"), keyring
         )
         self.inputs = Places(
-            PlaceKind(AT_ONCE, "batches or review queues are being made", f"{AT_ONCE} is the most"), keyring
+            PlaceKind(AT_ONCE, "batches, review queues or trials are being made", f"{AT_ONCE} is the most"), keyring
         )
         self.downloads = Places(PlaceKind(settings.max_downloads, "results are being sent", "MAX_DOWNLOADS"), keyring)
         self._glances = Glances(self.get)
