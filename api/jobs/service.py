@@ -155,6 +155,10 @@ class JobService:
         job_id = await self.run(self._writer.find_by_key, owner, digest)
         return None if job_id is None else await self.get(job_id, owner)
 
+    def require_valid(self, owner: str) -> None:
+        """Check that the owner's key is still valid, by `Keyring.require_valid`."""
+        self._keyring.require_valid(owner)
+
     async def get(self, job_id: str, owner: str) -> Job:
         """One job.
 
