@@ -17,7 +17,7 @@ SLOW_PROCESSES ?= 4
 BESIDE := --no-print-directory --output-sync=target --jobs
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint typecheck fast-test slow-test nightly browser-test containers-test coverage bench-smoke chaos soak attack lock sbom pin-images audit hooks release clean
+.PHONY: help run test lint typecheck fast-test slow-test nightly schema-cases browser-test containers-test coverage bench-smoke chaos soak attack lock sbom pin-images audit hooks release clean
 
 help:  ## what there is to make
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -82,6 +82,9 @@ nightly: $(VENV)/.dev  ## 20,000 hostile requests of each kind, 3,000 by the Ope
 	KOBERT_SCHEMA_EXAMPLES=250 $(BIN)/pytest tests/integration/test_openapi.py
 	$(BIN)/pytest -m slow tests
 
+schema-cases: $(VENV)/.dev  ## 20,000 requests made of the OpenAPI, every check of schemathesis: half an hour
+	KOBERT_SCHEMA_CASES=20000 KOBERT_SCHEMA_EXAMPLES=50 $(BIN)/pytest -s tests/integration/test_openapi.py
+
 # In processes of its own: the browser's driver keeps an event loop running.
 browser-test: $(VENV)/.dev  ## the console in Debian's Chromium (apt-get install chromium): a minute or two
 	$(PYTEST) $(UNIT_PROCESSES) -m browser tests/browser
@@ -98,7 +101,7 @@ coverage: $(VENV)/.dev  ## branch coverage of all tests, subprocesses included
 # The longest first: three run at a time.
 SMOKED := soak peers full_kobert own_model ceiling teach_corrections startup chaos faults attack \
   bulk_and_predict million_rows live_feed record_replies overload predict result_pages policy_words \
-  result_cache spans model_threads passes pack_rows corrections
+  result_cache cascade spans model_threads passes pack_rows corrections
 
 bench-smoke: $(VENV)/.dev  ## every benchmark for a few seconds, to show that it runs
 	@$(MAKE) $(BESIDE) 3 $(SMOKED:%=smoke-%)

@@ -37,6 +37,7 @@ from api.http.doorstep import doorstep_of
 from api.http.openapi import DescribedApi
 from api.http.origins import OriginsMiddleware
 from api.http.proxies import ProxiesMiddleware
+from api.http.query import QueryMiddleware
 from api.http.refusals import HeadLimits
 from api.http.request_id import RequestIdMiddleware
 from api.http.traffic import Traffic, bound_socket_memory, traffic_limits
@@ -131,7 +132,8 @@ def create_app(settings: Settings) -> FastAPI:
 
 def _add_middleware(app: FastAPI, settings: Settings) -> None:
     """From the innermost to the outermost: the log line has the request's id, and the host is checked as it came."""
-    app.add_middleware(BodyFaultsMiddleware)
+    app.add_middleware(BodyFaultsMiddleware, require_valid=app.state.keyring.require_valid)
+    app.add_middleware(QueryMiddleware)
     cross_origin.install(app, settings.cors_origins)
     app.add_middleware(ProxiesMiddleware, trusted=settings.trusted_proxies, root_path=settings.root_path)
     app.add_middleware(

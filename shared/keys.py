@@ -28,6 +28,8 @@ JOB_WEBHOOKS = PREFIX + "jobs:webhooks"
 # Each has two hashes with its older versions (`policy_versions`), which expire once it is deleted.
 POLICIES = PREFIX + "policies"
 POLICIES_VERSION = PREFIX + "policies:version"
+# Names of policies whose versions are kept though they were deleted, by when they were (Unix seconds).
+POLICIES_DELETED = PREFIX + "policies:deleted"
 
 # Corrections, which do not expire: hashes of records by id and of ids by text, a sorted set of ids by the version of
 # their last change, a hash with that version, and a sorted set of withdrawn ids (`shared/corrections`).

@@ -16,9 +16,11 @@ from api.metrics.gauges import LiveGauges
 from api.queue.dispatcher import Dispatcher
 from api.queue.fleet import Fleet
 from api.queue.publisher import Publisher
+from api.queue.store_wire import LastingWire
 from shared.settings import Settings
 from worker.counters import WorkerMetrics
 from worker.inference.cache import ResultCache
+from worker.inference.cascade import NoCascade
 
 ROOT = Path(__file__).resolve().parents[1]
 READMES = ("README.md", "README.ko.md")
@@ -81,7 +83,7 @@ def test_the_korean_tables_of_metrics_say_what_the_english_ones_say() -> None:
 def test_the_table_of_the_apis_metrics_is_complete_and_its_types_are_true() -> None:
     settings = Settings(redis_url="redis://localhost")
     fleet = Fleet(Redis(), interval_s=1)
-    dispatcher = Dispatcher(settings, "here", Publisher(Redis(), "here"), fleet)
+    dispatcher = Dispatcher(settings, "here", Publisher(LastingWire(Redis(), 1), "here"), fleet)
     registry = ApiMetrics().registry
     registry.register(LiveGauges(Redis(), fleet, dispatcher, "1"))
 
@@ -91,6 +93,7 @@ def test_the_table_of_the_apis_metrics_is_complete_and_its_types_are_true() -> N
 def test_the_table_of_the_workers_metrics_is_complete_and_its_types_are_true() -> None:
     metrics = WorkerMetrics()
     metrics.watch_cache(ResultCache(0))
+    metrics.watch_cascade(NoCascade())
     families = metrics.registry.collect()
     assert {name: kind for name, (kind, _) in metric_table("Worker").items()} == own_families(families)
 

@@ -74,7 +74,6 @@ class AnswerDesk:
             if at_once := self._classifier.ask(asked, message.items, options):
                 self.replies.send_together([one.outgoing(at_once)])
             if not one.is_complete:
-                delivery.note()
                 self._wait(one, asked)
         if one.failed_by is not None:
             raise one.failed_by

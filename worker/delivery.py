@@ -3,10 +3,11 @@
 Celery's own way, with a request, a tracer and acknowledgements by the consumer's thread, costs as much as the model
 does for a lone text. This one keeps what matters of it: the pool, and late acknowledgement. Until its last text is
 answered, a message is among the unacknowledged ones, in kombu's own form, so that kombu delivers it again when this
-worker dies. It gets there while the model reads it; one whose worker dies before that is sent again by the API, as
-is any that is lost on its way (docs/decisions/0002-celery-on-redis.md).
+worker dies. It gets there a moment after it was taken (`worker.in_hand`); one whose worker dies before that is sent
+again by the API, as is any that is lost on its way (docs/decisions/0002-celery-on-redis.md).
 """
 
+import threading
 import time
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -21,6 +22,7 @@ from shared import keys
 from shared.log import get_logger
 from shared.tasks import QUEUED_AT_HEADER
 from worker.command_writer import Command, CommandWriter
+from worker.in_hand import InHand
 
 log = get_logger(__name__)
 
@@ -29,13 +31,14 @@ _decode = msgspec.json.Decoder(tuple[tuple[str], dict[str, Any], dict[str, Any]]
 
 
 class Delivery:
-    """One message that was taken from the queue. Of one thread, but for `give_back` and `hand_over`."""
+    """One message that was taken from the queue. Of one thread, but for `give_back`, `note` and `hand_over`."""
 
     def __init__(self, message: Any, commands: CommandWriter, wake: Callable[[], None]) -> None:  # noqa: ANN401  kombu's
         self._message = message
         self._commands = commands
         self._wake = wake
-        self._is_noted = False
+        self._lock = threading.Lock()
+        self._is_noted = self._is_over = False
         # An earlier worker did not finish it.
         self.is_again = bool(message.delivery_info.get("redelivered"))
         queued_at = message.headers.get(QUEUED_AT_HEADER)
@@ -51,18 +54,21 @@ class Delivery:
         return arguments[0]
 
     def note(self) -> None:
-        """Put it among the unacknowledged messages, as `kombu.transport.redis.QoS.append` does."""
-        info, tag = self._message.delivery_info, self._message.delivery_tag
-        entry = dumps([self._message._raw, info["exchange"], info["routing_key"]])  # noqa: SLF001  what kombu keeps
-        noted: list[Command] = [("ZADD", keys.UNACKED_INDEX, time.time(), tag), ("HSET", keys.UNACKED, tag, entry)]
-        self._send(noted, "delivery_not_noted")
-        # Not before: another thread might acknowledge on its own connection, before this one has written.
-        self._is_noted = True
+        """Put it among the unacknowledged messages, as `kombu.transport.redis.QoS.append` does, unless it is over."""
+        with self._lock:
+            if self._is_over or self._is_noted:
+                return
+            info, tag = self._message.delivery_info, self._message.delivery_tag
+            entry = dumps([self._message._raw, info["exchange"], info["routing_key"]])  # noqa: SLF001  what kombu keeps
+            self._is_noted = True
+            noted: list[Command] = [("ZADD", keys.UNACKED_INDEX, time.time(), tag), ("HSET", keys.UNACKED, tag, entry)]
+            self._send(noted, "delivery_not_noted")
 
     def hand_over(self) -> str:
-        """The tag that the caller will acknowledge; empty where there is nothing to be acknowledged, or not yet."""
-        tag: str = self._message.delivery_tag if self._is_noted else ""
-        self._is_noted = False
+        """The tag that the caller will acknowledge; empty where there is nothing to be acknowledged."""
+        with self._lock:
+            tag: str = self._message.delivery_tag if self._is_noted and not self._is_over else ""
+            self._is_over = True
         return tag
 
     def end(self) -> None:
@@ -103,29 +109,34 @@ class PoolStrategy:
         """What Celery calls for each message to `task`, whose function gets a `Delivery`."""
         executor = consumer.pool.executor
 
+        in_hand = InHand(consumer.hub.call_later)
+
         def wake() -> None:
             consumer.hub.call_soon(_do_nothing)
 
         def take(message: Any, _body: object, _ack: object, _reject: object, _callbacks: object) -> None:  # noqa: ANN401
             delivery = Delivery(message, self._commands, wake)
             try:
-                future = executor.submit(_run, task.run, delivery)
+                future = executor.submit(_run, task.run, delivery, in_hand)
             except RuntimeError:
                 # The pool has ended.
                 delivery.give_back()
             else:
+                # It may have ended: then it will not be noted.
+                in_hand.add(delivery)
                 future.add_done_callback(lambda ended: delivery.give_back() if ended.cancelled() else None)
 
         return take
 
 
-def _run(answer: Callable[[Delivery], None], delivery: Delivery) -> None:
+def _run(answer: Callable[[Delivery], None], delivery: Delivery, in_hand: InHand) -> None:
     try:
         answer(delivery)
     except Exception as error:
         # As Celery does: a message that fails would fail again.
         log.exception("message_failed", error_type=type(error).__name__)
     finally:
+        in_hand.remove(delivery)
         delivery.end()
 
 

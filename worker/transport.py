@@ -1,7 +1,7 @@
 """Kombu's Redis transport, except that a message of texts is not written among the unacknowledged ones at once.
 
-Kombu writes each message there, and waits for Redis, before anybody sees it. Whoever answers texts writes it while the
-model reads them (`worker.delivery`), so that nobody waits for that.
+Kombu writes each message there, and waits for Redis, before anybody sees it. Here it is written a moment later, unless
+it is answered by then (`worker.in_hand`), so that no text waits for that.
 """
 
 from typing import Any

@@ -8,11 +8,16 @@ from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 from uvicorn.server import ServerState
 
+from api.http import bodies
 from api.http.direct import DirectService, KnownExchange, ParsedExchange
 from api.http.known_heads import Head, KnownHeads, head_of
 from api.http.protocol import BoundedProtocol
 from api.http.refusals import HeadLimits
 from api.http.traffic import Traffic
+
+# Of a body, where many others are still to come: with so much the framework begins. Clients that are not slow send it
+# at once, and are then refused, if they are, before they have sent the rest.
+ENOUGH_BYTES = 16 * 1024
 
 
 class DirectProtocol(BoundedProtocol):
@@ -34,14 +39,19 @@ class DirectProtocol(BoundedProtocol):
         super().__init__(config, server_state, app_state, _loop)
         # A request that may be answered without the framework, while its body comes.
         self._awaited: ParsedExchange | None = None
+        # One that is the framework's, and begins there with more of its body.
+        self._held: tuple[RequestResponseCycle, ASGI3Application] | None = None
         # The head that `direct` took last of the bytes that are being parsed.
         self._taken: Head | None = None
         # Since when nothing is left to do, after a request that was not parsed; the other ones have uvicorn's timer.
         self._rested_at: float | None = None
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Let the framework note that a client left before its body was there."""
+        """Let the framework note that a client left before its body was there; not if a crowd of them leaves."""
         super().connection_lost(exc)
+        if self._held is not None and self.traffic.has_many_bodies():
+            bodies.release(self._held[0].scope)
+            self._held = None
         self._leave_to_framework()
 
     def check(self, now: float, elapsed_s: float) -> None:
@@ -55,9 +65,16 @@ class DirectProtocol(BoundedProtocol):
         self._rested_at = None
         super().on_message_begin()
 
+    def on_body(self, body: bytes) -> None:
+        """Keep a piece of the body; with enough of it the framework begins."""
+        super().on_body(body)
+        if self._held is not None and self._account.received_bytes >= ENOUGH_BYTES:
+            self._begin_held()
+
     def on_message_complete(self) -> None:
         """Answer what waited for its body."""
         super().on_message_complete()
+        self._begin_held()
         self._answer_directly()
 
     def _let_go(self) -> None:
@@ -123,7 +140,9 @@ class DirectProtocol(BoundedProtocol):
             self._awaited = self.direct.take(cycle, app)
         if self._awaited is not None and self._awaited.head.is_lasting and cycle.keep_alive:
             self._taken = self._awaited.head
-        if self._awaited is None:
+        if self._awaited is None and self._is_one_of_many_bodies(cycle):
+            self._held = cycle, app
+        elif self._awaited is None:
             super()._start_asgi_task(cycle, app)
         elif not cycle.more_body:
             self._answer_directly()
@@ -133,8 +152,19 @@ class DirectProtocol(BoundedProtocol):
         if exchange is not None and (self._account.fault is not None or not self.direct.begin(exchange)):
             super()._start_asgi_task(exchange.cycle, exchange.app)
 
+    def _is_one_of_many_bodies(self, cycle: RequestResponseCycle) -> bool:
+        """Whether its body is still to come by itself, and those of many others are: each begun costs 25 KB."""
+        is_coming = cycle is self.cycle and cycle.more_body and not cycle.waiting_for_100_continue
+        return is_coming and self.traffic.has_many_bodies()
+
+    def _begin_held(self) -> None:
+        held, self._held = self._held, None
+        if held is not None:
+            super()._start_asgi_task(*held)
+
     def _leave_to_framework(self) -> None:
         """The body does not come as it should."""
+        self._begin_held()
         exchange, self._awaited = self._awaited, None
         if exchange is not None:
             super()._start_asgi_task(exchange.cycle, exchange.app)

@@ -291,8 +291,15 @@ class BoundedProtocol(InTurnsProtocol):
         if self.flow.read_paused or self.cycle.waiting_for_100_continue:
             return
         self._account.waited_s += elapsed_s
+        if not self.traffic.may_end_body():
+            return
+        was_good = self._account.fault is None
         self._account.check_pace(self.traffic.limits.bodies)
-        if self._account.fault is not None and self.cycle.response_complete:
+        if self._account.fault is None:
+            return
+        if was_good:
+            self.traffic.note_ended_body()
+        if self.cycle.response_complete:
             self.abort()
 
     def _wake_reader(self) -> None:

@@ -16,6 +16,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from shared.addresses import parse_networks, parse_prefix
 
 _HOST = re.compile(r"[A-Za-z0-9._-]{1,253}(?::\d{1,5})?|\[[0-9A-Fa-f:.]{2,45}\](?::\d{1,5})?")
+# Proxies in a row that are listened to. A stranger can send a header of thousands, to which a proxy adds one.
+MAX_HOPS = 20
 FORWARDED_HEADERS = ("x-forwarded-for", "x-forwarded-proto", "x-forwarded-host", "x-forwarded-prefix")
 
 
@@ -61,7 +63,7 @@ class Proxies:
         seen: dict[str, Any] = {}
         if scheme := next((name for name in _values(headers, "proto") if name in {"http", "https"}), None):
             seen["scheme"] = scheme
-        if client := self._client(_values(headers, "for")):
+        if client := self._client(_values(headers, "for", are_last=True)):
             seen["client"] = (client, 0)
         if (hosts := _values(headers, "host")) and _HOST.fullmatch(hosts[0]):
             others = [(name, value) for name, value in headers.raw if name != b"host"]
@@ -71,9 +73,8 @@ class Proxies:
     def _client(self, hops: Sequence[str]) -> str | None:
         """The last address that no trusted proxy has: what stands before it may be made up."""
         addresses = [_address(hop) for hop in hops]
-        strangers = [address for address in addresses if not self._is_trusted(address)]
-        known = strangers or addresses[:1]
-        return known[-1] if known else None
+        strangers = (address for address in reversed(addresses) if not self._is_trusted(address))
+        return next(strangers, addresses[0] if addresses else None)
 
     def _is_trusted(self, address: str) -> bool:
         try:
@@ -90,9 +91,10 @@ def root_path_of(request: Request) -> str:
     return root_path
 
 
-def _values(headers: Headers, name: str) -> list[str]:
-    """What the proxies said, the outermost first."""
-    values = ",".join(headers.getlist(f"x-forwarded-{name}")).split(",")
+def _values(headers: Headers, name: str, *, are_last: bool = False) -> list[str]:
+    """What the proxies said, the outermost first: the first `MAX_HOPS` values, or the last ones."""
+    joined = ",".join(headers.getlist(f"x-forwarded-{name}"))
+    values = joined.rsplit(",", MAX_HOPS)[-MAX_HOPS:] if are_last else joined.split(",", MAX_HOPS)[:MAX_HOPS]
     return [value.strip() for value in values if value.strip()]
 
 

@@ -24,6 +24,10 @@ TICK_S = 1.0
 MAX_TICK_S = 2.0
 # An unfinished body as young as this is not ended to make room for a new connection.
 YOUNG_BODY_S = 3.0
+# So many unfinished bodies are many: further requests begin with more of theirs, and of those that come too slowly no
+# more than this are ended at a time. A thousand requests that begin at once, if only to be refused, cost 25 MB, of
+# which Python gives back little.
+MANY_BODIES = 64
 # Connections above the limit that are told so; more are just closed.
 REFUSALS_AT_ONCE = 64
 # So many new connections in one round of the event loop are a crowd: more are waiting.
@@ -62,6 +66,8 @@ class Traffic:
         self.turns = Turns()
         # Requests that wait for the answer to the one before them on their connection.
         self.pipelined_count = 0
+        # Slow bodies that may still be ended in this look.
+        self._endings_left = MANY_BODIES
         # Takes the connections that wait to be taken.
         self.on_crowd: Callable[[], None] | None = None
         self._new_count = 0
@@ -114,6 +120,18 @@ class Traffic:
         self._fresh.pop(connection, None)
         self._idle.pop(connection, None)
 
+    def has_many_bodies(self) -> bool:
+        """Whether so many requests are incomplete that a further one should not begin yet."""
+        return len(self._receiving) >= MANY_BODIES
+
+    def may_end_body(self) -> bool:
+        """Whether one more body that comes too slowly may be ended in this look."""
+        return self._endings_left > 0
+
+    def note_ended_body(self) -> None:
+        """Note that one was."""
+        self._endings_left -= 1
+
     def works(self, connection: Connection) -> None:
         """Note that a request is complete."""
         self._receiving.pop(connection, None)
@@ -154,6 +172,7 @@ class Traffic:
         now = loop.time()
         elapsed_s = min(now - self._looked_at, MAX_TICK_S)
         self._looked_at = now
+        self._endings_left = MANY_BODIES
         for connection in list(self._all):
             connection.check(now, elapsed_s)
         self._is_looking = bool(self._all)

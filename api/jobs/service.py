@@ -1,7 +1,7 @@
 """Bulk jobs as the event loop sees them: each method runs blocking work in a thread."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any, Protocol, TypeVar
 
 from redis import Redis
@@ -16,11 +16,11 @@ from api.jobs.job_store import JobStore
 from api.jobs.judging_rules import JudgingRules
 from api.jobs.options import OptionsCheck
 from api.jobs.places import PlaceKind, Places
-from api.jobs.preview import JobPreview
+from api.jobs.preview import HeldBody, JobPreview
 from api.jobs.room import JobRoom
 from api.jobs.threads import JobThreads
 from api.jobs.upload_slots import UploadSlots
-from api.jobs.webhook_queue import DueWebhook, WebhookEnd, WebhookQueue
+from api.jobs.webhook_queue import Busy, DueWebhook, WebhookEnd, WebhookQueue
 from api.jobs.webhook_signature import WebhookSecrets
 from api.jobs.writer import JobWriter
 from api.uploads.opening import UploadRequest
@@ -33,6 +33,8 @@ from shared.settings import Settings
 
 log = get_logger(__name__)
 
+# Batches, review queues and trials of policies that are made at the same time: each may hold some 30 MB while it is.
+AT_ONCE = 2
 T = TypeVar("T")
 
 
@@ -72,10 +74,14 @@ class JobService:
         self._intake = JobIntake(settings, self._writer, self._capacity, options_check)
         self._preview = JobPreview(settings, options_check)
         self._threads = JobThreads(settings.max_uploads)
+        self._previewing = asyncio.Semaphore()
         self._slots = UploadSlots(settings.max_uploads)
         self._uploads = Places(PlaceKind(settings.max_uploads, "uploads are coming in", "MAX_UPLOADS"), keyring)
         self.followers = Places(
             PlaceKind(settings.max_event_streams, "clients follow jobs", "MAX_EVENT_STREAMS"), keyring
+        )
+        self.inputs = Places(
+            PlaceKind(AT_ONCE, "batches, review queues or trials are being made", f"{AT_ONCE} is the most"), keyring
         )
         self.downloads = Places(PlaceKind(settings.max_downloads, "results are being sent", "MAX_DOWNLOADS"), keyring)
         self._glances = Glances(self.get)
@@ -128,14 +134,30 @@ class JobService:
         await self._announce(job_id)
         return job_id
 
-    async def preview(self, request: UploadRequest, content: bytes) -> dict[str, Any]:
-        """How a file would be read, by `JobPreview.read`."""
-        return await self._threads.run_upload(self._preview.read, request, content)
+    async def preview(self, request: UploadRequest, body: HeldBody) -> dict[str, Any]:
+        """How a file would be read, by `JobPreview.read`. It takes the place of an upload, and is refused as one."""
+        self._uploads.require_share(request.owner)
+        with self._uploads.counted(request.owner):
+            # One at a time: each takes a tenth of a second of the processor, and some 30 MB.
+            async with self._slots.taken_by(body), self._previewing:
+                return await self._threads.run_upload(self._preview.read, request, body)
+
+    async def require_memory(self) -> None:
+        """Check that the store has room for what is no job but is kept as well.
+
+        Raises:
+            OverloadedError: the store is nearly full.
+        """
+        await self.run(self._capacity.require_memory)
 
     async def find_by_key(self, owner: str, digest: str) -> Job | None:
         """The job that an Idempotency-Key made, given its digest; None if there is none."""
         job_id = await self.run(self._writer.find_by_key, owner, digest)
         return None if job_id is None else await self.get(job_id, owner)
+
+    def require_valid(self, owner: str) -> None:
+        """Check that the owner's key is still valid, by `Keyring.require_valid`."""
+        self._keyring.require_valid(owner)
 
     async def get(self, job_id: str, owner: str) -> Job:
         """One job.
@@ -190,11 +212,9 @@ class JobService:
         """The packed result of one chunk; None if the job was deleted meanwhile."""
         return await self.run(self._store.result_chunk, job_id, first_row)
 
-    async def claim_webhook(
-        self, hold_s: int, busy_receivers: Sequence[str], busy_owners: Sequence[str]
-    ) -> DueWebhook | None:
+    async def claim_webhook(self, hold_s: int, busy: Busy) -> DueWebhook | None:
         """Take a webhook that is due, of nobody busy; no other process gets it for `hold_s`. None if there is none."""
-        return await self.run(self._webhooks.claim, hold_s, busy_receivers, busy_owners)
+        return await self.run(self._webhooks.claim, hold_s, busy)
 
     async def webhook_job(self, job_id: str, owner: str) -> Job:
         """The job to tell of.

@@ -2,13 +2,13 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from functools import partial
+from typing import Protocol
 
 from api.http.caller import current_caller
-from api.uploads.pull import BodyPull
-from shared.errors import OverloadedError
+from shared.errors import KobertError, OverloadedError
 
 # A new upload waits this long for a place before it is refused.
 WAIT_S = 3.0
@@ -23,6 +23,25 @@ RETRY_AFTER_S = 10
 PLACES_PER_RESERVE = 4
 
 
+class Sent(Protocol):
+    """A body that comes in, or has come in."""
+
+    @property
+    def received_bytes(self) -> int:
+        """How much has come."""
+
+    @property
+    def waited_s(self) -> float:
+        """How long its client was waited for."""
+
+    @property
+    def pause_s(self) -> float:
+        """How long it is now."""
+
+    def refuse(self, make_error: Callable[[], KobertError]) -> None:
+        """Make whoever reads it raise an error."""
+
+
 class UploadSlots:
     """Places for `count` uploads. Not thread-safe: it belongs to the event loop."""
 
@@ -30,12 +49,12 @@ class UploadSlots:
         self._count = count
         self._most_of_one = count - count // PLACES_PER_RESERVE
         # By whom each is sent.
-        self._uploads: dict[BodyPull, str] = {}
-        self._leaving: list[BodyPull] = []
+        self._uploads: dict[Sent, str] = {}
+        self._leaving: list[Sent] = []
         self._waiting = 0
 
     @asynccontextmanager
-    async def taken_by(self, body: BodyPull) -> AsyncIterator[None]:
+    async def taken_by(self, body: Sent) -> AsyncIterator[None]:
         """Hold a place while the body is read, for the current caller.
 
         Raises:
@@ -89,6 +108,6 @@ class UploadSlots:
         slowest.refuse(partial(OverloadedError, message, retry_after_s=RETRY_AFTER_S))
 
 
-def _is_slow(body: BodyPull) -> bool:
+def _is_slow(body: Sent) -> bool:
     is_below = body.waited_s > PATIENCE_S and body.received_bytes < SLOW_BYTES_PER_S * body.waited_s
     return is_below or body.pause_s > PATIENCE_S

@@ -6,14 +6,13 @@ of the answer is not read, and redirects are not followed.
 
 import asyncio
 import ssl
-from collections.abc import Mapping
-from concurrent.futures import Executor
+from collections.abc import Callable, Mapping
+from contextlib import AbstractAsyncContextManager
 
 import h11
 
-from api.jobs.webhook_target import WebhookTarget, resolve_webhook
+from api.jobs.webhook_target import WebhookTarget
 from shared.errors import MalformedRequestError
-from shared.settings import Settings
 
 MAX_HEAD_BYTES = 32 * 1024
 _READ_BYTES = 8 * 1024
@@ -22,25 +21,26 @@ MAX_HINTS = 16
 _OK = range(200, 300)
 
 
+Reach = Callable[[str], AbstractAsyncContextManager[WebhookTarget]]
+
+
 class DeliveryError(Exception):
     """Raised when a webhook was not taken; its sentence is shown in the job object."""
 
 
-async def deliver(url: str, body: bytes, headers: Mapping[str, str], settings: Settings, lookups: Executor) -> int:
-    """Post `body`; returns the status of the answer. Names are looked up in threads of `lookups`.
+async def deliver(url: str, body: bytes, headers: Mapping[str, str], timeout_s: float, reach: Reach) -> int:
+    """Post `body`; returns the status of the answer. `reach` looks the address up, and holds it meanwhile.
 
     Raises:
         DeliveryError: it was not taken; says why.
     """
     try:
-        async with asyncio.timeout(settings.webhook_timeout_s):
-            loop = asyncio.get_running_loop()
-            target = await loop.run_in_executor(lookups, resolve_webhook, url, settings)
+        async with asyncio.timeout(timeout_s), reach(url) as target:
             status = await _post(target, body, headers)
     except MalformedRequestError as error:
         raise DeliveryError("the address is no longer allowed, or leads nowhere") from error
     except TimeoutError as error:
-        raise DeliveryError(f"no answer within {settings.webhook_timeout_s:g} s (WEBHOOK_TIMEOUT_S)") from error
+        raise DeliveryError(f"no answer within {timeout_s:g} s (WEBHOOK_TIMEOUT_S)") from error
     except ssl.SSLError as error:
         raise DeliveryError(f"TLS failed: {getattr(error, 'verify_message', '') or error.reason or error}") from error
     except (OSError, h11.RemoteProtocolError, h11.LocalProtocolError) as error:

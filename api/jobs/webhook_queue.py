@@ -1,6 +1,6 @@
 """The webhooks that are due, and how each attempt ended. Kept in the store, so that every API process shares them."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -11,7 +11,7 @@ from api.jobs.job_store import INDEX_KEYS
 from shared import keys
 from shared.jobs.scripts import Scripts
 
-Settled = Literal["pending", "delivered", "failed"]
+Settled = Literal["pending", "delivered", "failed", "postponed"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,11 +26,23 @@ class DueWebhook:
 
 @dataclass(frozen=True, slots=True)
 class WebhookEnd:
-    """How an attempt ended: delivered, or with an error and tried again after `delay_s`, or given up."""
+    """How an attempt ended: delivered, or with an error and tried again after `delay_s`, or given up.
+
+    One that was postponed is tried again after `delay_s` too, and does not count.
+    """
 
     state: Settled
     error: str = ""
     delay_s: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Busy:
+    """Whose webhooks are passed over: those of some receivers and owners, and maybe all that failed before."""
+
+    receivers: Sequence[str] = ()
+    owners: Sequence[str] = ()
+    has_retries: bool = False
 
 
 class WebhookQueue:
@@ -39,10 +51,10 @@ class WebhookQueue:
     def __init__(self, redis: Redis) -> None:
         self._scripts = Scripts(redis)
 
-    def claim(self, hold_s: int, busy_receivers: Iterable[str], busy_owners: Iterable[str]) -> DueWebhook | None:
+    def claim(self, hold_s: int, busy: Busy) -> DueWebhook | None:
         """Take a webhook that is due, of nobody busy; no other process gets it for `hold_s`. None if there is none."""
-        busy = [msgspec.json.encode(list(names)) for names in (busy_receivers, busy_owners)]
-        found = self._scripts.run("claim_webhook", INDEX_KEYS, [keys.JOB, hold_s, *busy])
+        names = [msgspec.json.encode(list(group)) for group in (busy.receivers, busy.owners)]
+        found = self._scripts.run("claim_webhook", INDEX_KEYS, [keys.JOB, hold_s, *names, int(busy.has_retries)])
         if found is None:
             return None
         job_id, owner, receiver, attempt = found

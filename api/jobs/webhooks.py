@@ -1,13 +1,16 @@
 """Notifies clients' servers that jobs have ended: several at once, each retried with backoff.
 
-A slow receiver, and a key that has many of them, hold a part of the places only, so that they delay nobody else.
+A slow receiver, under however many names, a key that has many of them, and all that failed before hold a part of the
+places only, so that they delay nobody else.
 """
 
 import asyncio
 import secrets
 import time
-from collections import Counter
+from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from functools import partial
 
 import msgspec
 
@@ -16,8 +19,10 @@ from api.background import end_task
 from api.jobs.service import JobService
 from api.jobs.view import show_job
 from api.jobs.webhook_delivery import DeliveryError, deliver
+from api.jobs.webhook_places import AddressBusyError, WebhookPlaces
 from api.jobs.webhook_queue import DueWebhook, WebhookEnd
 from api.jobs.webhook_signature import WebhookSecrets, signed_headers
+from api.jobs.webhook_target import WebhookTarget, resolve_webhook
 from shared.errors import KobertError, NotFoundError
 from shared.jobs.records import Job
 from shared.log import get_logger
@@ -45,8 +50,7 @@ class WebhookSender:
         # A name server that does not answer holds these threads, and no others.
         self._lookups = ThreadPoolExecutor(settings.webhook_concurrency, thread_name_prefix="webhook-name")
         self._attempts: set[asyncio.Task[None]] = set()
-        self._receivers: Counter[str] = Counter()
-        self._owners: Counter[str] = Counter()
+        self._places = WebhookPlaces(settings.webhook_concurrency, settings.webhook_host_concurrency)
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
@@ -78,14 +82,14 @@ class WebhookSender:
 
     async def _start_next(self) -> bool:
         """Start to send one webhook; False if none is due, or there is no room for one."""
-        if len(self._attempts) >= self._settings.webhook_concurrency:
+        if self._places.is_full:
             return False
         hold_s = int(self._settings.webhook_timeout_s) + HOLD_GRACE_S
-        due = await self._jobs.claim_webhook(hold_s, self._busy_receivers(), self._busy_owners())
+        busy = self._places.busy(has_several_owners=self._keyring.has_several_owners)
+        due = await self._jobs.claim_webhook(hold_s, busy)
         if due is None:
             return False
-        self._receivers[due.receiver] += 1
-        self._owners[due.owner] += 1
+        self._places.take(due)
         attempt = asyncio.create_task(self._send(due), name=f"webhook {due.job_id}")
         self._attempts.add(attempt)
         attempt.add_done_callback(lambda task: self._make_room(task, due))
@@ -93,21 +97,7 @@ class WebhookSender:
 
     def _make_room(self, attempt: "asyncio.Task[None]", due: DueWebhook) -> None:
         self._attempts.discard(attempt)
-        for counter, name in ((self._receivers, due.receiver), (self._owners, due.owner)):
-            counter[name] -= 1
-            if not counter[name]:
-                del counter[name]
-
-    def _busy_receivers(self) -> list[str]:
-        most = self._settings.webhook_host_concurrency
-        return [receiver for receiver, count in self._receivers.items() if count >= most]
-
-    def _busy_owners(self) -> list[str]:
-        """Of several keys, those that have half of the places."""
-        if not self._keyring.has_several_owners:
-            return []
-        most = max(1, self._settings.webhook_concurrency // 2)
-        return [owner for owner, count in self._owners.items() if count >= most]
+        self._places.give_back(due)
 
     async def _send(self, due: DueWebhook) -> None:
         try:
@@ -126,6 +116,8 @@ class WebhookSender:
         job = await self._jobs.webhook_job(due.job_id, due.owner)
         try:
             status = await self._deliver(job, secret)
+        except AddressBusyError as error:
+            return WebhookEnd("postponed", delay_s=error.wait_s)
         except DeliveryError as error:
             is_last = due.attempt >= self._settings.webhook_attempts
             log.warning(
@@ -141,7 +133,21 @@ class WebhookSender:
     async def _deliver(self, job: Job, secret: str) -> int:
         body = msgspec.json.encode({"type": f"job.{job.status}", "data": show_job(job, 0.0, self._settings.root_path)})
         headers = signed_headers(secret, job.id, body, int(time.time()))
-        return await deliver(str(job.spec.webhook_url), body, headers, self._settings, self._lookups)
+        reach = partial(self._reach, job.owner)
+        return await deliver(str(job.spec.webhook_url), body, headers, self._settings.webhook_timeout_s, reach)
+
+    @asynccontextmanager
+    async def _reach(self, owner: str, url: str) -> AsyncIterator[WebhookTarget]:
+        """Look an address up, and hold one of its places while a key's webhook is on its way to it.
+
+        Raises:
+            AddressBusyError: it has none for this key.
+            MalformedRequestError: the address is not allowed, or leads nowhere.
+        """
+        loop = asyncio.get_running_loop()
+        target = await loop.run_in_executor(self._lookups, resolve_webhook, url, self._settings)
+        with self._places.address(owner, target.ip, target.port):
+            yield target
 
 
 def _delay_s(attempt: int) -> int:

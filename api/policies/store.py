@@ -135,8 +135,17 @@ class PolicyStore:
         """
         outcome, version = await self._run(
             "delete",
-            [keys.POLICIES, keys.POLICIES_VERSION, *_kept(name)],
-            [name, "" if wanted is None else wanted, self._old_rules_s, keys.policy_rules(name), DELETED_KEPT_S],
+            [keys.POLICIES, keys.POLICIES_VERSION, *_kept(name), keys.POLICIES_DELETED],
+            [
+                name,
+                "" if wanted is None else wanted,
+                self._old_rules_s,
+                keys.policy_rules(name),
+                DELETED_KEPT_S,
+                keys.policy_versions(""),
+                self._limits.policies,
+                self._limits.versions_bytes,
+            ],
         )
         if outcome == b"missing":
             raise no_policy(name)

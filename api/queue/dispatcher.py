@@ -7,9 +7,9 @@ one Celery message carries many.
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from contextvars import Context
-from typing import Protocol
+from typing import Any, Protocol
 
 import msgspec
 
@@ -19,6 +19,7 @@ from api.http.request_id import current_request_id
 from api.queue.admission import Admission
 from api.queue.lanes import Lanes
 from api.queue.pending import PendingRequest, PendingText
+from api.queue.publisher import TextPublisher
 from shared.errors import (
     DeadlineExceededError,
     DiskFullError,
@@ -35,13 +36,6 @@ from shared.settings import Settings
 log = get_logger(__name__)
 
 _NO_ROOM_PAUSE_S = 0.5  # before a store that had no room is asked again to take a text that it has taken before
-
-
-class TextPublisher(Protocol):
-    """Puts messages on the queue."""
-
-    async def publish(self, message: PredictMessage) -> None:
-        """Queue one message of texts; raises UnavailableError when the queue does not take it."""
 
 
 class WorkerFleet(Protocol):
@@ -76,6 +70,9 @@ class Dispatcher:
         self._sent: dict[int, PendingText] = {}
         self._work = asyncio.Event()
         self._sender: asyncio.Task[None] | None = None
+        # Whether the sender waits for work, and the message that was sent meanwhile, whose outcome it is to see.
+        self._is_sender_idle = False
+        self._begun: tuple[list[PendingText], Coroutine[Any, Any, None]] | None = None
 
     def start(self) -> None:
         """Start sending."""
@@ -84,6 +81,8 @@ class Dispatcher:
     async def close(self) -> None:
         """Stop sending; pending texts fail with `StoreUnavailableError`."""
         await end_task(self._sender)
+        if self._begun is not None:
+            self._begun[1].close()
         error = StoreUnavailableError("the server is stopping")
         if self._timer is not None:
             self._timer.cancel()
@@ -222,8 +221,18 @@ class Dispatcher:
         request.request_id = request_id
         self._admission.accept(request.caller.name, request.cost_left, len(texts))
         self._lanes.add(request)
+        self._send_lone()
         self._work.set()
         return request
+
+    def _send_lone(self) -> None:
+        """Send what waits now, and not in the sender's next turn, if there is nothing that it could leave with."""
+        if self._sent or self._work.is_set() or not (self._is_sender_idle and self._publisher.is_open):
+            return
+        self._lanes.resize(self._fleet.interactive_count)
+        batch = self._lanes.take(time.monotonic(), self._horizon())
+        if batch:
+            self._begun = batch, self._publisher.publish_now(self._note_sent(batch))
 
     def _answer(self, text: PendingText, answer: Answer | KobertError) -> None:
         if text.is_wanted:
@@ -235,8 +244,13 @@ class Dispatcher:
 
     async def _send_forever(self) -> None:
         while True:
+            self._is_sender_idle = True
             await self._work.wait()
+            self._is_sender_idle = False
             self._work.clear()
+            begun, self._begun = self._begun, None
+            if begun is not None:
+                await self._send(*begun)
             self._lanes.resize(self._fleet.interactive_count)
             while batch := self._lanes.take(time.monotonic(), self._horizon()):
                 await self._send(batch)
@@ -246,11 +260,10 @@ class Dispatcher:
         speed = self._admission.speed
         return time.time() + (self._lanes.cost_away / speed if speed else 0.0)
 
-    async def _send(self, batch: list[PendingText]) -> None:
-        for text in batch:
-            self._sent[text.item.id] = text
+    async def _send(self, batch: list[PendingText], begun: Coroutine[Any, Any, None] | None = None) -> None:
+        """Send a message, or see the outcome of one that was sent."""
         try:
-            await self._publisher.publish(self._compose(batch))
+            await (begun or self._publisher.publish(self._note_sent(batch)))
         except (DiskFullError, StoreFullError) as error:
             # Texts that were already accepted wait for room until their deadline; new ones are refused.
             self._send_later([text for text in batch if text.has_left])
@@ -276,7 +289,10 @@ class Dispatcher:
         self._lanes.add_again(text for text in texts if text.is_wanted)
         self._work.set()
 
-    def _compose(self, batch: Sequence[PendingText]) -> PredictMessage:
+    def _note_sent(self, batch: Sequence[PendingText]) -> PredictMessage:
+        """The message of these texts, which are sent from now on."""
+        for text in batch:
+            self._sent[text.item.id] = text
         requests = {id(text.request): text.request for text in batch}.values()
         options = list(dict.fromkeys(request.options for request in requests if request.options is not None))
         return PredictMessage(

@@ -73,22 +73,23 @@ class ReplyReader:
         wire = await StoreWire.open(self._redis)
         try:
             while True:
-                self._take(await self._read(wire))
+                await self._read(wire)
         finally:
             await wire.close()
 
-    async def _read(self, wire: StoreWire) -> Sequence[tuple[bytes, Sequence[bytes]]]:
-        """The next entries: the id of each, and its fields and values in turns."""
-        answer: Any = await wire.ask(
+    async def _read(self, wire: StoreWire) -> None:
+        """Take the next entries, on the spot: an answer need not wait for this task's turn."""
+        await wire.ask(
             "XREAD", "COUNT", READ_COUNT, "BLOCK", BLOCK_MS, "STREAMS", self._stream, self._last_id,
-            timeout_s=READ_TIMEOUT_S,
+            timeout_s=READ_TIMEOUT_S, taker=self._take_reply,
         )  # fmt: skip
-        if not answer:
-            return ()
-        # RESP3 answers with a map of streams, RESP2 with pairs.
-        ((_, entries),) = answer.items() if isinstance(answer, dict) else answer
-        found: Sequence[tuple[bytes, Sequence[bytes]]] = entries
-        return found
+
+    def _take_reply(self, reply: Any) -> None:  # noqa: ANN401  as Redis answers
+        """Take entries: the id of each, and its fields and values in turns."""
+        if reply:
+            # RESP3 answers with a map of streams, RESP2 with pairs.
+            ((_, entries),) = reply.items() if isinstance(reply, dict) else reply
+            self._take(entries)
 
     def _take(self, entries: Sequence[tuple[bytes, Sequence[bytes]]]) -> None:
         for entry_id, fields in entries:

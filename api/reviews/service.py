@@ -48,13 +48,16 @@ class ReviewService:
 
         Raises:
             ConflictError: the job has not ended, or no row matches.
-            OverloadedError: the owner has as many queues as are allowed.
+            OverloadedError: the owner has as many queues as are allowed, the store is nearly full, or others are being
+                made.
         """
         if not job.has_ended:
             raise ConflictError("the job has not ended; a queue is made of its results", code="results_not_ready")
         await self._require_room(owner)
         room = Room(self._settings.max_review_items, self._settings.max_review_chars)
-        items, left_out = await pick_items(self._jobs, job, selection, order, room)
+        await self._jobs.require_memory()
+        with self._jobs.inputs.held(owner):
+            items, left_out = await pick_items(self._jobs, job, selection, order, room)
         if not items:
             raise ConflictError("no row of the job matches, so there is nothing to review", code="nothing_to_review")
         head = ReviewHead(

@@ -16,7 +16,7 @@ from api.http.body import read_body
 from api.http.proxies import root_path_of
 from api.jobs.events import progress_events, wait_for_end
 from api.jobs.names import content_disposition
-from api.jobs.preview import MAX_PREVIEW_BYTES
+from api.jobs.preview import MAX_PREVIEW_BYTES, HeldBody
 from api.jobs.rendering import JsonLines, Renderer, Table, VerdictLines
 from api.jobs.result_files import MEDIA_TYPES, file_response
 from api.jobs.results import ResultStream, Selection
@@ -87,8 +87,11 @@ async def preview_job(request: Request, owner: OwnerDep, context: ContextDep) ->
     and jsonl. Nothing is kept.
     """
     upload = UploadRequest(owner, request.headers.get("content-type", ""), dict(request.query_params), None)
-    content = await _preview_body(request)
-    preview = await context.jobs.preview(upload, bytes(content))
+    try:
+        preview = await context.jobs.preview(upload, HeldBody(await _preview_body(request)))
+    finally:
+        # Not before: previews that wait for their turn would be held by the hundred.
+        bodies.release(request.scope)
     return Response(msgspec.json.encode(preview), media_type="application/json")
 
 
@@ -263,8 +266,6 @@ async def _preview_body(request: Request) -> bytes | bytearray:
         raise TooLargeError(f"a preview takes {MAX_PREVIEW_BYTES:,} bytes; send the file's beginning") from error
     except ClientDisconnect as error:
         raise MalformedRequestError("the client left before the body was complete") from error
-    finally:
-        bodies.release(request.scope)
 
 
 def _idempotency_digest(request: Request) -> str | None:

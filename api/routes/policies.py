@@ -116,7 +116,7 @@ async def get_version(
     responses=schemas.error_replies(401, 403, 404, 408, 413, 415, 422, 429, 503, 504),
     openapi_extra=TRIAL_REQUEST,
 )
-async def try_policy(name: str, request: Request, _: WriterDep, context: ContextDep) -> Response:
+async def try_policy(name: str, request: Request, principal: WriterDep, context: ContextDep) -> Response:
     """Judges `texts` by the policy as it is (by none, where there is none of this name) and by `rules` in its place.
 
     Nothing is stored, and what fires is not counted.
@@ -129,8 +129,11 @@ async def try_policy(name: str, request: Request, _: WriterDep, context: Context
     rules = {field: value for field, value in rules.items() if field not in _SHOWN}
     refuse_unknown_fields(rules, FIELDS)
     items = _items(body.get("texts"), context.settings.max_texts_per_request)
-    old, new = await context.policies.draft(name, rules)
-    was, now = await context.judging.judge(items, old), await context.judging.judge(items, new)
+    await context.jobs.require_memory()
+    # A worker takes half a second to make 20,000 new entries ready.
+    with context.jobs.inputs.held(principal.owner):
+        old, new = await context.policies.draft(name, rules)
+        was, now = await context.judging.judge(items, old), await context.judging.judge(items, new)
     return _json({"object": "list", "data": _compared(items, was, now)})
 
 
@@ -149,6 +152,7 @@ async def put_policy(name: str, request: Request, principal: WriterDep, context:
     body = await read_json_object(request, context.settings.max_body_bytes)
     body = {field: value for field, value in body.items() if field not in _SHOWN}
     refuse_unknown_fields(body, FIELDS)
+    await context.jobs.require_memory()
     stored = await context.policies.put(name, body, principal.key_id, _wanted_version(request))
     await context.audit.note(principal, "policy.changed", name)
     head, policy = await context.policies.get(name)

@@ -52,6 +52,8 @@ def _inlined(schema: Any, definitions: dict[str, Any]) -> Any:  # noqa: ANN401  
     return {name: _inlined(value, definitions) for name, value in schema.items()}
 
 
+# More than a full list of decisions has. Each value that is at fault costs as much as a text.
+MAX_VALUES = 1_000
 _SENT = (401, 403, 404, 409, 413, 415, 422, 429, 503)
 
 
@@ -202,7 +204,7 @@ async def list_decisions(
 
 
 async def _read(request: Request, kind: type[Sent], context: Context) -> Sent:
-    body = await read_json_object(request, context.settings.max_body_bytes)
+    body = await read_json_object(request, context.settings.max_body_bytes, MAX_VALUES)
     try:
         return kind.model_validate(body)
     except ValidationError as error:

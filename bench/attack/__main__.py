@@ -27,14 +27,14 @@ from urllib.parse import urlsplit
 import httpx
 import psutil
 
-from bench.attack import on_connections, on_jobs, on_texts
+from bench.attack import on_connections, on_doors, on_jobs, on_texts
 from bench.attack.memory import Memory
 from bench.attack.report import PAGE, Result, write_page
 from bench.attack.target import Target
 from bench.attack.victim import Seen, live
 from tests.support.run import KobertRun
 
-ATTACKS = (*on_connections.ATTACKS, *on_texts.ATTACKS, *on_jobs.ATTACKS)
+ATTACKS = (*on_connections.ATTACKS, *on_texts.ATTACKS, *on_jobs.ATTACKS, *on_doors.ATTACKS)
 SMOKE = ("half_headers", "unfinished_bodies")
 NICE = 10
 DURATION_S, IDLE_S, SETTLE_S, LISTEN_S = 10.0, 5.0, 6.0, 2.0

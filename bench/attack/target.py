@@ -6,7 +6,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 ATTACKER, VICTIMS = "127.0.0.1", ("127.0.0.2", "127.0.0.3", "127.0.0.4", "127.0.0.5")
 RECEIVE_BYTES = 65_536
@@ -44,16 +44,25 @@ class Target(NamedTuple):
 
     def start_job(self, rows: int) -> str:
         """The id of a job of so many rows, once it is accepted."""
-        body = b"text\n" + "배송이 정말 빨랐어요\n".encode() * rows
+        return self.start_job_of(b"text\n" + "배송이 정말 빨랐어요\n".encode() * rows)
+
+    def start_job_of(self, csv: bytes) -> str:
+        """The id of a job of a file, once it is accepted."""
         while self.is_on:
-            with contextlib.suppress(OSError, ValueError, KeyError), self.connect() as connection:
-                connection.sendall(request("/jobs", body, "text/csv"))
-                answer = b""
-                while piece := connection.recv(RECEIVE_BYTES):
-                    answer += piece
-                return str(json.loads(answer.partition(b"\r\n\r\n")[2])["id"])
+            with contextlib.suppress(OSError, ValueError, KeyError):
+                return str(self.ask(request("/jobs", csv, "text/csv"))["id"])
             time.sleep(0.5)
         raise TimeoutError("no job was accepted while the attack lasted")
+
+    def ask(self, content: bytes) -> dict[str, Any]:
+        """Send a request that ends its connection; returns the JSON of the answer."""
+        with self.connect() as connection:
+            connection.sendall(content)
+            answer = b""
+            while piece := connection.recv(RECEIVE_BYTES):
+                answer += piece
+        found: dict[str, Any] = json.loads(answer.partition(b"\r\n\r\n")[2])
+        return found
 
     def delete_job(self, job: str) -> None:
         """Remove it, so that the next attack finds the service idle."""

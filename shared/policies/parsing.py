@@ -1,11 +1,13 @@
 """Reads the rules of a policy from the JSON (or TOML) values that a person wrote, naming the entry at fault."""
 
 import unicodedata
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from shared.errors import MalformedRequestError, TooLargeError
 from shared.options import parse_verdict_options
+from shared.policies.nesting import MAX_NESTED, too_many_nested
 from shared.policies.records import DENIED, MAX_NAME_CHARS, AllowedTerm, DeniedTerm, MaskRules, MatchBy, Policy
 from shared.span_options import check_mask_char
 
@@ -29,12 +31,15 @@ def parse_policy(body: Mapping[str, Any], max_entries: int) -> Policy:
         raise TooLargeError(
             f"{len(deny) + len(allow):,} entries in deny and allow; a policy takes {max_entries:,} (MAX_POLICY_ENTRIES)"
         )
+    denied = tuple(dict.fromkeys(_denied(entry, f"deny[{place}]") for place, entry in enumerate(deny)))
+    allowed = tuple(dict.fromkeys(_allowed(entry, f"allow[{place}]") for place, entry in enumerate(allow)))
+    _require_few_nested([*denied, *allowed])
     return Policy(
         strictness=None if options is None else options.strictness,
         thresholds={} if options is None else dict(options.thresholds),
         labels=_labels(body.get("labels"), "labels"),
-        deny=tuple(dict.fromkeys(_denied(entry, f"deny[{place}]") for place, entry in enumerate(deny))),
-        allow=tuple(dict.fromkeys(_allowed(entry, f"allow[{place}]") for place, entry in enumerate(allow))),
+        deny=denied,
+        allow=allowed,
         mask=_mask(body.get("mask")),
     )
 
@@ -73,6 +78,18 @@ def _fields(entry: object, where: str, known: tuple[str, ...]) -> Mapping[str, o
             f"{where} has a field {_shown(unknown)}; an entry has {', '.join(known)}", param=where
         )
     return entry
+
+
+def _require_few_nested(entries: Sequence[DeniedTerm | AllowedTerm]) -> None:
+    """Refuse what workers would leave out: see `too_many_nested`. They also see through disguises."""
+    plain = Counter("".join(entry.term.casefold().split()) for entry in entries)
+    cut = min(too_many_nested(plain), key=len, default=None)
+    if cut is not None:
+        raise MalformedRequestError(
+            f"more than {MAX_NESTED} entries of deny and allow are, or end in, {_shown(cut[-MAX_NESTED:])}; "
+            "leave out those that contain another one",
+            param="deny",
+        )
 
 
 def _term(value: object, where: str) -> str:

@@ -15,6 +15,7 @@ from kombu.transport import redis as kombu_redis
 from redis.asyncio import Redis
 
 from api.queue.publisher import Publisher
+from api.queue.store_wire import LastingWire
 from shared import keys, redis_url
 from shared.celery_app import make_celery
 from shared.messages import PredictMessage, Reply, TextItem, decode
@@ -43,7 +44,9 @@ def publish(stack: Stack, texts: list[str], first_id: int = 1) -> None:
     async def send() -> None:
         async with Redis.from_url(stack.redis_url) as redis:
             items = [TextItem(number, text) for number, text in enumerate(texts, first_id)]
-            await Publisher(redis, API).publish(PredictMessage(reply_to=API, deadline=time.time() + 60, items=items))
+            queue = LastingWire(redis, timeout_s=5)
+            await Publisher(queue, API).publish(PredictMessage(reply_to=API, deadline=time.time() + 60, items=items))
+            await queue.close()
 
     asyncio.run(send())
 

@@ -127,3 +127,9 @@ def test_every_key_of_a_queue_expires(stack: Stack, review: dict[str, Any]) -> N
     names = [*redis.scan_iter("kobert:review*")]
     assert len(names) >= 6
     assert all(redis.ttl(name) > 0 for name in names)
+
+
+@pytest.mark.parametrize("what", ["", "/rev_1/lease", "/rev_1/decisions", "/rev_1/undo"])
+def test_a_body_of_thousands_of_faults_is_refused_before_each_is_named(stack: Stack, what: str) -> None:
+    answer = httpx.post(f"{stack.url}/reviews{what}", json={f"f{number}": 1 for number in range(2_000)})
+    assert (answer.status_code, answer.json()["error"]["code"]) == (413, "too_large")

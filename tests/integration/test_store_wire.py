@@ -86,3 +86,43 @@ async def test_a_lasting_wire_goes_on_after_its_connection_was_lost_and_keeps_th
 
     assert await redis.lrange("a", 0, -1) == [b"5", b"4", b"3", b"2", b"1", b"0"]
     await wire.close()
+
+
+async def test_what_is_sent_at_once_is_in_order_with_the_rest(redis: Redis) -> None:
+    wire = LastingWire(redis, timeout_s=5)
+    assert not wire.is_open
+    await wire.lpush("a", b"0")
+    assert wire.is_open
+    now = [wire.lpush_now("a", b"%d" % number) for number in range(1, 4)]
+    await wire.lpush("a", b"4")
+    await asyncio.gather(*now)
+
+    assert await redis.lrange("a", 0, -1) == [b"4", b"3", b"2", b"1", b"0"]
+    await wire.close()
+
+
+async def test_what_was_sent_at_once_on_a_lost_connection_is_sent_again(redis: Redis) -> None:
+    wire = LastingWire(redis, timeout_s=5)
+    await wire.lpush("a", b"0")
+    await redis.client_kill_filter(_type="normal", skipme=True)
+    # The loss has not been read yet.
+    await wire.lpush_now("a", b"1")
+
+    assert await redis.lrange("a", 0, -1) == [b"1", b"0"]
+    await wire.close()
+
+
+async def test_who_takes_a_reply_has_it_first_and_its_fault_is_that_of_the_command(wire: StoreWire) -> None:
+    taken: list[object] = []
+    assert await wire.ask("ECHO", b"a", timeout_s=5, taker=taken.append) == b"a"
+    assert taken == [b"a"]
+
+    def fail(_: object) -> None:
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        await wire.ask("ECHO", b"b", timeout_s=5, taker=fail)
+    with pytest.raises(ResponseError):
+        await wire.ask("GET", timeout_s=5, taker=taken.append)
+    assert await wire.ask("ECHO", b"c", timeout_s=5) == b"c"
+    assert taken == [b"a"]

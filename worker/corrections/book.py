@@ -27,7 +27,8 @@ class CorrectionBook:
         self._labels: list[str] = []
         # Hash of policy and text -> number of the correction, shifted, and the place of its label.
         self._current: dict[int, int] = {}
-        self._older: dict[int, list[int]] = {}
+        # What it held before, by number: withdrawing one may bring an older one back. The last one is the newest.
+        self._older: dict[int, dict[int, int]] = {}
 
     def __len__(self) -> int:
         """How many texts are answered by a correction."""
@@ -47,7 +48,7 @@ class CorrectionBook:
     def replace(self, pages: Iterable[Collection[Correction]]) -> None:
         """Hold these and no others; oldest first. Until all are read, what was held before is."""
         current: dict[int, int] = {}
-        older: dict[int, list[int]] = {}
+        older: dict[int, dict[int, int]] = {}
         for page in pages:
             for correction in page:
                 self._put(correction, current, older)
@@ -60,21 +61,24 @@ class CorrectionBook:
         if withdrawn:
             self._drop(frozenset(withdrawn))
 
-    def _put(self, correction: Correction, current: dict[int, int], older: dict[int, list[int]]) -> None:
+    def _put(self, correction: Correction, current: dict[int, int], older: dict[int, dict[int, int]]) -> None:
         record = correction.record
         at = self._hash(record.policy or "", text_key(record.text))
-        packed = correction.number << _LABEL_BITS | self._place_of(record.classification)
-        before = [one for one in (*older.pop(at, ()), current.get(at)) if one is not None]
-        if kept := [one for one in before if one >> _LABEL_BITS != correction.number]:
-            older[at] = kept
-        current[at] = packed
+        before = current.get(at)
+        # Thousands may be for one text, so none of them is looked at again.
+        if before is not None and before >> _LABEL_BITS != correction.number:
+            held = older.setdefault(at, {})
+            held.pop(correction.number, None)
+            held[before >> _LABEL_BITS] = before
+        current[at] = correction.number << _LABEL_BITS | self._place_of(record.classification)
 
     def _drop(self, numbers: frozenset[int]) -> None:
-        for at, held in list(self._older.items()):
-            self._older[at] = [one for one in held if one >> _LABEL_BITS not in numbers]
+        for held in self._older.values():
+            for number in numbers & held.keys():
+                del held[number]
         for at in [at for at, one in self._current.items() if one >> _LABEL_BITS in numbers]:
             if self._older.get(at):
-                self._current[at] = self._older[at].pop()
+                _, self._current[at] = self._older[at].popitem()
             else:
                 del self._current[at]
         self._older = {at: held for at, held in self._older.items() if held}

@@ -3,6 +3,9 @@
 There is no timer: a free model thread takes what is waiting (`worker.inference.waiting`). Several threads, each with a
 pass of its own, are faster than one pass that uses several processors, because every step of such a pass waits for the
 slowest of them.
+
+A text that is alone in work is read by its task thread (`read_alone`): to wake a model thread, and to be woken by it,
+would take a quarter as long as its pass.
 """
 
 import itertools
@@ -56,6 +59,9 @@ class MicroBatcher:
         self._work = threading.Condition(lock)
         self._changed = threading.Condition(lock)
         self._idle_threads = 0
+        # The pass that a task thread runs in place of a model thread, and whether such a pass has ended no text.
+        self._lent: _ModelThread | None = None
+        self._has_lost_pass = False
         self._interactive_in_hand = 0
         self._bulk_held_since: float | None = None
         self._closed = False
@@ -90,13 +96,14 @@ class MicroBatcher:
 
     @property
     def is_alive(self) -> bool:
-        """Whether every model thread runs."""
-        return all(own.thread.is_alive() for own in self._threads)
+        """Whether every model thread runs, and no task thread has failed in the place of one."""
+        return not self._has_lost_pass and all(own.thread.is_alive() for own in self._threads)
 
     @property
     def beat_at(self) -> float:
-        """When the model thread that has been silent longest was last seen alive."""
-        return min(own.beat_at for own in self._threads)
+        """When the thread that has been silent longest, of those that run passes, was last seen alive."""
+        lent = self._lent
+        return min(own.beat_at for own in (self._threads if lent is None else [*self._threads, lent]))
 
     @property
     def waiting_interactive_windows(self) -> int:
@@ -139,6 +146,41 @@ class MicroBatcher:
             self._work.notify()
         return [[window.future for window in windows] for windows in by_text]
 
+    def read_alone(
+        self,
+        texts: Sequence[Sequence[Sequence[int]]],
+        priority: Priority,
+        loads: Sequence[TextLoad] = (NO_LOAD,),
+    ) -> list[list["Future[WindowResult]"]] | None:
+        """Read an interactive text of one window in this thread, if it is the only one in work; None: `submit` it.
+
+        The arguments and the futures are those of `submit`; a future has ended, and nobody is told. Meanwhile one model
+        thread is idle.
+        """
+        if priority is not Priority.INTERACTIVE or len(texts) != 1 or len(texts[0]) != 1:
+            return None
+        with self._work:
+            is_busy = self._interactive_in_hand > 1 or self._waiting or self._idle_threads < len(self._threads)
+            if is_busy or self._closed or self._lent is not None:
+                return None
+            self._lent = own = _ModelThread()
+            self.interactive_windows += 1
+        batch = windows_of(texts[0], None, loads[0])
+        try:
+            self._run_batch(batch, own)
+        except BaseException:
+            self._has_lost_pass = True
+            raise
+        finally:
+            self._take_back()
+        return [[window.future for window in batch]]
+
+    def _take_back(self) -> None:
+        with self._work:
+            self._lent = None
+            if self._waiting:
+                self._work.notify()
+
     @contextmanager
     def interactive(self) -> Iterator[None]:
         """Context in which interactive texts are processed, from reading their message to sending the answers."""
@@ -180,7 +222,7 @@ class MicroBatcher:
         return []
 
     def _take_pass(self) -> list[Window]:
-        batch = self._waiting.take(self._idle_threads)
+        batch = self._waiting.take(self._idle_threads - (self._lent is not None))
         if self._waiting:
             # One thread wakes the next, so that only as many wake as there is work for.
             self._work.notify()
@@ -188,7 +230,8 @@ class MicroBatcher:
 
     def _wait_s(self, now: float) -> float:
         """Seconds until a pass may start, or a thread that waits has to report; 0: at once."""
-        if not self._waiting:
+        is_in_place = self._lent is not None and not self._idle_threads
+        if not self._waiting or is_in_place:
             return IDLE_BEAT_S
         if not self._interactive_in_hand or self._waiting.count(Priority.INTERACTIVE):
             self._bulk_held_since = None

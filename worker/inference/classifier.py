@@ -19,6 +19,7 @@ from shared.verdict import Details, Failure, Outcome, PolicyVersion, Verdict
 from worker.inference.asked import NOBODY, AskedTexts
 from worker.inference.batcher import MicroBatcher
 from worker.inference.cache import ResultCache
+from worker.inference.cascade import Cascade, NoCascade, Tokenised
 from worker.inference.engines.protocol import Logits
 from worker.inference.explaining import Explainer, Explanation
 from worker.inference.stage import NoStage, Reading, Stage
@@ -48,6 +49,7 @@ class Classifier:
         self.batcher = batcher
         # Off; whoever wants one sets it before the first text.
         self.cache = ResultCache(0)
+        self.cascade: Cascade | NoCascade = NoCascade()
         self._tokenizer = tokenizer
         self._judge = judge
         self._stage = stage
@@ -64,7 +66,7 @@ class Classifier:
             name=config.name,
             revision=self.bundle.revision,
             problem_type=config.problem_type,
-            labels=_all_labels(config.labels, config.clean_label),
+            labels=config.all_labels,
             clean_label=config.clean_label,
             strictness=self._judge.strictness,
             thresholds=self._judge.thresholds,
@@ -139,14 +141,18 @@ class Classifier:
         started = time.perf_counter()
         answered, readings = self._prepare(items, options)
         texts = [Submitted(item, [], 0.0, reading, priority) for item, reading in readings]
+        self.cascade.choose(texts)
         known, joined, unread = self._look_up(texts)
         with ending_flights(unread):
             windows_of = self._tokenise(unread, started)
             refused, waiting = self._refuse_long(unread, windows_of)
+            certain, waiting = self.cascade.split(waiting)
+            certain += [text for text in self._read_alone(waiting) if not self._occlude(text, asked)]
+            waiting = [(text, windows) for text, windows in waiting if not text.windows]
             with asked.joining() as texts:
                 self._queue(waiting, asked.told)
                 texts += [*(text for text, _ in waiting), *joined]
-        return [*answered, *known, *refused], texts
+        return [*answered, *known, *refused, *map(self._answer, certain)], texts
 
     def _look_up(self, texts: Sequence[Submitted]) -> tuple[list[Answer], list[Submitted], list[Submitted]]:
         """Answers to the texts that the model has read, those that it is reading, and the others."""
@@ -162,7 +168,8 @@ class Classifier:
             if not self.cache.is_on:
                 unread.append(text)
                 continue
-            rows, text.flight, text.is_leader = self.cache.find(text.normalised, text.priority)
+            found = self.cache.find(text.normalised, text.priority, may_cascade=text.may_cascade)
+            rows, text.flight, text.is_leader = found
             if rows is not None:
                 known.append(self._answer_cached(text, rows))
             elif text.is_leader:
@@ -187,10 +194,10 @@ class Classifier:
 
     def _refuse_long(
         self, texts: Sequence[Submitted], windows_of: Sequence[Sequence[Sequence[int]]]
-    ) -> tuple[list[Answer], list[tuple[Submitted, Sequence[Sequence[int]]]]]:
+    ) -> tuple[list[Answer], list[Tokenised]]:
         """Answers to the texts that are too long, and the others with their windows."""
         refused: list[Answer] = []
-        waiting: list[tuple[Submitted, Sequence[Sequence[int]]]] = []
+        waiting: list[Tokenised] = []
         for text, windows in zip(texts, windows_of, strict=True):
             try:
                 self._tokenizer.check_length(windows)
@@ -202,16 +209,24 @@ class Classifier:
                 waiting.append((text, windows))
         return refused, waiting
 
-    def _queue(self, waiting: Sequence[tuple[Submitted, Sequence[Sequence[int]]]], told: Told | None) -> None:
+    def _read_alone(self, waiting: Sequence[Tokenised]) -> list[Submitted]:
+        """The text that this thread could read itself, if it is alone in work; it has ended."""
+        if len(waiting) != 1:
+            return []
+        ((text, windows),) = waiting
+        futures = self.batcher.read_alone([windows], text.priority, [_load_of(text)])
+        if futures is None:
+            return []
+        text.begin(futures[0])
+        return [text]
+
+    def _queue(self, waiting: Sequence[Tokenised], told: Told | None) -> None:
         if not waiting:
             return
-        priority = waiting[0][0].priority
-        loads = [TextLoad(cost_of(text.item.text), text.item.flow, bool(text.explanation)) for text, _ in waiting]
-        submitted = self.batcher.submit([windows for _, windows in waiting], priority, told, loads)
+        loads = [_load_of(text) for text, _ in waiting]
+        submitted = self.batcher.submit([windows for _, windows in waiting], waiting[0][0].priority, told, loads)
         for (text, _), futures in zip(waiting, submitted, strict=True):
-            text.windows = futures
-            if text.flight is not None:
-                text.flight.follow(futures)
+            text.begin(futures)
 
     def _trace(self, item: TextItem, reading: Reading) -> Explanation:
         encoded = self._tokenizer.encode_traced(reading.text)
@@ -314,9 +329,9 @@ class Classifier:
         )
 
 
+def _load_of(text: Submitted) -> TextLoad:
+    return TextLoad(cost_of(text.item.text), text.item.flow, bool(text.explanation))
+
+
 def _failed(item: TextItem, error: KobertError, tokenization_s: float) -> Answer:
     return Answer(id=item.id, failure=Failure(error.code, error.message), tokenization_s=tokenization_s)
-
-
-def _all_labels(labels: Sequence[str], clean_label: str | None) -> list[str]:
-    return list(labels) if clean_label is None or clean_label in labels else [clean_label, *labels]

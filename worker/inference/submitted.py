@@ -18,7 +18,8 @@ from worker.inference.waiting import Priority
 class Submitted:
     """One text whose windows a model thread has, or will have, read.
 
-    `flight` is set where the result cache is asked; who does not lead it has no windows of its own.
+    `flight` is set where the result cache is asked; who does not lead it has no windows of its own. `may_cascade`:
+    whether the cascade may answer it, so that no model thread reads it.
     """
 
     item: TextItem
@@ -32,11 +33,18 @@ class Submitted:
     flight: Flight | None = None
     is_leader: bool = True
     normalised: str = ""
+    may_cascade: bool = False
 
     @property
     def futures(self) -> "list[Future[WindowResult]]":
         """What the model threads end."""
         return [*self.windows, *self.occlusions]
+
+    def begin(self, windows: "list[Future[WindowResult]]") -> None:
+        """Note its windows, which are on their way through the model."""
+        self.windows = windows
+        if self.flight is not None:
+            self.flight.follow(windows)
 
     @property
     def joined(self) -> Flight | None:

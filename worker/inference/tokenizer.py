@@ -64,13 +64,13 @@ class BundleTokenizer:
 
     def _encodings(self, texts: Sequence[str]) -> list[Encoding]:
         if self._bare is None:
-            return self._tokenizer.encode_batch_fast(texts, add_special_tokens=False)
+            return _encode(self._tokenizer, texts)
         are_plain = [bool(is_plain(text)) for text in texts]
-        plain = self._bare.encode_batch_fast(list(compress(texts, are_plain)), add_special_tokens=False)
+        plain = _encode(self._bare, list(compress(texts, are_plain)))
         if len(plain) == len(texts):
             return plain
         rest = [text for text, plainly in zip(texts, are_plain, strict=True) if not plainly]
-        others = iter(self._tokenizer.encode_batch_fast(rest, add_special_tokens=False))
+        others = iter(_encode(self._tokenizer, rest))
         plainly_encoded = iter(plain)
         return [next(plainly_encoded if plainly else others) for plainly in are_plain]
 
@@ -106,6 +106,13 @@ class BundleTokenizer:
                 code="text_too_long",
                 param="text",
             )
+
+
+def _encode(tokenizer: Tokenizer, texts: Sequence[str]) -> list[Encoding]:
+    if len(texts) == 1:
+        # Of a batch each text goes to a thread of the library's own, which takes one text longer than reading it.
+        return [tokenizer.encode(texts[0], add_special_tokens=False)]
+    return tokenizer.encode_batch_fast(texts, add_special_tokens=False)
 
 
 def _load(bundle: Bundle) -> Tokenizer:

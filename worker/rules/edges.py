@@ -1,13 +1,21 @@
 """Where a found term begins and ends, and whether a Korean reader would see it there."""
 
+from functools import cached_property
+from itertools import accumulate, pairwise
+
 from bundles.text.hangul import is_syllable
 from worker.rules import endings
 from worker.rules.letters import Letters, is_hidden
 
 # What may stand between the letters of a term, so many characters at most.
 MAX_GAP = 3
+# A word that is written apart has no more gaps than this.
+MAX_PARTS = 30
 # Between words these stand as a space does; other signs (섹#스) stand inside words.
 _SEPARATORS = frozenset(",./·ㆍ:;!?…()[]{}<>「」『』\"'“”‘’、。，|\\")
+_HIDDEN_AT_EDGES = frozenset("\u200b\u200c\u200d\u2060\ufeff\u00ad")
+# As many before a word as decide whether it begins there.
+_CHARS_BEFORE = 8
 _LAUGHTER = frozenset("ㅋㅎㅠㅜㅡ")
 # Words of one syllable: 아 다 왔다 holds no 아다.
 _WORDS_OF_ONE = frozenset(
@@ -15,8 +23,131 @@ _WORDS_OF_ONE = frozenset(
 )
 
 
-def starts_whole(letters: Letters, at: int) -> bool:
-    """Whether the letter `at` begins a syllable or a character."""
+class Edges:
+    """What stands around the letters of one text. What many terms ask of one place is found out once."""
+
+    def __init__(self, letters: Letters) -> None:
+        self._letters = letters
+        self._starts: dict[int, bool] = {}
+        self._ends: dict[int, bool] = {}
+        self._before: dict[int, str] = {}
+        self._after: dict[int, int] = {}
+
+    def starts_whole(self, at: int) -> bool:
+        """Whether the letter `at` begins a syllable or a character."""
+        found = self._starts.get(at)
+        if found is None:
+            found = self._starts[at] = _starts_whole(self._letters, at)
+        return found
+
+    def ends_whole(self, end: int) -> bool:
+        """Whether the letter before `end` ends a syllable or a character."""
+        found = self._ends.get(end)
+        if found is None:
+            found = self._ends[end] = _ends_whole(self._letters, end)
+        return found
+
+    def is_word(self, at: int, end: int, *, apart: bool) -> bool:
+        """Whether `letters.letters[at:end]` stands as a word, with or without Korean endings."""
+        return self._begins_word(at, end) and self._ends_word(at, end, apart=apart)
+
+    def gaps_are_plausible(self, at: int, end: int, breaks: frozenset[int]) -> tuple[bool, bool]:
+        """Whether a reader joins the characters over what stands between them, and whether words stand apart so.
+
+        `breaks` are places in the term where it has a space or a sign of its own.
+        """
+        letters = self._letters
+        long_gaps, gaps = self._gaps
+        if long_gaps[end - 1] > long_gaps[at]:
+            return False, False
+        if gaps[end - 1] == gaps[at]:
+            return True, False
+        if gaps[end - 1] - gaps[at] > MAX_PARTS + len(breaks):
+            return False, False
+        pieces, piece = [], letters.text[letters.places[at]]
+        for place in range(at + 1, end):
+            if letters.places[place] == letters.places[place - 1]:
+                continue
+            if gaps[place] > gaps[place - 1] and place - at not in breaks:
+                pieces.append(piece)
+                piece = ""
+            piece += letters.text[letters.places[place]]
+        if not pieces:
+            return True, False
+        return _reads_as_one([*pieces, piece]), True
+
+    def are_next_to_each_other(self, at: int, end: int, breaks: frozenset[int]) -> bool:
+        """Whether nothing but the term's own spaces stands between the characters."""
+        count, places = self._apart, self._letters.places
+        return count[end - 1] == count[at] or all(
+            places[place] - places[place - 1] <= 1 or place - at in breaks for place in range(at + 1, end)
+        )
+
+    @cached_property
+    def _apart(self) -> list[int]:
+        """For each letter how many up to it do not stand right behind the one before."""
+        return [0, *accumulate(here - before > 1 for before, here in pairwise(self._letters.places))]
+
+    @cached_property
+    def _gaps(self) -> tuple[list[int], list[int]]:
+        """For each letter how many gaps up to it are too long to be read over, and how many part words."""
+        text, places = self._letters.text, self._letters.places
+        long_gaps, gaps = [0], [0]
+        for before, here in pairwise(places):
+            gap = [char for char in text[before + 1 : here] if not is_hidden(char)] if here - before > 1 else ()
+            long_gaps.append(long_gaps[-1] + (len(gap) > MAX_GAP))
+            gaps.append(gaps[-1] + any(char.isspace() or char in _SEPARATORS for char in gap))
+        return long_gaps, gaps
+
+    def _begins_word(self, at: int, end: int) -> bool:
+        letters = self._letters
+        first = letters.places[at]
+        before, char = self._shown_before(first), letters.text[first]
+        if not before:
+            return True
+        last = before[-1]
+        if is_syllable(char):
+            if endings.counts_something(before, char) and letters.places[end - 1] - first <= 2:
+                return False
+            head = _syllables_before(before)
+            return not head or (end - at > 3 and endings.may_precede(head))
+        if _is_loose(char):
+            return not _is_loose(last) or last in _LAUGHTER
+        if char.isalpha():
+            return not (last.isalpha() and _is_latin(last) == _is_latin(char))
+        return not (char.isalnum() and last.isalnum())
+
+    def _ends_word(self, at: int, end: int, *, apart: bool) -> bool:
+        text = self._letters.text
+        last = self._letters.places[end - 1]
+        rest = self._shown_after(last + 1)
+        following = text[rest : rest + 1]
+        if not following:
+            return True
+        tail = _syllables_after(text, rest)
+        if tail and not _is_latin(text[last]) and not text[last].isdecimal():
+            return endings.may_follow_apart(tail) if apart else endings.may_follow(_shown(self._letters, at, end), tail)
+        return _ends_by(text[last], text[rest : rest + 3])
+
+    def _shown_before(self, first: int) -> str:
+        """The last characters before a place, without hidden ones at their end."""
+        found = self._before.get(first)
+        if found is None:
+            text, stop = self._letters.text, first
+            while stop and text[stop - 1] in _HIDDEN_AT_EDGES:
+                stop -= 1
+            found = self._before[first] = text[max(0, stop - _CHARS_BEFORE) : stop]
+        return found
+
+    def _shown_after(self, start: int) -> int:
+        """The place of the first character from `start` on that is not hidden."""
+        found = self._after.get(start)
+        if found is None:
+            found = self._after[start] = _skip_hidden(self._letters.text, start)
+        return found
+
+
+def _starts_whole(letters: Letters, at: int) -> bool:
     if not at:
         return True
     places = letters.places
@@ -29,11 +160,10 @@ def starts_whole(letters: Letters, at: int) -> bool:
     return not (is_adjacent and _is_loose_vowel(char) and _is_loose_consonant(letters.text[places[at - 1]]))
 
 
-def ends_whole(letters: Letters, end: int) -> bool:
-    """Whether the letter before `end` ends a syllable or a character."""
+def _ends_whole(letters: Letters, end: int) -> bool:
     if end == len(letters.letters):
         return True
-    if not starts_whole(letters, end):
+    if not _starts_whole(letters, end):
         return False
     places = letters.places
     last, following = letters.text[places[end - 1]], letters.text[places[end]]
@@ -44,42 +174,6 @@ def ends_whole(letters: Letters, end: int) -> bool:
     return not _is_adjacent(letters, places[end - 1], places[end]) or _is_loose_vowel(behind) or behind == following
 
 
-def is_word(letters: Letters, at: int, end: int, *, apart: bool) -> bool:
-    """Whether `letters.letters[at:end]` stands as a word, with or without Korean endings."""
-    return _begins_word(letters, at, end) and _ends_word(letters, at, end, apart=apart)
-
-
-def _begins_word(letters: Letters, at: int, end: int) -> bool:
-    first = letters.places[at]
-    before, char = letters.text[:first].rstrip("\u200b\u200c\u200d\u2060\ufeff\u00ad"), letters.text[first]
-    if not before:
-        return True
-    last = before[-1]
-    if is_syllable(char):
-        if endings.counts_something(before, char) and letters.places[end - 1] - first <= 2:
-            return False
-        head = _syllables_before(before)
-        return not head or (end - at > 3 and endings.may_precede(head))
-    if _is_loose(char):
-        return not _is_loose(last) or last in _LAUGHTER
-    if char.isalpha():
-        return not (last.isalpha() and _is_latin(last) == _is_latin(char))
-    return not (char.isalnum() and last.isalnum())
-
-
-def _ends_word(letters: Letters, at: int, end: int, *, apart: bool) -> bool:
-    text = letters.text
-    last = letters.places[end - 1]
-    rest = _skip_hidden(text, last + 1)
-    following = text[rest : rest + 1]
-    if not following:
-        return True
-    tail = _syllables_after(text, rest)
-    if tail and not _is_latin(text[last]) and not text[last].isdecimal():
-        return endings.may_follow_apart(tail) if apart else endings.may_follow(_shown(letters, at, end), tail)
-    return _ends_by(text[last], text[rest : rest + 3])
-
-
 def _ends_by(char: str, rest: str) -> bool:
     """Whether a word that ends in `char`, no Korean ending behind it, ends before `rest`."""
     if _is_loose(char):
@@ -88,28 +182,6 @@ def _ends_by(char: str, rest: str) -> bool:
         plural = next((len(ending) for ending in ("es", "s") if rest.lower().startswith(ending)), 0)
         return len(rest) <= plural or not _is_latin(rest[plural])
     return not char.isdecimal() or not rest[0].isalnum()
-
-
-def gaps_are_plausible(letters: Letters, at: int, end: int, breaks: frozenset[int]) -> tuple[bool, bool]:
-    """Whether a reader joins the characters over what stands between them, and whether they stand apart as words do.
-
-    `breaks` are places in the term where it has a space or a sign of its own.
-    """
-    pieces, piece = [], letters.text[letters.places[at]]
-    for place in range(at + 1, end):
-        before, here = letters.places[place - 1], letters.places[place]
-        if here == before:
-            continue
-        gap = "".join(char for char in letters.text[before + 1 : here] if not is_hidden(char))
-        if len(gap) > MAX_GAP:
-            return False, False
-        if gap and place - at not in breaks and any(char.isspace() or char in _SEPARATORS for char in gap):
-            pieces.append(piece)
-            piece = ""
-        piece += letters.text[here]
-    if not pieces:
-        return True, False
-    return _reads_as_one([*pieces, piece]), True
 
 
 def _reads_as_one(pieces: list[str]) -> bool:

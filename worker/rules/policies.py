@@ -60,7 +60,7 @@ class PolicyRules:
         if policy is None:
             raise UnavailableError(f"policy {ref.name} was replaced meanwhile; send the text again")
         words = Words(policy)
-        log.info("policy_read", policy=ref.name, version=ref.version, terms=words.terms)
+        log.info("policy_read", policy=ref.name, version=ref.version, terms=words.terms, left_out=words.left_out)
         return words
 
     def _drop_oldest(self) -> None:

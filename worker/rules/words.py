@@ -17,9 +17,10 @@ from ahocorasick_rs import AhoCorasick, MatchKind
 from bundles.text.hangul import is_syllable, to_keys
 from bundles.text.normalise import CURRENT, normalise_once
 from bundles.text.offsets import trace
+from shared.policies.nesting import too_many_nested
 from shared.policies.records import AllowedTerm, DeniedTerm, MatchBy, Policy
 from shared.verdict import Match
-from worker.rules import edges
+from worker.rules.edges import Edges, ending_chars
 from worker.rules.letters import Letters, fold, letters_of
 
 # Reported of one text.
@@ -58,7 +59,10 @@ NOTHING = Found([], [])
 
 
 class Words:
-    """The lists of one policy, ready to be looked for. Thread-safe."""
+    """The lists of one policy, ready to be looked for. Thread-safe.
+
+    `left_out` is how many entries would never be found, because too many others are found at the same place.
+    """
 
     def __init__(self, policy: Policy) -> None:
         self.terms = policy.entries
@@ -73,6 +77,7 @@ class Words:
             self._by_letters.setdefault(letters, []).append(entry)
             if entry.label is not None and (keys := _keys(entry.term)):
                 self._by_letters.setdefault(keys, []).append(entry)
+        self.left_out = _cut_nested(self._by_letters) + _cut_nested(self._by_sign)
         self._lists = list(self._by_letters.values())
         self._automaton = _automaton(self._by_letters)
         self._signs = list(self._by_sign.values())
@@ -116,11 +121,12 @@ class Words:
         )
 
     def _matches(self, letters: Letters, hits: Hits) -> Iterator[Match]:
+        edges = Edges(letters)
         for which, at, end in hits:
-            if not (edges.starts_whole(letters, at) and edges.ends_whole(letters, end)):
+            if not (edges.starts_whole(at) and edges.ends_whole(end)):
                 continue
             for entry in self._lists[which]:
-                if _stands(entry, letters, at, end):
+                if _stands(entry, edges, at, end):
                     yield entry.at(letters.text, letters.places[at], letters.places[end - 1] + 1)
 
     def _in_signs(self, text: str) -> Iterator[Match]:
@@ -131,24 +137,26 @@ class Words:
             yield from (entry.at(text, start, end) for entry in self._signs[which])
 
 
-def _stands(entry: Entry, letters: Letters, at: int, end: int) -> bool:
+def _stands(entry: Entry, edges: Edges, at: int, end: int) -> bool:
     """Whether an entry whose letters are there is there for a reader."""
-    is_joined, is_apart = edges.gaps_are_plausible(letters, at, end, entry.breaks)
+    is_joined, is_apart = edges.gaps_are_plausible(at, end, entry.breaks)
     if not is_joined:
         return False
-    if entry.label is None and (is_apart or not _is_undisguised(entry, letters, at, end)):
+    if entry.label is None and (is_apart or not edges.are_next_to_each_other(at, end, entry.breaks)):
         return False
-    return (entry.match == "part" and not is_apart) or edges.is_word(letters, at, end, apart=is_apart)
+    return (entry.match == "part" and not is_apart) or edges.is_word(at, end, apart=is_apart)
 
 
-def _is_undisguised(entry: Entry, letters: Letters, at: int, end: int) -> bool:
-    """Whether nothing but the term's own spaces stands between its characters."""
-    return all(
-        after - before <= 1 or place - at in entry.breaks
-        for place, (before, after) in enumerate(
-            zip(letters.places[at : end - 1], letters.places[at + 1 : end], strict=True), start=at + 1
-        )
-    )
+def _cut_nested(lists: dict[str, list[Entry]]) -> int:
+    """Leave out entries of which too many would be found at one place; returns how many."""
+    cut = too_many_nested({text: len(entries) for text, entries in lists.items()})
+    left_out = 0
+    for text, kept in cut.items():
+        left_out += len(lists[text]) - kept
+        lists[text] = lists[text][:kept]
+        if not kept:
+            del lists[text]
+    return left_out
 
 
 def _entry(term: DeniedTerm | AllowedTerm) -> Entry:
@@ -184,14 +192,11 @@ def _not_covered(denied: Sequence[Match], allowed: Sequence[Match]) -> list[Matc
 def _once(matches: Sequence[Match]) -> list[Match]:
     """Each entry once at each place: what was found in two forms of a text may differ by a sign at its edge."""
     kept: list[Match] = []
+    ranges: dict[tuple[str, str | None], list[tuple[int, int]]] = {}
     for match in matches:
-        if not any(
-            other.term == match.term
-            and other.label == match.label
-            and other.start < match.end
-            and match.start < other.end
-            for other in kept
-        ):
+        of_entry = ranges.setdefault((match.term, match.label), [])
+        if not any(start < match.end and match.start < end for start, end in of_entry):
+            of_entry.append((match.start, match.end))
             kept.append(match)
         if len(kept) == MAX_MATCHES:
             break
@@ -200,4 +205,4 @@ def _once(matches: Sequence[Match]) -> list[Match]:
 
 def _with_ending(text: str, match: Match) -> tuple[int, int]:
     """The range of an allowed term with the endings behind it, which say nothing on their own."""
-    return match.start, match.end + edges.ending_chars(text, match.start, match.end)
+    return match.start, match.end + ending_chars(text, match.start, match.end)

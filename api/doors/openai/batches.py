@@ -59,9 +59,12 @@ async def create_batch(request: Request, owner: OwnerDep, context: ContextDep) -
         raise MalformedRequestError(f"endpoint must be {ENDPOINT}", param="endpoint")
     if asked.completion_window != COMPLETION_WINDOW:
         raise MalformedRequestError(f"completion_window must be {COMPLETION_WINDOW}", param="completion_window")
-    content = await read_content(asked.input_file_id, owner, context)
-    found = await context.jobs.run(read_lines, content, frozenset(known_models(context.fleet)))
-    job = await _submit(asked, found, owner, context)
+    await context.jobs.require_memory()
+    with context.jobs.inputs.held(owner):
+        content = await read_content(asked.input_file_id, owner, context)
+        found = await context.jobs.run(read_lines, content, frozenset(known_models(context.fleet)))
+        del content
+        job = await _submit(asked, found, owner, context)
     record = BatchRecord(
         id=f"batch_{secrets.token_hex(12)}",
         created_at=int(time.time()),

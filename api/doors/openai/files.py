@@ -51,6 +51,8 @@ async def upload_file(request: Request, owner: OwnerDep, context: ContextDep) ->
         name, packed, size = await context.jobs.run(_read_form, body, content_type)
     finally:
         bodies.release(request.scope)
+    # Again: others have come in meanwhile.
+    await context.jobs.require_memory()
     record = FileRecord(f"file-{secrets.token_hex(12)}", size, int(time.time()), name)
     await context.records.put("files", owner, record.id, msgspec.json.encode(record), packed)
     return _show(record)
@@ -75,7 +77,8 @@ async def get_file(file_id: str, owner: OwnerDep, context: ContextDep) -> dict[s
     if not file_id.startswith((OUTPUT, ERRORS)):
         return _show(await read_record(file_id, owner, context))
     job = await _job_of(file_id, owner, context)
-    size = sum([len(piece) async for piece in _pieces(file_id, job, context)])
+    with context.jobs.downloads.held(owner):
+        size = sum([len(piece) async for piece in _pieces(file_id, job, context)])
     return _show(FileRecord(file_id, size, job.times["created_at"], f"{file_id}.jsonl"), "batch_output")
 
 
@@ -86,7 +89,9 @@ async def get_content(file_id: str, owner: OwnerDep, context: ContextDep) -> Res
     if not file_id.startswith((OUTPUT, ERRORS)):
         return Response(await read_content(file_id, owner, context), media_type=media_type)
     job = await _job_of(file_id, owner, context)
-    return StreamingResponse(_pieces(file_id, job, context), media_type=media_type)
+    context.jobs.downloads.require_room(owner)
+    pieces = context.jobs.downloads.held_by(owner, _pieces(file_id, job, context))
+    return StreamingResponse(pieces, media_type=media_type)
 
 
 @router.delete("/v1/files/{file_id}")

@@ -29,3 +29,24 @@ local function drop_oldest(kept, kept_rules, most, most_bytes)
     redis.call('HDEL', kept_rules, versions[place])
   end
 end
+
+-- Forgets the versions of the policies that were deleted first, until those of `most` policies of `most_bytes` are left.
+-- Names that stand for a policy again are none of them; the one that was deleted last stays.
+local function drop_deleted(heads, deleted, prefix, most, most_bytes)
+  local count, bytes = 0, 0
+  for _, name in ipairs(redis.call('ZREVRANGE', deleted, 0, -1)) do
+    local kept_rules = prefix .. name .. ':rules'
+    if redis.call('HEXISTS', heads, name) == 1 then
+      redis.call('ZREM', deleted, name)
+    else
+      count = count + 1
+      for _, version in ipairs(redis.call('HKEYS', kept_rules)) do
+        bytes = bytes + redis.call('HSTRLEN', kept_rules, version)
+      end
+      if count > 1 and (count > most or bytes > most_bytes) then
+        redis.call('UNLINK', prefix .. name, kept_rules)
+        redis.call('ZREM', deleted, name)
+      end
+    end
+  end
+end

@@ -246,3 +246,42 @@ def test_versions_are_bounded_by_number_and_size(bundle: Path) -> None:
 
         assert len(kept("small")) == 3
         assert len(kept("large")) == 2
+
+
+def test_versions_of_deleted_policies_are_bounded_together(bundle: Path) -> None:
+    settings = {"max_policies": 3, "max_policy_bytes": 2048}
+    with tempfile.TemporaryDirectory(prefix="kt-") as folder, running_stack(Path(folder), bundle, **settings) as stack:
+
+        def delete(name: str, deny: list[str]) -> None:
+            assert put(stack, name, deny=deny).status_code == 201
+            assert httpx.delete(f"{stack.url}/policies/{name}").status_code == 200
+
+        def kept(names: str) -> str:
+            found = (name for name in names if httpx.get(f"{stack.url}/policies/{name}/versions").is_success)
+            return "".join(found)
+
+        for name in "abcde":
+            delete(name, [f"말{name}"])
+        assert kept("abcde") == "cde"
+        put(stack, "d", deny=["말"])
+        for name in "fgh":
+            delete(name, [f"{number}{'말' * 90}{name}" for number in range(6)])
+        assert kept("cdefgh") == "dgh"
+        assert httpx.delete(f"{stack.url}/policies/d").status_code == 200
+
+
+def test_a_store_that_is_nearly_full_takes_no_more_rules(bundle: Path) -> None:
+    with (
+        tempfile.TemporaryDirectory(prefix="kt-") as folder,
+        running_stack(Path(folder), bundle, max_store_fill=0.01) as stack,
+        stack.redis() as redis,
+    ):
+        redis.config_set("maxmemory", 64 << 20)
+        asked = [
+            httpx.put(f"{stack.url}/policies/one", json=RULES),
+            httpx.post(f"{stack.url}/policies/one/try", json={"rules": RULES, "texts": ["가"]}),
+            httpx.post(f"{stack.url}/v1/batches", json={"input_file_id": "file-1"}),
+            httpx.post(f"{stack.url}/v1/files", data={"purpose": "batch"}, files={"file": ("a.jsonl", b"{}\n")}),
+        ]
+        assert [(answer.status_code, "nearly full" in answer.text) for answer in asked] == [(429, True)] * 4
+        assert httpx.post(f"{stack.url}/predict", json={"text": "가"}).status_code == 200

@@ -27,7 +27,7 @@ from redis import Redis
 import api.jobs.job_store
 import api.jobs.writer
 import shared.jobs.ledger
-from api.jobs.webhook_queue import WebhookEnd
+from api.jobs.webhook_queue import Busy, WebhookEnd
 from shared import keys
 from shared.errors import ConflictError, NotFoundError, OverloadedError, StoreUnavailableError
 from shared.jobs.ledger import Ledger
@@ -272,14 +272,17 @@ class LedgerMachine(RuleBasedStateMachine):
     def set_clock_back(self, ms: int) -> None:
         self.move_clock(-ms)
 
-    @rule()
-    def claim_webhook(self) -> None:
-        due = self.parts.webhooks.claim(60, (), ())
+    @rule(has_retries=st.booleans())
+    def claim_webhook(self, has_retries: bool) -> None:
+        due = self.parts.webhooks.claim(60, Busy(has_retries=has_retries))
         assert due is None or self.status(due.job_id) is not None
+        assert due is None or due.attempt == 1 or not has_retries
 
     @rule(
         data=st.data(),
-        end=st.sampled_from([WebhookEnd("pending", "e", 5), WebhookEnd("delivered"), WebhookEnd("failed")]),
+        end=st.sampled_from(
+            [WebhookEnd("pending", "e", 5), WebhookEnd("delivered"), WebhookEnd("failed"), WebhookEnd("postponed")]
+        ),
     )
     def settle_webhook(self, data: st.DataObject, end: WebhookEnd) -> None:
         if self.jobs:

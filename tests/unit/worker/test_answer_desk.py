@@ -124,8 +124,7 @@ def test_the_last_answers_carry_the_tag_of_their_message(classifier: Classifier,
     post = Post()
     desk = AnswerDesk(classifier, post)
     caller = occupied(desk, engine)
-    while not caller.delivery._is_noted:  # while the model reads
-        time.sleep(0.01)
+    caller.delivery.note()
 
     engine.gate.set()
     caller.ended()

@@ -7,7 +7,7 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 from starlette.testclient import TestClient
 
-from api.http.proxies import ProxiesMiddleware
+from api.http.proxies import MAX_HOPS, Proxies, ProxiesMiddleware
 from shared.errors import SettingsError
 from shared.settings import load_settings
 
@@ -143,3 +143,26 @@ def test_a_root_path_is_read_as_people_write_it(given: str, root_path: str) -> N
 def test_a_value_that_cannot_work_stops_the_start_with_its_name(setting: dict[str, str]) -> None:
     with pytest.raises(SettingsError, match=next(iter(setting)).upper()):
         load_settings(**setting)
+
+
+def test_of_a_list_of_thousands_the_last_hops_are_read() -> None:
+    read: list[str] = []
+
+    class Counting(Proxies):
+        def _is_trusted(self, address: str) -> bool:
+            read.append(address)
+            return super()._is_trusted(address)
+
+    made_up = ", ".join(["::1"] * 4_000)
+    for hops, client in (
+        (f"{made_up}, 203.0.113.9, 10.0.0.7", "203.0.113.9"),
+        (made_up, "::1"),
+        (f"203.0.113.9, {made_up}", "::1"),
+    ):
+        headers = [(b"x-forwarded-for", hops.encode()), (b"x-forwarded-prefix", b"/a," * 4_000)]
+        scope = {"type": "http", "path": "/jobs", "headers": headers, "client": ("10.1.2.3", 5)}
+
+        assert Proxies(TRUSTED, "").seen_from_outside(scope)["client"] == (client, 0)
+        Counting(TRUSTED, "").seen_from_outside(scope)
+
+    assert len(read) <= 3 * (MAX_HOPS + 1)

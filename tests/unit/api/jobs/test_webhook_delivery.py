@@ -2,12 +2,12 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 
 import pytest
 
 from api.jobs.webhook_delivery import DeliveryError, deliver
+from api.jobs.webhook_target import WebhookTarget, resolve_webhook
 from shared.settings import Settings
 
 SETTINGS = Settings(webhook_allow_private=True, webhook_timeout_s=20)
@@ -49,8 +49,11 @@ def saying(answer: bytes) -> Answer:
 
 
 async def send(url: str, settings: Settings = SETTINGS) -> int:
-    with ThreadPoolExecutor(1) as lookups:
-        return await deliver(url, BODY, {"webhook-id": "job_1"}, settings, lookups)
+    @asynccontextmanager
+    async def reach(wanted: str) -> AsyncIterator[WebhookTarget]:
+        yield resolve_webhook(wanted, settings)
+
+    return await deliver(url, BODY, {"webhook-id": "job_1"}, settings.webhook_timeout_s, reach)
 
 
 async def test_the_receiver_gets_the_whole_request() -> None:

@@ -1,10 +1,12 @@
 """The dispatcher against a queue whose speed and faults the test decides."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
+from typing import Any
 
 import pytest
 
+from api.http.caller import NOBODY
 from api.queue.dispatcher import Dispatcher
 from shared.cost import cost_of
 from shared.errors import (
@@ -27,16 +29,27 @@ COST = cost_of("a")
 
 
 class Queue:
-    """Takes messages as a publisher does; `gate` holds a publish in flight, `fault` makes it fail."""
+    """Takes messages as a publisher does; `gate` holds a publish in flight, `fault` makes it fail.
+
+    `is_open`: a lone text need not wait for the sender's turn.
+    """
 
     def __init__(self) -> None:
         self.messages: list[PredictMessage] = []
         self.gate = asyncio.Event()
         self.gate.set()
         self.fault: Exception | None = None
+        self.is_open = False
 
     async def publish(self, message: PredictMessage) -> None:
         self.messages.append(message)
+        await self._end()
+
+    def publish_now(self, message: PredictMessage) -> Coroutine[Any, Any, None]:
+        self.messages.append(message)
+        return self._end()
+
+    async def _end(self) -> None:
         await self.gate.wait()
         if self.fault is not None:
             raise self.fault
@@ -98,6 +111,44 @@ async def test_a_lone_text_leaves_at_once(dispatcher: Dispatcher, queue: Queue) 
     answer_all(dispatcher, queue)
     ((result),) = await request
     assert result == answer_to(queue.messages[0].items[0].id)
+
+
+async def test_a_lone_text_has_left_when_the_request_was_accepted(dispatcher: Dispatcher, queue: Queue) -> None:
+    queue.is_open = True
+    await settle()
+
+    first = dispatcher.ask(["a"], None, NOBODY, None)
+    assert queue.texts() == [["a"]]
+    second = dispatcher.ask(["b"], None, NOBODY, None)
+    assert queue.texts() == [["a"]]
+    await settle()
+    assert queue.texts() == [["a"], ["b"]]
+
+    dispatcher.resolve([answer_to(1), answer_to(2)])
+    assert [first.unanswered, second.unanswered] == [0, 0]
+
+
+async def test_a_lone_text_that_left_at_once_and_was_not_taken_fails_by_name(
+    dispatcher: Dispatcher, queue: Queue
+) -> None:
+    queue.is_open = True
+    queue.fault = StoreUnavailableError("gone")
+    await settle()
+
+    (failed,) = await dispatcher.ask_workers(["a"])
+
+    assert isinstance(failed, StoreUnavailableError)
+    assert dispatcher.inflight_texts == 0
+
+
+async def test_the_dispatcher_closes_while_a_lone_text_leaves(dispatcher: Dispatcher, queue: Queue) -> None:
+    queue.is_open = True
+    await settle()
+    request = dispatcher.ask(["a"], None, NOBODY, None)
+    await dispatcher.close()
+
+    assert request.is_over
+    assert isinstance(request.answers[0], StoreUnavailableError)
 
 
 async def test_texts_that_come_while_a_message_is_published_leave_together_up_to_the_limit(

@@ -3,6 +3,8 @@
 import asyncio
 import base64
 import json
+from collections.abc import Coroutine
+from typing import Any
 
 import pytest
 from redis.exceptions import ConnectionError as RedisConnectionError
@@ -29,6 +31,11 @@ class Lists:
             raise self.faults.pop(0)
         self.taken.append((key, json.loads(value)))
 
+    is_open = True
+
+    def lpush_now(self, key: str, value: bytes) -> Coroutine[Any, Any, None]:
+        return self.lpush(key, value)
+
 
 def argument_of(message: dict) -> str:
     return json.loads(base64.b64decode(message["body"]))[0][0]
@@ -54,6 +61,20 @@ async def test_texts_and_announcements_go_to_their_own_queues(publisher: Publish
     assert decode(argument_of(message), PredictMessage) == sent
     assert (jobs_queue, announcement["headers"]["task"]) == (keys.queue(keys.BULK_QUEUE), JOBS_TASK)
     assert argument_of(announcement) == "job_1"
+
+
+async def test_a_message_that_left_at_once_is_the_same_and_its_faults_are_named(
+    publisher: Publisher, lists: Lists
+) -> None:
+    sent = PredictMessage(reply_to="api-1", deadline=1.0, items=[TextItem(1, "댓글")])
+    await publisher.publish_now(sent)
+    ((queue, message),) = lists.taken
+    assert (queue, message["headers"]["task"]) == (keys.queue(keys.INTERACTIVE_QUEUE), PREDICT_TASK)
+    assert decode(argument_of(message), PredictMessage) == sent
+
+    lists.faults = [RedisConnectionError("gone")]
+    with pytest.raises(StoreUnavailableError):
+        await publisher.publish_now(sent)
 
 
 async def test_a_store_that_is_away_is_named_and_the_next_message_leaves(publisher: Publisher, lists: Lists) -> None:

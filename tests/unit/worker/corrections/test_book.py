@@ -1,4 +1,5 @@
 import random
+import time
 
 import pytest
 
@@ -93,3 +94,25 @@ def test_any_order_of_changes_ends_as_reading_everything_does(book: CorrectionBo
         whole = CorrectionBook()
         whole.replace([list(held.values())])
         assert [book.find(text) for text in texts] == [whole.find(text) for text in texts]
+
+
+def test_thousands_of_corrections_of_one_text_are_read_in_linear_time() -> None:
+    def seconds(count: int) -> float:
+        made = [correction(number, "너 진짜 뿡뿡이 같아" + "!" * (number % 50)) for number in range(1, count + 1)]
+        began = time.process_time()
+        CorrectionBook().update(made, [])
+        return time.process_time() - began
+
+    short = min(seconds(1_500) for _ in range(3))
+    assert min(seconds(6_000) for _ in range(3)) < 8 * short
+
+
+def test_withdrawing_the_newest_brings_back_the_one_before(book: CorrectionBook) -> None:
+    for number, label in enumerate(("hate", "insult", "clean"), start=1):
+        book.update([correction(number, "뿡뿡이", label)], [])
+    book.update([correction(1, "뿡뿡이", "curse")], [])
+    said = []
+    for number in (1, 3, 2):
+        said.append(book.find("뿡뿡이"))
+        book.update([], [number])
+    assert (said, book.find("뿡뿡이"), len(book)) == (["curse", "clean", "insult"], None, 0)

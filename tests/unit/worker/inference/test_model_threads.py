@@ -217,6 +217,94 @@ def test_threads_share_one_limit_on_bulk_beside_interactive_texts(
     assert engine.most_running == 1
 
 
+def read_alone(batcher: MicroBatcher, row: list[int]) -> Future | None:
+    with batcher.interactive():
+        futures = batcher.read_alone([[row]], Priority.INTERACTIVE)
+    return None if futures is None else futures[0][0]
+
+
+def test_a_text_alone_in_work_is_read_by_the_thread_that_brings_it(
+    batcher: MicroBatcher, engine: SlowEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    readers: list[int] = []
+    run = engine.run
+
+    def note_thread(rows: Sequence[Sequence[int]]) -> Logits:
+        readers.append(threading.get_ident())
+        return run(rows)
+
+    monkeypatch.setattr(engine, "run", note_thread)
+    time.sleep(0.05)  # until the model threads wait
+
+    future = read_alone(batcher, [1])
+
+    assert future is not None
+    assert future.done()
+    assert results([future]) == [1]
+    assert readers == [threading.get_ident()]
+    assert batcher.stats.snapshot().texts == 1
+
+
+def test_a_text_is_read_by_a_model_thread_where_anything_else_is_in_work(
+    batcher: MicroBatcher, engine: SlowEngine
+) -> None:
+    (held,) = hold(batcher, engine, [1])
+    assert read_alone(batcher, [2]) is None
+    engine.gates[1].set()
+    results([held])
+    with batcher.interactive():
+        assert read_alone(batcher, [3]) is None
+    with batcher.interactive():
+        assert batcher.read_alone([[[4], [5]]], Priority.INTERACTIVE) is None
+        assert batcher.read_alone([[[4]], [[5]]], Priority.INTERACTIVE) is None
+        assert batcher.read_alone([[[4]]], Priority.BULK) is None
+
+
+def test_a_task_thread_reads_in_place_of_a_model_thread_not_beside_all(
+    batcher: MicroBatcher, engine: SlowEngine
+) -> None:
+    engine.shut(1)
+    time.sleep(0.05)
+    with ThreadPoolExecutor(1) as task:
+        lone = task.submit(read_alone, batcher, [1])
+        assert engine.entered.acquire(timeout=WAIT_S)
+        later = hold(batcher, engine, [2])
+        waits = submit(batcher, [[3]])
+        time.sleep(0.1)
+        assert engine.passes == [[1], [2]]
+
+        engine.gates[1].set()
+        read = lone.result(WAIT_S)
+        assert read is not None
+        assert results([read]) == [1]
+        assert results(waits) == [3]
+    engine.gates[2].set()
+    assert results(later) == [2]
+    assert engine.most_running == THREADS
+
+
+def test_a_pass_that_hangs_in_a_task_thread_is_seen(batcher: MicroBatcher, engine: SlowEngine) -> None:
+    engine.shut(1)
+    time.sleep(0.05)
+    with ThreadPoolExecutor(1) as task:
+        lone = task.submit(read_alone, batcher, [1])
+        assert engine.entered.acquire(timeout=WAIT_S)
+        time.sleep(4 * IDLE_BEAT_S)
+        assert time.monotonic() - batcher.beat_at > 3 * IDLE_BEAT_S
+        engine.gates[1].set()
+        lone.result(WAIT_S)
+    assert time.monotonic() - batcher.beat_at < 3 * IDLE_BEAT_S
+
+
+def test_a_task_thread_that_ends_in_a_pass_is_as_a_model_thread_that_does(
+    batcher: MicroBatcher, engine: SlowEngine
+) -> None:
+    time.sleep(0.05)
+    with pytest.raises(ThreadEnd):
+        read_alone(batcher, [1, END])
+    assert not batcher.is_alive
+
+
 @pytest.mark.parametrize("threads", [2, 5])
 def test_of_many_callers_texts_each_gets_its_own_answer_and_only_those_at_fault_fail(threads: int) -> None:
     engine = SlowEngine()

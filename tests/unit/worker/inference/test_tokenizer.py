@@ -35,6 +35,11 @@ def test_an_unknown_normaliser_is_refused_by_name(tmp_path: Path) -> None:
         BundleTokenizer(bundle, max_windows=4)
 
 
+@given(text=st.text(st.characters(exclude_categories=["Cs"]), max_size=80))
+def test_a_text_has_the_same_tokens_alone_and_among_others(tokenizer: BundleTokenizer, text: str) -> None:
+    assert tokenizer.encode([text]) == tokenizer.encode([text, "다른 글"])[:1]
+
+
 @given(text=st.text(st.characters(exclude_categories=["Cs"]), max_size=30))
 def test_any_valid_unicode_can_be_tokenised(tokenizer: BundleTokenizer, text: str) -> None:
     ((*_, last),) = tokenizer.encode([text])

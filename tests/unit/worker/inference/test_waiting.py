@@ -1,10 +1,18 @@
 """Which of the waiting windows a pass takes."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from worker.inference.turns import TextLoad, Window, windows_of
-from worker.inference.waiting import MIN_SHARE_TOKENS, SMALL_PASS_TOKENS, Priority, WaitingWindows
+from worker.inference.waiting import (
+    LATELY_S,
+    MIN_SHARE_TOKENS,
+    SHORT_PASS_TOKENS,
+    SMALL_PASS_TOKENS,
+    Priority,
+    WaitingWindows,
+)
 
 BUDGETS = {Priority.INTERACTIVE: 256, Priority.BULK: 128}
 
@@ -59,7 +67,34 @@ def test_a_caller_with_one_text_gets_a_small_pass_where_another_has_many() -> No
     (own,) = [batch for batch in passes if any(window.text.load.flow == 2 for window in batch)]
     (other,) = [batch for batch in passes if batch is not own]
     assert sum(lengths_of(own)) == SMALL_PASS_TOKENS // 20 * 20
-    assert sum(lengths_of(other)) == BUDGETS[Priority.INTERACTIVE] // 20 * 20
+    assert sum(lengths_of(other)) == SHORT_PASS_TOKENS // 20 * 20
+
+
+def test_passes_of_one_with_many_texts_are_short_only_while_others_come(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 100.0
+    monkeypatch.setattr("worker.inference.waiting.time.monotonic", lambda: now)
+    waiting = WaitingWindows(BUDGETS)
+
+    def next_pass() -> int:
+        waiting.add(texts_of(*[20] * 30, caller=1), Priority.INTERACTIVE)
+        return sum(lengths_of(waiting.take(0)))
+
+    alone = next_pass()
+    waiting.add(texts_of(20, caller=2), Priority.INTERACTIVE)
+    beside = [next_pass() for _ in range(3)]
+    now += LATELY_S
+    assert (alone, beside, next_pass()) == (240, [SMALL_PASS_TOKENS // 20 * 20, 120, 120], 240)
+
+
+def test_a_caller_with_one_text_is_not_read_with_half_a_pass_of_another() -> None:
+    waiting = WaitingWindows(BUDGETS)
+    waiting.add(texts_of(*[20] * 14, caller=1), Priority.INTERACTIVE)
+    waiting.take(1)
+    waiting.add(texts_of(20, caller=2), Priority.INTERACTIVE)
+
+    batches = [waiting.take(0) for _ in range(2)]
+    (own,) = [batch for batch in batches if any(window.text.load.flow == 2 for window in batch)]
+    assert sum(lengths_of(own)) <= SMALL_PASS_TOKENS
 
 
 def test_callers_with_a_text_each_share_whole_passes() -> None:

@@ -4,9 +4,11 @@ import pytest
 
 from bundles.format import BundleConfig
 from shared.options import PolicyRef, VerdictOptions
+from shared.policies.nesting import MAX_NESTED
 from shared.policies.records import AllowedTerm, DeniedTerm, Policy
 from shared.verdict import Verdict
 from tests.unit.bundles.test_normalise_linear import growth_of_time
+from worker.rules import words
 from worker.rules.stage import PolicyStage
 from worker.rules.words import Found, Words
 from worker.spans.masking import mask
@@ -65,3 +67,44 @@ def test_an_allowed_term_covers_what_lies_inside_it_wherever_that_is() -> None:
     assert [(match.list, match.start) for match in found.matches] == [
         ("deny", 0), ("deny", 11), ("allow", 3), ("allow", 7),
     ]  # fmt: skip
+
+
+NESTED = {
+    "repeated": tuple("가" * count for count in range(1, 101)),
+    "spaced": tuple("가 " * count for count in range(1, 51)),
+    "signs": tuple("^" * count for count in range(1, 101)),
+    "latin": tuple("a" * count for count in range(1, 101)),
+}
+
+
+@pytest.mark.parametrize("terms", NESTED.values(), ids=NESTED)
+@pytest.mark.parametrize("kind", [DeniedTerm, AllowedTerm])
+def test_of_terms_that_end_in_one_another_few_are_looked_for(
+    terms: tuple[str, ...], kind: type[DeniedTerm | AllowedTerm], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    entries = tuple(map(kind, terms))
+    nested = Words(Policy(deny=entries) if kind is DeniedTerm else Policy(allow=entries))  # type: ignore[arg-type]
+    looked_at = 0
+
+    def look(*arguments: object) -> bool:
+        nonlocal looked_at
+        looked_at += 1
+        return stands(*arguments)  # type: ignore[arg-type]
+
+    stands = words._stands
+    monkeypatch.setattr(words, "_stands", look)
+
+    nested.find(terms[0].strip() * 2_000)
+
+    assert nested.left_out >= len(terms) - MAX_NESTED
+    assert looked_at <= 2_000 * MAX_NESTED
+
+
+def test_of_many_labels_for_one_term_few_are_looked_for() -> None:
+    many = Words(Policy(deny=tuple(DeniedTerm("가", f"label-{number}") for number in range(5_000))))
+    assert (many.left_out, len(many.find("가 나").matches)) == (5_000 - MAX_NESTED, MAX_NESTED)
+
+
+def test_entries_that_end_in_no_other_are_all_looked_for() -> None:
+    entries = tuple(DeniedTerm(f"단어{number}번") for number in range(5_000))
+    assert Words(Policy(deny=entries)).left_out == 0
