@@ -4,8 +4,10 @@ import threading
 from collections.abc import Hashable, Iterator, Sequence
 from contextlib import contextmanager
 
-from worker.inference.submitted import Submitted
-from worker.inference.turns import Told
+from shared.cost import cost_of
+from worker.inference.batcher import MicroBatcher
+from worker.inference.submitted import Submitted, Tokenised
+from worker.inference.turns import TextLoad, Told
 
 
 class AskedTexts:
@@ -67,3 +69,29 @@ class AskedTexts:
 
 NOBODY = AskedTexts(None)
 """Whoever waits for the futures themselves."""
+
+
+def read_alone(batcher: MicroBatcher, waiting: Sequence[Tokenised]) -> list[Submitted]:
+    """The text that this thread could read itself, if it is alone in work; it has ended."""
+    if len(waiting) != 1:
+        return []
+    ((text, windows),) = waiting
+    futures = batcher.read_alone([windows], text.priority, [_load_of(text)])
+    if futures is None:
+        return []
+    text.begin(futures[0])
+    return [text]
+
+
+def queue_texts(batcher: MicroBatcher, waiting: Sequence[Tokenised], told: Told | None) -> None:
+    """Queue the windows of texts of one priority."""
+    if not waiting:
+        return
+    loads = [_load_of(text) for text, _ in waiting]
+    submitted = batcher.submit([windows for _, windows in waiting], waiting[0][0].priority, told, loads)
+    for (text, _), futures in zip(waiting, submitted, strict=True):
+        text.begin(futures)
+
+
+def _load_of(text: Submitted) -> TextLoad:
+    return TextLoad(cost_of(text.item.text), text.item.flow, bool(text.explanation))

@@ -11,22 +11,21 @@ import msgspec
 
 from bundles.format import Bundle
 from bundles.record import notices_here
-from shared.cost import cost_of
 from shared.errors import DeadlineExceededError, KobertError
 from shared.messages import Answer, ModelInfo, TextItem
 from shared.options import NO_OPTIONS, VerdictOptions
 from shared.verdict import Details, Failure, Outcome, PolicyVersion, Verdict
-from worker.inference.asked import NOBODY, AskedTexts
+from worker.inference.asked import NOBODY, AskedTexts, queue_texts, read_alone
 from worker.inference.batcher import MicroBatcher
 from worker.inference.cache import ResultCache
-from worker.inference.cascade import Cascade, NoCascade, Tokenised
+from worker.inference.cascade import Cascade, NoCascade
 from worker.inference.engines.protocol import Logits
 from worker.inference.explaining import Explainer, Explanation
 from worker.inference.stage import NoStage, Reading, Stage
 from worker.inference.stats import seconds_covered
-from worker.inference.submitted import Submitted, ending_flights
+from worker.inference.submitted import Submitted, Tokenised, ending_flights
 from worker.inference.tokenizer import BundleTokenizer
-from worker.inference.turns import TextLoad, Told, WindowResult
+from worker.inference.turns import TextLoad, WindowResult
 from worker.inference.verdict import Judge
 from worker.inference.waiting import Priority
 from worker.spans.showing import show_spans
@@ -147,10 +146,10 @@ class Classifier:
             windows_of = self._tokenise(unread, started)
             refused, waiting = self._refuse_long(unread, windows_of)
             certain, waiting = self.cascade.split(waiting)
-            certain += [text for text in self._read_alone(waiting) if not self._occlude(text, asked)]
+            certain += [text for text in read_alone(self.batcher, waiting) if not self._occlude(text, asked)]
             waiting = [(text, windows) for text, windows in waiting if not text.windows]
             with asked.joining() as texts:
-                self._queue(waiting, asked.told)
+                queue_texts(self.batcher, waiting, asked.told)
                 texts += [*(text for text, _ in waiting), *joined]
         return [*answered, *known, *refused, *map(self._answer, certain)], texts
 
@@ -208,25 +207,6 @@ class Classifier:
             else:
                 waiting.append((text, windows))
         return refused, waiting
-
-    def _read_alone(self, waiting: Sequence[Tokenised]) -> list[Submitted]:
-        """The text that this thread could read itself, if it is alone in work; it has ended."""
-        if len(waiting) != 1:
-            return []
-        ((text, windows),) = waiting
-        futures = self.batcher.read_alone([windows], text.priority, [_load_of(text)])
-        if futures is None:
-            return []
-        text.begin(futures[0])
-        return [text]
-
-    def _queue(self, waiting: Sequence[Tokenised], told: Told | None) -> None:
-        if not waiting:
-            return
-        loads = [_load_of(text) for text, _ in waiting]
-        submitted = self.batcher.submit([windows for _, windows in waiting], waiting[0][0].priority, told, loads)
-        for (text, _), futures in zip(waiting, submitted, strict=True):
-            text.begin(futures)
 
     def _trace(self, item: TextItem, reading: Reading) -> Explanation:
         encoded = self._tokenizer.encode_traced(reading.text)
@@ -327,10 +307,6 @@ class Classifier:
             strictness=options.strictness or self._judge.strictness,
             thresholds=self._judge.thresholds_for(options),
         )
-
-
-def _load_of(text: Submitted) -> TextLoad:
-    return TextLoad(cost_of(text.item.text), text.item.flow, bool(text.explanation))
 
 
 def _failed(item: TextItem, error: KobertError, tokenization_s: float) -> Answer:

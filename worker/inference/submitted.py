@@ -62,6 +62,10 @@ class Submitted:
         return all(future.done() for future in self.futures)
 
 
+# A text with the token ids of its windows.
+Tokenised = tuple[Submitted, Sequence[Sequence[int]]]
+
+
 @contextmanager
 def ending_flights(texts: Sequence[Submitted]) -> Iterator[None]:
     """Context that brings texts to the model; where it fails, others who wait for these texts are told."""
