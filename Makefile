@@ -83,7 +83,7 @@ nightly: $(VENV)/.dev  ## 20,000 hostile requests of each kind, 3,000 by the Ope
 	$(BIN)/pytest -m slow tests
 
 schema-cases: $(VENV)/.dev  ## 20,000 requests made of the OpenAPI, every check of schemathesis: half an hour
-	KOBERT_SCHEMA_CASES=20000 KOBERT_SCHEMA_EXAMPLES=250 $(BIN)/pytest -s tests/integration/test_openapi.py
+	KOBERT_SCHEMA_CASES=20000 KOBERT_SCHEMA_EXAMPLES=50 $(BIN)/pytest -s tests/integration/test_openapi.py
 
 # In processes of its own: the browser's driver keeps an event loop running.
 browser-test: $(VENV)/.dev  ## the console in Debian's Chromium (apt-get install chromium): a minute or two
@@ -101,7 +101,7 @@ coverage: $(VENV)/.dev  ## branch coverage of all tests, subprocesses included
 # The longest first: three run at a time.
 SMOKED := soak peers full_kobert own_model ceiling teach_corrections startup chaos faults attack \
   bulk_and_predict million_rows live_feed record_replies overload predict result_pages policy_words \
-  result_cache spans model_threads passes pack_rows corrections
+  result_cache cascade spans model_threads passes pack_rows corrections
 
 bench-smoke: $(VENV)/.dev  ## every benchmark for a few seconds, to show that it runs
 	@$(MAKE) $(BESIDE) 3 $(SMOKED:%=smoke-%)

@@ -132,7 +132,7 @@ def create_app(settings: Settings) -> FastAPI:
 
 def _add_middleware(app: FastAPI, settings: Settings) -> None:
     """From the innermost to the outermost: the log line has the request's id, and the host is checked as it came."""
-    app.add_middleware(BodyFaultsMiddleware)
+    app.add_middleware(BodyFaultsMiddleware, require_valid=app.state.keyring.require_valid)
     app.add_middleware(QueryMiddleware)
     cross_origin.install(app, settings.cors_origins)
     app.add_middleware(ProxiesMiddleware, trusted=settings.trusted_proxies, root_path=settings.root_path)

@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from api.http.request_record import current_record
 from shared.errors import KobertError, OverloadedError, TooSlowError
 
 # Time that every body gets before its speed counts.
@@ -140,10 +141,14 @@ class BodyBudget:
 
 
 class BodyFaultsMiddleware:
-    """Raises the fault of a body where it is read, so that its route answers, logs and counts it as any other error."""
+    """Raises the fault of a body where it is read, so that its route answers, logs and counts it as any other error.
 
-    def __init__(self, app: ASGIApp) -> None:
+    A body may take a minute, and an upload hours: `require_valid` says for each piece whether its key still is.
+    """
+
+    def __init__(self, app: ASGIApp, require_valid: Callable[[str], None]) -> None:
         self._app = app
+        self._require_valid = require_valid
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
@@ -152,9 +157,13 @@ class BodyFaultsMiddleware:
             await self._app(scope, receive, send)
             return
 
+        record = current_record()
+
         async def receive_or_raise() -> Message:
             message = await receive()
             if message["type"] == "http.request":
+                if record.principal is not None:
+                    self._require_valid(record.principal.owner)
                 if account.fault is not None:
                     raise account.fault()
                 if account.is_stream:

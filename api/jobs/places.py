@@ -86,7 +86,12 @@ class Places:
                 del self._taken[owner]
 
     async def held_by(self, owner: str, pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-        """The pieces, with a place held from the first to the last: a response that never starts holds none."""
+        """The pieces, with a place held from the first to the last: a response that never starts holds none.
+
+        Raises:
+            UnauthorisedError: the owner's key was revoked meanwhile.
+        """
         with self.counted(owner):
             async for piece in pieces:
+                self._keyring.require_valid(owner)
                 yield piece

@@ -49,7 +49,7 @@ async def file_response(
             rows = RowSpool(job, spool)
             # The pieces are empty: rows are spooled as they are rendered.
             async for _ in ResultStream(jobs, job, rows, selection).pieces():
-                continue
+                jobs.require_valid(job.owner)
             await jobs.run(rows.write_file, kind, path)
     except BaseException:
         await asyncio.to_thread(path.unlink)

@@ -18,6 +18,10 @@ class JobRoom:
         """Most open jobs of all, of this owner (0: no limit), and 1 if several owners share them."""
         return self._most, self._keyring.open_jobs_of(owner) or 0, int(self._keyring.has_several_owners)
 
+    def require_valid(self, owner: str) -> None:
+        """Check that the owner's key has not been revoked while its file was read, by `Keyring.require_valid`."""
+        self._keyring.require_valid(owner)
+
     def refuse(self, answer: str, owner: str) -> None:
         """Raise what the script's answer means, if that is no `ok`.
 

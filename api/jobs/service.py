@@ -33,7 +33,7 @@ from shared.settings import Settings
 
 log = get_logger(__name__)
 
-# Batches and review queues that are made at the same time: each may hold some 30 MB while it is.
+# Batches, review queues and trials of policies that are made at the same time: each may hold some 30 MB while it is.
 AT_ONCE = 2
 T = TypeVar("T")
 
@@ -81,7 +81,7 @@ class JobService:
             PlaceKind(settings.max_event_streams, "clients follow jobs", "MAX_EVENT_STREAMS"), keyring
         )
         self.inputs = Places(
-            PlaceKind(AT_ONCE, "batches or review queues are being made", f"{AT_ONCE} is the most"), keyring
+            PlaceKind(AT_ONCE, "batches, review queues or trials are being made", f"{AT_ONCE} is the most"), keyring
         )
         self.downloads = Places(PlaceKind(settings.max_downloads, "results are being sent", "MAX_DOWNLOADS"), keyring)
         self._glances = Glances(self.get)
@@ -154,6 +154,10 @@ class JobService:
         """The job that an Idempotency-Key made, given its digest; None if there is none."""
         job_id = await self.run(self._writer.find_by_key, owner, digest)
         return None if job_id is None else await self.get(job_id, owner)
+
+    def require_valid(self, owner: str) -> None:
+        """Check that the owner's key is still valid, by `Keyring.require_valid`."""
+        self._keyring.require_valid(owner)
 
     async def get(self, job_id: str, owner: str) -> Job:
         """One job.

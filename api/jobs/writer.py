@@ -59,10 +59,12 @@ class JobWriter:
         """Make the job real and durable; returns its id, or that of an earlier job with the same Idempotency-Key.
 
         Raises:
+            UnauthorisedError: the owner's key was revoked meanwhile.
             OverloadedError: too many jobs are open, of all or of this owner.
             StoreUnavailableError: the upload took so long that its first chunks expired.
             DiskFullError: the store would keep the job in memory alone.
         """
+        self._room.require_valid(owner)
         require_disk(self._redis)
         fields = {"total": total, "spec": msgspec.json.encode(spec).decode()}
         if spec.webhook_url is not None:

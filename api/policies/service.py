@@ -1,5 +1,6 @@
 """Changes and shows policies for the routes."""
 
+import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
@@ -31,6 +32,7 @@ class PolicyService:
         self._settings = settings
         self._store = store
         self._check_options = check_options
+        self._reading = asyncio.Semaphore()
         self.book = book
 
     async def put(self, name: str, body: Mapping[str, Any], owner: str, wanted: int | None) -> Stored:
@@ -47,7 +49,7 @@ class PolicyService:
                 f"a policy's name has 1 to {MAX_NAME_CHARS} letters, digits, _, - and dots, not {name[:80]!r}",
                 param="name",
             )
-        policy, _, head = self._read(body, owner)
+        policy, _, head = await self._read_apart(body, owner)
         self._require_changeable(name)
         stored = await _named(self._store.put(name, policy, head, wanted))
         await _named(self.book.refresh())
@@ -98,7 +100,7 @@ class PolicyService:
         """
         if not is_policy_name(name):
             raise no_policy(name)
-        _, packed, head = self._read(body, "")
+        _, packed, head = await self._read_apart(body, "")
         await _named(self._store.keep_draft(name, head.digest, packed))
         now = self.book.heads.get(name)
         return None if now is None else _uncounted(name, now), _uncounted(name, head)
@@ -132,6 +134,11 @@ class PolicyService:
         self._require_changeable(name)
         await _named(self._store.delete(name, wanted))
         await _named(self.book.refresh())
+
+    async def _read_apart(self, body: Mapping[str, Any], owner: str) -> tuple[Policy, bytes, PolicyHead]:
+        """As `_read`, in a thread: 20,000 entries take a tenth of a second. One at a time."""
+        async with self._reading:
+            return await asyncio.to_thread(self._read, body, owner)
 
     def _read(self, body: Mapping[str, Any], owner: str) -> tuple[Policy, bytes, PolicyHead]:
         """The rules in `body`, packed, and with the head that they would have."""

@@ -64,16 +64,18 @@ async def add_corrections(request: Request, editor: EditorDep, context: ContextD
     "/corrections",
     summary="Corrections, the last changed first; or all as a file",
     response_model=CorrectionPage,
-    responses={**schemas.error_replies(401, 403, 404, 422, 503), 200: LIST_REPLY},
+    responses={**schemas.error_replies(401, 403, 404, 422, 429, 503), 200: LIST_REPLY},
 )
 async def list_corrections(
-    _editor: EditorDep, context: ContextDep, query: Annotated[CorrectionsQuery, Query()]
+    editor: EditorDep, context: ContextDep, query: Annotated[CorrectionsQuery, Query()]
 ) -> Response:
     """A page in OpenAI's form: `data`, `has_more`, `first_id`, `last_id`. With `format=jsonl|csv` all as a file."""
     if query.format is not None:
         export = JsonLines() if query.format == "jsonl" else Table(is_safe=query.safe)
         headers = {"Content-Disposition": f'attachment; filename="corrections.{query.format}"'}
-        return StreamingResponse(context.corrections.export(export), media_type=export.media_type, headers=headers)
+        context.jobs.downloads.require_room(editor.owner)
+        pieces = context.jobs.downloads.held_by(editor.owner, context.corrections.export(export))
+        return StreamingResponse(pieces, media_type=export.media_type, headers=headers)
     found, has_more = await context.corrections.page(query.limit, query.after)
     page = {
         "object": "list",

@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import signal
+import socket
 import sys
 import tempfile
 import time
@@ -48,6 +49,10 @@ class TwoApis:
         secret = self.manage("add", name, *options)
         self.wait_for(secret, known=True)
         return secret
+
+    def id_of(self, name: str) -> str:
+        listed = map(json.loads, self.manage("list", "--json").splitlines())
+        return str(next(shown["id"] for shown in listed if shown["name"] == name))
 
     def both_answer(self) -> bool:
         with contextlib.suppress(httpx.TransportError):
@@ -166,11 +171,7 @@ def test_what_was_done_is_in_the_audit_log_and_no_secret_is_anywhere(two: TwoApi
     assert two.ask("DELETE", f"/jobs/{job}", secret).status_code == 200
     two.manage("revoke", "audited")
 
-    key_id = next(
-        shown["id"]
-        for shown in map(json.loads, two.manage("list", "--json").splitlines())
-        if shown["name"] == "audited"
-    )
+    key_id = two.id_of("audited")
     log = two.manage("audit")
     entries = [json.loads(line) for line in log.splitlines()][:3]
     assert [(entry["action"], entry["target"]) for entry in entries] == [
@@ -203,6 +204,66 @@ def test_an_event_stream_ends_when_its_key_is_revoked(two: TwoApis) -> None:
         os.kill(worker.pid, signal.SIGCONT)
 
     assert events == ["event: progress"]
+
+
+def begin(two: TwoApis, method: str, path: str, secret: str, body: bytes, kind: str) -> socket.socket:
+    """A connection on which half of a request has come, and whose key has been looked at."""
+    connection = socket.create_connection(("127.0.0.1", two.stack.port), 30)
+    head = f"{method} {path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {secret}\r\nConnection: close\r\n"
+    connection.sendall(f"{head}Content-Type: {kind}\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body[:-2])
+    return connection
+
+
+def finish(connection: socket.socket, body: bytes) -> int:
+    with contextlib.suppress(ConnectionError):
+        connection.sendall(body[-2:])
+    with connection, connection.makefile("rb") as answer:
+        return int(answer.readline().split()[1])
+
+
+BEGUN = [
+    ("PUT", "/policies/revoked", b'{"deny": ["a"]}', "application/json"),
+    ("POST", "/corrections", b'{"text": "a", "classification": "clean"}', "application/json"),
+    ("POST", "/jobs", b"text\n" + b"a\n" * 1_000, "text/csv"),
+    ("POST", "/jobs/preview", b"text\na\n", "text/csv"),
+    ("POST", "/v1/moderations", b'{"input": "a"}', "application/json"),
+]
+
+
+def test_a_request_whose_body_comes_after_its_key_was_revoked_does_nothing(two: TwoApis) -> None:
+    secret = two.add("slow", *(word for scope in ("predict", "jobs", "policies") for word in ("--scope", scope)))
+    begun = [begin(two, method, path, secret, body, kind) for method, path, body, kind in BEGUN]
+    time.sleep(0.5)
+    two.manage("revoke", "slow")
+    two.wait_for(secret, known=False)
+
+    sent = [finish(connection, body) for connection, (_, _, body, _) in zip(begun, BEGUN, strict=True)]
+
+    assert sent == [401] * len(BEGUN)
+    assert two.ask("GET", "/policies/revoked", PLAIN).status_code == 404
+    with two.stack.redis() as redis:
+        owners = [redis.hget(key, "owner") for key in redis.scan_iter("kobert:job:*") if redis.type(key) == b"hash"]
+    assert two.id_of("slow").encode() not in owners
+
+
+def test_a_download_ends_when_its_key_is_revoked(two: TwoApis) -> None:
+    secret = two.add("downloads")
+    rows = "text,other\n" + f"글,{'a' * 4_000}\n" * 3_000
+    job = two.ask("POST", "/jobs", secret, content=rows, headers={"Content-Type": "text/csv"}).json()["id"]
+    wait_until(lambda: two.ask("GET", f"/jobs/{job}", secret).json()["status"] == "completed", "the job's end", 60)
+    head = f"GET /jobs/{job}/results?partial=true HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {secret}\r\n\r\n"
+    with socket.create_connection(("127.0.0.1", two.stack.port), 30) as connection:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        connection.sendall(head.encode())
+        received = connection.recv(4096)
+        two.manage("revoke", "downloads")
+        two.wait_for(secret, known=False)
+        with contextlib.suppress(ConnectionError):
+            while piece := connection.recv(1 << 20):
+                received += piece
+
+    assert b" 200 " in received[:20]
+    assert not received.endswith(b"0\r\n\r\n")
 
 
 # How long six texts a minute wait for each other.
