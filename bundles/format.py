@@ -51,6 +51,12 @@ class BundleConfig(msgspec.Struct, frozen=True, kw_only=True):
     sub_labels: dict[str, list[str]] = {}
     normaliser: str | None = None
 
+    @property
+    def all_labels(self) -> list[str]:
+        """Every label that a text may be given, with `clean_label`."""
+        is_among = self.clean_label is None or self.clean_label in self.labels
+        return list(self.labels) if is_among else [str(self.clean_label), *self.labels]
+
 
 class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     """`manifest.json`: the sha256 of every other file, by name."""

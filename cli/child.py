@@ -1,23 +1,20 @@
 """One child process: started, restarted when it dies, and ended."""
 
 import asyncio
-import ctypes
-import os
 import signal
 import sys
 import time
 from collections.abc import Callable, Mapping
-from functools import partial
 
 import click
 
+from cli.early import EarlyProcess, end_with_parent
 from shared.errors import EXIT_CONFIG, StartupError
 
 FIRST_DELAY_S = 0.5
 LONGEST_DELAY_S = 30.0
 # A child that lived this long starts again without delay.
 SETTLED_S = 10.0
-_PR_SET_PDEATHSIG = 1
 
 
 class Child:
@@ -37,7 +34,9 @@ class Child:
         self._umask = umask
         self._command = command
         self._environment = dict(environment)
-        self._process: asyncio.subprocess.Process | None = None
+        # Its first process, where that has been made.
+        self.early: EarlyProcess | None = None
+        self._process: asyncio.subprocess.Process | EarlyProcess | None = None
         self._stopping = False
 
     async def keep_running(self) -> None:
@@ -69,36 +68,41 @@ class Child:
             return
         process.terminate()
         try:
-            await asyncio.wait_for(process.wait(), timeout_s)
+            await asyncio.wait_for(_end_of(process), timeout_s)
         except TimeoutError:
             click.echo(f"  {self.name} did not stop within {timeout_s:.0f} s; killing it", err=True)
             process.kill()
-            await process.wait()
+            await _end_of(process)
 
     async def _run_once(self) -> int:
-        self._process = await asyncio.create_subprocess_exec(
+        early, self.early = self.early, None
+        if early is not None:
+            early.begin(self._environment)
+        self._process = process = early or await self._start()
+        return await _end_of(process)
+
+    async def _start(self) -> asyncio.subprocess.Process:
+        return await asyncio.create_subprocess_exec(
             *self._command(),
             env=self._environment,
             stdin=asyncio.subprocess.DEVNULL,
             # Ctrl-C in a terminal reaches the whole foreground group; the order of stopping is ours to choose.
             start_new_session=True,
             umask=self._umask,
-            preexec_fn=partial(_die_with, os.getpid()) if sys.platform == "linux" else None,
+            preexec_fn=end_with_parent(),
         )
-        return await self._process.wait()
+
+
+async def _end_of(process: asyncio.subprocess.Process | EarlyProcess) -> int:
+    """The exit code of a process once it has ended."""
+    if isinstance(process, EarlyProcess):
+        return await asyncio.to_thread(process.wait)
+    return await process.wait()
 
 
 def python_module(name: str) -> list[str]:
     """The command line that runs one of our modules; -P keeps the working directory off its import path."""
     return [sys.executable, "-P", "-m", name]
-
-
-def _die_with(parent_pid: int) -> None:
-    """Ask Linux to send SIGTERM to this process when its parent dies, however that happens."""
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
-    # It may have died before we asked. In a container the parent itself is process 1.
-    if os.getppid() != parent_pid:
-        os._exit(1)
 
 
 def _describe_exit(code: int) -> str:

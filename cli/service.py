@@ -12,6 +12,7 @@ from typing import Any
 import click
 
 from cli.child import Child, python_module
+from cli.early import EarlyProcess
 from cli.store import EmbeddedStore
 from cli.store_start import wait_for_store
 from shared.settings import Settings
@@ -28,7 +29,14 @@ SAMPLE = "이 영화 정말 재미있었어요!"
 class Service:
     """Store, workers and API of one machine."""
 
-    def __init__(self, settings: Settings, store: EmbeddedStore | None, environment: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        store: EmbeddedStore | None,
+        environment: Mapping[str, str],
+        early: Mapping[str, EarlyProcess],
+    ) -> None:
+        """`early` are first processes, by module; those that are not needed are for the caller to end."""
         self._settings = settings
         self._embedded = store
         self._store = [] if store is None else [_store_child(store, environment)]
@@ -41,6 +49,8 @@ class Service:
             for number in range(1, settings.workers + 1)
         ]
         self._api = [Child("api", lambda: python_module("api.main"), environment)]
+        for child, module in ((self._api[0], "api.main"), *((worker, "worker.main") for worker in self._workers[:1])):
+            child.early = early.get(module)
         self._tasks: list[asyncio.Task[None]] = []
         self._gave_up: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 

@@ -107,8 +107,19 @@ class Throughput(msgspec.Struct, frozen=True, kw_only=True):
     cost_per_s: float = 0.0
 
 
+class CascadeFigures(msgspec.Struct, frozen=True, kw_only=True):
+    """Texts since the worker's start that the cascade answered, left to the model, or might not answer."""
+
+    answered: int = 0
+    unsure: int = 0
+    exempt: int = 0
+
+
 class Heartbeat(msgspec.Struct, frozen=True, kw_only=True):
-    """One worker's heartbeat, written only while its model threads live; `takes` is its WORKER_TAKES."""
+    """One worker's heartbeat, written only while its model threads live; `takes` is its WORKER_TAKES.
+
+    `cascade` is None where it is off, or the model has none.
+    """
 
     worker_id: str
     host: str
@@ -120,6 +131,7 @@ class Heartbeat(msgspec.Struct, frozen=True, kw_only=True):
     waiting_texts: int
     rss_bytes: int
     takes: str = "all"
+    cascade: CascadeFigures | None = None
     version: int = WIRE_VERSION
 
 

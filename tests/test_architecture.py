@@ -46,7 +46,8 @@ DOWNLOADING = {"bundles.hub.repository", "bundles.sources.conversion", "bundles.
 @pytest.mark.parametrize(
     ("module", "not_needed"),
     [
-        ("cli.run", DOWNLOADING | {"redis", "fastapi", "celery", "httpx"}),
+        ("cli.run", DOWNLOADING | {"asyncio", "pydantic", "redis", "fastapi", "celery", "httpx"}),
+        ("cli.start", DOWNLOADING | {"redis", "fastapi", "celery", "httpx"}),
         ("api.main", DOWNLOADING | {"celery", "kombu", "httpx", "openpyxl", "pyarrow"}),
         ("worker.main", DOWNLOADING | {"httpx", "openpyxl", "pyarrow"}),
     ],

@@ -20,6 +20,7 @@ from api.queue.store_wire import LastingWire
 from shared.settings import Settings
 from worker.counters import WorkerMetrics
 from worker.inference.cache import ResultCache
+from worker.inference.cascade import NoCascade
 
 ROOT = Path(__file__).resolve().parents[1]
 READMES = ("README.md", "README.ko.md")
@@ -92,6 +93,7 @@ def test_the_table_of_the_apis_metrics_is_complete_and_its_types_are_true() -> N
 def test_the_table_of_the_workers_metrics_is_complete_and_its_types_are_true() -> None:
     metrics = WorkerMetrics()
     metrics.watch_cache(ResultCache(0))
+    metrics.watch_cascade(NoCascade())
     families = metrics.registry.collect()
     assert {name: kind for name, (kind, _) in metric_table("Worker").items()} == own_families(families)
 

@@ -5,7 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bundles.format import Bundle, load_bundle
+from shared.errors import ModelSourceError
 from training.assess import Candidate, assess, calibrated, make_bundle, rows_by_source
+from training.cascade import make_cascade, table_of
 from training.data.sets import dev_sets, unseen_sets
 from training.learn.embedded import encoder_of_bundle
 from training.learn.network import CommentNetwork
@@ -14,6 +16,7 @@ from training.score.card import write_card
 from training.score.evaluate import filter_shares
 from training.score.findings import BundleFindings, Findings, save_findings
 from training.score.report import write_report
+from training.ship.cascade import put_into
 from training.ship.serving import Taxonomy, taxonomy_of
 from training.stages import train_sentiment, train_student
 from training.workspace import Workspace
@@ -69,7 +72,17 @@ def trained_candidates(space: Workspace) -> list[Candidate]:
 
 def _bundled(space: Workspace, candidate: Candidate, folder: Path) -> tuple[Taxonomy, Bundle]:
     taxonomy = calibrated(space, candidate)
-    return taxonomy, make_bundle(space, candidate, taxonomy, folder)
+    bundle = make_bundle(space, candidate, taxonomy, folder)
+    plan = space.plan.cascade
+    if plan is None or taxonomy.clean_label is None:
+        return taxonomy, bundle
+    try:
+        cascade, tallies = make_cascade(bundle, space.rows, plan, space.work / "cascade")
+    except ModelSourceError as error:
+        log.warning("no cascade: %s", error.message)
+        return taxonomy, bundle
+    log.info("the cascade:\n%s", table_of(tallies))
+    return taxonomy, put_into(bundle, cascade)
 
 
 def _found(space: Workspace, bundles: list[BundleFindings]) -> Findings:

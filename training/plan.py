@@ -5,8 +5,10 @@ from dataclasses import dataclass, field, replace
 
 from bundles.windows import Windows
 from training.data.prepare import Mixture
+from training.learn.cascade import TablePlan
 from training.learn.fit import FitPlan
 from training.learn.wide import OwnColumn, WidePlan
+from training.ship.cascade_plan import CascadePlan, CutPlan
 
 
 @dataclass(frozen=True)
@@ -73,6 +75,7 @@ class Plan:
     calibration_draws: Mapping[str, int] = field(default_factory=dict)  # of the texts that int8 is measured on
     wide: WidePlan | None = None  # beside the student's encoder
     panel: PanelPlan | None = None
+    cascade: CascadePlan | None = field(default_factory=CascadePlan)  # beside the bundle of verdicts
     evidence_texts: int = 6_000  # that the second output, which spans are read from, is fitted on at most
     tiny: TinyEncoder | None = None
     bundles: tuple[str, ...] = field(default=("default", "sentiment"))
@@ -299,6 +302,7 @@ SMOKE = Plan(
     sentiment=replace(_QUICK, epochs=6),
     sentiment_mixture=replace(_FEW, rows={"nsmc": 200, "headlines": 50, "square_questions": 50}),
     wide=WidePlan(buckets=1 << 14, own=OwnColumn("threat")),
+    cascade=CascadePlan(TablePlan(pairs=1 << 12), CutPlan(most_lost=0.2, most_grave_lost=0.2), 600, 300, 300, 60),
     evidence_texts=60,
     tiny=TinyEncoder(),
 )

@@ -8,11 +8,12 @@ from prometheus_client import Counter, Gauge, Histogram
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from shared.messages import ModelInfo
+from shared.messages import CascadeFigures, ModelInfo
 from shared.metrics import LATENCY_BUCKETS_S, new_registry
 from shared.verdict import Failure, Outcome
 from worker.inference.batcher import MicroBatcher
 from worker.inference.cache import ResultCache
+from worker.inference.cascade import Cascade, NoCascade
 
 WINDOW_BUCKETS = (1, 2, 4, 8, 16, 32, 64, 128)
 TOKEN_BUCKETS = (8, 16, 32, 64, 128, 256, 512, 1024)
@@ -79,6 +80,10 @@ class WorkerMetrics:
         """Follow the result cache."""
         self.registry.register(_CacheFigures(cache))
 
+    def watch_cascade(self, cascade: Cascade | NoCascade) -> None:
+        """Follow the cascade."""
+        self.registry.register(_CascadeTexts(cascade))
+
     def observe_message(self, message: AnsweredMessage) -> None:
         """Count one message whose texts have all been answered."""
         if message.queued_s is not None:
@@ -119,6 +124,26 @@ class _CacheFigures(Collector):
         yield texts
         yield GaugeMetricFamily("kobert_worker_cache_bytes", "Memory of the result cache", self._cache.bytes)
         yield GaugeMetricFamily("kobert_worker_cache_results", "Results in the result cache", len(self._cache))
+
+
+class _CascadeTexts(Collector):
+    """Reads the cascade's counters whenever the metrics are asked for."""
+
+    def __init__(self, cascade: Cascade | NoCascade) -> None:
+        self._cascade = cascade
+
+    def collect(self) -> Iterator[Metric]:
+        """The texts that came to the cascade, by outcome; none where it is off."""
+        figures = self._cascade.figures or CascadeFigures()
+        texts = CounterMetricFamily(
+            "kobert_worker_cascade_texts",
+            "Texts by what the cascade made of them: answered, unsure (read by the model), or exempt (never asked)",
+            labels=("outcome",),
+        )
+        texts.add_metric(("answered",), figures.answered)
+        texts.add_metric(("unsure",), figures.unsure)
+        texts.add_metric(("exempt",), figures.exempt)
+        yield texts
 
 
 def _histogram(metrics: WorkerMetrics, name: str, description: str, buckets: Sequence[float]) -> Histogram:

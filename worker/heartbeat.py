@@ -63,6 +63,7 @@ class HeartbeatWriter:
             waiting_texts=batcher.waiting_texts,
             rss_bytes=resident_bytes(),
             takes=self._takes,
+            cascade=self._classifier.cascade.figures,
         )
 
 

@@ -44,6 +44,7 @@ from worker.counters import WorkerMetrics
 from worker.heartbeat import HeartbeatWriter
 from worker.inference.batcher import MicroBatcher
 from worker.inference.cache import ResultCache
+from worker.inference.cascade import build_cascade
 from worker.inference.classifier import Classifier
 from worker.inference.engines.onnx import OnnxEngine
 from worker.inference.engines.packed import share_weights
@@ -122,6 +123,8 @@ def build_classifier(
     stage = CorrectionStage(CorrectionBook() if book is None else book, CorrectedVerdicts(bundle.config), policies)
     classifier = Classifier(bundle, tokenizer, batcher, judge, stage)
     classifier.cache = ResultCache(settings.result_cache_mb * BYTES_IN_MB)
+    if settings.cascade == "on":
+        classifier.cascade = build_cascade(bundle, judge)
     return classifier
 
 
@@ -151,6 +154,7 @@ def build_worker(settings: Settings, engine_factory: EngineFactory = OnnxEngine)
     bulk.look_at_suspects(suspects)
     metrics.watch(classifier.batcher, classifier.info)
     metrics.watch_cache(classifier.cache)
+    metrics.watch_cascade(classifier.cascade)
     corrections = CorrectionFollower(settings.redis_url, book)
     replies = ReplyWriter(CommandWriter(redis), worker_id)
     return Worker(settings, redis, classifier, watchdog, replies, bulk, suspects, corrections, rules.hits, metrics)

@@ -10,7 +10,7 @@ from api.console.routes import console_page, wants_page
 from api.context import Context, ContextDep
 from api.http import schemas
 from api.http.admin_side import may_see_everything
-from shared.messages import Heartbeat
+from shared.messages import CascadeFigures, Heartbeat
 
 router = APIRouter(tags=["status"])
 
@@ -119,5 +119,14 @@ def _describe_worker(worker: Heartbeat) -> dict[str, Any]:
         "started_at": round(worker.started_at, 3),
         "waiting_texts": worker.waiting_texts,
         "rss_bytes": worker.rss_bytes,
+        "cascade": _describe_cascade(worker.cascade),
         **msgspec.structs.asdict(worker.throughput),
     }
+
+
+def _describe_cascade(figures: CascadeFigures | None) -> dict[str, Any] | None:
+    """How much of what came to a worker its cascade has answered; None where it has none."""
+    if figures is None:
+        return None
+    texts = figures.answered + figures.unsure + figures.exempt
+    return {**msgspec.structs.asdict(figures), "share": round(figures.answered / texts, 4) if texts else 0.0}

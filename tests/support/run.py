@@ -9,6 +9,7 @@ from typing import Self
 import httpx
 from redis import Redis
 
+from shared import redis_url
 from tests.support.stack import CLEAN_ENVIRONMENT, ROOT, Part, free_port, wait_until
 
 
@@ -23,11 +24,6 @@ class Child:
         """Its command line, words apart by spaces."""
         return Path(f"/proc/{self.pid}/cmdline").read_bytes().replace(b"\0", b" ").decode()
 
-    def environment(self, name: str) -> str:
-        """A variable that it was started with."""
-        pairs = Path(f"/proc/{self.pid}/environ").read_bytes().split(b"\0")
-        return next(pair.split(b"=", 1)[1].decode() for pair in pairs if pair.startswith(f"{name}=".encode()))
-
 
 class KobertRun:
     """Starts the command on entering, with its data in `folder`; stops it on leaving. `settings` as in the docs."""
@@ -41,6 +37,7 @@ class KobertRun:
             {**CLEAN_ENVIRONMENT, **environment},
             folder / "run.log",
         )
+        self._data_dir = folder / "data"
 
     def __enter__(self) -> Self:
         self._part.start()
@@ -62,7 +59,7 @@ class KobertRun:
 
     def redis(self) -> Redis:
         """A connection to the embedded store."""
-        return Redis.from_url(self.api.environment("REDIS_URL"))
+        return Redis.from_url(redis_url.of_embedded(self._data_dir) or "")
 
     def _is_ready(self) -> bool:
         try:

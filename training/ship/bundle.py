@@ -8,6 +8,7 @@ import numpy as np
 import onnxruntime
 from tokenizers import Tokenizer
 
+from bundles.cascade import CASCADE_FILE
 from bundles.format import (
     CARD_FILE,
     CONFIG_FILE,
@@ -55,6 +56,8 @@ def _thresholds(taxonomy: Taxonomy, level: str) -> dict[str, float]:
 def write_bundle(folder: Path, config: BundleConfig, graph: Path, tokenizer: Tokenizer, card: str) -> Bundle:
     """Write the bundle in `folder`, over what was there, and read it back as a worker does."""
     folder.mkdir(parents=True, exist_ok=True)
+    # That of the graph which was there before: it is not for this one.
+    (folder / CASCADE_FILE).unlink(missing_ok=True)
     (folder / MODEL_FILE).write_bytes(graph.read_bytes())
     tokenizer.save(str(folder / TOKENIZER_FILE), pretty=False)
     (folder / CONFIG_FILE).write_bytes(msgspec.json.format(msgspec.json.encode(config), indent=1) + b"\n")
@@ -88,12 +91,16 @@ class GraphRunner:
 
     def logits(self, texts: Sequence[str], *, tokens_per_batch: int = 512) -> Floats:
         """Logits `[texts, outputs]`, in the order of the texts: the highest of each text's windows, as it is served."""
-        encoded = self.tokenizer.encode_batch_fast([self.normalise(text) for text in texts])
-        windows = [self._windows(item.ids) for item in encoded]
+        windows = self.windows_of(texts)
         rows = self.logits_of_ids([window for text in windows for window in text], tokens_per_batch)
         starts = np.cumsum([0, *map(len, windows[:-1])])
         highest: Floats = np.maximum.reduceat(rows, starts, axis=0)
         return highest
+
+    def windows_of(self, texts: Sequence[str]) -> list[list[list[int]]]:
+        """The windows of each text, as token ids."""
+        encoded = self.tokenizer.encode_batch_fast([self.normalise(text) for text in texts])
+        return [self._windows(item.ids) for item in encoded]
 
     def _windows(self, ids: Sequence[int]) -> list[list[int]]:
         """A text's ids, the first and last of which are special tokens, cut as a worker cuts them."""

@@ -20,6 +20,7 @@ from worker.inference.waiting import Priority
 # What Python adds to the bytes of one result (key, objects, places in the table), measured with tracemalloc.
 ENTRY_OVERHEAD_BYTES = 420
 _HASH_BYTES = 16
+_CASCADE = b"cascade"
 
 Rows = Sequence[Logits]
 
@@ -103,12 +104,20 @@ class ResultCache:
         """Whether it holds anything."""
         return self.max_bytes > 0
 
-    def find(self, text: str, priority: Priority) -> tuple[Rows | None, Flight | None, bool]:
+    def find(
+        self, text: str, priority: Priority, *, may_cascade: bool = False
+    ) -> tuple[Rows | None, Flight | None, bool]:
         """What the model said of the normalised `text`; else the flight to wait for, and whether the caller leads it.
 
-        Who leads a flight must make it `follow` the windows of the text, or `fail`.
+        Where the cascade may answer a text, its answer is another entry than the model's. Who leads a flight must make
+        it `follow` the windows of the text, or `fail`.
         """
-        key = hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=_HASH_BYTES, key=self._secret).digest()
+        key = hashlib.blake2b(
+            text.encode("utf-8", "surrogatepass"),
+            digest_size=_HASH_BYTES,
+            key=self._secret,
+            person=_CASCADE if may_cascade else b"",
+        ).digest()
         with self._lock:
             stored = self._stored.get(key)
             if stored is not None:

@@ -17,6 +17,7 @@ from shared.options import NO_OPTIONS, VerdictOptions
 from shared.verdict import Details, Failure, Outcome, PolicyVersion, Verdict
 from worker.inference.batcher import MicroBatcher
 from worker.inference.cache import ResultCache
+from worker.inference.cascade import Cascade, NoCascade
 from worker.inference.engines.protocol import Logits
 from worker.inference.explaining import Explainer, Explanation
 from worker.inference.stage import NoStage, Reading, Stage
@@ -46,6 +47,7 @@ class Classifier:
         self.batcher = batcher
         # Off; whoever wants one sets it before the first text.
         self.cache = ResultCache(0)
+        self.cascade: Cascade | NoCascade = NoCascade()
         self._tokenizer = tokenizer
         self._judge = judge
         self._stage = stage
@@ -62,7 +64,7 @@ class Classifier:
             name=config.name,
             revision=self.bundle.revision,
             problem_type=config.problem_type,
-            labels=_all_labels(config.labels, config.clean_label),
+            labels=config.all_labels,
             clean_label=config.clean_label,
             strictness=self._judge.strictness,
             thresholds=self._judge.thresholds,
@@ -123,12 +125,14 @@ class Classifier:
         started = time.perf_counter()
         answered, readings = self._prepare(items, options)
         texts = [Submitted(item, [], 0.0, reading, priority, read=read) for item, reading in readings]
+        self.cascade.choose(texts)
         known, joined, unread = self._look_up(texts)
         with ending_flights(unread):
             windows_of = self._tokenise(unread, started)
             refused, waiting = self._refuse_long(unread, windows_of)
+            certain, waiting = self.cascade.split(waiting)
             self._queue(waiting, read)
-        return [*answered, *known, *refused], [*(text for text, _ in waiting), *joined]
+        return [*answered, *known, *refused, *map(self._answer, certain)], [*(text for text, _ in waiting), *joined]
 
     def _look_up(self, texts: Sequence[Submitted]) -> tuple[list[Answer], list[Submitted], list[Submitted]]:
         """Answers to the texts that the model has read, those that it is reading, and the others."""
@@ -144,7 +148,8 @@ class Classifier:
             if not self.cache.is_on:
                 unread.append(text)
                 continue
-            rows, text.flight, text.is_leader = self.cache.find(text.normalised, text.priority)
+            found = self.cache.find(text.normalised, text.priority, may_cascade=text.may_cascade)
+            rows, text.flight, text.is_leader = found
             if rows is not None:
                 known.append(self._answer_cached(text, rows))
             elif text.is_leader:
@@ -312,7 +317,3 @@ class Classifier:
 
 def _failed(item: TextItem, error: KobertError, tokenization_s: float) -> Answer:
     return Answer(id=item.id, failure=Failure(error.code, error.message), tokenization_s=tokenization_s)
-
-
-def _all_labels(labels: Sequence[str], clean_label: str | None) -> list[str]:
-    return list(labels) if clean_label is None or clean_label in labels else [clean_label, *labels]

@@ -19,7 +19,8 @@ from worker.inference.waiting import Priority
 class Submitted:
     """One text whose windows a model thread has, or will have, read.
 
-    `flight` is set where the result cache is asked; who does not lead it has no windows of its own.
+    `flight` is set where the result cache is asked; who does not lead it has no windows of its own. `may_cascade`:
+    whether the cascade may answer it, so that no model thread reads it.
     """
 
     item: TextItem
@@ -34,6 +35,7 @@ class Submitted:
     flight: Flight | None = None
     is_leader: bool = True
     normalised: str = ""
+    may_cascade: bool = False
 
     @property
     def futures(self) -> "list[Future[WindowResult]]":
