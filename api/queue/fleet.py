@@ -1,7 +1,8 @@
 """Tracks live workers by their heartbeats in Redis, and whether Redis answers. One per API process."""
 
 import asyncio
-from collections.abc import Callable, Iterable
+import time
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import msgspec
@@ -20,13 +21,17 @@ log = get_logger(__name__)
 
 # How often a worker is looked for while none is known: nothing can be answered until then.
 SEARCH_INTERVAL_S = 0.1
+# How long, in intervals, a worker may stay without a heartbeat once the store is back. Heartbeats run out while the
+# store does not take them, and what a dead worker may have had is read by a process of its own, which takes seconds.
+DOUBT_INTERVALS = 4
 
 
 class Fleet:
     """Reads all heartbeats every `interval_s`, or more often while there are none, and then calls `on_refresh`.
 
     Work may be lost, and is to be sent again: calls `on_worker_lost` when a heartbeat expired without being withdrawn,
-    `on_worker_left` when one was withdrawn, and `on_store_back` when Redis answers or takes writes again.
+    `on_worker_left` when one was withdrawn, and `on_store_back` when Redis answers or takes writes again. A worker
+    whose heartbeat ran out while Redis was away has some time to write the next one before it is lost.
     """
 
     def __init__(self, redis: Redis, interval_s: float) -> None:
@@ -38,6 +43,8 @@ class Fleet:
         self._revisions = ""
         self._store_answers = False
         self._store_fault: UnavailableError | None = None
+        # Workers whose heartbeats ran out while the store was away, and until when that tells nothing.
+        self._doubted: dict[str, float] = {}
         self._task: asyncio.Task[None] | None = None
         self.on_worker_lost: Callable[[], None] = lambda: None
         self.on_worker_left: Callable[[], None] = lambda: None
@@ -141,10 +148,11 @@ class Fleet:
         if not self._store_answers:
             log.info("store_answers", workers=len(heartbeats))
         was_refusing = self._note_fault(fault)
-        # A worker that stopped is no longer listed; one that died is still listed, without a heartbeat.
-        lost = [worker_id for worker_id in self._workers if worker_id in listed and worker_id not in heartbeats]
-        has_left = any(worker_id not in listed and worker_id not in heartbeats for worker_id in self._workers)
         was_away, self._store_answers = not self._store_answers, True
+        # A worker that stopped is no longer listed; one that died is still listed, without a heartbeat.
+        silent = [name for name in {**self._workers, **self._doubted} if name in listed and name not in heartbeats]
+        lost = self._lost_of(silent, is_store_back=was_away or was_refusing)
+        has_left = any(worker_id not in listed and worker_id not in heartbeats for worker_id in self._workers)
         self._workers = heartbeats
         takers = self._interactive_workers()
         self._interactive_count = len(takers)
@@ -161,6 +169,15 @@ class Fleet:
             # All that it read is answered by now, but Redis may have handed it one more message as it went (kombu#305).
             self.on_worker_left()
         self.on_refresh()
+
+    def _lost_of(self, silent: Sequence[str], *, is_store_back: bool) -> list[str]:
+        """Of the workers that are listed without a heartbeat, those that had the time to write one."""
+        now = time.monotonic()
+        if is_store_back:
+            self._doubted = dict.fromkeys(silent, now + DOUBT_INTERVALS * self._interval_s)
+        lost = [worker_id for worker_id in silent if now >= self._doubted.get(worker_id, now)]
+        self._doubted = {name: until for name, until in self._doubted.items() if name in silent and name not in lost}
+        return lost
 
     async def _find_fault(self) -> UnavailableError | None:
         """Why the store takes no writes, if it takes none."""

@@ -2,7 +2,10 @@
 
 import asyncio
 
-from api.queue.fleet import Fleet
+import pytest
+from redis.exceptions import ConnectionError as RedisConnectionError
+
+from api.queue.fleet import DOUBT_INTERVALS, Fleet
 from shared import keys
 from shared.messages import Heartbeat, ModelInfo, Throughput, encode
 
@@ -42,8 +45,13 @@ class Store:
     def __init__(self) -> None:
         self.beats: dict[str, bytes] = {}
         self.looks = 0
+        self.is_away = False
+        # Workers whose heartbeats have run out.
+        self.silent: set[str] = set()
 
     async def ping(self) -> bool:
+        if self.is_away:
+            raise RedisConnectionError
         return True
 
     async def info(self, _section: str) -> dict[str, int]:
@@ -54,8 +62,8 @@ class Store:
         self.looks += 1
         return [worker_id.encode() for worker_id in self.beats]
 
-    async def mget(self, _names: list[str]) -> list[bytes]:
-        return list(self.beats.values())
+    async def mget(self, _names: list[str]) -> list[bytes | None]:
+        return [None if worker_id in self.silent else beat for worker_id, beat in self.beats.items()]
 
 
 async def test_a_first_worker_is_known_before_the_next_look_at_all_heartbeats_is_due() -> None:
@@ -74,3 +82,66 @@ async def test_a_first_worker_is_known_before_the_next_look_at_all_heartbeats_is
 
     assert [worker.worker_id for worker in fleet.workers] == ["one"]
     assert store.looks == looks
+
+
+class Noted:
+    """A fleet of one worker, and what it called, in order."""
+
+    def __init__(self, store: Store) -> None:
+        self.calls: list[str] = []
+        self.fleet = Fleet(store, interval_s=1.0)  # type: ignore[arg-type]  # what it asks of Redis
+        self.fleet.on_worker_lost = lambda: self.calls.append("lost")
+        self.fleet.on_worker_left = lambda: self.calls.append("left")
+        self.fleet.on_store_back = lambda: self.calls.append("back")
+
+
+async def after_an_outage(monkeypatch: pytest.MonkeyPatch) -> tuple[Store, Noted, list[float]]:
+    """The worker's heartbeat ran out while the store was away; the list holds the time."""
+    now = [100.0]
+    monkeypatch.setattr("api.queue.fleet.time.monotonic", lambda: now[0])
+    store = Store()
+    store.beats["one"] = heartbeat("one")
+    noted = Noted(store)
+    await noted.fleet.refresh()
+    store.is_away = True
+    await noted.fleet.refresh()
+    noted.calls.clear()
+    store.is_away, store.silent = False, {"one"}
+    await noted.fleet.refresh()
+    return store, noted, now
+
+
+async def test_a_worker_that_could_not_write_its_heartbeat_is_not_taken_for_dead(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    store, noted, now = await after_an_outage(monkeypatch)
+    now[0] += 1.0
+    await noted.fleet.refresh()
+    store.silent = set()
+    now[0] += DOUBT_INTERVALS
+    await noted.fleet.refresh()
+
+    assert noted.calls == ["back"]
+    assert [worker.worker_id for worker in noted.fleet.workers] == ["one"]
+
+
+async def test_a_worker_that_died_while_the_store_was_away_is_found_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+    _, noted, now = await after_an_outage(monkeypatch)
+    for _ in range(DOUBT_INTERVALS + 2):
+        now[0] += 1.0
+        await noted.fleet.refresh()
+
+    assert noted.calls == ["back", "lost"]
+
+
+async def test_a_worker_that_dies_is_lost_at_the_next_look() -> None:
+    store = Store()
+    store.beats["one"] = heartbeat("one")
+    noted = Noted(store)
+    await noted.fleet.refresh()
+    noted.calls.clear()
+    store.silent = {"one"}
+    await noted.fleet.refresh()
+    await noted.fleet.refresh()
+
+    assert noted.calls == ["lost"]
