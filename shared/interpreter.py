@@ -1,8 +1,13 @@
-"""Tunes the process: thread switching and garbage collection for low latency, memory arenas for a small footprint."""
+"""Tunes the process: thread switching, garbage collection and page sizes for low latency, memory arenas for a small
+footprint.
+"""
 
+import contextlib
 import ctypes
 import gc
 import sys
+from collections.abc import Iterator
+from pathlib import Path
 
 # Longest time a busy thread keeps the interpreter while another thread waits for it. Python's default, 5 ms, is longer
 # than a pass of the embedded model.
@@ -15,6 +20,9 @@ MALLOC_ARENAS = 2
 LARGE_BUFFER_BYTES = 512 * 1024
 # Free memory at the end of the heap that is kept for the next request.
 KEPT_BYTES = 4 << 20
+HUGE_PAGE_BYTES = 2 << 20
+_MADV_COLLAPSE = 25
+_MAPS = Path("/proc/self/maps")
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_ARENA_MAX = -1, -3, -8
 
 
@@ -44,6 +52,31 @@ def freeze_startup_objects() -> None:
     """
     gc.freeze()
     gc.enable()
+
+
+def use_huge_pages() -> None:
+    """Put the heap as it is now into pages of 2 MB (madvise(2), Linux 6.1); call it once the model is loaded.
+
+    A lone text finds nothing of the model in the processor's caches, and in small pages nothing of where it lies
+    either: a tenth of its pass. Where the system has no such pages, nothing happens.
+    """
+    madvise = getattr(ctypes.CDLL(None), "madvise", None)
+    if madvise is None:
+        return
+    madvise.argtypes = (ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int)
+    for start, end in _heaps():
+        # One by one: the first page that cannot be had would end the call.
+        for page in range(-(-start // HUGE_PAGE_BYTES) * HUGE_PAGE_BYTES, end - HUGE_PAGE_BYTES + 1, HUGE_PAGE_BYTES):
+            madvise(page, HUGE_PAGE_BYTES, _MADV_COLLAPSE)
+
+
+def _heaps() -> Iterator[tuple[int, int]]:
+    """From where to where the C library's heap reaches."""
+    with contextlib.suppress(OSError):
+        for line in _MAPS.read_text().splitlines():
+            if line.endswith("[heap]"):
+                start, _, end = line.split()[0].partition("-")
+                yield int(start, 16), int(end, 16)
 
 
 def _set_malloc(option: int, value: int) -> None:

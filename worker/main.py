@@ -10,12 +10,14 @@ import itertools
 import os
 import socket
 import sys
+import threading
 import time
 import uuid
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 
 from celery.exceptions import CPendingDeprecationWarning, SecurityWarning
 from celery.signals import setup_logging, worker_ready
@@ -26,7 +28,12 @@ from bundles.sources.resolver import resolve
 from shared.celery_app import QUEUES_TAKEN, make_celery
 from shared.commands import kobert_command
 from shared.errors import EXIT_CONFIG, KobertError, SettingsError
-from shared.interpreter import freeze_startup_objects, limit_malloc_arenas, shorten_switch_interval
+from shared.interpreter import (
+    freeze_startup_objects,
+    limit_malloc_arenas,
+    shorten_switch_interval,
+    use_huge_pages,
+)
 from shared.jobs.ledger import Ledger
 from shared.log import configure_logging, get_logger
 from shared.messages import TextItem
@@ -173,14 +180,8 @@ def serve(worker: Worker) -> int:
     warnings.filterwarnings("ignore", category=SecurityWarning)
     _warm_up(worker.classifier)
 
-    def announce(**_: object) -> None:
-        freeze_startup_objects()
-        worker.watchdog.start(worker.settings.heartbeat_interval_s)
-        model = worker.classifier.info
-        log.info("worker_ready", model=model.name, revision=model.revision, labels=model.labels)
-
     # Announce the worker only when it takes messages: API processes rely on the heartbeat.
-    worker_ready.connect(announce, weak=False)
+    worker_ready.connect(partial(_announce, worker), weak=False)
     queues = QUEUES_TAKEN[worker.settings.worker_takes]
     consumer = app.Worker(queues=queues, without_gossip=True, without_mingle=True, without_heartbeat=True, quiet=True)
     # Silences the notice of a new default for `worker_cancel_long_running_tasks_on_connection_loss`, which is set.
@@ -199,6 +200,16 @@ def serve(worker: Worker) -> int:
     worker.classifier.batcher.close()
     log.info("worker_stopped")
     return int(consumer.exitcode or 0)
+
+
+def _announce(worker: Worker, **_: object) -> None:
+    """Receives Celery's `worker_ready` signal."""
+    freeze_startup_objects()
+    worker.watchdog.start(worker.settings.heartbeat_interval_s)
+    # Copying takes some hundredths of a second, so it is not waited for.
+    threading.Thread(target=use_huge_pages, name="huge-pages", daemon=True).start()
+    model = worker.classifier.info
+    log.info("worker_ready", model=model.name, revision=model.revision, labels=model.labels)
 
 
 def _keep_logging(**_: object) -> None:

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 import msgspec
 
-from api.jobs.rendering import defused
+from api.jobs.rendering import defused, quoting_for
 from shared.corrections.records import Correction
 
 COLUMNS = ("text", "classification", "policy", "note", "created_at", "created_by", "id")
@@ -80,5 +80,5 @@ class Table:
 
     def _write(self, rows: Iterable[Sequence[str]]) -> bytes:
         text = io.StringIO(newline="")
-        csv.writer(text).writerows(rows)
+        csv.writer(text, quoting=quoting_for(is_safe=self._is_safe)).writerows(rows)
         return text.getvalue().encode()

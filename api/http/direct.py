@@ -104,7 +104,7 @@ class KnownExchange:
         self.client = client
         self.presence = presence
         self.default_headers = default_headers
-        self.keep_alive = True
+        self.keep_alive = not head.is_last
         self.disconnected = False
         self.response_complete = False
         self.transport: asyncio.Transport | None = None

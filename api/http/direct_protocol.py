@@ -138,8 +138,9 @@ class DirectProtocol(BoundedProtocol):
         # An older request is answered while a newer one waits: one after the other, which direct answers are not.
         if cycle is self.cycle and not self.flow.write_paused:
             self._awaited = self.direct.take(cycle, app)
-        if self._awaited is not None and self._awaited.head.is_lasting and cycle.keep_alive:
+        if self._awaited is not None and self._awaited.head.is_lasting:
             self._taken = self._awaited.head
+            self._taken.is_last = not cycle.keep_alive
         if self._awaited is None and self._is_one_of_many_bodies(cycle):
             self._held = cycle, app
         elif self._awaited is None:

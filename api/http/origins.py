@@ -33,7 +33,8 @@ class Hosts:
     def allow(self, host: str) -> bool:
         """Whether no attacker can own the name: an address, a name without a dot, or one that the settings list."""
         name = host_name(host)
-        return "." not in name or _is_address(name) or any(_matches(name, pattern) for pattern in self._patterns)
+        is_of_network = "." not in name and name.isascii()
+        return is_of_network or _is_address(name) or any(_matches(name, pattern) for pattern in self._patterns)
 
 
 class OriginsMiddleware:

@@ -57,6 +57,7 @@ class BoundedProtocol(InTurnsProtocol):
         # Since the head began, or since the last byte of a body.
         self._bytes_without_body = 0
         self._header_count = 0
+        self._has_host = False
         self._is_refused = False
         # What the client is told once the requests before it are answered.
         self._refusal_due: int | None = None
@@ -133,6 +134,7 @@ class BoundedProtocol(InTurnsProtocol):
         """Count anew, and let the request know of its connection."""
         super().on_message_begin()
         self._header_count = 0
+        self._has_host = False
         self._head_began_at = self.loop.time()
         self._opened_at = None
         self.scope[SCOPE_KEY] = self._presence  # type: ignore[literal-required]
@@ -140,8 +142,11 @@ class BoundedProtocol(InTurnsProtocol):
     def on_header(self, name: bytes, value: bytes) -> None:
         """Keep one header; what comes behind a body is none of the request's."""
         self._header_count += 1
-        if self._header_count > self.limits.max_headers:
+        # Of two hosts a proxy may look at the one, and this service at the other (RFC 9112, 3.2).
+        is_host = name.lower() == b"host"
+        if self._header_count > self.limits.max_headers or (is_host and self._has_host):
             raise _RefusedError
+        self._has_host = self._has_host or is_host
         if self._is_in_head:
             super().on_header(name, value)
 

@@ -4,7 +4,7 @@ import codecs
 import csv
 import io
 from collections.abc import Iterable, Sequence
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import msgspec
 
@@ -130,7 +130,7 @@ class Table:
 
     def _write(self, rows: Iterable[Sequence[Any]]) -> bytes:
         text = io.StringIO(newline="")
-        csv.writer(text, delimiter=self._separator).writerows(rows)
+        csv.writer(text, delimiter=self._separator, quoting=quoting_for(is_safe=self._is_safe)).writerows(rows)
         return text.getvalue().encode()
 
     def cells(self, row: Row) -> list[str]:
@@ -172,8 +172,10 @@ class Table:
         # By name: should a worker have served another model, its chunk has other labels.
         scores = [outcome.scores.get(name, "") for name in self._label_names]
         optional = [cell or "" for cell in optional_cells(outcome, self._optional)]
-        optional = [defused(cell) for cell in optional] if self._is_safe else optional
-        return [outcome.classification, outcome.confidence, labels, *scores, "", *optional]
+        classification = outcome.classification
+        if self._is_safe:  # a policy names labels as it likes
+            classification, labels, *optional = map(defused, (classification, labels, *optional))
+        return [classification, outcome.confidence, labels, *scores, "", *optional]
 
 
 def our_columns(job: Job) -> list[str]:
@@ -200,6 +202,11 @@ def _cell(value: msgspec.Raw) -> str:
     if raw.startswith(b'"'):
         return str(msgspec.json.decode(raw))
     return "" if raw == b"null" else raw.decode()
+
+
+def quoting_for(*, is_safe: bool) -> Literal[0, 1]:
+    """How cells are quoted: a safe file has all in quotes, because `a;=1` is two cells where Excel splits at `;`."""
+    return csv.QUOTE_ALL if is_safe else csv.QUOTE_MINIMAL
 
 
 def defused(cell: str) -> str:

@@ -23,6 +23,8 @@ _PATH_CHARS = "/%:@!$&'()*+,;=~-._?"
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 # Public by their number, and inside a cloud all the same: Azure's host agent, Oracle's metadata.
 _OF_CLOUDS = frozenset(map(ipaddress.ip_address, ("168.63.129.16", "192.0.0.192")))
+# For protocols, a dummy among them, and for relays of the past; versions of Python differ in what of it is global.
+_RESERVED = tuple(map(ipaddress.IPv4Network, ("192.0.0.0/24", "192.88.99.0/24")))
 # What IPv6 is given out from; the rest is local, reserved, or one of the forms of IPv4 below.
 _UNICAST = ipaddress.IPv6Network("2000::/3")
 # Forms of an IPv4 address in IPv6, with the bits behind it: mapped, compatible and translated (RFC 4291, 2765), NAT64
@@ -76,7 +78,7 @@ def is_public(address: Address) -> bool:
     if address in _OF_CLOUDS or address.is_multicast:
         return False
     if isinstance(address, ipaddress.IPv4Address):
-        return address.is_global
+        return address.is_global and not any(address in network for network in _RESERVED)
     embedded = list(_embedded(address))
     if embedded:
         return all(map(is_public, embedded))

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 import msgspec
 
-from api.jobs.rendering import defused
+from api.jobs.rendering import defused, quoting_for
 from api.reviews.records import Decision, ReviewItem
 
 _COLUMNS = (
@@ -32,7 +32,7 @@ def as_json_lines(decided: Iterable[Decided]) -> bytes:
 def as_table(decided: Iterable[Decided], *, is_safe: bool) -> bytes:
     """One line a decision, below a header; `is_safe` defuses formulas."""
     text = io.StringIO(newline="")
-    writer = csv.writer(text)
+    writer = csv.writer(text, quoting=quoting_for(is_safe=is_safe))
     writer.writerow(_COLUMNS)
     for one in decided:
         cells = _cells(*one)

@@ -2,7 +2,8 @@
 
     python -m bench.faults                     every fault, 20 trials each, four at a time: an hour
     python -m bench.faults --only worker_killed store_frozen
-    python -m bench.faults --write             and write docs/reliability.md; faults left out keep their rows
+    python -m bench.faults --write             and write docs/reliability.md; faults left out keep their rows, and a
+                                               row is not replaced by one of fewer trials
     python -m bench.faults --minutes 4         end after this time with the trials that there were
     python -m bench.faults --smoke             one small trial of three faults
 
@@ -56,11 +57,17 @@ def row(name: str, count: Count) -> str:
     )
 
 
+def trials_in(line: str) -> int:
+    """The trials of a row; 0 where there is none."""
+    return int(line.split("|")[2]) if line else 0
+
+
 def write_page(rows: dict[str, str], row_count: int) -> None:
-    """Write the rows of this run; those of faults that it left out stay as they were."""
+    """Write the rows of this run; those of faults that it left out, or tried less often, stay as they were."""
     before = PAGE.read_text(encoding="utf-8").splitlines(keepends=True) if PAGE.exists() else []
     kept = {name: line for name, fault in FAULTS.items() for line in before if line.startswith(f"| {fault.what} |")}
-    table = "".join({**kept, **rows}[name] for name in FAULTS if name in {**kept, **rows})
+    both = {**rows, **{name: line for name, line in kept.items() if trials_in(line) > trials_in(rows.get(name, ""))}}
+    table = "".join(both[name] for name in FAULTS if name in both)
     replace_section(PAGE.name, HEAD.format(rows=row_count, frozen=FROZEN_S) + table)
 
 
@@ -81,11 +88,11 @@ def main() -> None:
     with ProcessPoolExecutor(options.parallel) as pool:
         runs = {pool.submit(run, name, trials, options.rows, until): name for name in names}
         for ended in as_completed(runs):
-            if (error := ended.exception()) is not None:
-                is_good = False
-                sys.stdout.write(f"{runs[ended]} ended early: {error}\n")
-            elif (count := ended.result()).trials:
-                is_good = is_good and not (count.lost or count.doubled)
+            count = ended.result()
+            is_good = is_good and not (count.lost or count.doubled or count.error)
+            if count.error:
+                sys.stdout.write(f"{runs[ended]} ended early: {count.error}\n")
+            if count.trials:
                 counts[runs[ended]] = count
                 sys.stdout.write(row(runs[ended], count))
             sys.stdout.flush()

@@ -20,7 +20,10 @@ JOB_TIMEOUT_S = 300
 
 @dataclass
 class Count:
-    """What became of rows and texts; `cut`: the API ended while a caller was connected, or it found none."""
+    """What became of rows and texts; `cut`: the API ended while a caller was connected, or it found none.
+
+    `error`: why the trials ended early, if they did.
+    """
 
     trials: int = 0
     accepted: int = 0
@@ -30,19 +33,27 @@ class Count:
     doubled: int = 0
     cut: int = 0
     recovery_s: list[float] = field(default_factory=list)
+    error: str = ""
 
 
 def run(name: str, trials: int, rows: int, until: float) -> Count:
     """Up to `trials` trials on one service; none begins after `until`, on the clock of `time.time`."""
-    fault, count = FAULTS[name], Count()
+    count = Count()
+    try:
+        _try_all(FAULTS[name], count, trials, rows, until)
+    except Exception as error:  # noqa: BLE001  whatever ends a trial, those before it count
+        count.error = f"{type(error).__name__}: {error}"
+    return count
+
+
+def _try_all(fault: Fault, count: Count, trials: int, rows: int, until: float) -> None:
     with tempfile.TemporaryDirectory(prefix="kt-") as folder:
         bundle = write_echo_bundle(Path(folder) / "echo")
         with Service(Path(folder), bundle, fault.workers, fault.apis, **fault.settings) as service:
             while count.trials < trials and time.time() < until:
                 _try(service, fault, rows, count)
                 if count.trials % 5 == 0:
-                    sys.stderr.write(f"{name}: {count}\n")
-    return count
+                    sys.stderr.write(f"{fault.what}: {count}\n")
 
 
 def _try(service: Service, fault: Fault, rows: int, count: Count) -> None:

@@ -53,6 +53,7 @@ def error_of(reply: bytes) -> tuple[int, str]:
         (b"GET /?" + b"a" * 40_000, 414, "url_too_long"),
         (b"\x16\x03\x01\x02\x00", 400, "bad_request"),
         (b"GET / HTTP/1.1\r\nHost localhost\r\n\r\n", 400, "bad_request"),
+        (b"GET / HTTP/1.1\r\nHost: localhost\r\nhost: evil.example\r\n\r\n", 400, "bad_request"),
     ],
     ids=lambda value: str(value)[-24:],
 )

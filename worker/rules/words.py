@@ -10,7 +10,7 @@ from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
-from operator import attrgetter
+from operator import attrgetter, itemgetter
 
 from ahocorasick_rs import AhoCorasick, MatchKind
 
@@ -25,6 +25,8 @@ from worker.rules.letters import Letters, fold, letters_of
 
 # Reported of one text.
 MAX_MATCHES = 50
+# Letters of the strings of one automaton, which takes some ten milliseconds to build.
+MAX_LETTERS = 30_000
 # A Hangul term typed with the keyboard on English (tlqkf) is looked for from so many keys.
 MIN_KEYS = 5
 _FILLED = re.compile("(?<=[ㄱ-ㅣ가-힣])[0-9xX]{1,2}(?=[ㄱ-ㅣ가-힣])")
@@ -45,6 +47,29 @@ class Entry:
     def at(self, text: str, start: int, end: int) -> Match:
         """A match of it."""
         return Match("allow" if self.label is None else "deny", self.term, self.label, start, end, text[start:end])
+
+
+class Automata:
+    """Finds strings, by one automaton or several: building one keeps every other thread of the worker waiting."""
+
+    def __init__(self, patterns: Iterable[str]) -> None:
+        self._parts: list[tuple[int, AhoCorasick]] = []
+        part: list[str] = []
+        first = size = 0
+        for place, pattern in enumerate([*patterns, ""]):
+            if part and (not pattern or size > MAX_LETTERS):
+                self._parts.append((first, AhoCorasick(part, matchkind=MatchKind.Standard, store_patterns=False)))
+                part, first, size = [], place, 0
+            part.append(pattern)
+            size += len(pattern)
+
+    def find(self, text: str) -> Hits:
+        """Every place of each: (which, start, end), in the order of their ends, of which the longest is first."""
+        hits: Hits = []
+        for first, automaton in self._parts:
+            found = automaton.find_matches_as_indexes(text, overlapping=True)
+            hits += [(first + which, start, end) for which, start, end in found] if first else found
+        return sorted(hits, key=itemgetter(2, 1)) if len(self._parts) > 1 else hits
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,9 +104,9 @@ class Words:
                 self._by_letters.setdefault(keys, []).append(entry)
         self.left_out = _cut_nested(self._by_letters) + _cut_nested(self._by_sign)
         self._lists = list(self._by_letters.values())
-        self._automaton = _automaton(self._by_letters)
+        self._automata = Automata(self._by_letters)
         self._signs = list(self._by_sign.values())
-        self._sign_automaton = _automaton(self._by_sign)
+        self._sign_automata = Automata(self._by_sign)
 
     def find(self, text: str) -> Found:
         """All that is denied or allowed in `text`."""
@@ -114,11 +139,7 @@ class Words:
 
     def _hits(self, text: str) -> Hits:
         """Where letters of terms are among the letters of `text`: (which, start, end)."""
-        return (
-            []
-            if self._automaton is None
-            else self._automaton.find_matches_as_indexes(letters_of(text), overlapping=True)
-        )
+        return self._automata.find(letters_of(text))
 
     def _matches(self, letters: Letters, hits: Hits) -> Iterator[Match]:
         edges = Edges(letters)
@@ -131,9 +152,7 @@ class Words:
 
     def _in_signs(self, text: str) -> Iterator[Match]:
         """Terms without a letter (🖕, ^^), as they stand."""
-        if self._sign_automaton is None:
-            return
-        for which, start, end in self._sign_automaton.find_matches_as_indexes(text, overlapping=True):
+        for which, start, end in self._sign_automata.find(text):
             yield from (entry.at(text, start, end) for entry in self._signs[which])
 
 
@@ -173,11 +192,6 @@ def _keys(term: str) -> str:
         return ""
     keys = to_keys(term).lower()
     return keys if len(keys) >= MIN_KEYS else ""
-
-
-def _automaton(patterns: Iterable[str]) -> AhoCorasick | None:
-    listed = list(patterns)
-    return AhoCorasick(listed, matchkind=MatchKind.Standard, store_patterns=False) if listed else None
 
 
 def _not_covered(denied: Sequence[Match], allowed: Sequence[Match]) -> list[Match]:

@@ -161,6 +161,14 @@ def test_a_protected_table_has_no_formula_in_its_header_either() -> None:
     assert plain.head().decode("utf-8-sig").startswith("=1+1,+a")
 
 
+def test_a_protected_table_has_no_formula_of_a_policys_label_nor_behind_another_separator() -> None:
+    named = Verdict("=1+1", 1.0, {"=1+1": 1.0}, ["=1+1", "@a"])
+    table = Table(job_of(columns=["text"], text_at=0), ",", is_safe=True)
+    line = table.lines(numbered(("좋아요;=1+1\t=2", [None], named))).decode()
+    assert line.startswith('"좋아요;=1+1\t=2","\'=1+1",')
+    assert '"\'=1+1|@a"' in line
+
+
 def test_json_lines_put_a_text_at_a_path_back_in_its_place_and_find_an_id_there() -> None:
     job = job_of(format="jsonl", columns=["data"], text_column="data.text", id_column="data.no")
     line = JsonLines(job).lines(numbered(("좋아요", {"data": {"text": "좋아요", "no": 7}}, CLEAN)))

@@ -4,6 +4,7 @@ import gc
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -57,3 +58,31 @@ print((resident_bytes() - start) / (1 << 20))
 @pytest.mark.skipif(find_trim() is None, reason="not the GNU C library")
 def test_a_large_buffer_that_was_freed_is_given_back_although_others_are_in_use() -> None:
     assert kept_mib("give_large_buffers_back()") < 16 < kept_mib("")
+
+
+HUGE_PAGES = Path("/sys/kernel/mm/transparent_hugepage/enabled")
+
+
+@pytest.mark.skipif(
+    not HUGE_PAGES.exists() or "[never]" in HUGE_PAGES.read_text(), reason="the system has no transparent huge pages"
+)
+def test_the_heap_is_in_large_pages_and_holds_what_it_held() -> None:
+    code = """
+import re, zlib
+from pathlib import Path
+from shared.interpreter import use_huge_pages
+
+def figure(name):
+    return int(re.search(rf"^{name}:\\s+(\\d+) kB", Path("/proc/self/smaps_rollup").read_text(), re.MULTILINE)[1])
+
+kept = [bytes([number % 251]) * 1000 for number in range(20_000)]
+before, sums = figure("AnonHugePages"), list(map(zlib.crc32, kept))
+resident = figure("Rss")
+use_huge_pages()
+assert list(map(zlib.crc32, kept)) == sums
+print(figure("AnonHugePages") - before, figure("Rss") - resident)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    huge_kb, more_kb = map(int, done.stdout.split())
+    assert huge_kb >= 10_000
+    assert more_kb < 4_000

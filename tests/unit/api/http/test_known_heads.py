@@ -109,11 +109,44 @@ async def test_any_other_head_is_parsed(service: Later, data: bytes) -> None:
 
 
 @pytest.mark.parametrize(
-    "header", [b"connection: close\r\n", b"x-forwarded-for: 9.9.9.9\r\n", b"x: " + b"y" * 3000 + b"\r\n"]
+    "data",
+    [request(b"one", b"connection: close\r\n"), request(b"one").replace(b"HTTP/1.1", b"HTTP/1.0")],
+    ids=["connection: close", "HTTP/1.0"],
 )
-async def test_what_ends_the_connection_is_not_lasting_or_is_long_is_parsed_each_time(
-    service: Later, header: bytes
-) -> None:
+async def test_a_known_head_that_ends_its_connection_ends_each_one(service: Later, data: bytes) -> None:
+    first = Wire(service)
+    wires = [first, Wire(service, beside=first), Wire(service, beside=first)]
+    answers = []
+    for wire, is_known in zip(wires, (False, True, True), strict=True):
+        wire.send(data)
+        assert service.end_all() == [is_known]
+        answers.append(wire.read())
+        assert wire.transport.closings == 1
+        assert wire.state.total_requests == 1
+    assert len(set(answers)) == 1
+    assert b"connection: close" in answers[0]
+
+
+async def test_what_comes_behind_a_known_head_that_ends_its_connection_is_not_answered(service: Later) -> None:
+    data = request(b"one", b"connection: close\r\n")
+    first = Wire(service)
+    first.send(data)
+    service.end_all()
+    wire = Wire(service, beside=first)
+    wire.transport.is_closing = lambda: wire.transport.closings > 0  # type: ignore[method-assign]
+    wire.send(data)
+    wire.send(request(b"two"))
+    service.end_all()
+    await asyncio.sleep(0)
+    wire.protocol.connection_lost(None)
+
+    assert service.end_all() == []
+    assert wire.read().count(b"HTTP/1.1 ") == 1
+    assert wire.traffic.pipelined_count == 0
+
+
+@pytest.mark.parametrize("header", [b"x-forwarded-for: 9.9.9.9\r\n", b"x: " + b"y" * 3000 + b"\r\n"])
+async def test_what_is_not_lasting_or_is_long_is_parsed_each_time(service: Later, header: bytes) -> None:
     first = Wire(service)
     for wire in (first, Wire(service, beside=first)):
         wire.send(request(b"one", header))

@@ -7,7 +7,7 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 from starlette.testclient import TestClient
 
-from api.http.origins import OriginsMiddleware
+from api.http.origins import Hosts, OriginsMiddleware
 from api.http.request_id import RequestIdMiddleware
 
 
@@ -51,6 +51,12 @@ def test_a_host_that_no_stranger_can_own_is_always_taken(host: str) -> None:
 def test_another_host_is_refused_unless_it_is_an_address_or_local(host: str) -> None:
     expected = "taken" if host in {"a.localhost.", "127.0.0.1."} else "host_not_allowed"
     assert ask(host=host) == ask("POST", host=host) == expected
+
+
+@pytest.mark.parametrize("dot", ["\u3002", "\xb7", "\uff0e"])
+def test_what_some_read_as_a_dot_makes_no_name_of_this_network(dot: str) -> None:
+    sent = f"evil{dot}example".encode().decode("latin-1")
+    assert not Hosts(()).allow(sent)
 
 
 def test_a_host_of_the_settings_is_taken() -> None:

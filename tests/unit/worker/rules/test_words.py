@@ -1,5 +1,6 @@
 """Denied and allowed terms, found as a Korean reader expects."""
 
+import random
 import unicodedata
 
 import pytest
@@ -7,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.policies.records import AllowedTerm, DeniedTerm, Policy
-from worker.rules.words import Found, Words
+from worker.rules.words import Automata, Found, Words
 
 ENDINGS = """
 멍청이 | 멍청이 멍청이들아 멍청이가 멍청이는 멍청이네 멍청이같은 멍청이랑 | 멍청이어폰
@@ -156,3 +157,16 @@ def test_the_text_of_a_match_is_the_slice_that_it_names(before: str, inside: str
 
     assert matches
     assert all(match.text == text[match.start : match.end] for match in matches)
+
+
+def test_lists_that_take_several_automata_are_found_as_in_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    draw = random.Random(3)
+    patterns = list(dict.fromkeys("".join(draw.choices("abc", k=draw.randint(1, 5))) for _ in range(300)))
+    text = "".join(draw.choices("abc", k=2_000))
+    found = Automata(patterns).find(text)
+    monkeypatch.setattr("worker.rules.words.MAX_LETTERS", 40)
+    several = Automata(patterns)
+
+    assert len(several._parts) > 10
+    assert several.find(text) == found
+    assert Automata([]).find(text) == []
