@@ -10,9 +10,9 @@ from training.learn.cascade import TablePlan
 class CutPlan:
     """Where a table may answer: below the margin at which it loses these shares of the texts that are not clean."""
 
-    most_lost: float = 0.004
-    most_grave_lost: float = 0.002
-    slack: float = 0.2  # logits that the cut stays below the lowest margin that this allows
+    most_lost: float = 0.01
+    most_grave_lost: float = 0.005
+    slack: float = 0.0  # logits that the cut stays below the lowest margin that this allows
     most_tokens: int = 48
     knots: int = 12
 
