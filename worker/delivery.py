@@ -31,7 +31,7 @@ _decode = msgspec.json.Decoder(tuple[tuple[str], dict[str, Any], dict[str, Any]]
 
 
 class Delivery:
-    """One message that was taken from the queue. Of one thread, but for `give_back` and `note`."""
+    """One message that was taken from the queue. Of one thread, but for `give_back`, `note` and `hand_over`."""
 
     def __init__(self, message: Any, commands: CommandWriter, wake: Callable[[], None]) -> None:  # noqa: ANN401  kombu's
         self._message = message

@@ -41,6 +41,7 @@ from shared.policies.hits import HitStore
 from shared.policies.rules_store import RulesStore
 from shared.settings import Settings, load_settings
 from shared.store_check import require_fit_store
+from worker.answer_desk import AnswerDesk
 from worker.bulk.runner import BulkRunner
 from worker.command_writer import CommandWriter
 from worker.corrections.answer import CorrectedVerdicts
@@ -91,7 +92,7 @@ class Worker:
     redis: Redis
     classifier: Classifier
     watchdog: Watchdog
-    replies: ReplyWriter
+    desk: AnswerDesk
     bulk: BulkRunner
     suspects: Suspects
     corrections: CorrectionFollower
@@ -163,8 +164,8 @@ def build_worker(settings: Settings, engine_factory: EngineFactory = OnnxEngine)
     metrics.watch_cache(classifier.cache)
     metrics.watch_cascade(classifier.cascade)
     corrections = CorrectionFollower(settings.redis_url, book)
-    replies = ReplyWriter(CommandWriter(redis), worker_id)
-    return Worker(settings, redis, classifier, watchdog, replies, bulk, suspects, corrections, rules.hits, metrics)
+    desk = AnswerDesk(classifier, ReplyWriter(CommandWriter(redis), worker_id))
+    return Worker(settings, redis, classifier, watchdog, desk, bulk, suspects, corrections, rules.hits, metrics)
 
 
 def serve(worker: Worker) -> int:
@@ -172,7 +173,7 @@ def serve(worker: Worker) -> int:
     shorten_switch_interval()
     app = make_celery(worker.settings)
     app.conf.worker_consumer = "worker.consumer:PromptConsumer"
-    register_predict(app, worker.redis, worker.suspects, worker.replies, worker.metrics)
+    register_predict(app, worker.redis, worker.suspects, worker.desk, worker.metrics)
     register_jobs(app, worker.bulk)
     # Without a receiver for this signal Celery would configure logging itself.
     setup_logging.connect(_keep_logging, weak=False)

@@ -38,15 +38,18 @@ class ReplySender(Protocol):
         They are the last ones to the message `ended`, which is acknowledged with them.
         """
 
+    def send_together(self, groups: Sequence["Outgoing"]) -> None:
+        """As `send`, of the answers to several messages."""
+
 
 @dataclass(frozen=True)
-class _Outgoing:
+class Outgoing:
     """Answers that are to be written, and the tag of the message that they end."""
 
     reply_to: str
     answers: list[Answer]
     deadline: float
-    tag: str
+    tag: str = ""
 
 
 class ReplyWriter:
@@ -56,7 +59,7 @@ class ReplyWriter:
         self._commands = commands
         self._worker_id = worker_id
         self._lock = threading.Lock()
-        self._waiting: list[_Outgoing] = []
+        self._waiting: list[Outgoing] = []
         self._is_writing = False
 
     def send(self, reply_to: str, answers: list[Answer], deadline: float, ended: Delivery | None = None) -> None:
@@ -64,23 +67,26 @@ class ReplyWriter:
 
         That gives up, with a log line, at Unix time `deadline`.
         """
-        tag = "" if ended is None else ended.hand_over()
+        self.send_together([Outgoing(reply_to, answers, deadline, "" if ended is None else ended.hand_over())])
+
+    def send_together(self, groups: Sequence[Outgoing]) -> None:
+        """As `send`, of the answers to several messages: in one write."""
         with self._lock:
-            self._waiting.append(_Outgoing(reply_to, answers, deadline, tag))
+            self._waiting += groups
             if self._is_writing:
                 return
             self._is_writing = True
         while batch := self._take():
             self._write(batch)
 
-    def _take(self) -> list[_Outgoing]:
+    def _take(self) -> list[Outgoing]:
         """All that waits; where that is nothing, this thread no longer writes."""
         with self._lock:
             batch, self._waiting = self._waiting, []
             self._is_writing = bool(batch)
         return batch
 
-    def _write(self, batch: Sequence[_Outgoing]) -> None:
+    def _write(self, batch: Sequence[Outgoing]) -> None:
         while batch:
             try:
                 self._append(batch)
@@ -93,7 +99,7 @@ class ReplyWriter:
             else:
                 return
 
-    def _append(self, batch: Sequence[_Outgoing]) -> None:
+    def _append(self, batch: Sequence[Outgoing]) -> None:
         by_process: dict[str, list[Answer]] = {}
         for outgoing in batch:
             by_process.setdefault(outgoing.reply_to, []).extend(outgoing.answers)
@@ -106,7 +112,7 @@ class ReplyWriter:
         self._commands.send(commands)
 
 
-def _still_wanted(batch: Iterable[_Outgoing]) -> Iterable[_Outgoing]:
+def _still_wanted(batch: Iterable[Outgoing]) -> Iterable[Outgoing]:
     now = time.time()
     for outgoing in batch:
         if now < outgoing.deadline:

@@ -2,7 +2,7 @@
 
 import itertools
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import msgspec
 import structlog
@@ -13,6 +13,7 @@ from shared.log import get_logger, milliseconds
 from shared.messages import Answer, PredictMessage, decode
 from shared.options import NO_OPTIONS, VerdictOptions
 from shared.tasks import JOBS_TASK, PREDICT_TASK
+from worker.answer_desk import AnswerDesk
 from worker.bulk.runner import BulkRunner
 from worker.counters import AnsweredMessage, WorkerMetrics
 from worker.delivery import Delivery, PoolStrategy
@@ -22,14 +23,12 @@ from worker.replies import ReplySender
 log = get_logger(__name__)
 
 
-def register_predict(
-    app: Celery, redis: Redis, suspects: Suspects, replies: ReplySender, metrics: WorkerMetrics
-) -> None:
-    """Make `app` handle predict messages, whose queue is in `redis`, with the classifier of `suspects`."""
+def register_predict(app: Celery, redis: Redis, suspects: Suspects, desk: AnswerDesk, metrics: WorkerMetrics) -> None:
+    """Make `app` handle predict messages, whose queue is in `redis`."""
 
     @app.task(name=PREDICT_TASK, ignore_result=True, acks_late=True, Strategy=PoolStrategy(redis))
     def predict(delivery: Delivery) -> None:
-        done = answer(delivery, suspects, replies)
+        done = answer(delivery, suspects, desk)
         if done is not None:
             metrics.observe_message(done)
 
@@ -42,7 +41,7 @@ def register_jobs(app: Celery, runner: BulkRunner) -> None:
         runner.wake()
 
 
-def answer(delivery: Delivery, suspects: Suspects, replies: ReplySender) -> AnsweredMessage | None:
+def answer(delivery: Delivery, suspects: Suspects, desk: AnswerDesk) -> AnsweredMessage | None:
     """Classify the texts of one encoded `PredictMessage` and send what is done as soon as it is done.
 
     A message that cannot be read is dropped with a log line: its sender speaks another version and will time out. One
@@ -57,13 +56,12 @@ def answer(delivery: Delivery, suspects: Suspects, replies: ReplySender) -> Answ
         return None
     with structlog.contextvars.bound_contextvars(request_ids=message.request_ids):
         started = time.perf_counter()
-        answers: list[Answer] = []
-        for group in _answers_as_done(message, delivery, suspects):
-            answers += group
-            is_last = len(answers) == len(message.items)
-            replies.send(message.reply_to, group, message.deadline, delivery if is_last else None)
-        queued_s = delivery.queued_s
-        done = _summarise(answers, queued_s)
+        is_plain = not delivery.is_again and not any(item.is_suspect for item in message.items)
+        if is_plain and not suspects.known.are_known:
+            answers = desk.answer(message, _options(message), delivery)
+        else:
+            answers = _answer_with_care(message, delivery, suspects, desk.replies)
+        done = _summarise(answers, delivery.queued_s)
         log.info(
             "texts_classified",
             texts=len(answers),
@@ -76,21 +74,24 @@ def answer(delivery: Delivery, suspects: Suspects, replies: ReplySender) -> Answ
     return done
 
 
-def _answers_as_done(message: PredictMessage, delivery: Delivery, suspects: Suspects) -> Iterator[list[Answer]]:
-    """The answers group by group; texts that an earlier worker may have died of come last, and with care."""
-    items, options, deadline = message.items, _options(message), message.deadline
-    is_plain = not delivery.is_again and not any(item.is_suspect for item in items)
-    if is_plain and not suspects.known.are_known:
-        return suspects.classifier.answers_as_done(items, deadline, options)
+def _answer_with_care(
+    message: PredictMessage, delivery: Delivery, suspects: Suspects, replies: ReplySender
+) -> list[Answer]:
+    """The answers, when all are sent; those to texts that an earlier worker may have died of come last."""
     delivery.note()
+    items, options, deadline = message.items, _options(message), message.deadline
     asked = list(zip(items, options or [NO_OPTIONS] * len(items), strict=True))
-    if is_plain:
-        return suspects.answers_to_known(asked, deadline)
     plain = [one for one in asked if not (delivery.is_again or one[0].is_suspect)]
-    return itertools.chain(
+    suspected = [one for one in asked if one not in plain]
+    answers: list[Answer] = []
+    for group in itertools.chain(
         suspects.answers_to_known(plain, deadline),
-        suspects.answers_as_done([one for one in asked if one not in plain], deadline),
-    )
+        suspects.answers_as_done(suspected, deadline) if suspected else (),
+    ):
+        answers += group
+        is_last = len(answers) == len(items)
+        replies.send(message.reply_to, group, deadline, delivery if is_last else None)
+    return answers
 
 
 def _options(message: PredictMessage) -> list[VerdictOptions]:

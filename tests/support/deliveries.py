@@ -1,6 +1,7 @@
 """What Celery's consumer hands to a task thread, and where the thread's answers go, without either."""
 
 import json
+from collections.abc import Sequence
 from types import SimpleNamespace
 
 from fakeredis import FakeRedis
@@ -9,6 +10,7 @@ from shared import keys
 from shared.messages import Answer
 from worker.command_writer import CommandWriter
 from worker.delivery import Delivery
+from worker.replies import Outgoing
 
 
 class Outbox:
@@ -19,6 +21,10 @@ class Outbox:
 
     def send(self, reply_to: str, answers: list[Answer], deadline: float, ended: Delivery | None = None) -> None:
         self.answers += answers
+
+    def send_together(self, groups: Sequence[Outgoing]) -> None:
+        for group in groups:
+            self.answers += group.answers
 
 
 def delivery_of(payload: str, *, is_again: bool = False) -> Delivery:

@@ -20,7 +20,7 @@ from shared.errors import PredictionFailedError, UnavailableError
 from shared.log import get_logger
 from worker.inference.engines.protocol import Engine, Evidence, ExplainingEngine, Logits
 from worker.inference.stats import BatchStats, PassTime
-from worker.inference.turns import NO_LOAD, TextLoad, Window, WindowResult, windows_of
+from worker.inference.turns import NO_LOAD, TextLoad, Told, Window, WindowResult, windows_of
 from worker.inference.waiting import Priority, WaitingWindows
 
 log = get_logger(__name__)
@@ -81,9 +81,10 @@ class MicroBatcher:
             left = self._waiting.clear()
             self._work.notify_all()
             self._changed.notify_all()
-        for window in left:
+        stopped = [window for window in left if window.future.set_running_or_notify_cancel()]
+        for window in stopped:
             window.future.set_exception(UnavailableError("the worker is stopping"))
-        _tell(left)
+        _tell(stopped)
         for own in self._threads:
             if own.thread.is_alive():
                 own.thread.join()
@@ -123,18 +124,19 @@ class MicroBatcher:
         self,
         texts: Iterable[Sequence[Sequence[int]]],
         priority: Priority,
-        read: threading.Event | None = None,
+        told: Told | None = None,
         loads: Sequence[TextLoad] = (),
     ) -> list[list["Future[WindowResult]"]]:
         """Queue texts, each as its windows of token ids; returns a future per window, by text.
 
-        A future ends as a `WindowResult` or as the error of that window alone. `read` is set after each pass that read
-        some of these windows, once for all of them. `loads` has one for each text, or is empty.
+        A future ends as a `WindowResult` or as the error of that window alone. `told` is called after each pass that
+        read some of these windows, in the model's thread, with their futures. `loads` has one for each text, or is
+        empty.
 
         Raises:
             UnavailableError: the batcher is closed.
         """
-        by_text = [windows_of(windows, read, load or NO_LOAD) for windows, load in itertools.zip_longest(texts, loads)]
+        by_text = [windows_of(windows, told, load or NO_LOAD) for windows, load in itertools.zip_longest(texts, loads)]
         with self._work:
             if self._closed:
                 raise UnavailableError("the worker is stopping")
@@ -148,12 +150,12 @@ class MicroBatcher:
         self,
         texts: Sequence[Sequence[Sequence[int]]],
         priority: Priority,
-        read: threading.Event | None = None,
         loads: Sequence[TextLoad] = (NO_LOAD,),
     ) -> list[list["Future[WindowResult]"]] | None:
         """Read an interactive text of one window in this thread, if it is the only one in work; None: `submit` it.
 
-        The arguments and the futures are those of `submit`; a future has ended. Meanwhile one model thread is idle.
+        The arguments and the futures are those of `submit`; a future has ended, and nobody is told. Meanwhile one model
+        thread is idle.
         """
         if priority is not Priority.INTERACTIVE or len(texts) != 1 or len(texts[0]) != 1:
             return None
@@ -163,7 +165,7 @@ class MicroBatcher:
                 return None
             self._lent = own = _ModelThread()
             self.interactive_windows += 1
-        batch = windows_of(texts[0], read, loads[0])
+        batch = windows_of(texts[0], None, loads[0])
         try:
             self._run_batch(batch, own)
         except BaseException:
@@ -171,7 +173,6 @@ class MicroBatcher:
             raise
         finally:
             self._take_back()
-        _tell(batch)
         return [[window.future for window in batch]]
 
     def _take_back(self) -> None:
@@ -295,7 +296,11 @@ class MicroBatcher:
 
 
 def _tell(windows: Iterable[Window]) -> None:
-    """Wake those who wait for some of these windows, each once."""
-    for event in {window.text.read for window in windows}:
-        if event is not None:
-            event.set()
+    """Tell those who wait for some of these windows, each once."""
+    ended: dict[Told, list[Future[WindowResult]]] = {}
+    for window in windows:
+        told = window.text.told
+        if told is not None:
+            ended.setdefault(told, []).append(window.future)
+    for told, futures in ended.items():
+        told(futures)

@@ -15,15 +15,13 @@ from shared.messages import CascadeFigures
 from shared.options import VerdictOptions
 from worker.inference.engines.protocol import Logits
 from worker.inference.stats import PassTime
-from worker.inference.submitted import Submitted
+from worker.inference.submitted import Submitted, Tokenised
 from worker.inference.turns import WindowResult
 from worker.inference.verdict import RULES_KEPT, Judge
 
 log = get_logger(__name__)
 
 _NO_PASS = PassTime(0.0, 0.0, 0.0)
-# A text with the token ids of its windows.
-Tokenised = tuple[Submitted, Sequence[Sequence[int]]]
 
 
 class Cascade:
@@ -88,9 +86,7 @@ class Cascade:
                 continue
             window: Future[WindowResult] = Future()
             window.set_result(WindowResult(logits, _NO_PASS, None))
-            text.windows = [window]
-            if text.flight is not None:
-                text.flight.follow(text.windows)
+            text.begin([window])
             certain.append(text)
         return certain, others
 

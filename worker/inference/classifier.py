@@ -1,20 +1,21 @@
 """Classifies texts: tokenise in the calling thread, infer in the model threads, judge in the calling thread."""
 
-import threading
+import queue
 import time
 from collections.abc import Iterator, Sequence
-from itertools import compress
+from concurrent.futures import Future
 from operator import attrgetter
+from typing import Any
 
 import msgspec
 
 from bundles.format import Bundle
 from bundles.record import notices_here
-from shared.cost import cost_of
 from shared.errors import DeadlineExceededError, KobertError
 from shared.messages import Answer, ModelInfo, TextItem
 from shared.options import NO_OPTIONS, VerdictOptions
 from shared.verdict import Details, Failure, Outcome, PolicyVersion, Verdict
+from worker.inference.asked import NOBODY, AskedTexts, queue_texts, read_alone
 from worker.inference.batcher import MicroBatcher
 from worker.inference.cache import ResultCache
 from worker.inference.cascade import Cascade, NoCascade
@@ -22,7 +23,7 @@ from worker.inference.engines.protocol import Logits
 from worker.inference.explaining import Explainer, Explanation
 from worker.inference.stage import NoStage, Reading, Stage
 from worker.inference.stats import seconds_covered
-from worker.inference.submitted import Submitted, ending_flights, tell_at_end
+from worker.inference.submitted import Submitted, Tokenised, ending_flights
 from worker.inference.tokenizer import BundleTokenizer
 from worker.inference.turns import TextLoad, WindowResult
 from worker.inference.verdict import Judge
@@ -82,16 +83,30 @@ class Classifier:
         text, or is empty.
         """
         with self.batcher.interactive():
-            read = threading.Event()
-            answered, waiting = self._submit(items, Priority.INTERACTIVE, options or [NO_OPTIONS] * len(items), read)
-            if answered:
-                yield answered
-            while waiting:
-                read.wait(max(0.0, deadline - time.time()))
-                read.clear()
-                answers, waiting = self._take_done(waiting, deadline)
+            ended: queue.SimpleQueue[Sequence[Future[Any]]] = queue.SimpleQueue()
+            asked = AskedTexts(ended.put)
+            if answers := self.ask(asked, items, options):
+                yield answers
+            while asked.are_left:
+                try:
+                    answers = self.take(asked, ended.get(timeout=max(0.0, deadline - time.time())))
+                except queue.Empty:
+                    answers = self.expire(asked)
                 if answers:
                     yield answers
+
+    def ask(self, asked: AskedTexts, items: Sequence[TextItem], options: Sequence[VerdictOptions] = ()) -> list[Answer]:
+        """Bring interactive texts to the model; returns the answers to those that it need not or cannot read."""
+        answers, _ = self._submit(items, Priority.INTERACTIVE, options or [NO_OPTIONS] * len(items), asked)
+        return answers
+
+    def take(self, asked: AskedTexts, futures: Sequence[Future[Any]]) -> list[Answer]:
+        """The answers to the texts that are done now that these futures have ended."""
+        return [self._answer(text) for text in asked.take(futures) if not self._occlude(text, asked)]
+
+    def expire(self, asked: AskedTexts) -> list[Answer]:
+        """The answers at the deadline to the texts that have none."""
+        return [self._answer(text) if text.done else self._expire(text) for text in asked.take_all()]
 
     def outcomes_in_order(self, texts: Sequence[str], options: VerdictOptions = NO_OPTIONS) -> list[Outcome]:
         """The outcomes of bulk texts when all are there; cheaper a text than `answers_as_done`."""
@@ -116,7 +131,7 @@ class Classifier:
         items: Sequence[TextItem],
         priority: Priority,
         options: Sequence[VerdictOptions],
-        read: threading.Event | None = None,
+        asked: AskedTexts = NOBODY,
     ) -> tuple[list[Answer], list[Submitted]]:
         """Prepare and tokenise texts and queue their windows.
 
@@ -124,15 +139,19 @@ class Classifier:
         """
         started = time.perf_counter()
         answered, readings = self._prepare(items, options)
-        texts = [Submitted(item, [], 0.0, reading, priority, read=read) for item, reading in readings]
+        texts = [Submitted(item, [], 0.0, reading, priority) for item, reading in readings]
         self.cascade.choose(texts)
         known, joined, unread = self._look_up(texts)
         with ending_flights(unread):
             windows_of = self._tokenise(unread, started)
             refused, waiting = self._refuse_long(unread, windows_of)
             certain, waiting = self.cascade.split(waiting)
-            self._queue(waiting, read)
-        return [*answered, *known, *refused, *map(self._answer, certain)], [*(text for text, _ in waiting), *joined]
+            certain += [text for text in read_alone(self.batcher, waiting) if not self._occlude(text, asked)]
+            waiting = [(text, windows) for text, windows in waiting if not text.windows]
+            with asked.joining() as texts:
+                queue_texts(self.batcher, waiting, asked.told)
+                texts += [*(text for text, _ in waiting), *joined]
+        return [*answered, *known, *refused, *map(self._answer, certain)], texts
 
     def _look_up(self, texts: Sequence[Submitted]) -> tuple[list[Answer], list[Submitted], list[Submitted]]:
         """Answers to the texts that the model has read, those that it is reading, and the others."""
@@ -156,7 +175,6 @@ class Classifier:
                 unread.append(text)
             else:
                 joined.append(text)
-                tell_at_end(text)
         return known, joined, unread
 
     def _tokenise(self, texts: Sequence[Submitted], started: float) -> list[Sequence[Sequence[int]]]:
@@ -175,10 +193,10 @@ class Classifier:
 
     def _refuse_long(
         self, texts: Sequence[Submitted], windows_of: Sequence[Sequence[Sequence[int]]]
-    ) -> tuple[list[Answer], list[tuple[Submitted, Sequence[Sequence[int]]]]]:
+    ) -> tuple[list[Answer], list[Tokenised]]:
         """Answers to the texts that are too long, and the others with their windows."""
         refused: list[Answer] = []
-        waiting: list[tuple[Submitted, Sequence[Sequence[int]]]] = []
+        waiting: list[Tokenised] = []
         for text, windows in zip(texts, windows_of, strict=True):
             try:
                 self._tokenizer.check_length(windows)
@@ -189,22 +207,6 @@ class Classifier:
             else:
                 waiting.append((text, windows))
         return refused, waiting
-
-    def _queue(
-        self, waiting: Sequence[tuple[Submitted, Sequence[Sequence[int]]]], read: threading.Event | None
-    ) -> None:
-        if not waiting:
-            return
-        priority = waiting[0][0].priority
-        loads = [TextLoad(cost_of(text.item.text), text.item.flow, bool(text.explanation)) for text, _ in waiting]
-        windows = [windows for _, windows in waiting]
-        submitted = self.batcher.read_alone(windows, priority, read, loads)
-        if submitted is None:
-            submitted = self.batcher.submit(windows, priority, read, loads)
-        for (text, _), futures in zip(waiting, submitted, strict=True):
-            text.windows = futures
-            if text.flight is not None:
-                text.flight.follow(futures)
 
     def _trace(self, item: TextItem, reading: Reading) -> Explanation:
         encoded = self._tokenizer.encode_traced(reading.text)
@@ -231,16 +233,7 @@ class Classifier:
                     )
         return answered, readings
 
-    def _take_done(self, waiting: Sequence[Submitted], deadline: float) -> tuple[list[Answer], list[Submitted]]:
-        """The answers to the texts that are done, and the other texts. Past `deadline` all are."""
-        # Asked once: a text that ends between two looks must not fall between two lists.
-        are_done = [text.done and not self._occlude(text) for text in waiting]
-        if not any(are_done) and time.time() >= deadline:
-            return list(map(self._expire, waiting)), []
-        answers = [self._answer(text) for text in compress(waiting, are_done)]
-        return answers, [text for text, is_done in zip(waiting, are_done, strict=True) if not is_done]
-
-    def _occlude(self, text: Submitted) -> bool:
+    def _occlude(self, text: Submitted, asked: AskedTexts = NOBODY) -> bool:
         """Queue the further windows that explaining the text needs, once its own are read; whether there are any."""
         if text.explanation is None or text.is_planned or self.batcher.gives_evidence:
             return False
@@ -251,16 +244,17 @@ class Classifier:
             return False
         windows = self._explainer.occlusions(text.explanation, rows, text.reading.options)
         if windows:
-            (text.occlusions,) = self.batcher.submit(
-                [windows], text.priority, text.read, [TextLoad(flow=text.item.flow)]
-            )
+            loads = [TextLoad(flow=text.item.flow)]
+            with asked.joining() as texts:
+                (text.occlusions,) = self.batcher.submit([windows], text.priority, asked.told, loads)
+                texts.append(text)
         return bool(windows)
 
     def _answer(self, text: Submitted) -> Answer:
         """The answer to a text once the model has read its windows."""
         try:
-            if text.flight is not None and not text.is_leader:
-                return self._answer_cached(text, text.flight.rows.result())
+            if text.joined is not None:
+                return self._answer_cached(text, text.joined.rows.result())
             rows = [future.result() for future in text.windows]
             rest = [future.result() for future in text.occlusions]
             verdict = self._verdict(text, rows, rest)

@@ -1,6 +1,5 @@
-"""A text on its way through the model, and who waits for it."""
+"""A text on its way through the model."""
 
-import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
@@ -31,7 +30,6 @@ class Submitted:
     explanation: Explanation | None = None
     occlusions: "list[Future[WindowResult]]" = field(default_factory=list)
     is_planned: bool = False
-    read: threading.Event | None = None
     flight: Flight | None = None
     is_leader: bool = True
     normalised: str = ""
@@ -42,15 +40,30 @@ class Submitted:
         """What the model threads end."""
         return [*self.windows, *self.occlusions]
 
+    def begin(self, windows: "list[Future[WindowResult]]") -> None:
+        """Note its windows, which are on their way through the model."""
+        self.windows = windows
+        if self.flight is not None:
+            self.flight.follow(windows)
+
+    @property
+    def joined(self) -> Flight | None:
+        """The flight of another text that it waits for, which is the same once normalised."""
+        return None if self.is_leader else self.flight
+
     @property
     def done(self) -> bool:
         """Whether there is an answer."""
-        if self.flight is not None and not self.is_leader:
-            return self.flight.rows.done()
-        # Asked of every waiting text after each pass, so a generator is spared where there is one window.
+        if self.joined is not None:
+            return self.joined.rows.done()
+        # A generator is spared where there is one window.
         if len(self.windows) == 1 and not self.occlusions:
             return self.windows[0].done()
         return all(future.done() for future in self.futures)
+
+
+# A text with the token ids of its windows.
+Tokenised = tuple[Submitted, Sequence[Sequence[int]]]
 
 
 @contextmanager
@@ -63,10 +76,3 @@ def ending_flights(texts: Sequence[Submitted]) -> Iterator[None]:
             if text.flight is not None and not text.flight.rows.done():
                 text.flight.fail(UnavailableError(f"the text was not read ({type(error).__name__})"))
         raise
-
-
-def tell_at_end(text: Submitted) -> None:
-    """Wake who waits for `text` when its flight ends."""
-    read = text.read
-    if text.flight is not None and read is not None:
-        text.flight.rows.add_done_callback(lambda _: read.set())

@@ -2,9 +2,10 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import compress
 from typing import TypeVar
 
-from tokenizers import Tokenizer
+from tokenizers import Encoding, Tokenizer
 
 from bundles.format import Bundle
 from bundles.text.normalise import CURRENT, NORMALISERS, normalise_once
@@ -12,6 +13,7 @@ from bundles.text.offsets import TracedText, trace
 from bundles.text.words import Range
 from bundles.windows import split_windows
 from shared.errors import BundleInvalidError, TextRejectedError
+from worker.inference.plain_texts import is_plain, without_normaliser
 
 T = TypeVar("T")
 
@@ -38,6 +40,7 @@ class BundleTokenizer:
         self._tokenizer.no_truncation()
         # A comment that contains "[SEP]" is read as those five characters, whatever the tokenizer calls special.
         self._tokenizer.encode_special_tokens = True
+        self._bare = without_normaliser(self._tokenizer)
         self._prefix, self._suffix = _special_tokens(self._tokenizer)
         self._window_tokens = bundle.config.max_length - len(self._prefix) - len(self._suffix)
         self._overlap = bundle.config.window_overlap
@@ -57,12 +60,19 @@ class BundleTokenizer:
 
     def encode_normalised(self, texts: Sequence[str]) -> list[list[list[int]]]:
         """As `encode`, of texts that are normalised."""
-        if len(texts) == 1:
-            # Of a batch each text goes to a thread of the library's own, which takes one text longer than reading it.
-            encodings = [self._tokenizer.encode(texts[0], add_special_tokens=False)]
-        else:
-            encodings = self._tokenizer.encode_batch_fast(texts, add_special_tokens=False)
-        return [[self._wrap(window) for window in self._split(encoding.ids)] for encoding in encodings]
+        return [[self._wrap(window) for window in self._split(encoding.ids)] for encoding in self._encodings(texts)]
+
+    def _encodings(self, texts: Sequence[str]) -> list[Encoding]:
+        if self._bare is None:
+            return _encode(self._tokenizer, texts)
+        are_plain = [bool(is_plain(text)) for text in texts]
+        plain = _encode(self._bare, list(compress(texts, are_plain)))
+        if len(plain) == len(texts):
+            return plain
+        rest = [text for text, plainly in zip(texts, are_plain, strict=True) if not plainly]
+        others = iter(_encode(self._tokenizer, rest))
+        plainly_encoded = iter(plain)
+        return [next(plainly_encoded if plainly else others) for plainly in are_plain]
 
     def encode_traced(self, text: str) -> TracedWindows:
         """The windows of one text, with where in it each token is."""
@@ -96,6 +106,13 @@ class BundleTokenizer:
                 code="text_too_long",
                 param="text",
             )
+
+
+def _encode(tokenizer: Tokenizer, texts: Sequence[str]) -> list[Encoding]:
+    if len(texts) == 1:
+        # Of a batch each text goes to a thread of the library's own, which takes one text longer than reading it.
+        return [tokenizer.encode(texts[0], add_special_tokens=False)]
+    return tokenizer.encode_batch_fast(texts, add_special_tokens=False)
 
 
 def _load(bundle: Bundle) -> Tokenizer:

@@ -5,12 +5,11 @@ caller's next text comes after its last one, and the windows of a long text one 
 caller comes at once. So neither many texts nor long ones hold up anybody else, and everybody's turn comes.
 """
 
-import threading
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from worker.inference.engines.protocol import Evidence, Logits
 from worker.inference.stats import PassTime
@@ -44,6 +43,10 @@ class WindowResult(NamedTuple):
     evidence: Evidence | None = None
 
 
+# Told after each pass of the windows, or of others' results, that somebody waits for: by their futures.
+Told = Callable[[Sequence["Future[Any]"]], None]
+
+
 @dataclass(eq=False)
 class Text:
     """Shared by the windows of one text, to count texts: the API plans with texts, not windows."""
@@ -51,8 +54,7 @@ class Text:
     windows: int
     waiting: int
     has_failed: bool = False
-    # Set after each pass that read a window of it.
-    read: threading.Event | None = None
+    told: Told | None = None
     load: TextLoad = NO_LOAD
 
 
@@ -76,9 +78,9 @@ class Window:
         return not self.text.waiting
 
 
-def windows_of(windows: Sequence[Sequence[int]], read: threading.Event | None, load: TextLoad) -> list[Window]:
+def windows_of(windows: Sequence[Sequence[int]], told: Told | None, load: TextLoad) -> list[Window]:
     """The windows of one text."""
-    text = Text(len(windows), len(windows), read=read, load=load)
+    text = Text(len(windows), len(windows), told=told, load=load)
     return [Window(token_ids, text) for token_ids in windows]
 
 

@@ -160,13 +160,16 @@ def close_batch(waiting: deque[Window], max_batch_tokens: int) -> list[Window]:
     """
     oldest = waiting[0]
     target = len(oldest.token_ids)
-    rivals = list(itertools.islice(waiting, 1, LENGTH_SCAN_WINDOWS))
-    rivals.sort(key=lambda window: abs(len(window.token_ids) - target))
+    near = list(itertools.islice(waiting, LENGTH_SCAN_WINDOWS))
+    lengths = [len(window.token_ids) for window in near]
+    gaps = [abs(length - target) for length in lengths]
     batch, longest, tokens = [oldest], target, target
     size, best_use = 1, target / (target + PASS_TOKENS)
-    for window in rivals:
-        longest = max(longest, len(window.token_ids))
-        tokens += len(window.token_ids)
+    # The sort is stable, so of equal lengths the oldest comes first.
+    for place in sorted(range(1, len(near)), key=gaps.__getitem__):
+        window, length = near[place], lengths[place]
+        longest = max(longest, length)
+        tokens += length
         padded = longest * (len(batch) + 1)
         if padded > max_batch_tokens:
             break
@@ -176,9 +179,12 @@ def close_batch(waiting: deque[Window], max_batch_tokens: int) -> list[Window]:
         if use >= best_use or (is_all and padded - tokens <= PASS_TOKENS):
             size, best_use = len(batch), use
     del batch[size:]
-    taken = set(map(id, batch))
-    kept = [window for window in itertools.islice(waiting, LENGTH_SCAN_WINDOWS) if id(window) not in taken]
-    for _ in range(min(len(waiting), LENGTH_SCAN_WINDOWS)):
-        waiting.popleft()
+    taken = set(batch)
+    kept = [window for window in near if window not in taken]
+    if len(near) == len(waiting):
+        waiting.clear()
+    else:
+        for _ in near:
+            waiting.popleft()
     waiting.extendleft(reversed(kept))
     return batch

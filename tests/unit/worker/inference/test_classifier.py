@@ -1,8 +1,9 @@
-import itertools
 import threading
 import time
 from collections.abc import Iterator, Sequence
+from concurrent.futures import wait
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -16,11 +17,11 @@ from shared.options import VerdictOptions
 from shared.verdict import Failure, Verdict
 from tests.support.deliveries import Outbox, delivery_of
 from tests.support.echo import EchoEngine, echo_logits, echo_scores
+from worker.answer_desk import AnswerDesk
 from worker.inference.batcher import MicroBatcher
 from worker.inference.classifier import Classifier
 from worker.inference.engines.protocol import Logits
 from worker.inference.stage import Reading
-from worker.inference.submitted import Submitted
 from worker.inference.tokenizer import BundleTokenizer
 from worker.inference.verdict import Judge
 from worker.inference.waiting import Priority
@@ -101,15 +102,24 @@ def test_at_the_deadline_what_is_unfinished_ends_as_such_and_is_not_computed(
     assert engine.rows == 2
 
 
-def test_a_text_that_ends_between_two_looks_is_not_lost(
+def test_a_text_that_is_read_before_it_is_waited_for_is_not_lost(
     classifier: Classifier, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    looks = itertools.count()
-    monkeypatch.setattr(Submitted, "done", property(lambda _: next(looks) % 2 == 1))
+    submit = classifier.batcher.submit
 
-    (done,) = answers_to(classifier, ["사이에 끝난 글"]).values()
+    def submit_and_read(*arguments: Any) -> Any:
+        by_text = submit(*arguments)
+        assert not wait([future for futures in by_text for future in futures], 10).not_done
+        time.sleep(0.1)  # until whoever waits is told
+        return by_text
 
-    assert isinstance(done.outcome, Verdict)
+    monkeypatch.setattr(classifier.batcher, "submit", submit_and_read)
+
+    assert isinstance(answers_to(classifier, ["읽힌 글"])[0].outcome, Verdict)
+    outbox = Outbox()
+    message = PredictMessage(reply_to="api", deadline=time.time() + 5, items=[TextItem(1, "또 읽힌 글")])
+    answer(delivery_of(encode(message).decode()), suspects_of(classifier), AnswerDesk(classifier, outbox))
+    assert [isinstance(one.outcome, Verdict) for one in outbox.answers] == [True]
 
 
 def test_windows_that_share_a_pass_count_its_time_once(classifier: Classifier) -> None:
@@ -128,8 +138,8 @@ def suspects_of(classifier: Classifier) -> Suspects:
 
 def test_a_message_that_cannot_be_read_is_dropped(classifier: Classifier) -> None:
     outbox = Outbox()
-    answer(delivery_of('{"version": 99}'), suspects_of(classifier), outbox)
-    answer(delivery_of("not a message"), suspects_of(classifier), outbox)
+    answer(delivery_of('{"version": 99}'), suspects_of(classifier), AnswerDesk(classifier, outbox))
+    answer(delivery_of("not a message"), suspects_of(classifier), AnswerDesk(classifier, outbox))
     assert outbox.answers == []
 
 
@@ -138,7 +148,7 @@ def test_a_message_delivered_after_its_deadline_costs_no_computation(
 ) -> None:
     outbox = Outbox()
     message = PredictMessage(reply_to="api", deadline=time.time() - 1, items=[TextItem(1, "늦었다")])
-    answer(delivery_of(encode(message).decode()), suspects_of(classifier), outbox)
+    answer(delivery_of(encode(message).decode()), suspects_of(classifier), AnswerDesk(classifier, outbox))
 
     assert outbox.answers == []
     assert engine.rows == 0
@@ -148,7 +158,7 @@ def test_answers_carry_the_ids_of_their_texts(classifier: Classifier) -> None:
     outbox = Outbox()
     items = [TextItem(7, "일곱"), TextItem(9, "길다" * 100)]
     message = PredictMessage(reply_to="api", deadline=time.time() + 10, items=items)
-    answer(delivery_of(encode(message).decode()), suspects_of(classifier), outbox)
+    answer(delivery_of(encode(message).decode()), suspects_of(classifier), AnswerDesk(classifier, outbox))
 
     by_id = {answer.id: answer.outcome for answer in outbox.answers}
     assert isinstance(by_id[7], Verdict)

@@ -11,6 +11,7 @@ from shared.settings import Settings
 from shared.verdict import Failure, Verdict
 from tests.support.deliveries import Outbox, delivery_of
 from tests.support.echo import EchoEngine, echo_scores
+from worker.answer_desk import AnswerDesk
 from worker.main import build_classifier
 from worker.quarantine.known import DeadlyTexts
 from worker.quarantine.reader import Quarantine
@@ -34,7 +35,7 @@ def suspects(echo_bundle: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Sus
 def answered(suspects: Suspects, items: list[TextItem], *, is_again: bool) -> dict[int, Answer]:
     outbox = Outbox()
     message = PredictMessage(reply_to="api", deadline=time.time() + 60, items=items)
-    answer(delivery_of(encode(message).decode(), is_again=is_again), suspects, outbox)
+    answer(delivery_of(encode(message).decode(), is_again=is_again), suspects, AnswerDesk(suspects.classifier, outbox))
     return {one.id: one for one in outbox.answers}
 
 

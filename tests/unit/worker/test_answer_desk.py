@@ -1,0 +1,170 @@
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from bundles.format import load_bundle
+from shared.messages import PredictMessage, TextItem
+from shared.verdict import Verdict
+from tests.support.deliveries import Outbox, delivery_of
+from tests.support.echo import echo_logits
+from worker.answer_desk import AnswerDesk
+from worker.inference.batcher import MicroBatcher
+from worker.inference.classifier import Classifier
+from worker.inference.engines.protocol import Logits
+from worker.inference.tokenizer import BundleTokenizer
+from worker.inference.verdict import Judge
+from worker.replies import Outgoing
+
+PATIENCE_S = 10
+
+
+class GatedEngine:
+    """`echo_logits`, behind a gate."""
+
+    def __init__(self) -> None:
+        self.gate = threading.Event()
+        self.begun = threading.Event()
+
+    def run(self, rows: Sequence[Sequence[int]]) -> Logits:
+        self.begun.set()
+        assert self.gate.wait(PATIENCE_S)
+        return np.stack([echo_logits(row) for row in rows])
+
+
+class Post(Outbox):
+    """Keeps what was sent together."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.writes: list[Sequence[Outgoing]] = []
+
+    def send_together(self, groups: Sequence[Outgoing]) -> None:
+        self.writes.append(groups)
+        super().send_together(groups)
+
+
+@pytest.fixture
+def engine() -> GatedEngine:
+    return GatedEngine()
+
+
+@pytest.fixture
+def classifier(engine: GatedEngine, echo_bundle: Path) -> Iterator[Classifier]:
+    bundle = load_bundle(echo_bundle)
+    batcher = MicroBatcher(engine, max_batch_tokens=256)
+    batcher.start()
+    yield Classifier(bundle, BundleTokenizer(bundle, max_windows=2), batcher, Judge(bundle.config, {}))
+    engine.gate.set()
+    batcher.close()
+
+
+class Caller(threading.Thread):
+    """A task's thread with a message of its own."""
+
+    def __init__(self, desk: AnswerDesk, first_id: int, *texts: str, timeout_s: float = PATIENCE_S) -> None:
+        super().__init__(daemon=True)
+        self.desk = desk
+        items = [TextItem(first_id + place, text) for place, text in enumerate(texts)]
+        self.message = PredictMessage(reply_to=f"api-{first_id}", deadline=time.time() + timeout_s, items=items)
+        self.delivery = delivery_of("")
+        self.error: Exception | None = None
+        self.start()
+
+    def run(self) -> None:
+        try:
+            self.desk.answer(self.message, [], self.delivery)
+        except ValueError as error:
+            self.error = error
+
+    def ended(self) -> "Caller":
+        self.join(PATIENCE_S)
+        assert not self.is_alive()
+        return self
+
+
+def waiting_texts(classifier: Classifier, count: int) -> None:
+    deadline = time.monotonic() + PATIENCE_S
+    while classifier.batcher.waiting_texts < count:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def occupied(desk: AnswerDesk, engine: GatedEngine) -> Caller:
+    """A message whose text the model is reading, behind the gate."""
+    caller = Caller(desk, 0, "앞선 글")
+    assert engine.begun.wait(PATIENCE_S)
+    return caller
+
+
+def test_what_a_pass_read_of_several_messages_is_sent_together_each_to_its_own(
+    classifier: Classifier, engine: GatedEngine
+) -> None:
+    post = Post()
+    desk = AnswerDesk(classifier, post)
+    first = occupied(desk, engine)
+    others = [Caller(desk, 10, "하나", "둘"), Caller(desk, 20, "셋")]
+    waiting_texts(classifier, 3)
+
+    engine.gate.set()
+    for caller in (first, *others):
+        caller.ended()
+
+    together = post.writes[-1]
+    assert {group.reply_to for group in together} >= {"api-10", "api-20"}
+    assert sorted(one.id for one in post.answers) == [0, 10, 11, 20]
+    assert all(isinstance(one.outcome, Verdict) for one in post.answers)
+
+
+def test_the_last_answers_carry_the_tag_of_their_message(classifier: Classifier, engine: GatedEngine) -> None:
+    post = Post()
+    desk = AnswerDesk(classifier, post)
+    caller = occupied(desk, engine)
+    caller.delivery.note()
+
+    engine.gate.set()
+    caller.ended()
+
+    assert [group.tag for write in post.writes for group in write] == ["tag"]
+    assert caller.delivery.hand_over() == ""
+
+
+def test_a_message_that_cannot_be_judged_fails_and_the_others_are_answered(
+    classifier: Classifier, engine: GatedEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    post = Post()
+    desk = AnswerDesk(classifier, post)
+    judge = classifier._judge.judge
+
+    def judge_or_fail(windows: Any, options: Any) -> Verdict:
+        if len(windows) == 2:
+            raise ValueError("a fault")
+        return judge(windows, options)
+
+    monkeypatch.setattr(classifier._judge, "judge", judge_or_fail)
+    first = occupied(desk, engine)
+    faulty, good = Caller(desk, 10, "길" * 30), Caller(desk, 20, "좋은 글")
+    waiting_texts(classifier, 2)
+    engine.gate.set()
+
+    assert first.ended().error is None
+    assert faulty.ended().error is not None
+    assert good.ended().error is None
+    assert sorted(one.id for one in post.answers) == [0, 20]
+    assert Caller(desk, 30, "다음 글").ended().error is None
+
+
+def test_at_the_deadline_what_is_unfinished_is_answered_as_such(classifier: Classifier, engine: GatedEngine) -> None:
+    post = Post()
+    desk = AnswerDesk(classifier, post)
+    occupied(desk, engine)
+
+    Caller(desk, 10, "늦은 글", timeout_s=0.2).ended()
+
+    (late,) = post.answers
+    assert late.failure is not None
+    assert (late.id, late.failure.code) == (10, "deadline_exceeded")

@@ -1,0 +1,97 @@
+"""The texts that one caller asked about, while the model reads them."""
+
+import threading
+from collections.abc import Hashable, Iterator, Sequence
+from contextlib import contextmanager
+
+from shared.cost import cost_of
+from worker.inference.batcher import MicroBatcher
+from worker.inference.submitted import Submitted, Tokenised
+from worker.inference.turns import TextLoad, Told
+
+
+class AskedTexts:
+    """Thread-safe. Each text is taken once, by whoever answers it.
+
+    `told` is called with the futures that end, in a model thread; `take` finds the texts that they end. Where nobody is
+    told, nothing is noted either.
+    """
+
+    def __init__(self, told: Told | None) -> None:
+        self.told = told
+        self._lock = threading.Lock()
+        self._unanswered: set[Submitted] = set()
+        self._waiting: dict[Hashable, list[Submitted]] = {}
+
+    @property
+    def are_left(self) -> bool:
+        """Whether some of them have not been taken."""
+        return bool(self._unanswered)
+
+    @contextmanager
+    def joining(self) -> Iterator[list[Submitted]]:
+        """Context in which texts are brought to the model; those that are put into its list are then waited for.
+
+        A pass may end before all are there: whoever takes what it read waits until they are.
+        """
+        texts: list[Submitted] = []
+        told = self.told
+        if told is None:
+            yield texts
+            return
+        with self._lock:
+            yield texts
+            self._unanswered.update(texts)
+            for text in texts:
+                for future in (text.joined.rows,) if text.joined else text.futures:
+                    self._waiting.setdefault(future, []).append(text)
+        for text in texts:
+            if text.joined:
+                text.joined.rows.add_done_callback(lambda rows: told([rows]))
+
+    def take(self, futures: Sequence[Hashable]) -> list[Submitted]:
+        """The texts of which one of these futures was the last that they waited for."""
+        with self._lock:
+            ended = [text for future in futures for text in self._waiting.pop(future, ()) if text.done]
+            # Several windows of one text may have been in one pass.
+            taken = [text for text in dict.fromkeys(ended) if text in self._unanswered]
+            self._unanswered.difference_update(taken)
+        return taken
+
+    def take_all(self) -> list[Submitted]:
+        """Those that have not been taken."""
+        with self._lock:
+            left = list(self._unanswered)
+            self._unanswered.clear()
+            self._waiting.clear()
+        return left
+
+
+NOBODY = AskedTexts(None)
+"""Whoever waits for the futures themselves."""
+
+
+def read_alone(batcher: MicroBatcher, waiting: Sequence[Tokenised]) -> list[Submitted]:
+    """The text that this thread could read itself, if it is alone in work; it has ended."""
+    if len(waiting) != 1:
+        return []
+    ((text, windows),) = waiting
+    futures = batcher.read_alone([windows], text.priority, [_load_of(text)])
+    if futures is None:
+        return []
+    text.begin(futures[0])
+    return [text]
+
+
+def queue_texts(batcher: MicroBatcher, waiting: Sequence[Tokenised], told: Told | None) -> None:
+    """Queue the windows of texts of one priority."""
+    if not waiting:
+        return
+    loads = [_load_of(text) for text, _ in waiting]
+    submitted = batcher.submit([windows for _, windows in waiting], waiting[0][0].priority, told, loads)
+    for (text, _), futures in zip(waiting, submitted, strict=True):
+        text.begin(futures)
+
+
+def _load_of(text: Submitted) -> TextLoad:
+    return TextLoad(cost_of(text.item.text), text.item.flow, bool(text.explanation))
