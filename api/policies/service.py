@@ -35,8 +35,10 @@ class PolicyService:
         self._reading = asyncio.Semaphore()
         self.book = book
 
-    async def put(self, name: str, body: Mapping[str, Any], owner: str, wanted: int | None) -> Stored:
+    async def put(self, name: str, body: Mapping[str, Any], owner: str, wanted: int | None) -> tuple[Stored, Policy]:
         """Store the rules in `body` under `name`; `wanted` is the version that they must replace, 0 for none.
+
+        Returns what was stored with its lists: reading them again would hold them twice.
 
         Raises:
             MalformedRequestError: the name or a rule cannot work; names the field or the entry.
@@ -53,7 +55,7 @@ class PolicyService:
         self._require_changeable(name)
         stored = await _named(self._store.put(name, policy, head, wanted))
         await _named(self.book.refresh())
-        return stored
+        return stored, policy
 
     async def get(self, name: str) -> tuple[PolicyHead, Policy]:
         """One policy with its lists.

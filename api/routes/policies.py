@@ -133,6 +133,7 @@ async def try_policy(name: str, request: Request, principal: WriterDep, context:
     # A worker takes half a second to make 20,000 new entries ready.
     with context.jobs.inputs.held(principal.owner):
         old, new = await context.policies.draft(name, rules)
+        del body, rules  # megabytes, and judging may take a while
         was, now = await context.judging.judge(items, old), await context.judging.judge(items, new)
     return _json({"object": "list", "data": _compared(items, was, now)})
 
@@ -153,13 +154,13 @@ async def put_policy(name: str, request: Request, principal: WriterDep, context:
     body = {field: value for field, value in body.items() if field not in _SHOWN}
     refuse_unknown_fields(body, FIELDS)
     await context.jobs.require_memory()
-    stored = await context.policies.put(name, body, principal.key_id, _wanted_version(request))
+    stored, policy = await context.policies.put(name, body, principal.key_id, _wanted_version(request))
+    del body  # megabytes
     await context.audit.note(principal, "policy.changed", name)
-    head, policy = await context.policies.get(name)
-    headers = {"ETag": f'"{head.version}"'}
+    headers = {"ETag": f'"{stored.head.version}"'}
     if stored.is_new:
         headers["Location"] = f"{root_path_of(request)}/policies/{quote(name)}"
-    return _json(show_policy(name, head, policy), headers, 201 if stored.is_new else 200)
+    return _json(show_policy(name, stored.head, policy), headers, 201 if stored.is_new else 200)
 
 
 @router.delete(

@@ -5,9 +5,11 @@ in a text of nothing but 가, which took half a minute.
 """
 
 from collections.abc import Mapping
+from operator import itemgetter
 
 # Entries that may end at one place of a text. Lists of real words have four or five.
 MAX_NESTED = 12
+_BACKWARDS = slice(None, None, -1)
 
 
 def too_many_nested(entries: Mapping[str, int], most: int = MAX_NESTED) -> dict[str, int]:
@@ -18,13 +20,13 @@ def too_many_nested(entries: Mapping[str, int], most: int = MAX_NESTED) -> dict[
     cut: dict[str, int] = {}
     # Backwards, strings that end in one another begin alike, and stand one behind the other.
     inside: list[tuple[str, int]] = []
-    for backwards, text in sorted((text[::-1], text) for text in entries):
-        while inside and not backwards.startswith(inside[-1][0]):
+    for text in sorted(entries, key=itemgetter(_BACKWARDS)):
+        while inside and not text.endswith(inside[-1][0]):
             inside.pop()
         before = inside[-1][1] if inside else 0
         kept = min(entries[text], most - before)
         if kept < entries[text]:
             cut[text] = kept
         if kept:
-            inside.append((backwards, before + kept))
+            inside.append((text, before + kept))
     return cut

@@ -15,7 +15,7 @@ MAX_NAME_CHARS = 64
 _NAME = re.compile(rf"[\w-][\w.-]{{0,{MAX_NAME_CHARS - 1}}}")
 
 
-class DeniedTerm(msgspec.Struct, frozen=True, omit_defaults=True):
+class DeniedTerm(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """A term that makes `label` count: as a word, with Korean endings, or as any part of one."""
 
     term: str
@@ -23,7 +23,7 @@ class DeniedTerm(msgspec.Struct, frozen=True, omit_defaults=True):
     match: MatchBy = "word"
 
 
-class AllowedTerm(msgspec.Struct, frozen=True, omit_defaults=True):
+class AllowedTerm(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """A term that no denied term inside it counts against, and that the model does not read."""
 
     term: str

@@ -9,6 +9,7 @@ from redis.exceptions import RedisError
 from shared.errors import StoreUnavailableError, UnavailableError
 from shared.log import get_logger
 from shared.options import PolicyRef
+from shared.policies.records import Policy
 from shared.policies.rules_store import RulesStore
 from shared.store_errors import is_passing
 from worker.rules.hits import HitCounter
@@ -16,8 +17,11 @@ from worker.rules.words import Words
 
 log = get_logger(__name__)
 
-# Terms of all lists that are kept ready, about 1 kB each; the lists used last stay.
-MAX_TERMS_KEPT = 200_000
+# What all lists that are kept ready may take; those used last stay, and the last one whatever it takes.
+MAX_BYTES_KEPT = 128 << 20
+# What lists take once they are ready: for each entry, and for each byte of the terms in UTF-8. Hangul, spelt out and as
+# the keys that type it, takes as much; other letters take a third, and terms that begin alike a tenth.
+_BYTES_PER_ENTRY, _BYTES_PER_BYTE = 600, 75
 
 
 class PolicyRules:
@@ -26,8 +30,9 @@ class PolicyRules:
     def __init__(self, store: RulesStore, hits: HitCounter) -> None:
         self.hits = hits
         self._store = store
-        self._kept: OrderedDict[tuple[str, str], Words] = OrderedDict()
-        self._terms = 0
+        # With what each is taken to need.
+        self._kept: OrderedDict[tuple[str, str], tuple[Words, int]] = OrderedDict()
+        self._bytes = 0
         self._lock = threading.Lock()
 
     def words(self, ref: PolicyRef) -> Words:
@@ -40,15 +45,19 @@ class PolicyRules:
         key = (ref.name, ref.digest)
         # One thread builds, and the others wait for it rather than build the same.
         with self._lock:
-            words = self._kept.get(key)
-            if words is None:
-                words = self._kept[key] = self._build(ref)
-                self._terms += words.terms
-                self._drop_oldest()
-            self._kept.move_to_end(key)
-            return words
+            if key in self._kept:
+                self._kept.move_to_end(key)
+                return self._kept[key][0]
+            policy = self._read(ref)
+            size = size_when_ready(policy)
+            self._make_room(size)
+            words = Words(policy)
+            self._kept[key] = words, size
+            self._bytes += size
+        log.info("policy_read", policy=ref.name, version=ref.version, terms=words.terms, left_out=words.left_out)
+        return words
 
-    def _build(self, ref: PolicyRef) -> Words:
+    def _read(self, ref: PolicyRef) -> Policy:
         try:
             policy = self._store.read(ref)
         except msgspec.DecodeError as error:
@@ -59,11 +68,16 @@ class PolicyRules:
             raise StoreUnavailableError(f"policy {ref.name} could not be read; try again shortly") from error
         if policy is None:
             raise UnavailableError(f"policy {ref.name} was replaced meanwhile; send the text again")
-        words = Words(policy)
-        log.info("policy_read", policy=ref.name, version=ref.version, terms=words.terms, left_out=words.left_out)
-        return words
+        return policy
 
-    def _drop_oldest(self) -> None:
-        while self._terms > MAX_TERMS_KEPT and len(self._kept) > 1:
-            _, dropped = self._kept.popitem(last=False)
-            self._terms -= dropped.terms
+    def _make_room(self, size: int) -> None:
+        """Drop the lists used longest ago: before others are made, which take more until they are ready."""
+        while self._kept and self._bytes + size > MAX_BYTES_KEPT:
+            _, (_, dropped) = self._kept.popitem(last=False)
+            self._bytes -= dropped
+
+
+def size_when_ready(policy: Policy) -> int:
+    """About how many bytes its lists take once they are ready, or fewer."""
+    in_terms = sum(len(entry.term.encode()) for entries in (policy.deny, policy.allow) for entry in entries)
+    return _BYTES_PER_ENTRY * policy.entries + _BYTES_PER_BYTE * in_terms

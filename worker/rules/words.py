@@ -91,22 +91,22 @@ class Words:
 
     def __init__(self, policy: Policy) -> None:
         self.terms = policy.entries
-        self._by_letters: dict[str, list[Entry]] = {}
-        self._by_sign: dict[str, list[Entry]] = {}
+        by_letters: dict[str, list[Entry]] = {}
+        by_sign: dict[str, list[Entry]] = {}
         terms: list[DeniedTerm | AllowedTerm] = [*policy.deny, *policy.allow]
         for entry in map(_entry, terms):
             letters = letters_of(entry.term)
             if not letters:
-                self._by_sign.setdefault(fold(entry.term), []).append(entry)
+                by_sign.setdefault(fold(entry.term), []).append(entry)
                 continue
-            self._by_letters.setdefault(letters, []).append(entry)
+            by_letters.setdefault(letters, []).append(entry)
             if entry.label is not None and (keys := _keys(entry.term)):
-                self._by_letters.setdefault(keys, []).append(entry)
-        self.left_out = _cut_nested(self._by_letters) + _cut_nested(self._by_sign)
-        self._lists = list(self._by_letters.values())
-        self._automata = Automata(self._by_letters)
-        self._signs = list(self._by_sign.values())
-        self._sign_automata = Automata(self._by_sign)
+                by_letters.setdefault(keys, []).append(entry)
+        self.left_out = _cut_nested(by_letters) + _cut_nested(by_sign)
+        self._lists = list(by_letters.values())
+        self._automata = Automata(by_letters)
+        self._signs = list(by_sign.values())
+        self._sign_automata = Automata(by_sign)
 
     def find(self, text: str) -> Found:
         """All that is denied or allowed in `text`."""
