@@ -170,6 +170,8 @@ const sentences = {
     "게시판 이름에는 글자와 숫자, _, -, 마침표만 {most}자까지 쓸 수 있습니다.",
   "the policy has {size} bytes; {most} are taken (MAX_POLICY_BYTES)":
     "규칙이 {size}바이트입니다. {most}바이트까지 받습니다(MAX_POLICY_BYTES).",
+  "more than {most} entries of deny and allow are, or end in, {ending}; leave out those that contain another one":
+    "금칙어와 허용어 가운데 ‘{ending}’이거나 ‘{ending}’(으)로 끝나는 것이 {most}개를 넘습니다. 다른 낱말이 든 낱말은 빼 주세요.",
   "{count} entries in deny and allow; a policy takes {most} (MAX_POLICY_ENTRIES)":
     "금칙어와 허용어가 모두 {count}개입니다. 게시판 하나에 {most}개까지 넣을 수 있습니다(MAX_POLICY_ENTRIES).",
   "{where} has {chars} characters; a term takes {most}. Deny a part of it":
