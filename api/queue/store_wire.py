@@ -157,7 +157,7 @@ class LastingWire:
 
     def lpush_now(self, key: str, value: bytes) -> Coroutine[Any, Any, None]:
         """As `lpush`, and sent before this returns, where the connection `is_open`. Await what it returns."""
-        if self._wire is None:
+        if self._wire is None or self._wire.is_lost:
             return self.lpush(key, value)
         return self._end_lpush(self._wire, self._wire.post("LPUSH", key, value), key, value)
 

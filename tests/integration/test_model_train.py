@@ -75,6 +75,7 @@ def test_a_table_becomes_a_bundle_on_a_base_from_the_hub(
     assert OnnxEngine(bundle, threads=1).run(windows).shape == (1, 2)
 
 
+@pytest.mark.timeout(300)
 @pytest.mark.parametrize("columns", [False, True])
 def test_a_table_with_several_labels_a_text_becomes_a_multi_label_bundle(
     kobert: Kobert, hub: HubServer, table: Path, tmp_path: Path, columns: bool

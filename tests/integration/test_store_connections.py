@@ -28,7 +28,7 @@ def settled_count(stack: Stack) -> int:
     def is_settled() -> bool:
         sleep(SETTLED_S / 4)
         counts.append(connection_count(stack))
-        return len(counts) > 4 and len(set(counts[-5:])) == 1
+        return len(counts) > 9 and len(set(counts[-10:])) == 1
 
     wait_until(is_settled, "connections that settle")
     return counts[-1]

@@ -105,7 +105,21 @@ async def test_what_was_sent_at_once_on_a_lost_connection_is_sent_again(redis: R
     wire = LastingWire(redis, timeout_s=5)
     await wire.lpush("a", b"0")
     await redis.client_kill_filter(_type="normal", skipme=True)
-    # The loss has not been read yet.
+    # The loss may have been read by now, or not.
+    await wire.lpush_now("a", b"1")
+
+    assert await redis.lrange("a", 0, -1) == [b"1", b"0"]
+    await wire.close()
+
+
+async def test_what_is_sent_at_once_on_a_connection_that_is_known_to_be_lost_goes_over_a_new_one(redis: Redis) -> None:
+    wire = LastingWire(redis, timeout_s=5)
+    await wire.lpush("a", b"0")
+    await redis.client_kill_filter(_type="normal", skipme=True)
+    async with asyncio.timeout(5):
+        while wire.is_open:
+            await asyncio.sleep(0.01)
+
     await wire.lpush_now("a", b"1")
 
     assert await redis.lrange("a", 0, -1) == [b"1", b"0"]

@@ -10,8 +10,8 @@ from training.learn.cascade import TablePlan
 class CutPlan:
     """Where a table may answer: below the margin at which it loses these shares of the texts that are not clean."""
 
-    most_lost: float = 0.004
-    most_grave_lost: float = 0.0015
+    most_lost: float = 0.003
+    most_grave_lost: float = 0.001
     slack: float = 0.0  # logits that the cut stays below the lowest margin that this allows
     most_tokens: int = 48
     knots: int = 12
