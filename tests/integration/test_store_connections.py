@@ -42,7 +42,8 @@ def test_jobs_corrections_and_reviews_share_connections_that_are_open_from_the_s
         statuses = list(callers.map(lambda number: httpx.get(f"{stack.url}{PATHS[number % 3]}").status_code, range(90)))
 
     assert set(statuses) == {200}
-    assert connection_count(stack) == at_first
+    # A worker or the API may begin a round of its own meanwhile; twelve callers at once would open a dozen.
+    assert connection_count(stack) - at_first <= 1
 
 
 def test_connections_that_are_opened_ahead_are_those_that_are_used(stack: Stack) -> None:
