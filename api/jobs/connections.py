@@ -4,16 +4,23 @@ They share one client, so a thread needs a single connection. All connections ar
 as they are needed, their number would grow for hours.
 """
 
-from redis import Redis
+from redis import DriverInfo, Redis
 
 # Generous: deleting a large job takes the store a while, and no caller counts on milliseconds here.
 REDIS_TIMEOUT_S = 10
 CONNECT_TIMEOUT_S = 2
+LIBRARY_NAME = "kobert-jobs"
+"""What CLIENT LIST calls these connections."""
 
 
 def connect(redis_url: str) -> Redis:
     """A blocking client, used only in threads."""
-    return Redis.from_url(redis_url, socket_timeout=REDIS_TIMEOUT_S, socket_connect_timeout=CONNECT_TIMEOUT_S)
+    return Redis.from_url(
+        redis_url,
+        socket_timeout=REDIS_TIMEOUT_S,
+        socket_connect_timeout=CONNECT_TIMEOUT_S,
+        driver_info=DriverInfo(name=LIBRARY_NAME),
+    )
 
 
 def open_ahead(redis: Redis, count: int) -> None:
