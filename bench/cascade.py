@@ -221,7 +221,7 @@ def tables(bench: Bench, held: int) -> str:
 
 
 def times(name: str, bench: Bench) -> str:
-    """A row of the table of times: of the turns of one set, or of all that are no test set."""
+    """A row of the table of times, for one set or for all sets but the tests'."""
     pairs = [
         (off, on)
         for off, on in zip(bench.off.turns, bench.on.turns, strict=True)

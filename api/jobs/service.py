@@ -143,7 +143,7 @@ class JobService:
                 return await self._threads.run_upload(self._preview.read, request, body)
 
     async def require_memory(self) -> None:
-        """Check that the store has room for what is no job but is kept as well.
+        """Check that the store has room for something other than a job.
 
         Raises:
             OverloadedError: the store is nearly full.

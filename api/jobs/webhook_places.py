@@ -61,7 +61,7 @@ class WebhookPlaces:
 
     @contextmanager
     def address(self, owner: str, ip: str, port: int) -> Iterator[None]:
-        """A connection of this key to an address, whatever name led there: one DNS entry can stand for any name.
+        """A place for one delivery of this key to an address; names do not count, as one DNS entry can have any number.
 
         Counted for each key, since many receivers share the addresses of a CDN: a slow one of somebody else's holds
         none of this key's up. All ports of an address together have half of the places.
