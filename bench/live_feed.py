@@ -22,7 +22,7 @@ import httpx
 
 from bench.load import predict_all
 from tests.support.echo import write_echo_bundle
-from tests.support.stack import ROOT, Part, Stack
+from tests.support.stack import ROOT, Part, Stack, wait_until
 
 COMMENTS = Path(__file__).with_name("comments.txt").read_text().splitlines()
 CLIENTS = 16
@@ -56,6 +56,11 @@ class Side:
     def report(self) -> str:
         """Its figures, in a line."""
         return f"{self.name}: API {_spread(self.api_us)} us of a text, store {_spread(self.store_us)} us\n"
+
+
+def keeps_texts(url: str) -> bool:
+    """Whether a text is in the feed: it is written up to half a second after its answer."""
+    return bool(httpx.get(f"{url}/feed", params={"limit": 1}).json()["data"])
 
 
 def _spread(values: Sequence[float]) -> str:
@@ -94,9 +99,7 @@ def main() -> None:
                     side.run(batches)
             sys.stdout.write(f"{count:,} texts, {size} of them in a request, {CLIENTS} clients\n")
             sys.stdout.write("".join(side.report() for side in sides))
-        kept_now = httpx.get(f"{sides[1].stack.url}/feed", params={"limit": 1}).json()
-        if not kept_now["data"]:
-            sys.exit("nothing was kept")
+        wait_until(lambda: keeps_texts(sides[1].stack.url), "a text in the feed")
 
 
 if __name__ == "__main__":
