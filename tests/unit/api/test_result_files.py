@@ -137,7 +137,11 @@ def test_a_score_stands_below_its_label_also_beside_a_policys_own(kind: str, tmp
         table = parquet.read_table(path)
         names, rows = tuple(table.column_names), [tuple(row.values()) for row in table.to_pylist()]
     assert names == ("text", "classification", "confidence", "labels", "score_clean", "score_insult", "error")
-    assert [row[4:] for row in rows] == [(0, 0.02, None), (0.9, None, None), (None, None, "empty_text: line 3 is empty")]
+    assert [row[4:] for row in rows] == [
+        (0, 0.02, None),
+        (0.9, None, None),
+        (None, None, "empty_text: line 3 is empty"),
+    ]
 
 
 @pytest.mark.parametrize("kind", ["xlsx", "parquet"])
