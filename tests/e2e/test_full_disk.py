@@ -76,7 +76,7 @@ def run(short_tmp: Path) -> Iterator[RunOnSmallDisk]:
         yield running
     finally:
         running.process.send_signal(signal.SIGTERM)
-        running.process.wait(30)
+        running.process.wait(120)
         sys.stdout.write(running.text())
 
 
