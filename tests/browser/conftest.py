@@ -22,8 +22,7 @@ ARGUMENTS = [
 ]
 TIMEOUT_MS = 60_000
 PHONE = {"width": 390, "height": 844}
-SMALL_TIMEOUT_MS = 60_000
-PHONE = {"width": 360, "height": 740}
+SMALL_PHONE = {"width": 360, "height": 740}
 DESKTOP = {"width": 1280, "height": 900}
 
 

