@@ -69,7 +69,7 @@ class RowSpool:
         ours = our_columns(job)
         self._optional = optional_columns(job)
         prefix = prefix_for(ours, theirs)
-        self._score_count = len(job.label_names)
+        self._label_names = job.label_names
         self._spool = spool
         is_moderation = CLEAN in job.label_names or CLEAN in job.label_counts
         head = FileHead(
@@ -113,7 +113,9 @@ class RowSpool:
 
     def _verdict(self, outcome: Outcome) -> list[object]:
         if isinstance(outcome, Failure):
-            empty = [None] * (3 + self._score_count)
+            empty = [None] * (3 + len(self._label_names))
             return [*empty, f"{outcome.code}: {outcome.message}", *[None] * len(self._optional)]
-        verdict = [outcome.classification, outcome.confidence, outcome.labels, *outcome.scores.values(), None]
+        # By name: a policy's own labels have scores and no column, and a chunk of another model has other labels.
+        scores = [outcome.scores.get(name) for name in self._label_names]
+        verdict = [outcome.classification, outcome.confidence, outcome.labels, *scores, None]
         return [*verdict, *optional_cells(outcome, self._optional)]

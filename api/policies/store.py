@@ -198,8 +198,8 @@ def no_policy(name: str, known: Mapping[str, PolicyHead] | None = None) -> NotFo
 
 def _no_room(wait_s: int) -> OverloadedError:
     return OverloadedError(
-        "the rules that were replaced, deleted or tried in the last minute are kept for texts on their way, and take all "
-        "the room for them (16 times MAX_POLICY_BYTES); try again later",
+        "the rules that were replaced, deleted or tried in the last minute are kept for texts on their way, and take "
+        "all the room for them (16 times MAX_POLICY_BYTES); try again later",
         retry_after_s=wait_s,
     )
 

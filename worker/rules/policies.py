@@ -19,8 +19,8 @@ log = get_logger(__name__)
 
 # What all lists that are kept ready may take; those used last stay, and the last one whatever it takes.
 MAX_BYTES_KEPT = 64 << 20
-# What lists take once they are ready: for each entry, and for each byte of the terms in UTF-8, measured as growth of the
-# process. Random Hangul, spelt out and as the keys that type it, takes as much; other letters take less than half, and
+# What lists take once they are ready, measured as growth of the process: for each entry, and for each byte of the terms
+# in UTF-8. Random Hangul, spelt out and as the keys that type it, takes as much; other letters take less than half, and
 # terms that begin alike a tenth.
 _BYTES_PER_ENTRY, _BYTES_PER_BYTE = 550, 43
 

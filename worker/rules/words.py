@@ -167,7 +167,7 @@ class Words:
 
 
 def _automaton(patterns: Sequence[str]) -> AhoCorasick:
-    """An automaton with a few bytes for each letter. By itself the library takes some 600 for up to a hundred strings."""
+    """An automaton with a few bytes for each letter. Left alone, the library takes some 600 for few strings."""
     return AhoCorasick(
         patterns,
         matchkind=MatchKind.Standard,

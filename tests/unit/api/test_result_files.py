@@ -122,6 +122,29 @@ def test_a_model_without_a_harmless_class_colours_nothing(tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize("kind", ["xlsx", "parquet"])
+def test_a_score_stands_below_its_label_also_beside_a_policys_own(kind: str, tmp_path: Path) -> None:
+    denied = Verdict("광고", 1.0, {"광고": 1.0, "clean": 0.0, "insult": 0.02}, ["광고"])
+    other_model = Verdict("clean", 0.9, {"clean": 0.9, "spam": 0.1}, ["clean"])
+    path = write(
+        job_of(columns=["text"], text_at=0, column_types=["string"]),
+        numbered(("할인쿠폰", [None], denied), ("가", [None], other_model), ("나", [None], FAILED)),
+        kind,
+        tmp_path,
+    )
+    if kind == "xlsx":
+        names, *rows = sheet_of(path).iter_rows(values_only=True)
+    else:
+        table = parquet.read_table(path)
+        names, rows = tuple(table.column_names), [tuple(row.values()) for row in table.to_pylist()]
+    assert names == ("text", "classification", "confidence", "labels", "score_clean", "score_insult", "error")
+    assert [row[4:] for row in rows] == [
+        (0, 0.02, None),
+        (0.9, None, None),
+        (None, None, "empty_text: line 3 is empty"),
+    ]
+
+
+@pytest.mark.parametrize("kind", ["xlsx", "parquet"])
 def test_results_of_objects_have_a_column_for_each_field_also_for_a_path(kind: str, tmp_path: Path) -> None:
     job = job_of(format="jsonl", columns=["id", "data", "data.text"], text_column="data.text")
     path = write(job, numbered(("좋아요", {"id": 1, "data": {"text": "좋아요"}}, CLEAN)), kind, tmp_path)

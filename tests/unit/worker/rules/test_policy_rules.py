@@ -76,7 +76,8 @@ def test_one_that_is_larger_than_the_bound_is_kept_alone(
 
 
 _MEASURE = """
-import gc, random, resource, sys
+import random, sys
+import psutil
 from shared.policies.records import DeniedTerm, Policy
 from worker.rules.policies import size_when_ready
 from worker.rules.words import Words
@@ -85,9 +86,10 @@ random.seed(count)
 Words(Policy(deny=(DeniedTerm("가나다라"),)))  # its tables
 terms = ("".join(chr(0xAC00 + random.randrange(11_172)) for _ in range(chars)) for _ in range(count))
 policy = Policy(deny=tuple(map(DeniedTerm, terms)))
-before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+memory = psutil.Process().memory_info
+before = memory().rss
 words = Words(policy)
-print(1024 * (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before), size_when_ready(policy))
+print(memory().rss - before, size_when_ready(policy))
 """
 
 
