@@ -93,6 +93,7 @@ print(memory().rss - before, size_when_ready(policy))
 """
 
 
+@pytest.mark.integration  # it has a process of its own
 @pytest.mark.parametrize(("count", "chars"), [(1_000, 80), (20_000, 4)])
 def test_lists_take_about_as_much_memory_as_they_are_taken_to_need(count: int, chars: int) -> None:
     """A thousand random terms of 80 syllables took 600 MB, and a policy may have seven thousand of them."""
