@@ -97,6 +97,8 @@ def main() -> None:
             if count.trials:
                 counts[runs[ended]] = count
                 sys.stdout.write(row(runs[ended], count))
+                for name, times in count.names.most_common():
+                    sys.stdout.write(f"    failed as {name}: {times:,}\n")
             sys.stdout.flush()
             if options.write:
                 write_page({name: row(name, count) for name, count in counts.items()}, options.rows)

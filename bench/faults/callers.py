@@ -22,6 +22,8 @@ class Call(NamedTuple):
     sent_at: float
     ended_at: float
     status: int
+    # The error's code, where there is one.
+    name: str = ""
 
     def is_good(self, prompt_s: float = PROMPT_S) -> bool:
         """Whether it was answered within `prompt_s`."""
@@ -80,11 +82,11 @@ class Callers:
 
     def _send(self, text: str) -> None:
         sent_at = self.waiting[text] = time.monotonic()
-        status = self._ask(text)
-        self.calls.append(Call(sent_at, time.monotonic(), status))
+        status, name = self._ask(text)
+        self.calls.append(Call(sent_at, time.monotonic(), status, name))
         del self.waiting[text]
 
-    def _ask(self, text: str) -> int:
+    def _ask(self, text: str) -> tuple[int, str]:
         first = next(self._turn)
         for number in range(len(self._clients)):
             try:
@@ -93,11 +95,13 @@ class Callers:
             except httpx.ConnectError:
                 continue
             except (httpx.HTTPError, KeyError, ValueError):
-                return CUT
-        return CUT
+                break
+        return CUT, ""
 
 
-def _judge(answer: httpx.Response, text: str) -> int:
+def _judge(answer: httpx.Response, text: str) -> tuple[int, str]:
+    """The status of an answer, and the name of its error."""
     if answer.status_code == httpx.codes.OK:
-        return answer.status_code if answer.json()["scores"] == echo_scores(text) else WRONG
-    return answer.status_code if answer.json()["error"]["code"] else WRONG
+        return (answer.status_code if answer.json()["scores"] == echo_scores(text) else WRONG), ""
+    name = answer.json()["error"]["code"]
+    return (answer.status_code if name else WRONG), name

@@ -3,6 +3,7 @@
 import sys
 import tempfile
 import time
+from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -22,7 +23,7 @@ JOB_TIMEOUT_S = 300
 class Count:
     """What became of rows and texts; `cut`: the API ended while a caller was connected, or it found none.
 
-    `error`: why the trials ended early, if they did.
+    `names`: how often each error's name was seen. `error`: why the trials ended early, if they did.
     """
 
     trials: int = 0
@@ -33,6 +34,7 @@ class Count:
     doubled: int = 0
     cut: int = 0
     recovery_s: list[float] = field(default_factory=list)
+    names: Counter[str] = field(default_factory=Counter)
     error: str = ""
 
 
@@ -98,6 +100,7 @@ def _add_rows(count: Count, texts: list[str], lines: list[dict[str, object]]) ->
     count.accepted += len(texts)
     count.answered += sum("scores" in line and line["scores"] == echo_scores(str(line["text"])) for line in lines)
     count.failed += sum("error" in line for line in lines)
+    count.names.update(f"row {line['error']['code']}" for line in lines if "error" in line)  # type: ignore[index]
     count.lost += len(set(texts) - set(found))
     count.doubled += len(found) - len(set(found))
 
@@ -109,5 +112,6 @@ def _add_calls(count: Count, calls: list[Call], began: float) -> None:
     count.cut += statuses.count(CUT)
     count.lost += statuses.count(WRONG)
     count.failed += sum(status > httpx.codes.OK for status in statuses)
+    count.names.update(call.name for call in calls if call.name)
     late = [call.ended_at - began for call in calls if call.ended_at > began and not call.is_good()]
     count.recovery_s.append(max(late, default=0.0))

@@ -61,6 +61,15 @@ def test_without_a_worker_the_answer_is_503_at_once(own_stack: Stack) -> None:
     assert int(answer.headers["retry-after"]) > 0
 
 
+def test_a_worker_that_has_stopped_is_not_counted_any_more(short_tmp: Path, echo_bundle: Path) -> None:
+    """A rolling restart ends the next worker once `/ready` counts as many as before."""
+    settings = {"heartbeat_interval_s": 30, "heartbeat_ttl_s": 120}
+    with running_stack(short_tmp, echo_bundle, workers=2, **settings) as stack:
+        stack.workers[0].kill(signal.SIGTERM)
+
+        assert httpx.get(f"{stack.url}/ready").json()["workers"] == 1
+
+
 def test_a_worker_of_jobs_alone_answers_nobody_who_waits(short_tmp: Path, echo_bundle: Path) -> None:
     stack = Stack(short_tmp, echo_bundle)
     try:
