@@ -6,6 +6,7 @@ without end for the rest of a head, for a body, and for a client that does not r
 """
 
 import asyncio
+import re
 from typing import Any
 
 from uvicorn.config import Config
@@ -29,6 +30,9 @@ CLOSING_S = 10.0
 # Requests that wait for the answer to the one before them, on one connection and on all. Clients that send so are rare,
 # and one piece of the network can hold ten thousand.
 MAX_AHEAD, MAX_AHEAD_IN_ALL = 128, 1_000
+
+
+_HOST_OF_TARGET = re.compile(rb"(?i)[a-z]+://([^/?#]*)")
 
 
 class _RefusedError(Exception):
@@ -57,7 +61,7 @@ class BoundedProtocol(InTurnsProtocol):
         # Since the head began, or since the last byte of a body.
         self._bytes_without_body = 0
         self._header_count = 0
-        self._has_host = False
+        self._host: bytes | None = None
         self._is_refused = False
         # What the client is told once the requests before it are answered.
         self._refusal_due: int | None = None
@@ -134,7 +138,7 @@ class BoundedProtocol(InTurnsProtocol):
         """Count anew, and let the request know of its connection."""
         super().on_message_begin()
         self._header_count = 0
-        self._has_host = False
+        self._host = None
         self._head_began_at = self.loop.time()
         self._opened_at = None
         self.scope[SCOPE_KEY] = self._presence  # type: ignore[literal-required]
@@ -144,9 +148,10 @@ class BoundedProtocol(InTurnsProtocol):
         self._header_count += 1
         # Of two hosts a proxy may look at the one, and this service at the other (RFC 9112, 3.2).
         is_host = name.lower() == b"host"
-        if self._header_count > self.limits.max_headers or (is_host and self._has_host):
+        if self._header_count > self.limits.max_headers or (is_host and self._host is not None):
             raise _RefusedError
-        self._has_host = self._has_host or is_host
+        if is_host:
+            self._host = value
         if self._is_in_head:
             super().on_header(name, value)
 
@@ -155,6 +160,8 @@ class BoundedProtocol(InTurnsProtocol):
         self._is_in_head = False
         self._head_began_at = None
         self._bytes_without_body = 0
+        if not self.url.startswith(b"/"):
+            self._take_host_of_target()
         self._chunks.restart()
         self._account = BodyAccount(self.traffic.budget, self._wake_reader)
         bodies.attach(self.scope["state"], self._account)
@@ -169,6 +176,21 @@ class BoundedProtocol(InTurnsProtocol):
         if len(self.pipeline) > MAX_AHEAD or self.traffic.pipelined_count > MAX_AHEAD_IN_ALL:
             self.abort()
             raise _RefusedError
+
+    def _take_host_of_target(self) -> None:
+        """Of `GET http://host/path`: a proxy may look at this host, and the service at that of the header."""
+        target = _HOST_OF_TARGET.match(self.url)
+        if target is None:
+            return
+        if self._host is None:
+            self.headers.append((b"host", target[1]))
+        elif self._host.strip().lower() != target[1].lower():
+            raise _RefusedError
+
+    def _unsupported_upgrade_warning(self) -> None:
+        """End the connection with the answer: what is behind CONNECT is no HTTP."""
+        self.cycle.keep_alive = False
+        self._is_refused = True
 
     def on_body(self, body: bytes) -> None:
         """Keep a piece of the body while the budget allows it."""
@@ -244,10 +266,13 @@ class BoundedProtocol(InTurnsProtocol):
             self._is_refused = True
             if self._account.is_complete:
                 self._refusal_due = status
-            else:
-                # It is this request's body that is at fault, and its answer may have begun.
+                return
+            # It is the body of the newest request that is at fault.
+            if self.cycle is not self._answered or self.cycle.response_started:
                 self.transport.close()
-            return
+                return
+            self.cycle.disconnected = True
+            self.cycle.message_event.set()
         self.transport.write(answer(status, self.limits))
         if self.transport.can_write_eof():
             self.transport.write_eof()
