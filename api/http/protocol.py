@@ -6,7 +6,6 @@ without end for the rest of a head, for a body, and for a client that does not r
 """
 
 import asyncio
-import re
 from typing import Any
 
 from uvicorn.config import Config
@@ -18,6 +17,7 @@ from api.http.bodies import BodyAccount
 from api.http.caller import SCOPE_KEY, Presence
 from api.http.chunks import HeldFlow
 from api.http.closing import ClosingTransport
+from api.http.head_check import HeadCheck, RefusedHeadError
 from api.http.in_turns import InTurnsProtocol
 from api.http.offers import without_offer
 from api.http.refusals import HEADERS_TOO_LARGE, MALFORMED, TOO_MANY, TOO_SLOW, URL_TOO_LONG, HeadLimits, answer
@@ -30,13 +30,6 @@ CLOSING_S = 10.0
 # Requests that wait for the answer to the one before them, on one connection and on all. Clients that send so are rare,
 # and one piece of the network can hold ten thousand.
 MAX_AHEAD, MAX_AHEAD_IN_ALL = 128, 1_000
-
-
-_HOST_OF_TARGET = re.compile(rb"(?i)[a-z]+://([^/?#]*)")
-
-
-class _RefusedError(Exception):
-    """Raised inside a callback to make the parser stop."""
 
 
 class BoundedProtocol(InTurnsProtocol):
@@ -60,8 +53,7 @@ class BoundedProtocol(InTurnsProtocol):
         self._is_in_head = True
         # Since the head began, or since the last byte of a body.
         self._bytes_without_body = 0
-        self._header_count = 0
-        self._host: bytes | None = None
+        self._head = HeadCheck(self.limits.max_headers)
         self._is_refused = False
         # What the client is told once the requests before it are answered.
         self._refusal_due: int | None = None
@@ -137,21 +129,14 @@ class BoundedProtocol(InTurnsProtocol):
     def on_message_begin(self) -> None:
         """Count anew, and let the request know of its connection."""
         super().on_message_begin()
-        self._header_count = 0
-        self._host = None
+        self._head.begin()
         self._head_began_at = self.loop.time()
         self._opened_at = None
         self.scope[SCOPE_KEY] = self._presence  # type: ignore[literal-required]
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Keep one header; what comes behind a body is none of the request's."""
-        self._header_count += 1
-        # Of two hosts a proxy may look at the one, and this service at the other (RFC 9112, 3.2).
-        is_host = name.lower() == b"host"
-        if self._header_count > self.limits.max_headers or (is_host and self._host is not None):
-            raise _RefusedError
-        if is_host:
-            self._host = value
+        self._head.take(name, value)
         if self._is_in_head:
             super().on_header(name, value)
 
@@ -160,8 +145,8 @@ class BoundedProtocol(InTurnsProtocol):
         self._is_in_head = False
         self._head_began_at = None
         self._bytes_without_body = 0
-        if not self.url.startswith(b"/"):
-            self._take_host_of_target()
+        if not self.url.startswith(b"/") and (host := self._head.host_of_target(self.url)) is not None:
+            self.headers.append((b"host", host))
         self._chunks.restart()
         self._account = BodyAccount(self.traffic.budget, self._wake_reader)
         bodies.attach(self.scope["state"], self._account)
@@ -175,17 +160,7 @@ class BoundedProtocol(InTurnsProtocol):
         self.traffic.pipelined_count += 1
         if len(self.pipeline) > MAX_AHEAD or self.traffic.pipelined_count > MAX_AHEAD_IN_ALL:
             self.abort()
-            raise _RefusedError
-
-    def _take_host_of_target(self) -> None:
-        """Of `GET http://host/path`: a proxy may look at this host, and the service at that of the header."""
-        target = _HOST_OF_TARGET.match(self.url)
-        if target is None:
-            return
-        if self._host is None:
-            self.headers.append((b"host", target[1]))
-        elif self._host.strip().lower() != target[1].lower():
-            raise _RefusedError
+            raise RefusedHeadError
 
     def _unsupported_upgrade_warning(self) -> None:
         """End the connection with the answer: what is behind CONNECT is no HTTP."""
@@ -258,7 +233,7 @@ class BoundedProtocol(InTurnsProtocol):
 
     def send_400_response(self, msg: str) -> None:  # noqa: ARG002  uvicorn's words, not ours
         """Answer what is no HTTP, or has too many headers."""
-        self._refuse(HEADERS_TOO_LARGE if self._header_count > self.limits.max_headers else MALFORMED)
+        self._refuse(HEADERS_TOO_LARGE if self._head.has_too_many else MALFORMED)
 
     def _refuse(self, status: int) -> None:
         """Say so, behind the answers to the requests that came before, and close the connection."""
