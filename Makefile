@@ -5,6 +5,8 @@ BIN := $(VENV)/bin
 # `docker`, or a script with the sub-commands that tests/containers/engine.py lists.
 CONTAINER_ENGINE ?= docker
 PIP := $(BIN)/python -m pip --disable-pip-version-check
+# Tests and benchmarks start some thousand processes: with this set, as in many images, each would compile all that it imports.
+unexport PYTHONDONTWRITEBYTECODE
 # What a lock names, and only if the file that comes has the hash that the lock has.
 LOCKED := install --quiet --require-hashes --requirement requirements/build.lock --requirement
 TOOLS := $(VENV)/tools

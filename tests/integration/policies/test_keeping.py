@@ -3,7 +3,6 @@
 import os
 import signal
 import tempfile
-import time
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -85,10 +84,10 @@ def test_rules_that_cannot_work_are_refused_by_entry(
 
 def test_a_policy_put_through_one_api_acts_through_the_other_on_every_worker(stack: Stack, other_api: str) -> None:
     put(stack, "shared", deny=["하나"])
-    wait_until(lambda: predict(other_api, "하나", policy="shared").status_code == 200, "the policy", 5)
+    wait_until(lambda: predict(other_api, "하나", policy="shared").status_code == 200, "the policy", 30)
 
     version = put(stack, "shared", deny=["둘"]).json()["version"]
-    wait_until(lambda: predict(other_api, "둘", policy="shared").headers["x-policy"] == f"shared@{version}", "it", 5)
+    wait_until(lambda: predict(other_api, "둘", policy="shared").headers["x-policy"] == f"shared@{version}", "it", 30)
 
     verdicts = [predict(other_api, "둘", policy="shared").json() for _ in range(10)]
     assert {verdict["classification"] for verdict in verdicts} == {"denied"}
@@ -131,7 +130,8 @@ def test_policies_of_a_file_and_all_others_outlive_the_store_and_the_api(short_t
         put(running, "gone", deny=["하나"])
         httpx.delete(f"{running.url}/policies/gone")
 
-        time.sleep(1.5)  # an append-only file is written once a second
+        with running.redis() as redis:
+            wait_until(lambda: redis.info("persistence")["aof_buffer_length"] == 0, "the append-only file's last write")
         running.store.kill()
         running.start_store()
         running.wait_ready()

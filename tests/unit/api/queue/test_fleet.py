@@ -5,7 +5,7 @@ import asyncio
 import pytest
 from redis.exceptions import ConnectionError as RedisConnectionError
 
-from api.queue.fleet import DOUBT_INTERVALS, Fleet
+from api.queue.fleet import DOUBT_INTERVALS, FRESH_S, Fleet
 from shared import keys
 from shared.messages import Heartbeat, ModelInfo, Throughput, encode
 
@@ -45,13 +45,15 @@ class Store:
     def __init__(self) -> None:
         self.beats: dict[str, bytes] = {}
         self.looks = 0
-        self.is_away = False
+        self.is_away = self.hangs = False
         # Workers whose heartbeats have run out.
         self.silent: set[str] = set()
 
     async def ping(self) -> bool:
         if self.is_away:
             raise RedisConnectionError
+        while self.hangs:
+            await asyncio.sleep(1)
         return True
 
     async def info(self, _section: str) -> dict[str, int]:
@@ -145,3 +147,33 @@ async def test_a_worker_that_dies_is_lost_at_the_next_look() -> None:
     await noted.fleet.refresh()
 
     assert noted.calls == ["lost"]
+
+
+async def test_whoever_looks_again_learns_of_what_has_changed_since_the_last_look() -> None:
+    store = Store()
+    store.beats = {"one": heartbeat("one"), "two": heartbeat("two")}
+    fleet = Fleet(store, interval_s=AN_HOUR_S)  # type: ignore[arg-type]  # what it asks of Redis
+    await fleet.start()
+    del store.beats["two"]
+    await asyncio.sleep(FRESH_S)
+
+    await asyncio.gather(*(fleet.look_again() for _ in range(10)))
+
+    assert [worker.worker_id for worker in fleet.workers] == ["one"]
+    assert store.looks == 2
+    await fleet.close()
+
+
+async def test_a_store_that_does_not_answer_holds_nobody_up_who_looks_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("api.queue.fleet.PATIENCE_S", 0.01)
+    store = Store()
+    store.beats["one"] = heartbeat("one")
+    fleet = Fleet(store, interval_s=AN_HOUR_S)  # type: ignore[arg-type]  # what it asks of Redis
+    await fleet.start()
+    store.hangs = True
+    await asyncio.sleep(FRESH_S)
+
+    await fleet.look_again()
+
+    assert [worker.worker_id for worker in fleet.workers] == ["one"]
+    await fleet.close()
