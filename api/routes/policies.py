@@ -132,9 +132,9 @@ async def try_policy(name: str, request: Request, principal: WriterDep, context:
     await context.jobs.require_memory()
     # A worker takes half a second to make 20,000 new entries ready.
     with context.jobs.inputs.held(principal.owner):
-        old, new = await context.policies.draft(name, rules)
-        del body, rules  # megabytes, and judging may take a while
-        was, now = await context.judging.judge(items, old), await context.judging.judge(items, new)
+        async with context.policies.draft(name, rules) as (old, new):
+            del body, rules  # megabytes, and judging may take a while
+            was, now = await context.judging.judge(items, old), await context.judging.judge(items, new)
     return _json({"object": "list", "data": _compared(items, was, now)})
 
 

@@ -18,10 +18,11 @@ from worker.rules.words import Words
 log = get_logger(__name__)
 
 # What all lists that are kept ready may take; those used last stay, and the last one whatever it takes.
-MAX_BYTES_KEPT = 128 << 20
-# What lists take once they are ready: for each entry, and for each byte of the terms in UTF-8. Hangul, spelt out and as
-# the keys that type it, takes as much; other letters take a third, and terms that begin alike a tenth.
-_BYTES_PER_ENTRY, _BYTES_PER_BYTE = 600, 75
+MAX_BYTES_KEPT = 64 << 20
+# What lists take once they are ready, measured as growth of the process: for each entry, and for each byte of the terms
+# in UTF-8. Random Hangul, spelt out and as the keys that type it, takes as much; other letters take less than half, and
+# terms that begin alike a tenth.
+_BYTES_PER_ENTRY, _BYTES_PER_BYTE = 550, 43
 
 
 class PolicyRules:
@@ -78,6 +79,6 @@ class PolicyRules:
 
 
 def size_when_ready(policy: Policy) -> int:
-    """About how many bytes its lists take once they are ready, or fewer."""
+    """About how many bytes its lists take once they are ready; often they take fewer."""
     in_terms = sum(len(entry.term.encode()) for entries in (policy.deny, policy.allow) for entry in entries)
     return _BYTES_PER_ENTRY * policy.entries + _BYTES_PER_BYTE * in_terms

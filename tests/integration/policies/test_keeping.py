@@ -270,6 +270,51 @@ def test_versions_of_deleted_policies_are_bounded_together(bundle: Path) -> None
         assert httpx.delete(f"{stack.url}/policies/d").status_code == 200
 
 
+def test_rules_that_are_replaced_deleted_or_tried_are_bounded_together(bundle: Path) -> None:
+    """They stay for texts on their way, and two a second of two megabytes each filled the store."""
+    with (
+        tempfile.TemporaryDirectory(prefix="kt-") as folder,
+        running_stack(Path(folder), bundle, max_policy_bytes=20_000) as stack,
+        stack.redis() as redis,
+    ):
+
+        def rules(number: int) -> dict[str, Any]:
+            return {"deny": [f"{number}{'말' * 90}{entry}" for entry in range(60)]}
+
+        def change(number: int) -> int:
+            status = put(stack, f"p{number}", **rules(number)).status_code
+            httpx.delete(f"{stack.url}/policies/p{number}")
+            return status
+
+        statuses = [change(number) for number in range(25)]
+        assert statuses == [201] * statuses.count(201) + [429] * statuses.count(429)
+        assert 15 < statuses.count(201) < 25
+        assert len(list(redis.scan_iter("kobert:policy:*"))) == statuses.count(201)
+
+        full = put(stack, "more", **rules(1))
+        assert 0 < int(full.headers["retry-after"]) <= 120
+        tried = httpx.post(f"{stack.url}/policies/more/try", json={"rules": rules(99), "texts": ["말"]})
+        assert (tried.status_code, "MAX_POLICY_BYTES" in tried.text) == (429, True)
+        for key in redis.zrange("kobert:policies:passing", 0, 9):
+            redis.delete(key)
+        assert put(stack, "more", **rules(1)).status_code == 201
+
+
+def test_rules_that_were_tried_leave_with_the_answer_unless_they_became_a_policy(stack: Stack) -> None:
+    tried = {"rules": {"deny": ["시험말"]}, "texts": ["시험말"]}
+    with stack.redis() as redis:
+        answer = httpx.post(f"{stack.url}/policies/draft/try", json=tried).json()
+        assert "denied" in answer["data"][0]["now"]["labels"]
+        assert not list(redis.scan_iter("kobert:policy:draft:*"))
+
+        put(stack, "draft", deny=["시험말"])
+        assert httpx.post(f"{stack.url}/policies/draft/try", json=tried).is_success
+        assert [redis.ttl(key) for key in redis.scan_iter("kobert:policy:draft:*")] == [-1]
+        httpx.delete(f"{stack.url}/policies/draft")
+        assert httpx.post(f"{stack.url}/policies/draft/try", json=tried).is_success
+        assert [redis.ttl(key) > 0 for key in redis.scan_iter("kobert:policy:draft:*")] == [True]
+
+
 def test_a_store_that_is_nearly_full_takes_no_more_rules(bundle: Path) -> None:
     with (
         tempfile.TemporaryDirectory(prefix="kt-") as folder,
