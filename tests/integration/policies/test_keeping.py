@@ -302,7 +302,7 @@ def test_rules_that_are_replaced_deleted_or_tried_are_bounded_together(bundle: P
 
 def test_what_the_policies_of_one_key_take_is_bounded_and_leaves_room_to_others(bundle: Path) -> None:
     """A hundred policies of two megabytes, each with its versions, filled the store until no job fitted."""
-    settings = {"max_policy_bytes_per_key": 20_000, "api_keys": "one,two"}
+    settings: dict[str, Any] = {"max_policy_bytes_per_key": 20_000, "api_keys": "one,two"}
     with tempfile.TemporaryDirectory(prefix="kt-") as folder, running_stack(Path(folder), bundle, **settings) as stack:
 
         def change(name: str, key: str = "one", entries: int = 12, number: int = 0) -> httpx.Response:
