@@ -13,11 +13,10 @@ from fastapi.responses import StreamingResponse
 from api.context import Context, ContextDep
 from api.doors.openai.batch_lines import BatchLines
 from api.doors.openai.errors import OpenAiRoute
-from api.doors.openai.packing import Unpacking, packed
+from api.doors.openai.packing import PART_BYTES, Unpacking, packed
 from api.http import bodies
 from api.http.auth import OwnerDep
 from api.http.body import read_body
-from api.jobs.preview import HeldBody
 from api.jobs.results import ResultStream, Selection
 from api.uploads.multipart import Form
 from shared.errors import ConflictError, MalformedRequestError, NotFoundError, UnsupportedMediaError
@@ -146,7 +145,8 @@ def _read_form(body: bytes | bytearray, content_type: str) -> tuple[str, list[by
     Raises:
         MalformedRequestError: the form is malformed, has no file, or its purpose is another.
     """
-    form = Form(iter(HeldBody(body)), content_type)
+    places = range(0, len(body), PART_BYTES)
+    form = Form((bytes(body[place : place + PART_BYTES]) for place in places), content_type)
     form.read_head()
     size = 0
 
