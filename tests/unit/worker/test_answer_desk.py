@@ -7,17 +7,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bundles.format import load_bundle
 from shared.messages import PredictMessage, TextItem
 from shared.verdict import Verdict
+from tests.support.classifiers import running_classifier
 from tests.support.deliveries import Outbox, delivery_of
 from tests.support.echo import echo_logits
 from worker.answer_desk import AnswerDesk
-from worker.inference.batcher import MicroBatcher
 from worker.inference.classifier import Classifier
 from worker.inference.engines.protocol import Logits
-from worker.inference.tokenizer import BundleTokenizer
-from worker.inference.verdict import Judge
 from worker.replies import Outgoing
 
 PATIENCE_S = 10
@@ -55,12 +52,9 @@ def engine() -> GatedEngine:
 
 @pytest.fixture
 def classifier(engine: GatedEngine, echo_bundle: Path) -> Iterator[Classifier]:
-    bundle = load_bundle(echo_bundle)
-    batcher = MicroBatcher(engine, max_batch_tokens=256)
-    batcher.start()
-    yield Classifier(bundle, BundleTokenizer(bundle, max_windows=2), batcher, Judge(bundle.config, {}))
-    engine.gate.set()
-    batcher.close()
+    with running_classifier(engine, echo_bundle) as classifier:
+        yield classifier
+        engine.gate.set()
 
 
 class Caller(threading.Thread):

@@ -10,15 +10,14 @@ import numpy as np
 import pytest
 from fakeredis import FakeRedis
 
-from bundles.format import load_bundle
 from shared.errors import UnavailableError
 from shared.messages import Answer, PredictMessage, TextItem, encode
 from shared.options import VerdictOptions
 from shared.verdict import Failure, Verdict
+from tests.support.classifiers import running_classifier
 from tests.support.deliveries import Outbox, delivery_of
 from tests.support.echo import EchoEngine, echo_logits, echo_scores
 from worker.answer_desk import AnswerDesk
-from worker.inference.batcher import MicroBatcher
 from worker.inference.classifier import Classifier
 from worker.inference.engines.protocol import Logits
 from worker.inference.stage import Reading
@@ -52,12 +51,9 @@ def engine() -> SlowEngine:
 
 @pytest.fixture
 def classifier(engine: SlowEngine, echo_bundle: Path) -> Iterator[Classifier]:
-    bundle = load_bundle(echo_bundle)
-    batcher = MicroBatcher(engine, max_batch_tokens=256)
-    batcher.start()
-    yield Classifier(bundle, BundleTokenizer(bundle, max_windows=2), batcher, Judge(bundle.config, {}))
-    engine.gate.set()
-    batcher.close()
+    with running_classifier(engine, echo_bundle) as classifier:
+        yield classifier
+        engine.gate.set()
 
 
 def answers_to(classifier: Classifier, texts: list[str], timeout_s: float = 10) -> dict[int, Answer]:
