@@ -126,7 +126,7 @@ chaos: $(VENV)/.dev  ## 60 large jobs with a process killed in the middle; 440 t
 soak: $(VENV)/.dev  ## an hour of mixed use: memory, descriptors and keys must not grow
 	$(BIN)/python -m bench.soak
 
-attack: $(VENV)/.dev  ## each attack on a service with its defaults, beside victims: sixteen minutes
+attack: $(VENV)/.dev  ## each attack on a service with its defaults, beside victims: seventeen minutes
 	$(BIN)/python -m bench.attack
 
 $(TOOLS)/.tools: $(VENV)/.run requirements/tools.lock

@@ -9,8 +9,6 @@ from pathlib import Path
 from typing import IO
 
 import msgspec
-from fastapi.responses import FileResponse
-from starlette.background import BackgroundTask
 
 from api.jobs.file_writer import DISK_FULL, FileHead
 from api.jobs.names import prefix_for, unique
@@ -18,6 +16,7 @@ from api.jobs.optional_columns import optional_cells, optional_columns
 from api.jobs.rendering import Numbered, Table, our_columns
 from api.jobs.results import CLEAN, ResultStream, Selection
 from api.jobs.service import JobService
+from api.jobs.temporary_file import TemporaryFileResponse
 from api.uploads import confined
 from api.uploads.extracted import require_library
 from shared.errors import StoreUnavailableError, TooLargeError
@@ -33,7 +32,7 @@ _encode = msgspec.json.Encoder().encode
 
 async def file_response(
     jobs: JobService, job: Job, kind: str, selection: Selection, headers: dict[str, str]
-) -> FileResponse:
+) -> TemporaryFileResponse:
     """The whole file, with Range support, since it lies on disk.
 
     Raises:
@@ -55,7 +54,7 @@ async def file_response(
         await asyncio.to_thread(path.unlink)
         raise
     headers.pop("Accept-Ranges", None)
-    return FileResponse(path, media_type=MEDIA_TYPES[kind], headers=headers, background=BackgroundTask(path.unlink))
+    return TemporaryFileResponse(path, media_type=MEDIA_TYPES[kind], headers=headers)
 
 
 class RowSpool:

@@ -119,6 +119,9 @@ class Dispatcher:
         over: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         request = self.ask(texts, options, current_caller(), current_request_id())
         request.on_over = lambda _: None if over.done() else over.set_result(None)
+        if request.caller.presence.is_lost:
+            # It hung up before anybody could watch it.
+            request.end()
         try:
             await over
         finally:

@@ -4,7 +4,7 @@ import importlib.util
 import tempfile
 import threading
 from collections.abc import Iterator
-from itertools import chain
+from itertools import chain, islice
 from subprocess import Popen
 from typing import IO
 
@@ -12,7 +12,14 @@ import msgspec
 
 from api.http.caller import Presence, current_caller
 from api.uploads import confined
-from api.uploads.columns import check_columns, find_column, find_text_column
+from api.uploads.columns import (
+    ROWS_BEHIND_TITLE,
+    check_columns,
+    find_column,
+    find_text_column,
+    may_be_title,
+    refuse_title,
+)
 from api.uploads.frames import MAX_MEMORY_MESSAGE, Frame
 from api.uploads.options import UploadOptions
 from api.uploads.rows import bad_row, make_row
@@ -107,9 +114,16 @@ class ExtractedTable:
         if first is None:
             raise MalformedRequestError("the sheet is empty; its first row names the columns")
         if options.header:
+            self._refuse_title(first, options)
             return [_shown(cell) or f"column_{place}" for place, cell in enumerate(first[1], start=1)]
         self._pending = [first]
         return [f"column_{place}" for place in range(1, len(first[1]) + 1)]
+
+    def _refuse_title(self, first: Cells, options: UploadOptions) -> None:
+        if options.text_column is None and may_be_title([_shown(cell) for cell in first[1]]):
+            self._pending = list(islice(self._rows, ROWS_BEHIND_TITLE))
+            rows = ((number, sum(map(bool, map(_shown, cells)))) for number, cells in self._pending)
+            refuse_title(first[0], rows)
 
     def _read_rows(self, frame: Frame) -> Iterator[Cells]:
         self.names, self.column_types = frame.columns, frame.column_types

@@ -110,8 +110,10 @@ def test_what_was_done_is_in_the_audit_log_and_no_secret_is_anywhere(two: TwoApi
     assert {event["event"] for event in requests} == {"request", "audit"}
 
 
-def test_an_event_stream_ends_when_its_key_is_revoked(two: TwoApis) -> None:
-    secret = two.add("streams")
+@pytest.mark.parametrize("end", ["revoke", "rotate"])
+def test_an_event_stream_ends_with_its_key_and_with_its_secret(two: TwoApis, end: str) -> None:
+    name = f"streams-{end}"
+    secret = two.add(name)
     worker = two.stack.workers[0]
     os.kill(worker.pid, signal.SIGSTOP)
     try:
@@ -120,7 +122,7 @@ def test_an_event_stream_ends_when_its_key_is_revoked(two: TwoApis) -> None:
         with httpx.stream("GET", f"{two.urls[1]}/jobs/{job}/events", headers=headers, timeout=30) as stream:
             lines = stream.iter_lines()
             assert next(lines).startswith("retry:")
-            two.manage("revoke", "streams")
+            two.manage(end, name)
             events = [line for line in lines if line.startswith("event:")]
     finally:
         os.kill(worker.pid, signal.SIGCONT)

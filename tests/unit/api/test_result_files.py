@@ -101,6 +101,14 @@ def test_a_sheet_loses_no_digit_no_sign_and_cuts_what_no_cell_can_hold(tmp_path:
     assert back[4:] == ['[1,{"a":2}]', "가"]
 
 
+def test_lines_within_a_cell_end_as_a_spreadsheets_do(tmp_path: Path) -> None:
+    rows = numbered(("첫 줄\r\n둘째 줄", [None], CLEAN))
+    assert (
+        sheet_of(write(job_of(columns=["text"], text_at=0), rows, "xlsx", tmp_path)).cell(2, 1).value
+        == "첫 줄\n둘째 줄"
+    )
+
+
 def test_more_rows_than_a_sheet_holds_go_on_in_another(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(file_writer, "MAX_SHEET_ROWS", 4)
     head = file_writer.FileHead(

@@ -2,7 +2,7 @@
 
 import asyncio
 
-from api.http.caller import NOBODY
+from api.http.caller import NOBODY, Caller, _current
 from api.queue.dispatcher import Dispatcher
 from shared.errors import (
     DeadlineExceededError,
@@ -117,6 +117,21 @@ async def test_a_caller_that_left_is_not_sent(dispatcher: Dispatcher, queue: Que
     assert queue.texts() == [["a"]]
     answer_all(dispatcher, queue)
     await first
+
+
+async def test_a_caller_that_left_before_its_texts_came_is_not_waited_for(dispatcher: Dispatcher, queue: Queue) -> None:
+    caller = Caller("gone")
+    caller.presence.lose()
+    token = _current.set(caller)
+    try:
+        with_nobody = await asyncio.wait_for(dispatcher.ask_workers(["하나", "둘"]), timeout=0.2)
+    finally:
+        _current.reset(token)
+    await settle()
+
+    assert all(isinstance(one, DeadlineExceededError) for one in with_nobody)
+    assert queue.texts() == []
+    assert dispatcher.inflight_texts == 0
 
 
 async def test_texts_of_several_requests_share_a_message_and_keep_their_options(
