@@ -45,7 +45,7 @@ class PolicyService:
         Raises:
             MalformedRequestError: the name or a rule cannot work; names the field or the entry.
             UnsupportedOptionError: the served model lacks a level or a label.
-            TooLargeError: more entries or bytes than a policy takes.
+            TooLargeError: more entries or bytes than a policy takes, or than the policies of one key may take together.
             ConflictError: POLICIES_FILE has the policy, or there are too many; or another version is the newest.
             OverloadedError: so much has been replaced in the last minute that there is no room for more yet.
         """
@@ -208,7 +208,13 @@ async def running_policies(
         SettingsError: POLICIES_FILE cannot work.
     """
     size = settings.max_policy_bytes
-    limits = StoreLimits(settings.max_policies, settings.max_policy_versions, 2 * size, PASSING_POLICIES * size)
+    limits = StoreLimits(
+        settings.max_policies,
+        settings.max_policy_versions,
+        2 * size,
+        PASSING_POLICIES * size,
+        settings.max_policy_bytes_per_key,
+    )
     store = PolicyStore(redis, limits, int(settings.predict_timeout_s))
     book = PolicyBook(store, read_policies_file(settings.policies_file, settings.max_policy_entries))
     await book.start()

@@ -9,7 +9,7 @@ import msgspec
 from redis.asyncio import Redis
 
 from shared import keys
-from shared.errors import ConflictError, NotFoundError, OverloadedError, PreconditionFailedError
+from shared.errors import ConflictError, NotFoundError, OverloadedError, PreconditionFailedError, TooLargeError
 from shared.policies.hits import read_hits
 from shared.policies.records import Policy, PolicyHead, digest_of, pack_policy
 from shared.policies.scripts import source_of
@@ -36,12 +36,14 @@ class StoreLimits:
     """How many policies there may be, how many versions of each are kept, and how many bytes of rules with them.
 
     `passing_bytes` bounds the rules that are kept for a while only: replaced and deleted ones, and those tried out.
+    `key_bytes` bounds what the policies that one key has set take, with their kept versions.
     """
 
     policies: int
     versions: int
     versions_bytes: int
     passing_bytes: int
+    key_bytes: int
 
 
 class PolicyStore:
@@ -117,6 +119,7 @@ class PolicyStore:
         Raises:
             PreconditionFailedError: the newest version is another.
             ConflictError: there are as many policies as the store takes.
+            TooLargeError: the policies that its author has set would take too much.
             OverloadedError: so much has been replaced in the last minute that there is no room for more yet.
         """
         packed = pack_policy(policy)
@@ -128,6 +131,7 @@ class PolicyStore:
                 keys.policy_rules(name, head.digest),
                 *_kept(name),
                 keys.POLICIES_PASSING,
+                keys.POLICIES_SIZES,
             ],
             [
                 name,
@@ -141,8 +145,17 @@ class PolicyStore:
                 self._limits.versions,
                 self._limits.versions_bytes,
                 self._limits.passing_bytes,
+                head.updated_by,
+                self._limits.key_bytes,
+                keys.policy_versions(""),
             ],
         )
+        if outcome == b"over":
+            raise TooLargeError(
+                f"the policies that this key has set would take {version:,} bytes, each counted once for use and once "
+                f"for each kept version; {self._limits.key_bytes:,} are taken (MAX_POLICY_BYTES_PER_KEY). Delete some "
+                "that are not needed"
+            )
         if outcome == b"busy":
             raise _no_room(version)
         if outcome == b"changed":
@@ -163,7 +176,14 @@ class PolicyStore:
         """
         outcome, version = await self._run(
             "delete",
-            [keys.POLICIES, keys.POLICIES_VERSION, *_kept(name), keys.POLICIES_DELETED, keys.POLICIES_PASSING],
+            [
+                keys.POLICIES,
+                keys.POLICIES_VERSION,
+                *_kept(name),
+                keys.POLICIES_DELETED,
+                keys.POLICIES_PASSING,
+                keys.POLICIES_SIZES,
+            ],
             [
                 name,
                 "" if wanted is None else wanted,
@@ -181,7 +201,7 @@ class PolicyStore:
             raise _changed(name, version)
 
     async def _run(self, script: str, names: list[str], arguments: list[Any]) -> Any:  # noqa: ANN401  each script has its own reply
-        source = source_of("versions") + source_of("passing") + source_of(script)
+        source = "".join(map(source_of, ("versions", "passing", "sizes", script)))
         reply: Any = await self._redis.eval(source, len(names), *names, *arguments)
         return reply
 

@@ -1,6 +1,6 @@
 """What does an attack do to somebody else's requests? Runs each against a service with its defaults, beside victims.
 
-    python -m bench.attack                        every attack, 10 s each: some sixteen minutes
+    python -m bench.attack                        every attack, 10 s each: some seventeen minutes
     python -m bench.attack --only trickling_bodies flood
     python -m bench.attack --write                and write docs/attacks.md, the whole of it
     python -m bench.attack --smoke                two attacks for a second each

@@ -1,9 +1,9 @@
 """`/v1/files`: input files of batches, which are kept; output and error files, which are made of a job's results."""
 
+import asyncio
 import secrets
 import time
-import zlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from typing import Annotated, Any
 
 import msgspec
@@ -13,6 +13,7 @@ from fastapi.responses import StreamingResponse
 from api.context import Context, ContextDep
 from api.doors.openai.batch_lines import BatchLines
 from api.doors.openai.errors import OpenAiRoute
+from api.doors.openai.packing import PART_BYTES, Unpacking, packed
 from api.http import bodies
 from api.http.auth import OwnerDep
 from api.http.body import read_body
@@ -47,14 +48,15 @@ async def upload_file(request: Request, owner: OwnerDep, context: ContextDep) ->
         raise UnsupportedMediaError("send the file in a multipart form: -F purpose=batch -F file=@requests.jsonl")
     await context.jobs.require_room(owner)
     try:
-        body = bytes(await read_body(request, context.settings.max_body_bytes))
-        name, packed, size = await context.jobs.run(_read_form, body, content_type)
+        body = await read_body(request, context.settings.max_body_bytes)
+        name, parts, size = await context.jobs.run(_read_form, body, content_type)
+        del body
     finally:
         bodies.release(request.scope)
     # Again: others have come in meanwhile.
     await context.jobs.require_memory()
     record = FileRecord(f"file-{secrets.token_hex(12)}", size, int(time.time()), name)
-    await context.records.put("files", owner, record.id, msgspec.json.encode(record), packed)
+    await context.records.put("files", owner, record.id, msgspec.json.encode(record), parts)
     return _show(record)
 
 
@@ -87,7 +89,10 @@ async def get_content(file_id: str, owner: OwnerDep, context: ContextDep) -> Res
     """The lines of a file."""
     media_type = BatchLines.media_type
     if not file_id.startswith((OUTPUT, ERRORS)):
-        return Response(await read_content(file_id, owner, context), media_type=media_type)
+        await read_record(file_id, owner, context)
+        context.jobs.downloads.require_room(owner)
+        content = context.jobs.downloads.held_by(owner, _file_pieces(file_id, owner, context))
+        return StreamingResponse(content, media_type=media_type)
     job = await _job_of(file_id, owner, context)
     context.jobs.downloads.require_room(owner)
     pieces = context.jobs.downloads.held_by(owner, _pieces(file_id, job, context))
@@ -113,11 +118,14 @@ async def read_record(file_id: str, owner: str, context: Context) -> FileRecord:
     return msgspec.json.decode(await context.records.head("files", owner, file_id), type=FileRecord)
 
 
-async def read_content(file_id: str, owner: str, context: Context) -> bytes:
-    """The lines of an input file; raises as `read_record`."""
-    packed = await context.records.body("files", owner, file_id)
-    content: bytes = await context.jobs.run(zlib.decompress, packed)
-    return content
+async def _file_pieces(file_id: str, owner: str, context: Context) -> AsyncIterator[bytes]:
+    """An input file piece by piece: 8 MB for each of many callers would be too much."""
+    unpacking = Unpacking()
+    async for part in context.records.parts("files", owner, file_id):
+        for piece in unpacking.feed(part):
+            yield piece
+            await asyncio.sleep(0)
+    unpacking.end()
 
 
 def show_page(shown: list[dict[str, Any]], *, has_more: bool) -> dict[str, Any]:
@@ -131,19 +139,28 @@ def show_page(shown: list[dict[str, Any]], *, has_more: bool) -> dict[str, Any]:
     }
 
 
-def _read_form(body: bytes, content_type: str) -> tuple[str, bytes, int]:
-    """Name, packed content and size of the form's file.
+def _read_form(body: bytes | bytearray, content_type: str) -> tuple[str, list[bytes], int]:
+    """Name, packed content in parts, and size of the form's file.
 
     Raises:
         MalformedRequestError: the form is malformed, has no file, or its purpose is another.
     """
-    form = Form(iter([body]), content_type)
+    places = range(0, len(body), PART_BYTES)
+    form = Form((bytes(body[place : place + PART_BYTES]) for place in places), content_type)
     form.read_head()
-    content = b"".join(form.file_pieces())
+    size = 0
+
+    def counted() -> Iterator[bytes]:
+        nonlocal size
+        for piece in form.file_pieces():
+            size += len(piece)
+            yield piece
+
+    parts = list(packed(counted()))
     purpose = form.fields.get("purpose")
     if purpose != PURPOSE:
         raise MalformedRequestError(f"purpose must be {PURPOSE!r}, not {purpose!r}", param="purpose")
-    return form.file_name or "requests.jsonl", zlib.compress(content, 1), len(content)
+    return form.file_name or "requests.jsonl", parts, size
 
 
 async def _job_of(file_id: str, owner: str, context: Context) -> Job:

@@ -300,6 +300,32 @@ def test_rules_that_are_replaced_deleted_or_tried_are_bounded_together(bundle: P
         assert put(stack, "more", **rules(1)).status_code == 201
 
 
+def test_what_the_policies_of_one_key_take_is_bounded_and_leaves_room_to_others(bundle: Path) -> None:
+    """A hundred policies of two megabytes, each with its versions, filled the store until no job fitted."""
+    settings: dict[str, Any] = {"max_policy_bytes_per_key": 20_000, "api_keys": "one,two"}
+    with tempfile.TemporaryDirectory(prefix="kt-") as folder, running_stack(Path(folder), bundle, **settings) as stack:
+
+        def change(name: str, key: str = "one", entries: int = 12, number: int = 0) -> httpx.Response:
+            deny = [f"{number}{'말' * 90}{entry}" for entry in range(entries)]
+            return put(stack, name, deny=deny, headers={"Authorization": f"Bearer {key}"})
+
+        made = [change(f"p{number}") for number in range(4)]
+        assert [answer.status_code for answer in made] == [201, 201, 413, 413]
+        assert "MAX_POLICY_BYTES_PER_KEY" in made[2].json()["error"]["message"]
+        assert change("p2", key="two").status_code == 201
+
+        # A change drops versions before it is refused.
+        assert [change("p1", number=number).status_code for number in range(1, 4)] == [200] * 3
+        head = {"Authorization": "Bearer one"}
+        assert len(httpx.get(f"{stack.url}/policies/p1/versions", headers=head).json()["data"]) < 4
+        assert httpx.delete(f"{stack.url}/policies/p0", headers=head).status_code == 200
+        assert change("p3").status_code == 201
+        with stack.redis() as redis:
+            # As an earlier program leaves it.
+            redis.delete("kobert:policies:sizes")
+        assert [change("p4").status_code, change("p4", key="two").status_code] == [413, 201]
+
+
 def test_rules_that_were_tried_leave_with_the_answer_unless_they_became_a_policy(stack: Stack) -> None:
     tried = {"rules": {"deny": ["시험말"]}, "texts": ["시험말"]}
     with stack.redis() as redis:
