@@ -59,7 +59,7 @@ async def upload_file(request: Request, owner: OwnerDep, context: ContextDep) ->
         asyncio.run_coroutine_threadsafe(put, loop).result()
 
     try:
-        name, size = await context.jobs.read_body(owner, body, _keep_file, body, content_type, keep)
+        name, size = await context.jobs.read_body(body, _keep_file, body, content_type, keep)
         # Again: others have come in meanwhile.
         await context.jobs.require_memory()
         record = FileRecord(file_id, size, int(time.time()), name)
