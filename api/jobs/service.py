@@ -239,6 +239,10 @@ class JobService:
         """`work(*args)` in a thread, for what goes with a job but is not in the store: to render its results."""
         return await self._threads.run(work, *args)
 
+    async def run_file(self, work: Callable[..., T], *args: Any) -> T:  # noqa: ANN401  as `run`
+        """As `run`, for what writes a file of results: it may take minutes, and keeps no thread from the others."""
+        return await self._threads.run_file(work, *args)
+
     async def _announce(self, job_id: str) -> None:
         """Wake the workers. If that fails, they find the job in the ledger some seconds later."""
         try:

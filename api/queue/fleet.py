@@ -143,8 +143,9 @@ class Fleet:
         return [worker for worker in self._workers.values() if worker.takes != "jobs"]
 
     def mark_store_lost(self) -> None:
-        """Note that another part found Redis unreachable."""
+        """Note that another part found Redis unreachable; whether it is, the next look tells at once."""
         self._store_answers = False
+        self._wanted.set()
 
     async def look_again(self) -> None:
         """Have all heartbeats read now, unless that was a moment ago; waits for it, but not long."""

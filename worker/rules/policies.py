@@ -35,7 +35,9 @@ class PolicyRules:
         # With what each is taken to need.
         self._kept: OrderedDict[tuple[str, str], tuple[Words, int]] = OrderedDict()
         self._bytes = 0
+        # The one guards what is kept, the other is held while lists are read and made ready.
         self._lock = threading.Lock()
+        self._building = threading.Lock()
 
     def words(self, ref: PolicyRef) -> Words:
         """The lists of one version.
@@ -45,19 +47,29 @@ class PolicyRules:
             UnavailableError: they are no longer kept, or a later version of this program wrote them.
         """
         key = (ref.name, ref.digest)
+        if (kept := self._find(key)) is not None:
+            return kept
         # One thread builds, and the others wait for it rather than build the same.
-        with self._lock:
-            if key in self._kept:
-                self._kept.move_to_end(key)
-                return self._kept[key][0]
+        with self._building:
+            if (kept := self._find(key)) is not None:
+                return kept
             policy = self._read(ref)
             size = size_when_ready(policy)
-            self._make_room(size)
+            with self._lock:
+                self._make_room(size)
             words = Words(policy)
-            self._kept[key] = words, size
-            self._bytes += size
+            with self._lock:
+                self._kept[key] = words, size
+                self._bytes += size
         log.info("policy_read", policy=ref.name, version=ref.version, terms=words.terms, left_out=words.left_out)
         return words
+
+    def _find(self, key: tuple[str, str]) -> Words | None:
+        with self._lock:
+            if key not in self._kept:
+                return None
+            self._kept.move_to_end(key)
+            return self._kept[key][0]
 
     def _read(self, ref: PolicyRef) -> Policy:
         try:

@@ -127,7 +127,7 @@ def test_the_last_answers_carry_the_tag_of_their_message(classifier: Classifier,
     assert caller.delivery.hand_over() == ""
 
 
-def test_a_message_that_cannot_be_judged_fails_and_the_others_are_answered(
+def test_a_text_that_cannot_be_judged_fails_by_name_and_its_neighbours_are_answered(
     classifier: Classifier, engine: GatedEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     post = Post()
@@ -141,14 +141,15 @@ def test_a_message_that_cannot_be_judged_fails_and_the_others_are_answered(
 
     monkeypatch.setattr(classifier._judge, "judge", judge_or_fail)
     first = occupied(desk, engine)
-    faulty, good = Caller(desk, 10, "길" * 30), Caller(desk, 20, "좋은 글")
-    waiting_texts(classifier, 2)
+    faulty, good = Caller(desk, 10, "길" * 30, "이웃"), Caller(desk, 20, "좋은 글")
+    waiting_texts(classifier, 3)
     engine.gate.set()
 
     assert first.ended().error is None
-    assert faulty.ended().error is not None
+    assert faulty.ended().error is None
     assert good.ended().error is None
-    assert sorted(one.id for one in post.answers) == [0, 20]
+    failures = {one.id: one.failure and one.failure.code for one in post.answers}
+    assert failures == {0: None, 10: "prediction_failed", 11: None, 20: None}
     assert Caller(desk, 30, "다음 글").ended().error is None
 
 

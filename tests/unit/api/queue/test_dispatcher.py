@@ -10,7 +10,7 @@ from shared.errors import (
 )
 from shared.options import VerdictOptions
 from shared.settings import Settings
-from tests.support.dispatching import Queue, Workers, answer_all, answer_to, settle
+from tests.support.dispatching import TIMEOUT_S, Queue, Workers, answer_all, answer_to, settle
 
 
 async def test_a_lone_text_leaves_at_once(dispatcher: Dispatcher, queue: Queue) -> None:
@@ -124,7 +124,7 @@ async def test_a_caller_that_left_before_its_texts_came_is_not_waited_for(dispat
     caller.presence.lose()
     token = _current.set(caller)
     try:
-        with_nobody = await asyncio.wait_for(dispatcher.ask_workers(["하나", "둘"]), timeout=0.2)
+        with_nobody = await asyncio.wait_for(dispatcher.ask_workers(["하나", "둘"]), timeout=TIMEOUT_S / 2)
     finally:
         _current.reset(token)
     await settle()

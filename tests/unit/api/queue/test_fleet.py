@@ -7,6 +7,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 
 from api.queue.fleet import DOUBT_INTERVALS, FRESH_S, Fleet
 from shared import keys
+from shared.errors import StoreUnavailableError
 from shared.messages import Heartbeat, ModelInfo, Throughput, encode
 
 AN_HOUR_S = 3600.0
@@ -161,6 +162,24 @@ async def test_whoever_looks_again_learns_of_what_has_changed_since_the_last_loo
 
     assert [worker.worker_id for worker in fleet.workers] == ["one"]
     assert store.looks == 2
+    await fleet.close()
+
+
+async def test_a_store_that_another_part_found_lost_is_asked_at_once() -> None:
+    """A connection may be lost though the store is there: texts were refused until the next look was due."""
+    store = Store()
+    store.beats["one"] = heartbeat("one")
+    fleet = Fleet(store, interval_s=AN_HOUR_S)  # type: ignore[arg-type]  # what it asks of Redis
+    await fleet.start()
+
+    fleet.mark_store_lost()
+    with pytest.raises(StoreUnavailableError):
+        fleet.require_live_worker()
+    async with asyncio.timeout(60):
+        while not fleet.store_answers:
+            await asyncio.sleep(0.01)
+
+    fleet.require_live_worker()
     await fleet.close()
 
 

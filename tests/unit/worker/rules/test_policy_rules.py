@@ -2,7 +2,9 @@
 
 import subprocess
 import sys
+import threading
 import weakref
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -64,6 +66,29 @@ def test_they_go_before_others_are_made(rules: PolicyRules, monkeypatch: pytest.
     monkeypatch.setattr(policies, "Words", make)
     rules.words(ref("c"))
     assert was_there == [False]
+
+
+def test_lists_that_are_kept_do_not_wait_for_others_that_are_read(store: CountedStore, rules: PolicyRules) -> None:
+    kept = rules.words(ref("a"))
+    begun, gate = threading.Event(), threading.Event()
+    read = store.read
+
+    def read_slowly(ref: PolicyRef) -> Policy:
+        begun.set()
+        assert gate.wait(10)
+        return read(ref)
+
+    store.read = read_slowly  # type: ignore[method-assign]
+    with ThreadPoolExecutor() as threads:
+        slow = [threads.submit(rules.words, ref("b")) for _ in range(2)]
+        assert begun.wait(10)
+        try:
+            assert threads.submit(rules.words, ref("a")).result(timeout=5) is kept
+        finally:
+            gate.set()
+        first, second = (words.result(timeout=10) for words in slow)
+    assert first is second
+    assert store.was_read == ["a", "b"]
 
 
 def test_one_that_is_larger_than_the_bound_is_kept_alone(
