@@ -1,6 +1,7 @@
 """Keeps small records of an owner in the store for a while: files that wait for their batch, and batches."""
 
-from collections.abc import AsyncIterator, Awaitable, Sequence
+from collections.abc import AsyncIterator, Awaitable
+from contextlib import suppress
 from itertools import count
 from typing import Any, Literal, TypeVar, cast
 
@@ -8,7 +9,7 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from shared import keys
-from shared.errors import NotFoundError, OverloadedError
+from shared.errors import KobertError, NotFoundError, OverloadedError
 from shared.settings import Settings
 from shared.store_errors import name_store_error
 
@@ -32,8 +33,8 @@ class OwnedRecords:
         # As long as a job made of it may last, and its results after it.
         self._ttl_s = settings.max_job_age_s + settings.result_ttl_s
 
-    async def put(self, kind: Kind, owner: str, record_id: str, head: bytes, parts: Sequence[bytes] = ()) -> None:
-        """Keep a record, whose body has these parts.
+    async def put(self, kind: Kind, owner: str, record_id: str, head: bytes) -> None:
+        """Keep a record; its parts, if it has any, are there already.
 
         Raises:
             OverloadedError: the owner has too many of this kind.
@@ -43,11 +44,6 @@ class OwnedRecords:
             raise OverloadedError(f"you have {MAX_RECORDS:,} {kind}; delete some, or wait until they expire")
         pipeline = self._redis.pipeline()
         pipeline.hset(key, "head", head)
-        pipeline.expire(key, UNFINISHED_S)
-        await self._named(pipeline.execute())
-        # One by one: sent together they would be in memory once more.
-        for place, part in enumerate(parts):
-            await self._named(self._redis.hset(key, _part(place), part))
         pipeline.expire(key, self._ttl_s)
         # Numbered, so that two of one second keep their order.
         number = cast("int", await self._named(self._redis.incr(keys.owned_counter(kind, owner))))
@@ -55,6 +51,19 @@ class OwnedRecords:
         pipeline.expire(index, self._ttl_s)
         pipeline.expire(keys.owned_counter(kind, owner), 2 * self._ttl_s)
         await self._named(pipeline.execute())
+
+    async def put_part(self, kind: Kind, owner: str, record_id: str, place: int, part: bytes) -> None:
+        """Keep a part of the body of a record that is `put` when all its parts are there."""
+        key = keys.owned_record(kind, owner, record_id)
+        pipeline = self._redis.pipeline()
+        pipeline.hset(key, _part(place), part)
+        pipeline.expire(key, UNFINISHED_S)
+        await self._named(pipeline.execute())
+
+    async def discard(self, kind: Kind, owner: str, record_id: str) -> None:
+        """Drop the parts of a record that will not be put. Without an answer of the store they end by themselves."""
+        with suppress(KobertError):
+            await self._named(self._redis.unlink(keys.owned_record(kind, owner, record_id)))
 
     async def head(self, kind: Kind, owner: str, record_id: str) -> bytes:
         """The head of a record.

@@ -134,11 +134,20 @@ class JobService:
         return job_id
 
     async def preview(self, request: UploadRequest, body: BodyPull) -> dict[str, Any]:
-        """How a file would be read, by `JobPreview.read`. It takes the place of an upload, and is refused as one."""
+        """How a file would be read, by `JobPreview.read`; refused as an upload."""
         self._uploads.require_share(request.owner)
         with self._uploads.counted(request.owner):
-            async with self._slots.taken_by(body):
-                return await self._threads.run_upload(self._preview.read, request, body)
+            return await self.read_body(body, self._preview.read, request, body)
+
+    async def read_body(self, body: BodyPull, read: Callable[..., T], *args: Any) -> T:  # noqa: ANN401  the arguments of `read`
+        """`read(*args)` in a thread and in the place of an upload, where it reads `body` as it comes.
+
+        Raises:
+            OverloadedError: as many uploads as allowed are coming in, and go on for seconds, or this one was too slow
+                for its place.
+        """
+        async with self._slots.taken_by(body):
+            return await self._threads.run_upload(read, *args)
 
     async def require_memory(self) -> None:
         """Check that the store has room for something other than a job.

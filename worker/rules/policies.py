@@ -7,6 +7,7 @@ import msgspec
 from redis.exceptions import RedisError
 
 from shared.errors import StoreUnavailableError, UnavailableError
+from shared.interpreter import give_freed_memory_back
 from shared.log import get_logger
 from shared.options import PolicyRef
 from shared.policies.records import Policy
@@ -86,8 +87,8 @@ class PolicyRules:
     def _make_room(self, size: int) -> None:
         """Drop the lists used longest ago: before others are made, which take more until they are ready."""
         while self._kept and self._bytes + size > MAX_BYTES_KEPT:
-            _, (_, dropped) = self._kept.popitem(last=False)
-            self._bytes -= dropped
+            self._bytes -= self._kept.popitem(last=False)[1][1]
+            give_freed_memory_back()
 
 
 def size_when_ready(policy: Policy) -> int:

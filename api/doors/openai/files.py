@@ -3,7 +3,7 @@
 import asyncio
 import secrets
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Annotated, Any
 
 import msgspec
@@ -13,12 +13,12 @@ from fastapi.responses import StreamingResponse
 from api.context import Context, ContextDep
 from api.doors.openai.batch_lines import BatchLines
 from api.doors.openai.errors import OpenAiRoute
-from api.doors.openai.packing import PART_BYTES, Unpacking, packed
-from api.http import bodies
+from api.doors.openai.packing import Unpacking, packed
 from api.http.auth import OwnerDep
-from api.http.body import read_body
+from api.http.body import stream_body
 from api.jobs.results import ResultStream, Selection
 from api.uploads.multipart import Form
+from api.uploads.pull import Body, BodyPull
 from shared.errors import ConflictError, MalformedRequestError, NotFoundError, UnsupportedMediaError
 from shared.jobs.records import Job
 
@@ -47,16 +47,26 @@ async def upload_file(request: Request, owner: OwnerDep, context: ContextDep) ->
     if not content_type.lower().startswith("multipart/form-data"):
         raise UnsupportedMediaError("send the file in a multipart form: -F purpose=batch -F file=@requests.jsonl")
     await context.jobs.require_room(owner)
+    settings = context.settings
+    refusal = f"the body is larger than {settings.max_body_bytes:,} bytes (MAX_BODY_BYTES); send it in parts"
+    pieces = stream_body(request, settings.max_body_bytes, refusal)
+    body = BodyPull(pieces, max_bytes=settings.max_body_bytes, stall_s=settings.upload_stall_s)
+    file_id = f"file-{secrets.token_hex(12)}"
+    loop = asyncio.get_running_loop()
+
+    def keep(place: int, part: bytes) -> None:
+        put = context.records.put_part("files", owner, file_id, place, part)
+        asyncio.run_coroutine_threadsafe(put, loop).result()
+
     try:
-        body = await read_body(request, context.settings.max_body_bytes)
-        name, parts, size = await context.jobs.run(_read_form, body, content_type)
-        del body
-    finally:
-        bodies.release(request.scope)
-    # Again: others have come in meanwhile.
-    await context.jobs.require_memory()
-    record = FileRecord(f"file-{secrets.token_hex(12)}", size, int(time.time()), name)
-    await context.records.put("files", owner, record.id, msgspec.json.encode(record), parts)
+        name, size = await context.jobs.read_body(body, _keep_file, body, content_type, keep)
+        # Again: others have come in meanwhile.
+        await context.jobs.require_memory()
+        record = FileRecord(file_id, size, int(time.time()), name)
+        await context.records.put("files", owner, file_id, msgspec.json.encode(record))
+    except BaseException:
+        await context.records.discard("files", owner, file_id)
+        raise
     return _show(record)
 
 
@@ -139,14 +149,13 @@ def show_page(shown: list[dict[str, Any]], *, has_more: bool) -> dict[str, Any]:
     }
 
 
-def _read_form(body: bytes | bytearray, content_type: str) -> tuple[str, list[bytes], int]:
-    """Name, packed content in parts, and size of the form's file.
+def _keep_file(body: Body, content_type: str, keep: Callable[[int, bytes], None]) -> tuple[str, int]:
+    """Name and size of the form's file; `keep` gets its packed parts as they come.
 
     Raises:
         MalformedRequestError: the form is malformed, has no file, or its purpose is another.
     """
-    places = range(0, len(body), PART_BYTES)
-    form = Form((bytes(body[place : place + PART_BYTES]) for place in places), content_type)
+    form = Form(iter(body), content_type)
     form.read_head()
     size = 0
 
@@ -156,11 +165,12 @@ def _read_form(body: bytes | bytearray, content_type: str) -> tuple[str, list[by
             size += len(piece)
             yield piece
 
-    parts = list(packed(counted()))
+    for place, part in enumerate(packed(counted())):
+        keep(place, part)
     purpose = form.fields.get("purpose")
     if purpose != PURPOSE:
         raise MalformedRequestError(f"purpose must be {PURPOSE!r}, not {purpose!r}", param="purpose")
-    return form.file_name or "requests.jsonl", parts, size
+    return form.file_name or "requests.jsonl", size
 
 
 async def _job_of(file_id: str, owner: str, context: Context) -> Job:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from shared.errors import NotFoundError
 
 # Of a packed file in one value of the store, and of an unpacked one at a time.
-PART_BYTES = 256 * 1024
+PART_BYTES = 64 * 1024
 
 
 def packed(pieces: Iterable[bytes]) -> Iterator[bytes]:
