@@ -111,6 +111,11 @@ class MicroBatcher:
         return self._waiting.count(Priority.INTERACTIVE)
 
     @property
+    def has_pass_waiting(self) -> bool:
+        """Whether every model thread works, and the next that is free finds a whole pass of interactive windows."""
+        return not self._idle_threads and self._waiting.fills_pass(Priority.INTERACTIVE)
+
+    @property
     def waiting_windows(self) -> int:
         """Windows waiting for a pass."""
         return len(self._waiting)
