@@ -3,7 +3,7 @@
 A pass reads texts of several messages. If the thread of each message woke up after it, each would do its small part
 with nothing of Python in the processor's caches, and wait for the others' turns of the interpreter.
 
-While more texts wait than the next pass reads, the answers of a pass leave with those of the next one: each write wakes
+While more texts wait than the next passes read, the answers of a pass leave with those of the next one: each write wakes
 this thread, the store, the API and the clients, which take turns on the model's processors.
 """
 
@@ -119,7 +119,7 @@ class AnswerDesk:
         The last answers of a message make room for another one, and a caller with few texts waits for nobody.
         """
         batcher = self._classifier.batcher
-        is_next_soon = batcher.stats.last_pass_s < HOLD_S and batcher.has_pass_waiting
+        is_next_soon = batcher.stats.last_pass_s < HOLD_S and batcher.has_passes_waiting
         return is_next_soon and not any(one.may_end_message for one in read)
 
     def _answer(self, read: Sequence[_Read]) -> None:

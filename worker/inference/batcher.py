@@ -111,9 +111,9 @@ class MicroBatcher:
         return self._waiting.count(Priority.INTERACTIVE)
 
     @property
-    def has_pass_waiting(self) -> bool:
-        """Whether every model thread works, and the next that is free finds a whole pass of interactive windows."""
-        return not self._idle_threads and self._waiting.fills_pass(Priority.INTERACTIVE)
+    def has_passes_waiting(self) -> bool:
+        """Whether every model thread works, and will then find a whole pass of interactive windows."""
+        return not self._idle_threads and self._waiting.fills_passes(len(self._threads), Priority.INTERACTIVE)
 
     @property
     def waiting_windows(self) -> int:

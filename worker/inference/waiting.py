@@ -62,9 +62,9 @@ class WaitingWindows:
         """How many windows of this priority wait."""
         return len(self._windows[priority])
 
-    def fills_pass(self, priority: Priority) -> bool:
-        """Whether as much of this priority waits as fits into a pass."""
-        return self._tokens[priority] >= self._max_tokens[priority]
+    def fills_passes(self, count: int, priority: Priority) -> bool:
+        """Whether as much of this priority waits as fits into so many passes."""
+        return self._tokens[priority] >= count * self._max_tokens[priority]
 
     def add(self, by_text: Sequence[Sequence[Window]], priority: Priority) -> None:
         """Queue the windows of texts, each where its turn is."""
