@@ -3,8 +3,8 @@
 A pass reads texts of several messages. If the thread of each message woke up after it, each would do its small part
 with nothing of Python in the processor's caches, and wait for the others' turns of the interpreter.
 
-While more texts wait than the next passes read, the answers of a pass leave with those of the next one: each write wakes
-this thread, the store, the API and the clients, which take turns on the model's processors.
+While more texts wait than the next passes read, the answers of a pass leave with those of the next one: each write
+wakes this thread, the store, the API and the clients, which take turns on the model's processors.
 """
 
 import contextlib
