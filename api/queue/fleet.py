@@ -21,7 +21,7 @@ from shared.store_errors import is_refusal, name_store_error
 
 log = get_logger(__name__)
 
-# How often a worker is looked for while none is known: nothing can be answered until then.
+# How often the store, or a worker, is looked for while none is known: nothing can be answered until then.
 SEARCH_INTERVAL_S = 0.1
 # How long, in intervals, a worker may stay without a heartbeat once the store is back. Heartbeats run out while the
 # store does not take them, and what a dead worker may have had is read by a process of its own, which takes seconds.
@@ -245,7 +245,7 @@ class Fleet:
 
     async def _refresh_forever(self) -> None:
         while True:
-            is_searching = self._store_answers and not self._workers
+            is_searching = not (self._store_answers and self._workers)
             await self._pause(min(SEARCH_INTERVAL_S, self._interval_s) if is_searching else self._interval_s)
             try:
                 await self.refresh()

@@ -2,8 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
-from importlib.resources import files
 from typing import Any, NamedTuple
 
 import msgspec
@@ -11,8 +9,9 @@ from redis import Redis
 
 from api.reviews.records import Decision, ReviewHead, ReviewItem
 from shared import keys
-from shared.lua_script import run_script
+from shared.lua_script import run_script, scripts_of
 
+_SCRIPTS = scripts_of("api.reviews")
 _HEAD = msgspec.json.Decoder(ReviewHead)
 _ITEM = msgspec.json.Decoder(ReviewItem)
 _DECISION = msgspec.json.Decoder(Decision)
@@ -124,7 +123,7 @@ class ReviewStore:
         """Up to `count` items for a holder: (reviewer, now, seconds of the lease)."""
         reviewer, now, lease_s = holder
         names = [_key(owner, head.id, part) for part in ("open", "leases", "holders", "ranks")]
-        numbers = run_script(self._redis, _script("lease"), names, [now, lease_s, reviewer, count])
+        numbers = run_script(self._redis, _SCRIPTS["lease"], names, [now, lease_s, reviewer, count])
         with self._redis.pipeline() as pipe:
             self._expire(pipe, owner, head)
             pipe.execute()
@@ -195,11 +194,6 @@ def _key(owner: str, review_id: str, part: str) -> str:
     return keys.review_part(owner, review_id, part)
 
 
-@cache
-def _script(name: str) -> str:
-    return files("api.reviews").joinpath("lua", f"{name}.lua").read_text()
-
-
 def _counting(name: str) -> str:
     """A script that counts decisions."""
-    return _script("counting") + _script(name)
+    return _SCRIPTS["counting"] + _SCRIPTS[name]

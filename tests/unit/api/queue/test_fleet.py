@@ -165,6 +165,22 @@ async def test_whoever_looks_again_learns_of_what_has_changed_since_the_last_loo
     await fleet.close()
 
 
+async def test_a_store_that_is_away_is_looked_for_more_often_than_its_workers() -> None:
+    store = Store()
+    store.beats["one"] = heartbeat("one")
+    fleet = Fleet(store, interval_s=AN_HOUR_S)  # type: ignore[arg-type]  # what it asks of Redis
+    store.is_away = True
+    await fleet.start()
+    await asyncio.sleep(0.3)
+
+    store.is_away = False
+    async with asyncio.timeout(60):
+        while not fleet.store_answers:
+            await asyncio.sleep(0.01)
+    assert [worker.worker_id for worker in fleet.workers] == ["one"]
+    await fleet.close()
+
+
 async def test_a_store_that_another_part_found_lost_is_asked_at_once() -> None:
     """A connection may be lost though the store is there: texts were refused until the next look was due."""
     store = Store()
