@@ -5,6 +5,8 @@ BIN := $(VENV)/bin
 # `docker`, or a script with the sub-commands that tests/containers/engine.py lists.
 CONTAINER_ENGINE ?= docker
 PIP := $(BIN)/python -m pip --disable-pip-version-check
+# Tests and benchmarks start some thousand processes: with this set, as in many images, each would compile all that it imports.
+unexport PYTHONDONTWRITEBYTECODE
 # What a lock names, and only if the file that comes has the hash that the lock has.
 LOCKED := install --quiet --require-hashes --requirement requirements/build.lock --requirement
 TOOLS := $(VENV)/tools
@@ -13,11 +15,13 @@ PYTEST := env -u MAKEFLAGS -u MAKELEVEL $(BIN)/pytest --dist loadfile -n
 # Unit tests compute. Tests with real processes wait for them two thirds of their time, so more run at once than there are two cores.
 UNIT_PROCESSES ?= 2
 SLOW_PROCESSES ?= 4
+# To import a file of tests takes each process as long as some tests do, so only those that have such tests are.
+SLOW_TESTS = tests/e2e tests/integration $(shell grep -rlE 'mark\.(integration|e2e)' tests/unit tests/test_*.py | sort)
 # Parts that run beside each other, each with its output in one piece.
 BESIDE := --no-print-directory --output-sync=target --jobs
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint typecheck fast-test slow-test nightly schema-cases browser-test containers-test coverage bench-smoke chaos soak attack lock sbom pin-images audit hooks release clean
+.PHONY: help run test ci lint typecheck fast-test slow-test nightly schema-cases browser-test containers-test coverage bench-smoke chaos soak attack lock sbom pin-images audit hooks release clean
 
 help:  ## what there is to make
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -58,8 +62,12 @@ run: $(VENV)/.run  ## serve on http://127.0.0.1:8000 with the embedded model and
 		*) exit 1 ;; esac
 	@exec $(BIN)/kobert run
 
-test: lint  ## everything that CI runs
+test: lint  ## all tests
 	@$(MAKE) $(BESIDE) 2 slow-test typecheck fast-test browser-test
+
+# The benchmarks come last, beside the slow tests, which leave a third of two processors idle.
+ci: lint  ## everything that CI runs: the tests, and every benchmark for a few seconds
+	@$(MAKE) $(BESIDE) 2 slow-test typecheck fast-test browser-test bench-smoke
 
 lint: $(VENV)/.dev  ## style and architecture
 	$(BIN)/ruff check .
@@ -70,11 +78,11 @@ typecheck: $(VENV)/.dev  ## types, strictly
 	$(BIN)/mypy
 
 fast-test: $(VENV)/.dev  ## unit tests: seconds
-	$(PYTEST) $(UNIT_PROCESSES) -m 'not integration and not e2e and not browser and not containers and not slow' tests
+	$(PYTEST) $(UNIT_PROCESSES) -m 'not integration and not e2e and not browser and not containers and not slow' tests/unit tests/test_*.py
 
 # In order: tests/e2e, whose files take longest, begins, and short ones of tests/unit end. By itself xdist puts long files of few tests last.
 slow-test: $(VENV)/.dev  ## real servers and processes: minutes
-	$(PYTEST) $(SLOW_PROCESSES) --no-loadscope-reorder -m '(integration or e2e) and not slow' tests
+	$(PYTEST) $(SLOW_PROCESSES) --no-loadscope-reorder -m '(integration or e2e) and not slow' $(SLOW_TESTS)
 
 nightly: $(VENV)/.dev  ## 20,000 hostile requests of each kind, 3,000 by the OpenAPI, results in LibreOffice: hours
 	$(PIP) install --quiet --constraint constraints.txt --editable '.[examples]'
@@ -118,7 +126,7 @@ chaos: $(VENV)/.dev  ## 60 large jobs with a process killed in the middle; 440 t
 soak: $(VENV)/.dev  ## an hour of mixed use: memory, descriptors and keys must not grow
 	$(BIN)/python -m bench.soak
 
-attack: $(VENV)/.dev  ## each attack on a service with its defaults, beside victims: sixteen minutes
+attack: $(VENV)/.dev  ## each attack on a service with its defaults, beside victims: seventeen minutes
 	$(BIN)/python -m bench.attack
 
 $(TOOLS)/.tools: $(VENV)/.run requirements/tools.lock

@@ -15,16 +15,18 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 import httpx
 
 from bench.load import Connection
-from tests.support.jobs import done_rows, submit_texts
+from tests.support.jobs import done_rows, finish, submit_texts
 from tests.support.stack import Stack, wait_until
 
 COMMENTS = Path(__file__).with_name("comments.txt").read_text().splitlines()
 PAUSE_S = 0.03
 HEARTBEAT_S = 1.5
+SMALL_JOB_TIMEOUT_S = 300
 
 
 async def lone_requests(url: str, count: int) -> list[float]:
@@ -52,12 +54,24 @@ def figures(name: str, seconds: list[float]) -> float:
 
 def bulk_pass_ms(stack: Stack) -> tuple[float, float, float]:
     """Rows in a bulk pass, its milliseconds, and the rows a second of the whole worker, from what it says of itself."""
-    before, started = stack.info()["workers"][0], time.monotonic()
+    before, started = worker_info(stack), time.monotonic()
     time.sleep(HEARTBEAT_S * 2)
-    after, elapsed_s = stack.info()["workers"][0], time.monotonic() - started
+    after, elapsed_s = worker_info(stack), time.monotonic() - started
     texts = after["texts"] - before["texts"]
     rows = texts / max(1, after["batches"] - before["batches"])
     return rows, 1000 * rows / max(1.0, after["texts_per_s"]), texts / elapsed_s
+
+
+def worker_info(stack: Stack) -> dict[str, Any]:
+    """What the only worker says of itself; on a busy machine its heartbeat may be late for a moment."""
+    found: list[dict[str, Any]] = []
+
+    def has_one() -> bool:
+        found[:] = stack.info()["workers"]
+        return bool(found)
+
+    wait_until(has_one, "a heartbeat of the worker")
+    return found[0]
 
 
 def small_jobs(stack: Stack, count: int = 10, rows: int = 10) -> list[float]:
@@ -68,14 +82,13 @@ def small_jobs(stack: Stack, count: int = 10, rows: int = 10) -> list[float]:
     ]
     seconds = []
     for started, job in sent:
-        ended = httpx.get(f"{stack.url}/jobs/{job['id']}", params={"wait": 60}, timeout=90).json()
-        if ended["status"] != "completed":
-            raise RuntimeError(f"a small job is {ended['status']} after {time.monotonic() - started:.0f} s")
+        finish(stack, job, SMALL_JOB_TIMEOUT_S)
         seconds.append(time.monotonic() - started)
     return seconds
 
 
-def measure(stack: Stack, rows: int, requests: int, rounds: int) -> None:
+def measure(stack: Stack, rows: int, requests: int, rounds: int) -> bool:
+    """Prints all figures; returns whether the job went on until the last request."""
     asyncio.run(lone_requests(stack.url, 20))
     idle = [second for _ in range(rounds) for second in asyncio.run(lone_requests(stack.url, requests))]
     job = submit_texts(stack, [f"{comment} {n}" for n, comment in zip(range(rows), itertools.cycle(COMMENTS))])
@@ -83,8 +96,7 @@ def measure(stack: Stack, rows: int, requests: int, rounds: int) -> None:
     pass_rows, pass_ms, rows_per_s = bulk_pass_ms(stack)
     loaded = [second for _ in range(rounds) for second in asyncio.run(lone_requests(stack.url, requests))]
     small = small_jobs(stack)
-    if done_rows(stack, job) >= rows:
-        raise RuntimeError("the job ended before the requests did; give it more rows")
+    is_beside = done_rows(stack, job) < rows
     idle_p99 = figures("/predict, idle", idle)
     loaded_p99 = figures("/predict, while a job runs", loaded)
     allowed = 2 * idle_p99 + pass_ms
@@ -96,7 +108,8 @@ def measure(stack: Stack, rows: int, requests: int, rounds: int) -> None:
         f"ten jobs of ten rows meanwhile, each from its sending to its end: "
         f"{min(small):.1f} / {statistics.median(small):.1f} / {max(small):.1f} s\n"
     )
-    httpx.delete(f"{stack.url}/jobs/{job['id']}")
+    httpx.delete(f"{stack.url}/jobs/{job['id']}", timeout=SMALL_JOB_TIMEOUT_S)
+    return is_beside
 
 
 def main() -> None:
@@ -107,12 +120,13 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--smoke", action="store_true")
     options = parser.parse_args()
-    rows, requests, rounds = (20_000, 30, 1) if options.smoke else (options.rows, options.requests, options.rounds)
+    rows, requests, rounds = (5_000, 30, 1) if options.smoke else (options.rows, options.requests, options.rounds)
     with tempfile.TemporaryDirectory(prefix="kt-") as folder:
         stack = Stack(Path(folder), options.model)
         try:
             stack.start(worker_module="worker.main")
-            measure(stack, rows, requests, rounds)
+            if not measure(stack, rows, requests, rounds) and not options.smoke:
+                raise RuntimeError("the job ended before the requests did; give it more rows")
         finally:
             stack.stop()
 

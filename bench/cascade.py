@@ -28,7 +28,8 @@ from shared.messages import TextItem
 from shared.settings import load_settings
 from shared.verdict import Verdict
 from training.data.parts import COMMENTS, held_texts
-from training.data.sources import TEST_DATA, read_folder, read_table
+from training.data.sets import TextSet, dev_sets, unseen_sets
+from training.data.sources import TEST_DATA, Row, read_folder, read_table
 from worker.inference.cascade import Cascade, build_cascade
 from worker.inference.classifier import Classifier
 from worker.inference.tokenizer import BundleTokenizer
@@ -117,6 +118,7 @@ class Count:
         )
 
 
+SETS_HEAD = "| set | texts | goal | off | on |\n|---|---|---|---|---|"
 HEAD = (
     "| texts | number | answered | labels as the model's | not clean, lost | curses and threats, lost "
     "| score of `clean` moves by | by more than 0.1 |\n|---|---|---|---|---|---|---|---|"
@@ -133,6 +135,7 @@ class Bench:
             sys.exit("the model has no cascade that can be used: python -m training.cascade")
         self.cascade: Cascade = cascade
         self.counts: dict[str, Count] = {}
+        self.is_bad: dict[str, tuple[bool, bool]] = {}  # by text: not clean with the cascade off, and on
 
     def run(self, named: Sequence[tuple[str, str]]) -> None:
         """Read texts `(set, text)` on both sides, a thousand of a set at a time; the side that begins changes."""
@@ -142,11 +145,19 @@ class Bench:
                 self._turn(name, texts[first : first + TEXTS_PER_TURN])
 
     def _turn(self, name: str, texts: Sequence[str]) -> None:
+        both = self.judge(name, texts)
+        count = self.counts.setdefault(name, Count())
+        for (off, on), is_answered in zip(both, self.certain(texts), strict=True):
+            count.add(off, on, is_answered=is_answered)
+
+    def judge(self, name: str, texts: Sequence[str]) -> list[tuple[Verdict, Verdict]]:
+        """The verdicts with the cascade off and on, which are kept for the tables of sets; nothing is counted."""
         sides = (self.off, self.on) if len(self.on.turns) % 2 else (self.on, self.off)
         said = {id(side): side.run(name, texts) for side in sides}
-        count = self.counts.setdefault(name, Count())
-        for off, on, is_answered in zip(said[id(self.off)], said[id(self.on)], self.certain(texts), strict=True):
-            count.add(off, on, is_answered=is_answered)
+        both = list(zip(said[id(self.off)], said[id(self.on)], strict=True))
+        for text, (off, on) in zip(texts, both, strict=True):
+            self.is_bad[text] = off.classification != "clean", on.classification != "clean"
+        return both
 
     def certain(self, texts: Sequence[str]) -> list[bool]:
         """Which texts the cascade answers."""
@@ -193,7 +204,19 @@ def data_folder(named: Path | None) -> Path:
     return named or Path(os.environ.get("KOBERT_DATA") or ROOT.parent / "shared" / "data")
 
 
-def tables(bench: Bench, held: int) -> str:
+def set_rows(bench: Bench, sets: Sequence[TextSet]) -> list[str]:
+    """A row for each set of which texts were read: the share not clean with the cascade off, and on."""
+    rows = []
+    for found in sets:
+        said = [bench.is_bad[text] for text in found.texts if text in bench.is_bad]
+        if said:
+            goal = "" if found.limit is None else f"{'>=' if found.bad else '<='} {found.limit:.1%}"
+            off, on = (statistics.mean(text[side] for text in said) for side in (0, 1))
+            rows.append(f"| {found.name} | {len(said):,} | {goal} | {off:.1%} | {on:.1%} |")
+    return rows
+
+
+def tables(bench: Bench, held: int, dev: Sequence[Row]) -> str:
     """What was found, in Markdown."""
     everything = Count()
     by_source = {name: count for name, count in bench.counts.items() if not name.startswith("tests/")}
@@ -209,6 +232,11 @@ def tables(bench: Bench, held: int) -> str:
         "",
         HEAD,
         *rows,
+        "",
+        "The sets of [the report](../model.md), the share of each that is not `clean` at `standard`:",
+        "",
+        SETS_HEAD,
+        *set_rows(bench, [*dev_sets(dev), *unseen_sets()]),
         "",
         "| medians of turns of 1,000 texts | turns | processor time a text, off | on | off / on | texts/s, off | on |",
         "|---|---|---|---|---|---|---|",
@@ -256,16 +284,20 @@ def main() -> None:
     if options.smoke and not has_cascade(options.model):
         sys.stdout.write("the model has no cascade\n")
         return
+    dev: list[Row] = []
     if options.smoke or not folder.is_dir():
         named = [("bench/comments.txt", text) for text in COMMENTS_FILE.read_text().splitlines() if text.strip()]
     else:
-        named = [(shown(row.source), row.text) for row in held_texts(read_folder(folder), options.count)]
+        rows = read_folder(folder)
+        dev = [row for row in rows if row.split == "dev"]
+        named = [(shown(row.source), row.text) for row in held_texts(rows, options.count)]
     bench = Bench(options.model)
     try:
         bench.run(named)
         if not options.smoke:
             bench.run(test_texts())
-        found = tables(bench, len(named))
+            bench.judge("tests/field", [row.text for row in dev if row.source == "field"])
+        found = tables(bench, len(named), dev)
     finally:
         bench.close()
     sys.stdout.write(found)

@@ -19,11 +19,12 @@ from pathlib import Path
 
 from tests.support.echo import echo_scores, write_echo_bundle
 from tests.support.jobs import done_rows, finish, result_lines, submit_texts
-from tests.support.stack import Part, Stack, wait_until
+from tests.support.stack import ROOT, Part, Stack, wait_until
 
 KINDS = ("worker", "store", "api")
 JOB_TIMEOUT_S = 300
 RESTART_S = 0.5
+SMOKE_LEASE_S = 4
 
 
 def kill_one(stack: Stack, kind: str, chance: random.Random) -> None:
@@ -62,11 +63,14 @@ def trial(stack: Stack, kind: str, rows: int, chance: random.Random) -> tuple[in
     return lost, (0 if is_right else max(1, len(found) - len(set(found)))), elapsed_s
 
 
-def run(kind: str, trials: int, rows: int, seed: int) -> bool:
+def run(kind: str, trials: int, rows: int, seed: int, **settings: float) -> bool:
+    """All trials of one kind, on a service of their own with `settings`; whether each was complete."""
     chance = random.Random(seed)
     complete, lost_rows, wrong_rows, times = 0, 0, 0, []
     with tempfile.TemporaryDirectory(prefix="kt-") as folder:
-        stack = Stack(Path(folder), write_echo_bundle(Path(folder) / "echo"), echo_pass_s=0.004)
+        stack = Stack(
+            Path(folder), write_echo_bundle(Path(folder) / "echo"), echo_pass_s=0.004, checkout=ROOT, **settings
+        )
         try:
             stack.start(workers=2)
             for number in range(1, trials + 1):
@@ -99,7 +103,9 @@ def main() -> None:
     parser.add_argument("--smoke", action="store_true")
     options = parser.parse_args()
     trials, rows = (1, 2_000) if options.smoke else (options.trials, options.rows)
-    passed = [run(kind, trials, rows, options.seed) for kind in options.kill or KINDS]
+    # What a killed worker held is given out again when its lease has run out.
+    settings: dict[str, float] = {"job_lease_s": SMOKE_LEASE_S} if options.smoke else {}
+    passed = [run(kind, trials, rows, options.seed, **settings) for kind in options.kill or KINDS]
     sys.exit(0 if all(passed) else 1)
 
 

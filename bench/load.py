@@ -6,6 +6,9 @@ from collections.abc import Iterable, Sequence
 from typing import Self
 from urllib.parse import urlsplit
 
+TOO_MANY_REQUESTS = 429
+REFUSED_PAUSE_S = 0.1
+
 
 class Connection:
     """One keep-alive connection that posts JSON and reads the answer's body."""
@@ -37,7 +40,10 @@ class Connection:
 
 
 async def predict_all(url: str, batches: Iterable[Sequence[str]], clients: int) -> None:
-    """Send each batch of texts in a request of its own, from `clients` at once; a batch of one as `text`."""
+    """Send each batch of texts in a request of its own, from `clients` at once; a batch of one as `text`.
+
+    What a busy service refuses is sent again a moment later: how much it takes at once depends on its speed.
+    """
     waiting = iter(batches)
 
     async def work() -> None:
@@ -45,6 +51,9 @@ async def predict_all(url: str, batches: Iterable[Sequence[str]], clients: int) 
             for batch in waiting:
                 body = {"text": batch[0]} if len(batch) == 1 else {"texts": list(batch)}
                 status, answer = await connection.post("/predict", body)
+                while status == TOO_MANY_REQUESTS:
+                    await asyncio.sleep(REFUSED_PAUSE_S)
+                    status, answer = await connection.post("/predict", body)
                 if status != 200:
                     raise RuntimeError(f"{status}: {answer.decode()}")
 

@@ -75,6 +75,8 @@ def follow(stack: Stack | KobertRun, job_id: str) -> dict[str, Any]:
         job: dict[str, Any] = httpx.get(f"{stack.url}/jobs/{job_id}", params={"wait": 5}, timeout=60).json()
         if job["status"] == "completed":
             return job
+        if job["status"] in {"failed", "cancelled", "expired"}:
+            raise RuntimeError(f"the job is {job['status']}")
         if time.monotonic() - said_at > 30:
             said_at = time.monotonic()
             done = job["request_counts"]["completed"] + job["request_counts"]["failed"]

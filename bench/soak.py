@@ -3,7 +3,7 @@
     python -m bench.soak                 an hour
     python -m bench.soak --write         and write the section of docs/reliability.md
     python -m bench.soak --minutes 240
-    python -m bench.soak --smoke         half a minute, to show that it runs
+    python -m bench.soak --smoke         some seconds, to show that it runs
 
 The service is `kobert run` with its defaults, except that a job is kept for five minutes after its end, so that jobs
 also expire. A few requests a second arrive: texts alone and together, through every door, with policies and
@@ -57,10 +57,14 @@ class Sample(NamedTuple):
 
 
 class Load:
-    """Callers that send until they are stopped; counts what they got by what they did."""
+    """Callers that send until they are stopped, `pace` times as often as in an hour's soak.
 
-    def __init__(self, url: str) -> None:
+    Counts what they got by what they did.
+    """
+
+    def __init__(self, url: str, pace: float = 1.0) -> None:
         self.url = url
+        self._pace = pace
         self.statuses: Counter[tuple[str, int]] = Counter()
         self.broken: Counter[str] = Counter()
         self._stopped = threading.Event()
@@ -89,14 +93,18 @@ class Load:
         for thread in self._threads:
             thread.join(60)
 
-    def bad(self) -> dict[str, int]:
-        """Answers that no use of it explains."""
-        bad = {f"{what} {status}": n for (what, status), n in self.statuses.items() if status >= 500 and status != 503}
-        return bad | {f"broken: {what}": n for what, n in self.broken.items()}
+    def bad(self, *, may_be_slow: bool = False) -> dict[str, int]:
+        """Answers that no use of it explains; `may_be_slow`: nor that the machine was too busy for them."""
+        explained = {503, 504} if may_be_slow else {503}
+        bad = {f"{what} {status}": n for (what, status), n in self.statuses.items() if status >= 500}
+        bad = {said: n for said, n in bad.items() if int(said.rpartition(" ")[2]) not in explained}
+        return bad | {
+            f"broken: {what}": n for what, n in self.broken.items() if not (may_be_slow and what.endswith("Timeout"))
+        }
 
     def _repeat(self, do: Callable[[httpx.Client], None], every_s: float) -> None:
         with httpx.Client(base_url=self.url, timeout=60) as client:
-            while not self._stopped.wait(self._chance.expovariate(1 / every_s)):
+            while not self._stopped.wait(self._chance.expovariate(self._pace / every_s)):
                 try:
                     do(client)
                 except (httpx.HTTPError, OSError, KeyError, ValueError) as error:
@@ -217,12 +225,12 @@ def look(service: KobertRun, at_s: float) -> Sample:
     )
 
 
-def watch(minutes: float, every_s: float) -> tuple[list[Sample], Load]:
+def watch(minutes: float, every_s: float, pace: float) -> tuple[list[Sample], Load]:
     """Samples of a service under load, from its start on."""
     with (
         tempfile.TemporaryDirectory(prefix="kt-") as folder,
         KobertRun(Path(folder), result_ttl_s=KEPT_JOB_S) as service,
-        Load(service.url) as load,
+        Load(service.url, pace) as load,
     ):
         began = time.monotonic()
         samples: list[Sample] = []
@@ -296,8 +304,8 @@ def main() -> None:
     parser.add_argument("--write", action="store_true")
     parser.add_argument("--smoke", action="store_true")
     options = parser.parse_args()
-    minutes, every_s = (0.5, 5.0) if options.smoke else (options.minutes, 60.0)
-    samples, load = watch(minutes, every_s)
+    minutes, every_s, pace = (0.15, 2.0, 4.0) if options.smoke else (options.minutes, 60.0, 1.0)
+    samples, load = watch(minutes, every_s, pace)
     lines = fit(samples)
     for line in lines:
         flat = "flat" if line.is_flat else "GROWS"
@@ -307,8 +315,9 @@ def main() -> None:
     sys.stdout.write(f"answers: {dict(sorted(load.statuses.items()))}\nnot good: {load.bad()}\n")
     if options.write:
         replace_section("reliability.md", section(minutes, lines, load))
-    is_flat = options.smoke or all(line.is_flat for line in lines)  # in half a minute everything grows
-    sys.exit(0 if is_flat and not load.bad() else 1)
+    # In some seconds everything grows, and what else runs on the machine then must not fail it.
+    is_flat = options.smoke or all(line.is_flat for line in lines)
+    sys.exit(0 if is_flat and not load.bad(may_be_slow=options.smoke) else 1)
 
 
 if __name__ == "__main__":

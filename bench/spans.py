@@ -70,8 +70,9 @@ def show(name: str, costs: dict[str, list[Cost]]) -> None:
         for kind in ("engine_us", "processor_us"):
             values = [asdict(cost)[kind] for cost in rounds]
             plain = statistics.median(asdict(cost)[kind] for cost in costs["plain"])
-            ratio = statistics.median(values) / plain
-            cells.append(f"{min(values):7.0f} / {statistics.median(values):6.0f} / {max(values):6.0f} ({ratio:.3f})")
+            # No engine was asked where the cascade answered every text.
+            ratio = f"{statistics.median(values) / plain:.3f}" if plain else "-"
+            cells.append(f"{min(values):7.0f} / {statistics.median(values):6.0f} / {max(values):6.0f} ({ratio})")
         sys.stdout.write(f"  {way:<17} engine {cells[0]}   processor {cells[1]}\n")
 
 

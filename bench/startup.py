@@ -88,7 +88,10 @@ def start_once(checkout: Checkout) -> dict[str, float]:
 
 def processor_by_name(pid: int) -> dict[str, float]:
     """Processor seconds of the processes below `pid`, by what they are."""
-    lines = {child.pid: " ".join(child.cmdline()) for child in psutil.Process(pid).children(recursive=True)}
+    lines = {}
+    for child in psutil.Process(pid).children(recursive=True):
+        with contextlib.suppress(psutil.Error):  # what `make` asks before it starts the service may just end
+            lines[child.pid] = " ".join(child.cmdline())
     return {
         name: sum(processor_seconds(child) for child, line in lines.items() if part in line)
         for name, part in PROCESSES.items()
@@ -133,7 +136,7 @@ def main() -> None:
     options = parser.parse_args()
     folders = [ROOT] if options.beside is None else [options.beside.resolve(), ROOT]
     checkouts = [set_up(folder, is_smoke=options.smoke) for folder in folders]
-    for checkout in checkouts:
+    for checkout in [] if options.smoke else checkouts:
         start_once(checkout)
     figures: dict[str, list[list[float]]] = {}
     for _ in range(1 if options.smoke else options.rounds):

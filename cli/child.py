@@ -4,7 +4,7 @@ import asyncio
 import signal
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 
 import click
 
@@ -34,6 +34,8 @@ class Child:
         self._umask = umask
         self._command = command
         self._environment = dict(environment)
+        # Called with the id of a process that has ended and will be started again.
+        self.on_death: Callable[[int], Awaitable[None]] | None = None
         # Its first process, where that has been made.
         self.early: EarlyProcess | None = None
         self._process: asyncio.subprocess.Process | EarlyProcess | None = None
@@ -56,6 +58,8 @@ class Child:
             reason = self._explain_exit(code)
             if reason is not None:
                 raise StartupError(reason)
+            if self.on_death is not None and self._process is not None:
+                await self.on_death(self._process.pid)
             delay_s = FIRST_DELAY_S if time.monotonic() - started > SETTLED_S else min(delay_s * 2, LONGEST_DELAY_S)
             click.echo(f"  {self.name} {_describe_exit(code)}; starting it again in {delay_s:.1f} s", err=True)
             await asyncio.sleep(delay_s)

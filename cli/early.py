@@ -33,6 +33,11 @@ class EarlyProcess:
         self._has_begun = False
 
     @property
+    def pid(self) -> int:
+        """Its process id."""
+        return self._process.pid
+
+    @property
     def returncode(self) -> int | None:
         """Its exit code once it has ended, -N after signal N."""
         return self._process.poll()

@@ -131,6 +131,9 @@ def push(repo: str, source: str | None, *, private: bool, **options: str | int |
     target = HubRepo.parse(repo)
     if target is None or target.revision is not None or target.inside is not None:
         raise ModelSourceError(f"{repo} is not the name of a repository; write owner/name")
+    from bundles.hub.token import require_token  # noqa: PLC0415  no other command needs the Hub's library here
+
+    require_token()  # before minutes of a conversion
     bundle = _resolve(_settings(source, options))
     with TerminalProgress() as progress:
         commit = target.upload(bundle.path, progress, private=private)

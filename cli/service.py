@@ -51,6 +51,8 @@ class Service:
         self._api = [Child("api", lambda: python_module("api.main"), environment)]
         for child, module in ((self._api[0], "api.main"), *((worker, "worker.main") for worker in self._workers[:1])):
             child.early = early.get(module)
+        for worker in self._workers:
+            worker.on_death = self._tell_of_death
         self._tasks: list[asyncio.Task[None]] = []
         self._gave_up: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
@@ -108,6 +110,14 @@ class Service:
             task = asyncio.create_task(child.keep_running(), name=child.name)
             task.add_done_callback(self._note_end)
             self._tasks.append(task)
+
+    async def _tell_of_death(self, pid: int) -> None:
+        """A worker died; the Redis client that this takes is loaded when it is needed first."""
+        from cli.dead_worker import end_heartbeat  # noqa: PLC0415
+
+        url = self._settings.redis_url if self._embedded is None else self._embedded.url
+        if url is not None:
+            await end_heartbeat(url, pid)
 
     def _note_end(self, task: "asyncio.Task[None]") -> None:
         """A child's task ends only when it is stopped, or when it gives up with an error."""

@@ -45,6 +45,16 @@ def give_large_buffers_back() -> None:
     _set_malloc(_M_TRIM_THRESHOLD, KEPT_BYTES)
 
 
+def give_freed_memory_back() -> None:
+    """Return to the system what was freed between what is still in use (malloc_trim(3)): after a large thing has gone.
+
+    It takes some milliseconds, without Python's lock.
+    """
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    if trim is not None:
+        trim(0)
+
+
 def freeze_startup_objects() -> None:
     """Exclude all objects that exist now from garbage collection, and let it begin; call it at the end of startup.
 

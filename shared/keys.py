@@ -30,6 +30,10 @@ POLICIES = PREFIX + "policies"
 POLICIES_VERSION = PREFIX + "policies:version"
 # Names of policies whose versions are kept though they were deleted, by when they were (Unix seconds).
 POLICIES_DELETED = PREFIX + "policies:deleted"
+# What each policy takes, and the id of the key that set it last.
+POLICIES_SIZES = PREFIX + "policies:sizes"
+# Keys of rules that are kept for a while only, replaced, deleted or tried ones, by when they end.
+POLICIES_PASSING = PREFIX + "policies:passing"
 
 # Corrections, which do not expire: hashes of records by id and of ids by text, a sorted set of ids by the version of
 # their last change, a hash with that version, and a sorted set of withdrawn ids (`shared/corrections`).

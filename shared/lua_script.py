@@ -2,10 +2,21 @@
 
 import hashlib
 from functools import cache
+from importlib.resources import files
 from typing import Any
 
 from redis import Redis
 from redis.exceptions import NoScriptError
+
+
+def scripts_of(package: str) -> dict[str, str]:
+    """The scripts in the folder `lua` of a package, by name.
+
+    To be read when the package is imported: a process goes on with the scripts that its code knows when an upgrade puts
+    other files in their place.
+    """
+    found = (path for path in (files(package) / "lua").iterdir() if path.name.endswith(".lua"))
+    return {path.name.removesuffix(".lua"): path.read_text("utf-8") for path in found}
 
 
 def run_script(redis: Redis, source: str, keys: list[str], args: list[Any]) -> Any:  # noqa: ANN401  each script has its own reply

@@ -107,6 +107,7 @@ class Settings(BaseSettings):
     max_policies: Annotated[int, Field(ge=1, le=10_000)] = 100
     max_policy_entries: Annotated[int, Field(ge=1, le=100_000)] = 20_000
     max_policy_bytes: Annotated[int, Field(ge=KIB)] = 2 * KIB * KIB
+    max_policy_bytes_per_key: Annotated[int, Field(ge=KIB)] = 128 * KIB * KIB
     max_policy_versions: Annotated[int, Field(ge=1, le=1_000)] = 20
 
     # The queue and the worker

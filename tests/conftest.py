@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from httpx._config import DEFAULT_TIMEOUT_CONFIG
 from hypothesis import settings
 
 from tests.support.echo import write_echo_bundle
@@ -15,6 +16,11 @@ from tests.support.echo import write_echo_bundle
 settings.register_profile("fast", max_examples=100, deadline=None)
 settings.register_profile("nightly", max_examples=20_000, deadline=None)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "fast"))
+
+# A request of a test that says nothing else. It would be 5 s, in which a busy machine may answer nothing.
+REQUEST_TIMEOUT_S = 60.0
+DEFAULT_TIMEOUT_CONFIG.connect = DEFAULT_TIMEOUT_CONFIG.read = REQUEST_TIMEOUT_S
+DEFAULT_TIMEOUT_CONFIG.write = DEFAULT_TIMEOUT_CONFIG.pool = REQUEST_TIMEOUT_S
 
 
 @pytest.fixture

@@ -1,12 +1,15 @@
 """What runs before a commit and in CI is what `make` runs."""
 
+import ast
 import re
 import tomllib
 from pathlib import Path
 
+import pytest
 import yaml
 
 ROOT = Path(__file__).resolve().parents[1]
+SLOW = sorted(path for folder in ("integration", "e2e") for path in (ROOT / "tests" / folder).rglob("test_*.py"))
 
 
 def test_the_hooks_run_what_make_lint_runs() -> None:
@@ -33,6 +36,16 @@ def test_the_changelog_has_a_section_for_what_comes_next() -> None:
 
     assert headings[0] == "Unreleased"
     assert all(re.fullmatch(r"\d+\.\d+\.\d+ - (\d{4}-\d\d-\d\d|not released yet)", heading) for heading in headings[1:])
+
+
+@pytest.mark.parametrize("path", SLOW, ids=lambda path: path.stem)
+def test_every_slow_test_is_marked_so_that_make_slow_test_runs_it(path: Path) -> None:
+    source = path.read_text(encoding="utf-8")
+    if re.search(r"^pytestmark = .*pytest\.mark\.(integration|e2e)", source, re.MULTILINE):
+        return
+    tests = [node for node in ast.parse(source).body if getattr(node, "name", "").startswith("test_")]
+    marks = [ast.unparse(decorator) for test in tests for decorator in test.decorator_list]  # type: ignore[attr-defined]
+    assert len([mark for mark in marks if re.match(r"pytest\.mark\.(integration|e2e|slow)$", mark)]) == len(tests)
 
 
 def test_every_benchmark_that_has_a_smoke_run_is_run_by_ci() -> None:

@@ -39,8 +39,8 @@ class _OpenMessage:
     is_answered: threading.Event = field(default_factory=threading.Event)
     failed_by: Exception | None = None
 
-    def outgoing(self, answers: list[Answer]) -> Outgoing:
-        """These answers, and with the last ones the message's tag."""
+    def add(self, answers: list[Answer]) -> Outgoing:
+        """Add answers; returns what to send: them, and with the last ones the message's tag."""
         self.answers += answers
         tag = self.delivery.hand_over() if self.is_complete else ""
         return Outgoing(self.message.reply_to, answers, self.message.deadline, tag)
@@ -83,7 +83,7 @@ class AnswerDesk:
         with self._classifier.batcher.interactive():
             asked = AskedTexts(lambda futures: self._read.put(_Read(one, asked, futures)))
             if at_once := self._classifier.ask(asked, message.items, options):
-                self.replies.send_together([one.outgoing(at_once)])
+                self.replies.send_together([one.add(at_once)])
             if not one.is_complete:
                 self._wait(one, asked)
         if one.failed_by is not None:
@@ -93,7 +93,7 @@ class AnswerDesk:
     def _wait(self, one: _OpenMessage, asked: AskedTexts) -> None:
         while not one.is_answered.wait(max(LATE_LOOK_S, one.message.deadline - time.time())):
             if late := self._classifier.expire(asked):
-                self.replies.send_together([one.outgoing(late)])
+                self.replies.send_together([one.add(late)])
             if one.is_complete:
                 return
 
@@ -140,4 +140,4 @@ class AnswerDesk:
         except Exception as error:  # noqa: BLE001  as above
             read.of.failed_by = error
             return None
-        return read.of.outgoing(answers) if answers else None
+        return read.of.add(answers) if answers else None

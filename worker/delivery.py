@@ -84,7 +84,9 @@ class Delivery:
     def give_back(self) -> None:
         """Put it back where the next one is taken: no thread will answer it here."""
         queue, raw = keys.queue(keys.INTERACTIVE_QUEUE), dumps(self._message._raw)  # noqa: SLF001
-        self._send([("RPUSH", queue, raw)], "delivery_lost")
+        # Among the unacknowledged ones, kombu would deliver it a second time. They first: another worker may note it.
+        tag = self.hand_over()
+        self._send([*acknowledgements([tag] if tag else []), ("RPUSH", queue, raw)], "delivery_lost")
 
     def _send(self, commands: Sequence[Command], event: str) -> None:
         """Send them. While Redis is away the API learns that as well, and sends what is unanswered again."""

@@ -96,6 +96,10 @@ class ReplyWriter:
                     return
                 time.sleep(RETRY_DELAY_S)
                 batch = list(_still_wanted(batch))
+            except Exception as error:
+                # The next replies must be written, by this thread or another.
+                log.exception("replies_not_written", error_type=type(error).__name__)
+                return
             else:
                 return
 

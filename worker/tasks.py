@@ -82,7 +82,7 @@ def _answer_with_care(
     items, options, deadline = message.items, _options(message), message.deadline
     asked = list(zip(items, options or [NO_OPTIONS] * len(items), strict=True))
     plain = [one for one in asked if not (delivery.is_again or one[0].is_suspect)]
-    suspected = [one for one in asked if one not in plain]
+    suspected = [one for one in asked if delivery.is_again or one[0].is_suspect]
     answers: list[Answer] = []
     for group in itertools.chain(
         suspects.answers_to_known(plain, deadline),

@@ -36,7 +36,7 @@ class Watchdog:
         self._takes_interactive = keys.INTERACTIVE_QUEUE in QUEUES_TAKEN[settings.worker_takes]
         self._stopping = threading.Event()
         self._waiting_since: float | None = None
-        self._windows_seen = 0
+        self._steps_seen = 0
         self._thread = threading.Thread(target=self._run, name="watchdog", daemon=True)
         self._interval_s = 1.0
 
@@ -72,10 +72,10 @@ class Watchdog:
 
     def _consumer_is_silent(self) -> bool:
         # Bulk windows come from the ledger, not from the consumer, so they are not counted.
-        windows = self._batcher.interactive_windows
+        steps = self._batcher.interactive_steps
         waiting = self._tolerate_store_loss(lambda: self._redis.llen(keys.queue(keys.INTERACTIVE_QUEUE))) or 0
-        idle = windows == self._windows_seen and self._batcher.waiting_interactive_windows == 0
-        self._windows_seen = windows
+        idle = steps == self._steps_seen and self._batcher.waiting_interactive_windows == 0
+        self._steps_seen = steps
         if not (waiting and idle):
             self._waiting_since = None
             return False

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from msgspec.structs import replace
 
-from api.access.principal import ALL_SCOPES, Principal
+from api.access.principal import ALL_SCOPES, EVERYBODY, Principal
 from shared.access.records import NO_LIMITS, KeyRecord, digest_of, has_passed
 from shared.errors import UnauthorisedError
 
@@ -75,7 +75,9 @@ class Keyring:
 
     def find(self, secret: str) -> Principal | None:
         """The principal of a secret; None if no valid key has it."""
-        digest = digest_of(secret)
+        return self._find(digest_of(secret))
+
+    def _find(self, digest: str) -> Principal | None:
         entry = self._stored.get(digest) or self._of_file.get(digest)
         if entry is None:
             return self._plain.get(digest)
@@ -93,6 +95,15 @@ class Keyring:
         if record is not None and not record.is_valid(self._now()):
             raise UnauthorisedError("this key is no longer valid")
 
+    def require_open_to(self, principal: Principal) -> None:
+        """Check that the secret which let a request in still opens the service: an event stream may last for days.
+
+        Raises:
+            UnauthorisedError: its key was revoked or has expired, or the secret's time has ended after a rotation.
+        """
+        if not (self.is_open if principal is EVERYBODY else self._find(principal.digest)):
+            raise UnauthorisedError("this key is no longer valid")
+
     def open_jobs_of(self, owner: str) -> int | None:
         """The most open jobs of an owner; None if its key does not say."""
         record = self.record_of(owner)
@@ -105,19 +116,20 @@ class Keyring:
 
 def _plain_principal(number: int, key: str) -> Principal:
     """A key of API_KEYS has every scope and no limits. Its owner is 128 bits of its digest, as in earlier versions."""
-    return Principal(f"API_KEYS:{number}", digest_of(key)[:_OWNER_CHARS], ALL_SCOPES, is_chosen=True)
+    digest = digest_of(key)
+    return Principal(f"API_KEYS:{number}", digest[:_OWNER_CHARS], ALL_SCOPES, is_chosen=True, digest=digest)
 
 
 def _entries(records: Mapping[str, KeyRecord], *, is_chosen: bool = False) -> dict[str, _Entry]:
     """What each secret of these keys opens, by its digest."""
     return {
-        secret.digest: _Entry(_stored_principal(record, is_chosen=is_chosen), record, secret.expires_at)
+        secret.digest: _Entry(_stored_principal(record, secret.digest, is_chosen=is_chosen), record, secret.expires_at)
         for record in records.values()
         for secret in record.secrets
     }
 
 
-def _stored_principal(record: KeyRecord, *, is_chosen: bool) -> Principal:
+def _stored_principal(record: KeyRecord, digest: str, *, is_chosen: bool) -> Principal:
     # The one object for no limits, so that a request sees at a glance that there is nothing to count.
     limits = NO_LIMITS if record.limits == NO_LIMITS else record.limits
-    return Principal(record.id, record.id, frozenset(record.scopes), limits, is_chosen)
+    return Principal(record.id, record.id, frozenset(record.scopes), limits, is_chosen, digest)

@@ -1,6 +1,6 @@
 """Whom a request speaks for."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from shared.access.records import NO_LIMITS, SCOPES, KeyLimits, Scope
 
@@ -10,7 +10,7 @@ class Principal:
     """The holder of one key, or everybody where no keys are set.
 
     `owner` is what jobs and policies belong to; it stays when the secret is rotated. `key_id` is for logs. `is_chosen`:
-    somebody chose the secret, so it may be guessed.
+    somebody chose the secret, so it may be guessed. `digest` is that of the secret.
     """
 
     key_id: str
@@ -18,6 +18,7 @@ class Principal:
     scopes: frozenset[Scope]
     limits: KeyLimits = NO_LIMITS
     is_chosen: bool = False
+    digest: str = field(default="", repr=False)
 
 
 ALL_SCOPES: frozenset[Scope] = frozenset(SCOPES)

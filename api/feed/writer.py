@@ -3,8 +3,6 @@
 import asyncio
 from collections import defaultdict, deque
 from collections.abc import Sequence
-from functools import cache
-from importlib.resources import files
 from typing import Any
 
 import msgspec
@@ -17,6 +15,7 @@ from api.queue.judging import Item
 from shared import keys
 from shared.errors import KobertError
 from shared.log import get_logger
+from shared.lua_script import scripts_of
 from shared.verdict import Verdict
 
 log = get_logger(__name__)
@@ -30,6 +29,7 @@ MAX_WAITING = 1_000
 # Longer texts are not kept, so that the number of texts bounds their size.
 MAX_TEXT_CHARS = 2_000
 _WRITTEN_AT_ONCE = 200
+_SCRIPTS = scripts_of("api.feed")
 
 _encode = msgspec.json.Encoder().encode
 
@@ -77,7 +77,7 @@ class FeedWriter:
 
     async def _append(self, owner: str, texts: list[bytes]) -> None:
         arguments: list[Any] = [*self._limits, keys.feed_text(owner), *texts]
-        await self._redis.eval(_script(), 1, keys.feed_of(owner), *arguments)
+        await self._redis.eval(_SCRIPTS["append"], 1, keys.feed_of(owner), *arguments)
 
 
 def _fed(text: str, verdict: Verdict) -> FedText:
@@ -91,8 +91,3 @@ def _fed(text: str, verdict: Verdict) -> FedText:
         policy=None if verdict.policy is msgspec.UNSET else verdict.policy,
         matches=list(dict.fromkeys((match.list, match.term) for match in matches)),
     )
-
-
-@cache
-def _script() -> str:
-    return files("api.feed").joinpath("lua", "append.lua").read_text()

@@ -80,7 +80,9 @@ class BodyAccount:
         if self.fault is None:
             self.fault = make_error
             self.release()
-            self._wake()
+            if not self.is_complete:
+                # Nobody waits for more of a complete one; the connection's next body may be there already.
+                self._wake()
 
     def check_pace(self, limits: BodyLimits) -> None:
         """Fail a body that comes too slowly, or that takes too long as a whole."""

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 
 from fastapi import Request
 from starlette.requests import ClientDisconnect
@@ -117,6 +117,39 @@ async def read_body(request: Request, max_body_bytes: int) -> bytes | bytearray:
                 bodies.take(request.scope, unpacked)
                 await asyncio.sleep(0)
     return body if unpacker is None else unpacker.end()
+
+
+def stream_body(request: Request, max_bytes: int, refusal: str) -> AsyncIterator[bytes]:
+    """The body piece by piece, unpacked, for who keeps nothing of it; its header is checked at once.
+
+    Raises:
+        UnsupportedMediaError: its coding is neither gzip nor deflate.
+        TooLargeError: more than `max_bytes`, known now or found while reading; its message is `refusal`.
+    """
+    coding = coding_of(request.headers.get("content-encoding", ""))
+    declared = request.headers.get("content-length", "")
+    if declared.isdecimal() and int(declared) > max_bytes:
+        raise TooLargeError(refusal)
+    bodies.stream(request.scope)
+    return _pieces(request, None if coding is None else Unpacker(coding, max_bytes), max_bytes, refusal)
+
+
+async def _pieces(request: Request, unpacker: Unpacker | None, max_bytes: int, refusal: str) -> AsyncIterator[bytes]:
+    size = 0
+    async for part in request.stream():
+        size += len(part)
+        if size > max_bytes:
+            raise TooLargeError(refusal)
+        if unpacker is None:
+            yield part
+            continue
+        try:
+            for _ in unpacker.feed(part):
+                yield unpacker.take()
+        except TooLargeError as error:
+            raise TooLargeError(refusal) from error
+    if unpacker is not None:
+        yield bytes(unpacker.end())
 
 
 def _where(error: Exception) -> str:

@@ -126,7 +126,8 @@ class DirectProtocol(BoundedProtocol):
             return
         self.server_state.total_requests += 1
         if not self.transport.is_closing():
-            self._rested_at = self.loop.time()
+            if self._head_began_at is None:
+                self._rested_at = self.loop.time()
             self._note_rest()
 
     def _wake_reader(self) -> None:

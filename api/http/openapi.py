@@ -1,5 +1,6 @@
 """The application whose OpenAPI names a key only where one is needed."""
 
+from http import HTTPStatus
 from typing import Any
 
 from fastapi import FastAPI, Request, Response
@@ -7,6 +8,7 @@ from fastapi.responses import JSONResponse
 
 from api.access.keyring import Keyring
 from api.http.admin_side import require_admin_side
+from api.http.refusals import REFUSALS
 from api.http.schemas import SCHEMA_REF, ErrorReply
 
 _MAX_PATHS = 8
@@ -45,6 +47,7 @@ class DescribedApi(FastAPI):
             self._is_without_keys = keyring.may_be_open()
             schema = super().openapi()
             _add_errors(schema)
+            _add_refusals(schema)
             if self._is_without_keys:
                 _leave_out_security(schema)
         return super().openapi()
@@ -56,6 +59,18 @@ def _add_errors(schema: dict[str, Any]) -> None:
     parts = {**reply.pop("$defs"), ErrorReply.__name__: reply}
     components = schema.setdefault("components", {})
     components["schemas"] = dict(sorted((parts | components.get("schemas", {})).items()))
+
+
+def _add_refusals(schema: dict[str, Any]) -> None:
+    """Add to every operation the answers that the connection gives before there is a route."""
+    content = {"application/json": {"schema": {"$ref": SCHEMA_REF.format(model=ErrorReply.__name__)}}}
+    schema["components"]["responses"] = {
+        f"Refused{status}": {"description": HTTPStatus(status).phrase, "content": content} for status in REFUSALS
+    }
+    for operations in schema["paths"].values():
+        for operation in operations.values():
+            for status in REFUSALS:
+                operation["responses"].setdefault(str(status), {"$ref": f"#/components/responses/Refused{status}"})
 
 
 def _leave_out_security(schema: dict[str, Any]) -> None:

@@ -17,6 +17,7 @@ from api.http.bodies import BodyAccount
 from api.http.caller import SCOPE_KEY, Presence
 from api.http.chunks import HeldFlow
 from api.http.closing import ClosingTransport
+from api.http.head_check import HeadCheck, RefusedHeadError
 from api.http.in_turns import InTurnsProtocol
 from api.http.offers import without_offer
 from api.http.refusals import HEADERS_TOO_LARGE, MALFORMED, TOO_MANY, TOO_SLOW, URL_TOO_LONG, HeadLimits, answer
@@ -29,10 +30,6 @@ CLOSING_S = 10.0
 # Requests that wait for the answer to the one before them, on one connection and on all. Clients that send so are rare,
 # and one piece of the network can hold ten thousand.
 MAX_AHEAD, MAX_AHEAD_IN_ALL = 128, 1_000
-
-
-class _RefusedError(Exception):
-    """Raised inside a callback to make the parser stop."""
 
 
 class BoundedProtocol(InTurnsProtocol):
@@ -56,8 +53,7 @@ class BoundedProtocol(InTurnsProtocol):
         self._is_in_head = True
         # Since the head began, or since the last byte of a body.
         self._bytes_without_body = 0
-        self._header_count = 0
-        self._has_host = False
+        self._head = HeadCheck(self.limits.max_headers)
         self._is_refused = False
         # What the client is told once the requests before it are answered.
         self._refusal_due: int | None = None
@@ -133,20 +129,14 @@ class BoundedProtocol(InTurnsProtocol):
     def on_message_begin(self) -> None:
         """Count anew, and let the request know of its connection."""
         super().on_message_begin()
-        self._header_count = 0
-        self._has_host = False
+        self._head.begin()
         self._head_began_at = self.loop.time()
         self._opened_at = None
         self.scope[SCOPE_KEY] = self._presence  # type: ignore[literal-required]
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Keep one header; what comes behind a body is none of the request's."""
-        self._header_count += 1
-        # Of two hosts a proxy may look at the one, and this service at the other (RFC 9112, 3.2).
-        is_host = name.lower() == b"host"
-        if self._header_count > self.limits.max_headers or (is_host and self._has_host):
-            raise _RefusedError
-        self._has_host = self._has_host or is_host
+        self._head.take(name, value)
         if self._is_in_head:
             super().on_header(name, value)
 
@@ -155,6 +145,8 @@ class BoundedProtocol(InTurnsProtocol):
         self._is_in_head = False
         self._head_began_at = None
         self._bytes_without_body = 0
+        if not self.url.startswith(b"/") and (host := self._head.host_of_target(self.url)) is not None:
+            self.headers.append((b"host", host))
         self._chunks.restart()
         self._account = BodyAccount(self.traffic.budget, self._wake_reader)
         bodies.attach(self.scope["state"], self._account)
@@ -168,7 +160,12 @@ class BoundedProtocol(InTurnsProtocol):
         self.traffic.pipelined_count += 1
         if len(self.pipeline) > MAX_AHEAD or self.traffic.pipelined_count > MAX_AHEAD_IN_ALL:
             self.abort()
-            raise _RefusedError
+            raise RefusedHeadError
+
+    def _unsupported_upgrade_warning(self) -> None:
+        """End the connection with the answer: what is behind CONNECT is no HTTP."""
+        self.cycle.keep_alive = False
+        self._is_refused = True
 
     def on_body(self, body: bytes) -> None:
         """Keep a piece of the body while the budget allows it."""
@@ -236,7 +233,7 @@ class BoundedProtocol(InTurnsProtocol):
 
     def send_400_response(self, msg: str) -> None:  # noqa: ARG002  uvicorn's words, not ours
         """Answer what is no HTTP, or has too many headers."""
-        self._refuse(HEADERS_TOO_LARGE if self._header_count > self.limits.max_headers else MALFORMED)
+        self._refuse(HEADERS_TOO_LARGE if self._head.has_too_many else MALFORMED)
 
     def _refuse(self, status: int) -> None:
         """Say so, behind the answers to the requests that came before, and close the connection."""
@@ -244,10 +241,13 @@ class BoundedProtocol(InTurnsProtocol):
             self._is_refused = True
             if self._account.is_complete:
                 self._refusal_due = status
-            else:
-                # It is this request's body that is at fault, and its answer may have begun.
+                return
+            # It is the body of the newest request that is at fault.
+            if self.cycle is not self._answered or self.cycle.response_started:
                 self.transport.close()
-            return
+                return
+            self.cycle.disconnected = True
+            self.cycle.message_event.set()
         self.transport.write(answer(status, self.limits))
         if self.transport.can_write_eof():
             self.transport.write_eof()

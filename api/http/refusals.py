@@ -8,6 +8,8 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 from api.http.errors import ErrorBody, type_of
 
 MALFORMED, TOO_SLOW, URL_TOO_LONG, HEADERS_TOO_LARGE, TOO_MANY = 400, 408, 414, 431, 503
+# Any request may get one of them, whatever its route.
+REFUSALS = (MALFORMED, TOO_SLOW, URL_TOO_LONG, HEADERS_TOO_LARGE, TOO_MANY)
 
 
 class HeadLimits(msgspec.Struct, frozen=True):

@@ -20,6 +20,7 @@ class Unpacker:
         self._max_bytes = max_bytes
         self._stream = zlib.decompressobj(_GZIP) if coding == "gzip" else None
         self._unpacked = bytearray()
+        self._size = 0
 
     def feed(self, piece: bytes) -> Iterator[int]:
         """Take the next piece step by step: how many bytes each step unpacked to. Others may go on between two.
@@ -32,17 +33,23 @@ class Unpacker:
         try:
             # After a full step there may be more to come of bytes that were all taken.
             while piece or (size == STEP_BYTES and self._stream is not None and not self._stream.eof):
-                before = len(self._unpacked)
+                before = self._size
                 piece = self._unpack(piece)
-                size = len(self._unpacked) - before
+                size = self._size - before
                 yield size
         except zlib.error as error:
             raise MalformedRequestError(
                 f"the body is not {self._coding}, which its Content-Encoding names: {error}"
             ) from error
 
+    def take(self) -> bytes:
+        """What was unpacked since, for those who do not want it as a whole."""
+        taken = bytes(self._unpacked)
+        self._unpacked.clear()
+        return taken
+
     def end(self) -> bytearray:
-        """The whole body.
+        """The whole body, or what was not taken of it.
 
         Raises:
             MalformedRequestError: it was cut short.
@@ -62,8 +69,10 @@ class Unpacker:
                 raise zlib.error("there is more behind its end")
             self._stream = zlib.decompressobj(_GZIP)
         # One byte over the bound tells a body that is too large from one that just fits.
-        self._unpacked += self._stream.decompress(piece, min(STEP_BYTES, self._max_bytes + 1 - len(self._unpacked)))
-        if len(self._unpacked) > self._max_bytes:
+        step = self._stream.decompress(piece, min(STEP_BYTES, self._max_bytes + 1 - self._size))
+        self._unpacked += step
+        self._size += len(step)
+        if self._size > self._max_bytes:
             raise TooLargeError(
                 f"the body unpacks to more than {self._max_bytes:,} bytes (MAX_BODY_BYTES); send it in parts"
             )

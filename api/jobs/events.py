@@ -16,6 +16,8 @@ from shared.jobs.records import Job
 KEEP_ALIVE_S = 15.0
 # A client reconnects this many milliseconds after the stream broke.
 RETRY_MS = 2_000
+# A stream ends so soon after its key.
+KEY_LOOK_S = 0.5
 
 
 async def wait_for_end(jobs: JobService, job: Job, wait_s: float) -> Job:
@@ -23,13 +25,14 @@ async def wait_for_end(jobs: JobService, job: Job, wait_s: float) -> Job:
 
     Raises:
         OverloadedError: too many clients follow jobs.
+        UnauthorisedError: the key was revoked meanwhile, or its secret has ended.
     """
     if job.has_ended or not wait_s:
         return job
     deadline = time.monotonic() + wait_s
     with jobs.followers.held(job.owner):
         while not job.has_ended and time.monotonic() < deadline:
-            await asyncio.sleep(min(jobs.follow_pause_s(), max(0.0, deadline - time.monotonic())))
+            await _pause(jobs, min(jobs.follow_pause_s(), max(0.0, deadline - time.monotonic())))
             job = await jobs.glance(job.id, job.owner)
     return job
 
@@ -50,15 +53,23 @@ async def progress_events(jobs: JobService, fleet: Fleet, job: Job, root_path: s
             sent_at = time.monotonic()
         if job.has_ended:
             return
-        await asyncio.sleep(jobs.follow_pause_s())
         try:
+            await _pause(jobs, jobs.follow_pause_s())
             job = await jobs.glance(job.id, job.owner)
         except NotFoundError:
             yield b"event: deleted\ndata: {}\n\n"
             return
         except UnauthorisedError:
-            # The key was revoked meanwhile.
+            # The key was revoked meanwhile, or its secret has ended.
             return
         except KobertError:
             # The store is unreachable for a moment; the job still exists.
             continue
+
+
+async def _pause(jobs: JobService, pause_s: float) -> None:
+    """Wait before the next look, which may be rare; but notice soon that the key no longer opens the service."""
+    until = time.monotonic() + pause_s
+    while (left_s := until - time.monotonic()) > 0:
+        await asyncio.sleep(min(left_s, KEY_LOOK_S))
+        jobs.followers.require_key()

@@ -150,6 +150,8 @@ def _as_text(raw: bytes) -> str:
     if isinstance(value, list) and all(isinstance(part, str) for part in value):
         value = "|".join(value)
     text = value if isinstance(value, str) else raw.decode()
+    # A line ends by a line feed in a cell; a carriage return would be shown as `_x000D_` by other programs than Excel.
+    text = text.replace("\r\n", "\n")
     return text if len(text) <= MAX_CELL_CHARS else text[: MAX_CELL_CHARS - 1] + "…"
 
 

@@ -1,9 +1,11 @@
 """Checks the options of an upload, all of them, before the first of its rows is stored."""
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from api.jobs.judging_rules import JudgingRules
+from api.jobs.name_lookups import NameLookups
 from api.jobs.webhook_signature import WebhookSecrets
 from api.jobs.webhook_target import resolve_webhook
 from api.uploads.options import UploadOptions, parse_options
@@ -19,12 +21,14 @@ class OptionsCheck:
         self._settings = settings
         self._rules = rules
         self._webhook_secrets = webhook_secrets
+        self._names = NameLookups()
 
     def check(self, owner: str, fields: Mapping[str, Any]) -> UploadOptions:
         """The options of an upload of `owner`, from strings (a query, a form) or JSON values.
 
         Raises:
             MalformedRequestError: an option is unknown, has an impossible value, or is not allowed on this server.
+            OverloadedError: too many names of webhook receivers are being looked up.
         """
         options = parse_options(fields)
         if options.webhook_url is not None:
@@ -47,4 +51,4 @@ class OptionsCheck:
                 "webhooks are off here: WEBHOOK_SECRET is not set, and the key has no secret to sign with",
                 param="webhook_url",
             )
-        resolve_webhook(url, self._settings)
+        resolve_webhook(url, self._settings, partial(self._names.look_up, owner))

@@ -1,13 +1,15 @@
 """Keeps small records of an owner in the store for a while: files that wait for their batch, and batches."""
 
-from collections.abc import Awaitable
+from collections.abc import AsyncIterator, Awaitable
+from contextlib import suppress
+from itertools import count
 from typing import Any, Literal, TypeVar, cast
 
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from shared import keys
-from shared.errors import NotFoundError, OverloadedError
+from shared.errors import KobertError, NotFoundError, OverloadedError
 from shared.settings import Settings
 from shared.store_errors import name_store_error
 
@@ -15,11 +17,13 @@ Kind = Literal["files", "batches"]
 MAX_RECORDS = 1_000
 # An id that is none of ours may be of any length.
 MAX_SHOWN_CHARS = 60
+# How long a record is kept that is not whole yet.
+UNFINISHED_S = 600
 T = TypeVar("T")
 
 
 class OwnedRecords:
-    """One per API process. A record has a head, which lists show, and a body.
+    """One per API process. A record has a head, which lists show, and a body in parts, so that nobody holds all of it.
 
     Every method raises `UnavailableError` when Redis does not answer.
     """
@@ -29,8 +33,8 @@ class OwnedRecords:
         # As long as a job made of it may last, and its results after it.
         self._ttl_s = settings.max_job_age_s + settings.result_ttl_s
 
-    async def put(self, kind: Kind, owner: str, record_id: str, head: bytes, body: bytes = b"") -> None:
-        """Keep a record.
+    async def put(self, kind: Kind, owner: str, record_id: str, head: bytes) -> None:
+        """Keep a record; its parts, if it has any, are there already.
 
         Raises:
             OverloadedError: the owner has too many of this kind.
@@ -39,7 +43,7 @@ class OwnedRecords:
         if cast("int", await self._named(self._redis.zcard(index))) >= MAX_RECORDS:
             raise OverloadedError(f"you have {MAX_RECORDS:,} {kind}; delete some, or wait until they expire")
         pipeline = self._redis.pipeline()
-        pipeline.hset(key, mapping={"head": head, "body": body})
+        pipeline.hset(key, "head", head)
         pipeline.expire(key, self._ttl_s)
         # Numbered, so that two of one second keep their order.
         number = cast("int", await self._named(self._redis.incr(keys.owned_counter(kind, owner))))
@@ -47,6 +51,19 @@ class OwnedRecords:
         pipeline.expire(index, self._ttl_s)
         pipeline.expire(keys.owned_counter(kind, owner), 2 * self._ttl_s)
         await self._named(pipeline.execute())
+
+    async def put_part(self, kind: Kind, owner: str, record_id: str, place: int, part: bytes) -> None:
+        """Keep a part of the body of a record that is `put` when all its parts are there."""
+        key = keys.owned_record(kind, owner, record_id)
+        pipeline = self._redis.pipeline()
+        pipeline.hset(key, _part(place), part)
+        pipeline.expire(key, UNFINISHED_S)
+        await self._named(pipeline.execute())
+
+    async def discard(self, kind: Kind, owner: str, record_id: str) -> None:
+        """Drop the parts of a record that will not be put. Without an answer of the store they end by themselves."""
+        with suppress(KobertError):
+            await self._named(self._redis.unlink(keys.owned_record(kind, owner, record_id)))
 
     async def head(self, kind: Kind, owner: str, record_id: str) -> bytes:
         """The head of a record.
@@ -56,9 +73,17 @@ class OwnedRecords:
         """
         return await self._field(kind, owner, record_id, "head")
 
-    async def body(self, kind: Kind, owner: str, record_id: str) -> bytes:
-        """The body of a record; raises as `head`."""
-        return await self._field(kind, owner, record_id, "body")
+    async def parts(self, kind: Kind, owner: str, record_id: str) -> AsyncIterator[bytes]:
+        """The body of a record, part by part; raises as `head`."""
+        await self.head(kind, owner, record_id)
+        # An earlier version kept it as a whole.
+        if whole := await self._named(self._hget(kind, owner, record_id, "body")):
+            yield whole
+        for number in count():
+            part = await self._named(self._hget(kind, owner, record_id, _part(number)))
+            if part is None:
+                return
+            yield part
 
     async def page(self, kind: Kind, owner: str, limit: int, after: str | None) -> tuple[list[bytes], bool]:
         """Up to `limit` heads, newest first, starting after the record `after`; and whether more follow.
@@ -96,6 +121,10 @@ class OwnedRecords:
             return await asked
         except (RedisError, OSError) as error:
             raise name_store_error(error) from error
+
+
+def _part(number: int) -> str:
+    return f"body:{number}"
 
 
 def _missing(record_id: str, param: str) -> NotFoundError:

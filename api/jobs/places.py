@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from api.access.keyring import Keyring
+from api.http.request_record import current_record
 from shared.errors import OverloadedError, RateLimitedError
 
 RETRY_AFTER_S = 5
@@ -89,9 +90,19 @@ class Places:
         """The pieces, with a place held from the first to the last: a response that never starts holds none.
 
         Raises:
-            UnauthorisedError: the owner's key was revoked meanwhile.
+            UnauthorisedError: the key of the request was revoked meanwhile, or its secret has ended.
         """
         with self.counted(owner):
             async for piece in pieces:
-                self._keyring.require_valid(owner)
+                self.require_key()
                 yield piece
+
+    def require_key(self) -> None:
+        """Check that the key of the current request still opens the service.
+
+        Raises:
+            UnauthorisedError: it was revoked meanwhile, or its secret has ended.
+        """
+        principal = current_record().principal
+        if principal is not None:
+            self._keyring.require_open_to(principal)

@@ -1,6 +1,8 @@
 """Reads the first rows of a file without keeping it, so that a person can see how the service understands the file."""
 
-from collections.abc import Callable, Iterator, Mapping
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, ExitStack
 from functools import partial
 from itertools import islice
 from typing import Any
@@ -9,39 +11,48 @@ import msgspec
 
 from api.jobs.options import OptionsCheck
 from api.uploads.opening import Opened, UploadOpener, UploadRequest
-from shared.errors import KobertError
+from api.uploads.pull import Body
+from shared.errors import KobertError, RequestError
 from shared.jobs.records import Row
 from shared.settings import Settings
 
 PREVIEW_ROWS = 20
 MAX_PREVIEW_BYTES = 8 * 1024 * 1024
-# As much at a time as the network would bring.
-PIECE_BYTES = 64 * 1024
 # A preview is read by a person; nobody reads a cell further than this.
 MAX_CELL_CHARS = 300
 _Fields = list[msgspec.Raw] | dict[str, msgspec.Raw] | str | None
 _FIELDS: msgspec.json.Decoder[_Fields] = msgspec.json.Decoder(_Fields)
 
 
-class HeldBody:
-    """A body that is in memory, as an upload's parser reads it. Nobody waits for its client."""
+class _BodyInTurn:
+    """A body as it comes; who has read all of it goes on alone. What is made of a JSON body is many times its size."""
 
-    waited_s = pause_s = 0.0
-
-    def __init__(self, content: bytes | bytearray) -> None:
-        self._content = content
+    def __init__(self, body: Body, turn: AbstractContextManager[object], held: ExitStack) -> None:
+        self._body = body
+        self._turn = turn
+        self._held = held
+        self._is_open = True
 
     @property
     def received_bytes(self) -> int:
-        """Its size."""
-        return len(self._content)
-
-    def refuse(self, make_error: Callable[[], KobertError]) -> None:
-        """Do nothing: it is not slow."""
+        """How much has been read so far."""
+        return self._body.received_bytes
 
     def __iter__(self) -> Iterator[bytes]:
-        for start in range(0, len(self._content), PIECE_BYTES):
-            yield bytes(self._content[start : start + PIECE_BYTES])
+        try:
+            yield from self._body
+        except KobertError:
+            self._is_open = False
+            raise
+        if self._is_open:
+            self._is_open = False
+            self._held.enter_context(self._turn)
+
+    def drop_rest(self) -> None:
+        """Read on without keeping anything: a client that is still sending would not see the answer."""
+        if self._is_open:
+            for _ in self._body:
+                continue
 
 
 class JobPreview:
@@ -50,8 +61,9 @@ class JobPreview:
     def __init__(self, settings: Settings, options_check: OptionsCheck) -> None:
         self._settings = settings
         self._options_check = options_check
+        self._turn = threading.Lock()
 
-    def read(self, request: UploadRequest, body: HeldBody) -> dict[str, Any]:
+    def read(self, request: UploadRequest, body: Body) -> dict[str, Any]:
         """What a job of this file would have: format, encoding, columns, the text column, and `PREVIEW_ROWS` rows.
 
         `body` may be the beginning of a file; its last row may then be cut.
@@ -59,11 +71,21 @@ class JobPreview:
         Raises:
             RequestError: a job of the file would be refused too.
         """
+        with ExitStack() as held:
+            in_turn = _BodyInTurn(body, self._turn, held)
+            try:
+                shown = self._read(request, in_turn)
+            except RequestError:
+                in_turn.drop_rest()
+                raise
+            in_turn.drop_rest()
+            return shown
+
+    def _read(self, request: UploadRequest, body: Body) -> dict[str, Any]:
         opener = UploadOpener(self._settings, partial(self._options_check.check, request.owner))
         upload = opener.open(request, body)
         try:
-            rows = list(islice(upload.source.rows, PREVIEW_ROWS))
-            return _describe(upload, rows)
+            return _describe(upload, list(islice(upload.source.rows, PREVIEW_ROWS)))
         finally:
             upload.source.close()
 

@@ -9,18 +9,18 @@ from pathlib import Path
 from typing import IO
 
 import msgspec
-from fastapi.responses import FileResponse
-from starlette.background import BackgroundTask
 
+from api.http.caller import Presence, current_caller
 from api.jobs.file_writer import DISK_FULL, FileHead
 from api.jobs.names import prefix_for, unique
 from api.jobs.optional_columns import optional_cells, optional_columns
 from api.jobs.rendering import Numbered, Table, our_columns
 from api.jobs.results import CLEAN, ResultStream, Selection
 from api.jobs.service import JobService
+from api.jobs.temporary_file import TemporaryFileResponse
 from api.uploads import confined
 from api.uploads.extracted import require_library
-from shared.errors import StoreUnavailableError, TooLargeError
+from shared.errors import MalformedRequestError, StoreUnavailableError, TooLargeError
 from shared.jobs.records import Job
 from shared.verdict import Failure, Outcome
 
@@ -33,7 +33,7 @@ _encode = msgspec.json.Encoder().encode
 
 async def file_response(
     jobs: JobService, job: Job, kind: str, selection: Selection, headers: dict[str, str]
-) -> FileResponse:
+) -> TemporaryFileResponse:
     """The whole file, with Range support, since it lies on disk.
 
     Raises:
@@ -41,6 +41,7 @@ async def file_response(
         TooLargeError: the rows need more memory or time to write than is allowed.
     """
     require_library(kind)
+    client = current_caller().presence
     with tempfile.NamedTemporaryFile(prefix="kobert-results-", suffix=f".{kind}", delete=False) as file:
         path = Path(file.name)
     try:
@@ -50,12 +51,13 @@ async def file_response(
             # The pieces are empty: rows are spooled as they are rendered.
             async for _ in ResultStream(jobs, job, rows, selection).pieces():
                 jobs.require_valid(job.owner)
-            await jobs.run(rows.write_file, kind, path)
+                _require(client)
+            await jobs.run_file(rows.write_file, kind, path, client)
     except BaseException:
         await asyncio.to_thread(path.unlink)
         raise
     headers.pop("Accept-Ranges", None)
-    return FileResponse(path, media_type=MEDIA_TYPES[kind], headers=headers, background=BackgroundTask(path.unlink))
+    return TemporaryFileResponse(path, media_type=MEDIA_TYPES[kind], headers=headers)
 
 
 class RowSpool:
@@ -69,7 +71,7 @@ class RowSpool:
         ours = our_columns(job)
         self._optional = optional_columns(job)
         prefix = prefix_for(ours, theirs)
-        self._score_count = len(job.label_names)
+        self._label_names = job.label_names
         self._spool = spool
         is_moderation = CLEAN in job.label_names or CLEAN in job.label_counts
         head = FileHead(
@@ -92,18 +94,25 @@ class RowSpool:
             self._spool.write(_encode([*self._cells(row), *self._verdict(outcome)]) + b"\n")
         return b""
 
-    def write_file(self, kind: str, path: Path) -> None:
-        """Make the file at `path`.
+    def write_file(self, kind: str, path: Path, client: Presence) -> None:
+        """Make the file at `path`, unless the client leaves meanwhile.
 
         Raises:
             OSError: there is no room on disk.
             TooLargeError: it needs more memory or time than is allowed.
+            MalformedRequestError: the client left.
         """
+        _require(client)
         self._spool.seek(0)
         process = confined.start("api.jobs.file_writer", kind, str(path), stdin=self._spool)
+        client.watch(process.kill)
+        if client.is_lost:
+            process.kill()
         said = process.stdout.read() if process.stdout is not None else b""
         code = process.wait()
+        client.forget(process.kill)
         confined.end(process)
+        _require(client)
         if said.strip() == DISK_FULL:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         if code < 0 or said.strip() == b"memory":
@@ -113,7 +122,15 @@ class RowSpool:
 
     def _verdict(self, outcome: Outcome) -> list[object]:
         if isinstance(outcome, Failure):
-            empty = [None] * (3 + self._score_count)
+            empty = [None] * (3 + len(self._label_names))
             return [*empty, f"{outcome.code}: {outcome.message}", *[None] * len(self._optional)]
-        verdict = [outcome.classification, outcome.confidence, outcome.labels, *outcome.scores.values(), None]
+        # By name: a policy's own labels have scores and no column, and a chunk of another model has other labels.
+        scores = [outcome.scores.get(name) for name in self._label_names]
+        verdict = [outcome.classification, outcome.confidence, outcome.labels, *scores, None]
         return [*verdict, *optional_cells(outcome, self._optional)]
+
+
+def _require(client: Presence) -> None:
+    """Check that somebody waits for the file."""
+    if client.is_lost:
+        raise MalformedRequestError("the client left before its file was written")

@@ -16,7 +16,7 @@ from api.jobs.job_store import JobStore
 from api.jobs.judging_rules import JudgingRules
 from api.jobs.options import OptionsCheck
 from api.jobs.places import PlaceKind, Places
-from api.jobs.preview import HeldBody, JobPreview
+from api.jobs.preview import JobPreview
 from api.jobs.room import JobRoom
 from api.jobs.threads import JobThreads
 from api.jobs.upload_slots import UploadSlots
@@ -33,6 +33,8 @@ from shared.settings import Settings
 
 log = get_logger(__name__)
 
+# Large policies that are being stored or sent: each has some megabytes until its client has read it.
+LARGE_POLICIES = 8
 # Batches, review queues and trials of policies that are made at the same time: each may hold some 30 MB while it is.
 AT_ONCE = 2
 T = TypeVar("T")
@@ -74,7 +76,6 @@ class JobService:
         self._intake = JobIntake(settings, self._writer, self._capacity, options_check)
         self._preview = JobPreview(settings, options_check)
         self._threads = JobThreads(settings.max_uploads)
-        self._previewing = asyncio.Semaphore()
         self._slots = UploadSlots(settings.max_uploads)
         self._uploads = Places(PlaceKind(settings.max_uploads, "uploads are coming in", "MAX_UPLOADS"), keyring)
         self.followers = Places(
@@ -82,6 +83,10 @@ class JobService:
         )
         self.inputs = Places(
             PlaceKind(AT_ONCE, "batches, review queues or trials are being made", f"{AT_ONCE} is the most"), keyring
+        )
+        self.large_policies = Places(
+            PlaceKind(LARGE_POLICIES, "large policies are being stored or sent", f"{LARGE_POLICIES} is the most"),
+            keyring,
         )
         self.downloads = Places(PlaceKind(settings.max_downloads, "results are being sent", "MAX_DOWNLOADS"), keyring)
         self._glances = Glances(self.get)
@@ -134,13 +139,21 @@ class JobService:
         await self._announce(job_id)
         return job_id
 
-    async def preview(self, request: UploadRequest, body: HeldBody) -> dict[str, Any]:
-        """How a file would be read, by `JobPreview.read`. It takes the place of an upload, and is refused as one."""
+    async def preview(self, request: UploadRequest, body: BodyPull) -> dict[str, Any]:
+        """How a file would be read, by `JobPreview.read`; refused as an upload."""
         self._uploads.require_share(request.owner)
         with self._uploads.counted(request.owner):
-            # One at a time: each takes a tenth of a second of the processor, and some 30 MB.
-            async with self._slots.taken_by(body), self._previewing:
-                return await self._threads.run_upload(self._preview.read, request, body)
+            return await self.read_body(body, self._preview.read, request, body)
+
+    async def read_body(self, body: BodyPull, read: Callable[..., T], *args: Any) -> T:  # noqa: ANN401  the arguments of `read`
+        """`read(*args)` in a thread and in the place of an upload, where it reads `body` as it comes.
+
+        Raises:
+            OverloadedError: as many uploads as allowed are coming in, and go on for seconds, or this one was too slow
+                for its place.
+        """
+        async with self._slots.taken_by(body):
+            return await self._threads.run_upload(read, *args)
 
     async def require_memory(self) -> None:
         """Check that the store has room for something other than a job.
@@ -231,6 +244,10 @@ class JobService:
     async def run(self, work: Callable[..., T], *args: Any) -> T:  # noqa: ANN401  the arguments of `work`
         """`work(*args)` in a thread, for what goes with a job but is not in the store: to render its results."""
         return await self._threads.run(work, *args)
+
+    async def run_file(self, work: Callable[..., T], *args: Any) -> T:  # noqa: ANN401  as `run`
+        """As `run`, for what writes a file of results: it may take minutes, and keeps no thread from the others."""
+        return await self._threads.run_file(work, *args)
 
     async def _announce(self, job_id: str) -> None:
         """Wake the workers. If that fails, they find the job in the ledger some seconds later."""

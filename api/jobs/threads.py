@@ -1,4 +1,4 @@
-"""Two pools of threads for job work, so that a slow upload never holds up a short read."""
+"""Pools of threads for job work, so that neither a slow upload nor a large file of results holds up a short read."""
 
 import asyncio
 import errno
@@ -17,6 +17,8 @@ from shared.store_errors import name_store_error
 log = get_logger(__name__)
 
 STORE_THREADS = 4
+# Spreadsheets and parquet files that are written at once, each for up to minutes by a process of its own.
+FILE_THREADS = 2
 _NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}  # only parquet files are written to a temporary file
 
 T = TypeVar("T")
@@ -26,10 +28,11 @@ class JobThreads:
     """Runs blocking calls; what they raise becomes one of our errors."""
 
     def __init__(self, max_uploads: int) -> None:
-        # Of both pools.
+        # Of those that use the store.
         self.count = STORE_THREADS + max_uploads
         self._short = ThreadPoolExecutor(STORE_THREADS, thread_name_prefix="job-store")
         self._uploads = ThreadPoolExecutor(max_uploads, thread_name_prefix="upload")
+        self._files = ThreadPoolExecutor(FILE_THREADS, thread_name_prefix="result-file")
         self._store_fault: str | None = None
 
     async def run(self, work: Callable[..., T], *args: Any) -> T:  # noqa: ANN401  the arguments of `work`
@@ -45,10 +48,15 @@ class JobThreads:
         """As `run`, in a thread kept for uploads."""
         return await self._run_in(self._uploads, work, *args)
 
+    async def run_file(self, work: Callable[..., T], *args: Any) -> T:  # noqa: ANN401  as `run`
+        """As `run`, in a thread kept for files of results."""
+        return await self._run_in(self._files, work, *args)
+
     def close(self) -> None:
         """Start nothing more. Threads at work end on their own."""
         self._short.shutdown(wait=False, cancel_futures=True)
         self._uploads.shutdown(wait=False, cancel_futures=True)
+        self._files.shutdown(wait=False, cancel_futures=True)
 
     async def _run_in(self, pool: ThreadPoolExecutor, work: Callable[..., T], *args: Any) -> T:  # noqa: ANN401  as `run`
         # The copied context carries the request's id into the log lines of the thread.

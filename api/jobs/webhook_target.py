@@ -8,7 +8,7 @@ words, so that nobody can ask here which names a private network has.
 
 import ipaddress
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from urllib.parse import SplitResult, quote, urlsplit
 
@@ -54,8 +54,19 @@ class WebhookTarget:
     ip: str
 
 
-def resolve_webhook(url: str, settings: Settings) -> WebhookTarget:
-    """Look the address up.
+def look_up(host: str, port: int) -> list[Address]:
+    """Every address of a name; none where nobody knows it. May wait for a name server for long."""
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError):
+        return []
+    return [ipaddress.ip_address(str(entry[4][0]).partition("%")[0]) for entry in found]
+
+
+def resolve_webhook(
+    url: str, settings: Settings, addresses_of: Callable[[str, int], list[Address]] = look_up
+) -> WebhookTarget:
+    """Look the address up, with `addresses_of` its host and port.
 
     Raises:
         MalformedRequestError: it is not allowed, or leads nowhere.
@@ -63,7 +74,7 @@ def resolve_webhook(url: str, settings: Settings) -> WebhookTarget:
     parts, port = _split(url)
     host = parts.hostname or ""
     _check_scheme_and_port(parts.scheme, port, settings)
-    addresses = _look_up(host, port)
+    addresses = addresses_of(host, port)
     if not addresses or not (settings.webhook_allow_private or all(map(is_public, addresses))):
         raise MalformedRequestError(
             f"webhook_url: {host[:100]} is unknown, or on a private network (WEBHOOK_ALLOW_PRIVATE=true allows those)",
@@ -109,15 +120,6 @@ def _check_scheme_and_port(scheme: str, port: int, settings: Settings) -> None:
     if not port or (ports is not None and port not in ports):
         shown = "1 to 65535" if ports is None else ", ".join(map(str, sorted(ports)))
         raise MalformedRequestError(f"webhook_url: port {port} is none of {shown} (WEBHOOK_PORTS)", param="webhook_url")
-
-
-def _look_up(host: str, port: int) -> list[Address]:
-    """Every address of a name; none where nobody knows it."""
-    try:
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    except (OSError, UnicodeError):
-        return []
-    return [ipaddress.ip_address(str(entry[4][0]).partition("%")[0]) for entry in found]
 
 
 def _embedded(address: ipaddress.IPv6Address) -> Iterator[ipaddress.IPv4Address]:

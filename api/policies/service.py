@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any, TypeVar
 
 from redis.asyncio import Redis
@@ -21,6 +21,8 @@ from shared.settings import Settings
 from shared.store_errors import name_store_error
 
 T = TypeVar("T")
+# Rules that are replaced, deleted or tried within the time that a text takes: as much as so many of the largest.
+PASSING_POLICIES = 16
 # Raises UnsupportedOptionError where a model that is served cannot follow them.
 OptionsCheck = Callable[[VerdictOptions], None]
 
@@ -43,8 +45,9 @@ class PolicyService:
         Raises:
             MalformedRequestError: the name or a rule cannot work; names the field or the entry.
             UnsupportedOptionError: the served model lacks a level or a label.
-            TooLargeError: more entries or bytes than a policy takes.
+            TooLargeError: more entries or bytes than a policy takes, or than the policies of one key may take together.
             ConflictError: POLICIES_FILE has the policy, or there are too many; or another version is the newest.
+            OverloadedError: so much has been replaced in the last minute that there is no room for more yet.
         """
         if not is_policy_name(name):
             raise MalformedRequestError(
@@ -92,20 +95,29 @@ class PolicyService:
             raise NotFoundError(f"version {version} of policy {name[:64]!r} is not kept", param="version")
         return found
 
-    async def draft(self, name: str, body: Mapping[str, Any]) -> tuple[VerdictOptions | None, VerdictOptions]:
+    @asynccontextmanager
+    async def draft(
+        self, name: str, body: Mapping[str, Any]
+    ) -> AsyncIterator[tuple[VerdictOptions | None, VerdictOptions]]:
         """Options to judge by the policy as it is (None: there is none), and by the rules in `body` instead.
 
         Neither counts as a hit of the policy, and nothing is stored but what the workers need for one request.
 
         Raises:
-            MalformedRequestError, UnsupportedOptionError, TooLargeError: as `put`.
+            MalformedRequestError, UnsupportedOptionError, TooLargeError, OverloadedError: as `put`.
         """
         if not is_policy_name(name):
             raise no_policy(name)
-        _, packed, head = await self._read_apart(body, "")
+        packed, head = (await self._read_apart(body, ""))[1:]
         await _named(self._store.keep_draft(name, head.digest, packed))
+        del packed, body  # megabytes, and judging may take a while
         now = self.book.heads.get(name)
-        return None if now is None else _uncounted(name, now), _uncounted(name, head)
+        try:
+            yield None if now is None else _uncounted(name, now), _uncounted(name, head)
+        finally:
+            # Without an answer of the store the rules end by themselves, a little later.
+            with suppress(RedisError, OSError):
+                await self._store.drop_draft(name, head.digest)
 
     async def hits(self, name: str) -> list[tuple[str, str, int]]:
         """The entries of a policy as (list, term, how often it fired), the most frequent first.
@@ -195,7 +207,14 @@ async def running_policies(
     Raises:
         SettingsError: POLICIES_FILE cannot work.
     """
-    limits = StoreLimits(settings.max_policies, settings.max_policy_versions, 2 * settings.max_policy_bytes)
+    size = settings.max_policy_bytes
+    limits = StoreLimits(
+        settings.max_policies,
+        settings.max_policy_versions,
+        2 * size,
+        PASSING_POLICIES * size,
+        settings.max_policy_bytes_per_key,
+    )
     store = PolicyStore(redis, limits, int(settings.predict_timeout_s))
     book = PolicyBook(store, read_policies_file(settings.policies_file, settings.max_policy_entries))
     await book.start()

@@ -9,7 +9,7 @@ import msgspec
 from redis.asyncio import Redis
 
 from shared import keys
-from shared.errors import ConflictError, NotFoundError, PreconditionFailedError
+from shared.errors import ConflictError, NotFoundError, OverloadedError, PreconditionFailedError, TooLargeError
 from shared.policies.hits import read_hits
 from shared.policies.records import Policy, PolicyHead, digest_of, pack_policy
 from shared.policies.scripts import source_of
@@ -33,11 +33,17 @@ class Stored:
 
 @dataclass(frozen=True)
 class StoreLimits:
-    """How many policies there may be, how many versions of each are kept, and how many bytes of rules with them."""
+    """How many policies there may be, how many versions of each are kept, and how many bytes of rules with them.
+
+    `passing_bytes` bounds the rules that are kept for a while only: replaced and deleted ones, and those tried out.
+    `key_bytes` bounds what the policies that one key has set take, with their kept versions.
+    """
 
     policies: int
     versions: int
     versions_bytes: int
+    passing_bytes: int
+    key_bytes: int
 
 
 class PolicyStore:
@@ -90,8 +96,22 @@ class PolicyStore:
         return None if raw is None or packed is None else (_read_head(raw), _decode_policy(packed))
 
     async def keep_draft(self, name: str, digest: str, packed: bytes) -> None:
-        """Keep rules that are only tried out, for as long as a text takes."""
-        await self._redis.eval(source_of("draft"), 1, keys.policy_rules(name, digest), packed, str(self._old_rules_s))
+        """Keep rules that are only tried out, for as long as a text takes, or until as many `drop_draft`.
+
+        Raises:
+            OverloadedError: there is no room for them yet.
+        """
+        wait_s = await self._run(
+            "draft",
+            [keys.policy_rules(name, digest), keys.POLICIES_PASSING],
+            [packed, self._old_rules_s, self._limits.passing_bytes],
+        )
+        if wait_s:
+            raise _no_room(wait_s)
+
+    async def drop_draft(self, name: str, digest: str) -> None:
+        """Drop rules that are no longer tried out; those of a policy stay."""
+        await self._run("undraft", [keys.policy_rules(name, digest), keys.POLICIES_PASSING], [])
 
     async def put(self, name: str, policy: Policy, head: PolicyHead, wanted: int | None = None) -> Stored:
         """Store it as the newest version. `wanted` is the version that it must replace, 0 for none, None for any.
@@ -99,11 +119,20 @@ class PolicyStore:
         Raises:
             PreconditionFailedError: the newest version is another.
             ConflictError: there are as many policies as the store takes.
+            TooLargeError: the policies that its author has set would take too much.
+            OverloadedError: so much has been replaced in the last minute that there is no room for more yet.
         """
         packed = pack_policy(policy)
         outcome, version, created_at, raw = await self._run(
             "put",
-            [keys.POLICIES, keys.POLICIES_VERSION, keys.policy_rules(name, head.digest), *_kept(name)],
+            [
+                keys.POLICIES,
+                keys.POLICIES_VERSION,
+                keys.policy_rules(name, head.digest),
+                *_kept(name),
+                keys.POLICIES_PASSING,
+                keys.POLICIES_SIZES,
+            ],
             [
                 name,
                 "" if wanted is None else wanted,
@@ -115,8 +144,20 @@ class PolicyStore:
                 keys.policy_rules(name),
                 self._limits.versions,
                 self._limits.versions_bytes,
+                self._limits.passing_bytes,
+                head.updated_by,
+                self._limits.key_bytes,
+                keys.policy_versions(""),
             ],
         )
+        if outcome == b"over":
+            raise TooLargeError(
+                f"the policies that this key has set would take {version:,} bytes, each counted once for use and once "
+                f"for each kept version; {self._limits.key_bytes:,} are taken (MAX_POLICY_BYTES_PER_KEY). Delete some "
+                "that are not needed"
+            )
+        if outcome == b"busy":
+            raise _no_room(version)
         if outcome == b"changed":
             raise _changed(name, version)
         if outcome == b"full":
@@ -135,7 +176,14 @@ class PolicyStore:
         """
         outcome, version = await self._run(
             "delete",
-            [keys.POLICIES, keys.POLICIES_VERSION, *_kept(name), keys.POLICIES_DELETED],
+            [
+                keys.POLICIES,
+                keys.POLICIES_VERSION,
+                *_kept(name),
+                keys.POLICIES_DELETED,
+                keys.POLICIES_PASSING,
+                keys.POLICIES_SIZES,
+            ],
             [
                 name,
                 "" if wanted is None else wanted,
@@ -153,7 +201,7 @@ class PolicyStore:
             raise _changed(name, version)
 
     async def _run(self, script: str, names: list[str], arguments: list[Any]) -> Any:  # noqa: ANN401  each script has its own reply
-        source = source_of("versions") + source_of(script)
+        source = "".join(map(source_of, ("versions", "passing", "sizes", script)))
         reply: Any = await self._redis.eval(source, len(names), *names, *arguments)
         return reply
 
@@ -166,6 +214,14 @@ def no_policy(name: str, known: Mapping[str, PolicyHead] | None = None) -> NotFo
     """The error for a policy that does not exist."""
     there = f"; there are {', '.join(list(known)[:10])}" if known else ""
     return NotFoundError(f"there is no policy {name[:64]!r}{there}", param="policy")
+
+
+def _no_room(wait_s: int) -> OverloadedError:
+    return OverloadedError(
+        "the rules that were replaced, deleted or tried in the last minute are kept for texts on their way, and take "
+        "all the room for them (16 times MAX_POLICY_BYTES); try again later",
+        retry_after_s=wait_s,
+    )
 
 
 def _changed(name: str, version: int) -> PreconditionFailedError:

@@ -141,7 +141,8 @@ class Admission:
         speed = self.speed
         limit = speed * self._timeout_s * BACKLOG_SHARE
         excess_texts = own.texts + texts - CALLER_SHARE * (self._max_texts - total.texts + own.texts)
-        excess_cost = own.cost + cost - CALLER_SHARE * (limit - total.cost + own.cost)
+        # Where no worker has told its speed, perhaps since there is none, only the number counts.
+        excess_cost = own.cost + cost - CALLER_SHARE * (limit - total.cost + own.cost) if speed else 0.0
         if excess_texts > 0 or excess_cost > 0:
             excess = max(excess_cost, excess_texts * total.cost / total.texts)
             retry_after_s = self._seconds_for(excess * max(1, len(self._by_caller)), speed)

@@ -8,7 +8,6 @@ one Celery message carries many.
 import asyncio
 import time
 from collections.abc import Coroutine, Sequence
-from contextvars import Context
 from typing import Any, Protocol
 
 import msgspec
@@ -17,6 +16,7 @@ from api.background import end_task
 from api.http.caller import Caller, current_caller
 from api.http.request_id import current_request_id
 from api.queue.admission import Admission
+from api.queue.deadlines import Deadlines
 from api.queue.lanes import Lanes
 from api.queue.pending import PendingRequest, PendingText
 from api.queue.publisher import TextPublisher
@@ -62,10 +62,7 @@ class Dispatcher:
         self._publisher = publisher
         self._fleet = fleet
         self._lanes = Lanes(settings)
-        # In the order of their deadlines, as each has the same time.
-        self._requests: dict[PendingRequest, None] = {}
-        # Ends the oldest ones: one for all, as nearly every request is answered long before.
-        self._timer: asyncio.TimerHandle | None = None
+        self._deadlines = Deadlines(settings.predict_timeout_s)
         self._admission = Admission(settings, fleet)
         self._sent: dict[int, PendingText] = {}
         self._work = asyncio.Event()
@@ -83,11 +80,7 @@ class Dispatcher:
         await end_task(self._sender)
         if self._begun is not None:
             self._begun[1].close()
-        error = StoreUnavailableError("the server is stopping")
-        if self._timer is not None:
-            self._timer.cancel()
-        for request in list(self._requests):
-            request.fail(error)
+        self._deadlines.fail_all(StoreUnavailableError("the server is stopping"))
 
     @property
     def inflight_texts(self) -> int:
@@ -119,6 +112,9 @@ class Dispatcher:
         over: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         request = self.ask(texts, options, current_caller(), current_request_id())
         request.on_over = lambda _: None if over.done() else over.set_result(None)
+        if request.caller.presence.is_lost:
+            # It hung up before anybody could watch it.
+            request.end()
         try:
             await over
         finally:
@@ -135,14 +131,14 @@ class Dispatcher:
         """
         self._fleet.require_live_worker()
         request = self._accept(texts, options, caller, request_id)
-        self._time(request)
+        self._deadlines.add(request)
         caller.presence.watch(request.end)
         return request
 
     def conclude(self, request: PendingRequest) -> list[Answer | KobertError]:
         """The answers in the order of the texts; those that have not come are not waited for any more."""
         request.caller.presence.forget(request.end)
-        self._requests.pop(request, None)
+        self._deadlines.remove(request)
         request.end()
         self._admission.release(request.caller.name, request.cost_left, request.texts_left)
         if not request.unanswered:
@@ -192,26 +188,6 @@ class Dispatcher:
         self._sent = {
             text_id: text for text_id, text in self._sent.items() if text.is_wanted or self._lanes.counts(text)
         }
-
-    def _time(self, request: PendingRequest) -> None:
-        """End the request at its deadline."""
-        loop = asyncio.get_running_loop()
-        request.ends_at = loop.time() + self._settings.predict_timeout_s
-        self._requests[request] = None
-        if self._timer is None:
-            # In an empty context: the current variables belong to one request, and the timer to all.
-            self._timer = loop.call_at(request.ends_at, self._end_overdue, context=Context())
-
-    def _end_overdue(self) -> None:
-        loop = asyncio.get_running_loop()
-        self._timer = None
-        while self._requests:
-            oldest = next(iter(self._requests))
-            if oldest.ends_at > loop.time():
-                self._timer = loop.call_at(oldest.ends_at, self._end_overdue)
-                return
-            del self._requests[oldest]
-            oldest.end()
 
     def _accept(
         self, texts: Sequence[str], options: VerdictOptions | None, caller: Caller, request_id: str | None

@@ -1,6 +1,8 @@
 """Tracks live workers by their heartbeats in Redis, and whether Redis answers. One per API process."""
 
 import asyncio
+import contextlib
+import math
 import time
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
@@ -19,11 +21,16 @@ from shared.store_errors import is_refusal, name_store_error
 
 log = get_logger(__name__)
 
-# How often a worker is looked for while none is known: nothing can be answered until then.
+# How often the store, or a worker, is looked for while none is known: nothing can be answered until then.
 SEARCH_INTERVAL_S = 0.1
 # How long, in intervals, a worker may stay without a heartbeat once the store is back. Heartbeats run out while the
 # store does not take them, and what a dead worker may have had is read by a process of its own, which takes seconds.
 DOUBT_INTERVALS = 4
+# Who asks whether the service is ready learns what was so at most this long ago: a rolling restart ends the next worker
+# on this word. So many looks a second are the most that any number of askers can cause.
+FRESH_S = 0.1
+# How long it waits for that; a store that does not answer must not hold up the answer that it does not.
+PATIENCE_S = 0.5
 
 
 class Fleet:
@@ -46,6 +53,10 @@ class Fleet:
         # Workers whose heartbeats ran out while the store was away, and until when that tells nothing.
         self._doubted: dict[str, float] = {}
         self._task: asyncio.Task[None] | None = None
+        self._wanted = asyncio.Event()
+        self._looked_at = -math.inf
+        # Set, and replaced, at the end of each look.
+        self._looked = asyncio.Event()
         self.on_worker_lost: Callable[[], None] = lambda: None
         self.on_worker_left: Callable[[], None] = lambda: None
         self.on_store_back: Callable[[], None] = lambda: None
@@ -132,11 +143,31 @@ class Fleet:
         return [worker for worker in self._workers.values() if worker.takes != "jobs"]
 
     def mark_store_lost(self) -> None:
-        """Note that another part found Redis unreachable."""
+        """Note that another part found Redis unreachable; whether it is, the next look tells at once."""
         self._store_answers = False
+        self._wanted.set()
+
+    async def look_again(self) -> None:
+        """Have all heartbeats read now, unless that was a moment ago; waits for it, but not long."""
+        fresh_since = time.monotonic() - FRESH_S
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(PATIENCE_S):
+                # Twice, where one is under way that began before.
+                while self._looked_at < fresh_since:
+                    self._wanted.set()
+                    await self._looked.wait()
 
     async def refresh(self) -> None:
         """Read all heartbeats now."""
+        looked_at = time.monotonic()
+        try:
+            await self._refresh()
+        finally:
+            self._looked_at = looked_at
+            looked, self._looked = self._looked, asyncio.Event()
+            looked.set()
+
+    async def _refresh(self) -> None:
         try:
             fault = await self._find_fault()
             listed, heartbeats = await self._read()
@@ -214,13 +245,20 @@ class Fleet:
 
     async def _refresh_forever(self) -> None:
         while True:
-            is_searching = self._store_answers and not self._workers
-            await asyncio.sleep(min(SEARCH_INTERVAL_S, self._interval_s) if is_searching else self._interval_s)
+            is_searching = not (self._store_answers and self._workers)
+            await self._pause(min(SEARCH_INTERVAL_S, self._interval_s) if is_searching else self._interval_s)
             try:
                 await self.refresh()
             except Exception:
                 # Keep reading: with a stale view the process would refuse all texts, or rely on dead workers.
                 log.exception("fleet_refresh_failed")
+
+    async def _pause(self, interval_s: float) -> None:
+        """Until the next look is due, or wanted."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(interval_s):
+                await self._wanted.wait()
+        self._wanted.clear()
 
 
 def _check_models(models: Iterable[ModelInfo], options: VerdictOptions) -> None:

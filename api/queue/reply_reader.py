@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 from redis.asyncio import Redis
 from redis.exceptions import RedisError, ResponseError
+from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from api.background import end_task
 from api.queue.store_wire import StoreWire
@@ -60,6 +61,9 @@ class ReplyReader:
         while True:
             try:
                 await self._read_until_lost()
+            except RedisTimeoutError:
+                # Perhaps this process stood still, not the store. Whoever asks the store each second knows.
+                log.debug("reply_stream_silent")
             except (RedisError, OSError) as error:
                 self._on_store_lost()
                 log.debug("reply_stream_lost", error_type=type(error).__name__)

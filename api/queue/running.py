@@ -19,8 +19,8 @@ from api.queue.store_wire import LastingWire
 from shared.settings import Settings
 
 REDIS_TIMEOUT_S = 2
-# Parts that read the store every second or so, each at its own time: the fleet, keys, policies, the feed.
-READERS = 4
+# Parts that read the store every second or so, each at its own time: keys, policies, the feed.
+READERS = 3
 
 
 @dataclass(frozen=True)
@@ -44,10 +44,12 @@ async def running_path(settings: Settings, redis_url: str) -> AsyncIterator[Runn
         reply_redis = await closing.enter_async_context(_connect(redis_url, REDIS_TIMEOUT_S + BLOCK_MS / 1000))
         # Whoever waits for an answer waits for no pause between two tries to connect.
         queue_redis = await closing.enter_async_context(_connect(redis_url, REDIS_TIMEOUT_S, Retry(NoBackoff(), 0)))
+        # Texts are refused while the store is thought to be lost: a stale connection is replaced without a pause.
+        fleet_redis = await closing.enter_async_context(_connect(redis_url, REDIS_TIMEOUT_S, Retry(NoBackoff(), 1)))
         process_id = uuid.uuid4().hex
         queue = LastingWire(queue_redis, REDIS_TIMEOUT_S)
         publisher = Publisher(queue, process_id)
-        fleet = Fleet(redis, settings.heartbeat_interval_s)
+        fleet = Fleet(fleet_redis, settings.heartbeat_interval_s)
         dispatcher = Dispatcher(settings, process_id, publisher, fleet)
         reader = ReplyReader(reply_redis, process_id, dispatcher.resolve, fleet.mark_store_lost)
         fleet.on_worker_lost = dispatcher.resend_suspects

@@ -51,7 +51,9 @@ class ReviewOut(BaseModel):
     approved: int
     rejected: int
     decided_today: Annotated[int, Field(description="since midnight, UTC")]
-    reviewers: Annotated[dict[str, int], Field(description="decisions by reviewer")]
+    reviewers: Annotated[
+        dict[str, int], Field(description="decisions by reviewer; beyond a hundred names together, as (others)")
+    ]
 
 
 class ReviewList(BaseModel):

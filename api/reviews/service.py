@@ -14,14 +14,12 @@ from api.jobs.service import JobService
 from api.reviews.feeding import FeedIntake
 from api.reviews.picking import Room, pick_items
 from api.reviews.records import Decision, Order, ReviewHead, ReviewItem, is_review_id, new_review_id
-from api.reviews.store import ReviewStore
+from api.reviews.store import ReviewCounts, ReviewStore
 from shared.corrections.records import NewCorrection
 from shared.corrections.store import Added
 from shared.errors import ConflictError, NotFoundError, OverloadedError
 from shared.jobs.records import Job
 from shared.settings import Settings
-
-DAY_S = 86_400
 
 
 class ReviewService:
@@ -167,23 +165,12 @@ class ReviewService:
 
     async def progress(self, owner: str, head: ReviewHead) -> dict[str, Any]:
         """The queue as its routes show it: what is open, what was decided, by whom, and how much since midnight UTC."""
-        now = int(time.time())
-        waiting, held = await self._run(self._store.counts, owner, head.id, now)
-        decisions = (await self.decisions(owner, head)).values()
-        by: dict[str, int] = {}
-        for one in decisions:
-            by[one.reviewer] = by.get(one.reviewer, 0) + 1
-        midnight = now - now % DAY_S
+        counts: ReviewCounts = await self._run(self._store.counts, owner, head.id, int(time.time()))
         return {
             **{name: value for name, value in msgspec.structs.asdict(head).items() if name != "feed"},
             "object": "review",
             "source": "job" if head.feed is None else "feed",
-            "open": waiting,
-            "held": held,
-            "approved": sum(one.decision == "approve" for one in decisions),
-            "rejected": sum(one.decision == "reject" for one in decisions),
-            "decided_today": sum(one.decided_at >= midnight for one in decisions),
-            "reviewers": by,
+            **counts._asdict(),
         }
 
     async def decisions(self, owner: str, head: ReviewHead) -> dict[int, Decision]:

@@ -2,22 +2,23 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
-from importlib.resources import files
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 from redis import Redis
 
 from api.reviews.records import Decision, ReviewHead, ReviewItem
 from shared import keys
-from shared.lua_script import run_script
+from shared.lua_script import run_script, scripts_of
 
+_SCRIPTS = scripts_of("api.reviews")
 _HEAD = msgspec.json.Decoder(ReviewHead)
 _ITEM = msgspec.json.Decoder(ReviewItem)
 _DECISION = msgspec.json.Decoder(Decision)
 # Those after the decisions are of queues that are fed. Their items are keys of their own, which end with their texts.
-_PARTS = ("", "items", "open", "leases", "holders", "decisions", "ranks", "seen", "state")
+_PARTS = ("", "items", "open", "leases", "holders", "decisions", "tally", "names", "ranks", "seen", "state")
+_COUNTED = ("tally", "names")
+DAY_S = 24 * 3600
 _WRITTEN_AT_ONCE = 500
 
 
@@ -28,6 +29,17 @@ class Ranked:
     item: ReviewItem
     rank: float
     expires_at: int
+
+
+class ReviewCounts(NamedTuple):
+    """How many items of a queue are open, how many somebody holds, and how many were decided: today, and by whom."""
+
+    open: int
+    held: int
+    approved: int
+    rejected: int
+    decided_today: int
+    reviewers: dict[str, int]
 
 
 class ReviewStore:
@@ -62,12 +74,12 @@ class ReviewStore:
         `cursor` is the number up to which the feed was read before, and is read now. False, and nothing is added, where
         another process has read it since.
         """
-        parts = ("open", "leases", "holders", "decisions", "ranks", "seen", "state")
+        parts = ("open", "leases", "holders", "decisions", "ranks", "seen", "state", *_COUNTED)
         args: list[Any] = [_key(owner, head.id, "item:"), *bounds, *cursor]
         for one in ranked:
             args += [one.item.item, one.rank, one.expires_at, msgspec.json.encode(one.item)]
         names = [_key(owner, head.id, part) for part in parts]
-        is_added = run_script(self._redis, _script("top_up"), names, args)
+        is_added = run_script(self._redis, _counting("top_up"), names, args)
         with self._redis.pipeline() as pipe:
             self._expire(pipe, owner, head)
             pipe.execute()
@@ -111,7 +123,7 @@ class ReviewStore:
         """Up to `count` items for a holder: (reviewer, now, seconds of the lease)."""
         reviewer, now, lease_s = holder
         names = [_key(owner, head.id, part) for part in ("open", "leases", "holders", "ranks")]
-        numbers = run_script(self._redis, _script("lease"), names, [now, lease_s, reviewer, count])
+        numbers = run_script(self._redis, _SCRIPTS["lease"], names, [now, lease_s, reviewer, count])
         with self._redis.pipeline() as pipe:
             self._expire(pipe, owner, head)
             pipe.execute()
@@ -129,10 +141,13 @@ class ReviewStore:
 
     def decide(self, owner: str, head: ReviewHead, item: int, decision: Decision) -> str:
         """Keep a decision: `kept`; or `decided` or `held` where somebody else was there before."""
-        names = [_key(owner, head.id, part) for part in ("open", "leases", "holders", "decisions")]
+        names = [_key(owner, head.id, part) for part in ("open", "leases", "holders", "decisions", *_COUNTED)]
         args = [item, decision.decided_at, decision.reviewer, msgspec.json.encode(decision)]
-        outcome: bytes = run_script(self._redis, _script("decide"), names, args)
-        self._redis.expireat(names[-1], head.expires_at)
+        outcome: bytes = run_script(self._redis, _counting("decide"), names, args)
+        with self._redis.pipeline() as pipe:
+            for part in ("decisions", *_COUNTED):
+                pipe.expireat(_key(owner, head.id, part), head.expires_at)
+            pipe.execute()
         return outcome.decode()
 
     def note_correction(self, owner: str, review_id: str, item: int, decision: Decision) -> None:
@@ -141,8 +156,8 @@ class ReviewStore:
 
     def undo(self, owner: str, head: ReviewHead, item: int, reviewer: str, lease_until: int) -> Decision | None:
         """Take back a decision of this reviewer; None if there is none."""
-        names = [_key(owner, head.id, part) for part in ("leases", "holders", "decisions")]
-        raw = run_script(self._redis, _script("undo"), names, [item, lease_until, reviewer])
+        names = [_key(owner, head.id, part) for part in ("leases", "holders", "decisions", *_COUNTED)]
+        raw = run_script(self._redis, _counting("undo"), names, [item, lease_until, reviewer])
         with self._redis.pipeline() as pipe:
             self._expire(pipe, owner, head)
             pipe.execute()
@@ -155,14 +170,17 @@ class ReviewStore:
             int(number): _DECISION.decode(raw) for number, raw in sorted(found.items(), key=lambda pair: int(pair[0]))
         }
 
-    def counts(self, owner: str, review_id: str, now: int) -> tuple[int, int]:
-        """How many items are open, and how many are held by somebody now."""
+    def counts(self, owner: str, review_id: str, now: int) -> ReviewCounts:
+        """How the queue stands at Unix time `now`. No decision is read for it."""
         with self._redis.pipeline() as pipe:
             pipe.zcard(_key(owner, review_id, "open"))
             pipe.zcount(_key(owner, review_id, "leases"), "-inf", now)
             pipe.zcount(_key(owner, review_id, "leases"), f"({now}", "+inf")
             waiting, run_out, held = pipe.execute()
-        return waiting + run_out, held
+        names = [_key(owner, review_id, part) for part in (*_COUNTED, "decisions")]
+        approved, rejected, today, by = run_script(self._redis, _counting("progress"), names, [now // DAY_S])
+        reviewers = {name.decode(): int(count) for name, count in zip(by[::2], by[1::2], strict=True)}
+        return ReviewCounts(waiting + run_out, held, approved, rejected, today, reviewers)
 
     def _expire(self, pipe: Any, owner: str, head: ReviewHead) -> None:  # noqa: ANN401  a pipeline
         for part in _PARTS:
@@ -176,6 +194,6 @@ def _key(owner: str, review_id: str, part: str) -> str:
     return keys.review_part(owner, review_id, part)
 
 
-@cache
-def _script(name: str) -> str:
-    return files("api.reviews").joinpath("lua", f"{name}.lua").read_text()
+def _counting(name: str) -> str:
+    """A script that counts decisions."""
+    return _SCRIPTS["counting"] + _SCRIPTS[name]

@@ -7,16 +7,15 @@ from typing import Annotated
 import msgspec
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import StreamingResponse
-from starlette.requests import ClientDisconnect
 
 from api.context import Context, ContextDep
 from api.http import bodies, schemas
 from api.http.auth import CallerDep, OwnerDep
-from api.http.body import read_body
+from api.http.body import stream_body
 from api.http.proxies import root_path_of
 from api.jobs.events import progress_events, wait_for_end
 from api.jobs.names import content_disposition
-from api.jobs.preview import MAX_PREVIEW_BYTES, HeldBody
+from api.jobs.preview import MAX_PREVIEW_BYTES
 from api.jobs.rendering import JsonLines, Renderer, Table, VerdictLines
 from api.jobs.result_files import MEDIA_TYPES, file_response
 from api.jobs.results import ResultStream, Selection
@@ -87,11 +86,11 @@ async def preview_job(request: Request, owner: OwnerDep, context: ContextDep) ->
     and jsonl. Nothing is kept.
     """
     upload = UploadRequest(owner, request.headers.get("content-type", ""), dict(request.query_params), None)
-    try:
-        preview = await context.jobs.preview(upload, HeldBody(await _preview_body(request)))
-    finally:
-        # Not before: previews that wait for their turn would be held by the hundred.
-        bodies.release(request.scope)
+    pieces = stream_body(
+        request, MAX_PREVIEW_BYTES, f"a preview takes {MAX_PREVIEW_BYTES:,} bytes; send the file's beginning"
+    )
+    body = BodyPull(pieces, max_bytes=MAX_PREVIEW_BYTES, stall_s=context.settings.upload_stall_s)
+    preview = await context.jobs.preview(upload, body)
     return Response(msgspec.json.encode(preview), media_type="application/json")
 
 
@@ -257,15 +256,6 @@ def _accepted(request: Request, job: Job, context: Context, headers: Mapping[str
 def _respond(request: Request, job: Job, context: Context) -> Response:
     body = msgspec.json.encode(show_job(job, context.fleet.texts_per_s, root_path_of(request)))
     return Response(body, media_type="application/json")
-
-
-async def _preview_body(request: Request) -> bytes | bytearray:
-    try:
-        return await read_body(request, MAX_PREVIEW_BYTES)
-    except TooLargeError as error:
-        raise TooLargeError(f"a preview takes {MAX_PREVIEW_BYTES:,} bytes; send the file's beginning") from error
-    except ClientDisconnect as error:
-        raise MalformedRequestError("the client left before the body was complete") from error
 
 
 def _idempotency_digest(request: Request) -> str | None:

@@ -40,8 +40,10 @@ async def health() -> dict[str, str]:
 async def ready(context: ContextDep) -> dict[str, str | int | list[str]]:
     """200 when Redis answers, the ledger is connected and a worker lives; else 503, with the reason.
 
-    `store_warnings` has a sentence for each setting of the store that puts jobs at risk.
+    It tells what is so now: a worker that has stopped is not counted any more. `store_warnings` has a sentence for each
+    setting of the store that puts jobs at risk.
     """
+    await context.fleet.look_again()
     context.fleet.require_live_worker()
     context.jobs.require_connection()
     context.store_watch.require_fit()

@@ -2,7 +2,7 @@
 
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from api.http.echo import is_unicode
 from shared.errors import MalformedRequestError, TooLargeError
@@ -30,6 +30,8 @@ _LIKELY = re.compile(
     rf"|(?:사용자|고객|상품|구매|원본|전체)?(?:{_KOREAN})(?:내용|본문|텍스트|원문|글|메시지)?"
 )
 _BETWEEN_WORDS = re.compile(r"[\s_.:()\[\]\-]+")
+# So many rows tell a title from the name of an only column.
+ROWS_BEHIND_TITLE = 5
 # The only column of a file is its text; but a sentence as its name is rather the first text of a file without a header.
 _SENTENCE = re.compile(r"[.!?~,;…]|[ㅋㅎㅠㅜ]{2}|(?:\S+\s+){3}")
 _MAX_NAME_CHARS = 30
@@ -85,6 +87,27 @@ def find_column(names: Sequence[str], wanted: str, option: str) -> int:
     raise MalformedRequestError(
         f"{option}={wanted[:_SHOWN_CHARS]}: there is no such column; there are {shown(names)}", param=option
     )
+
+
+def may_be_title(names: Sequence[str]) -> bool:
+    """Whether the only name of a first line may be a title above the names of columns."""
+    filled = [name for name in names if name.strip()]
+    return len(filled) == 1 and _key(filled[0]) not in _USUAL
+
+
+def refuse_title(line: int, rows: Iterable[tuple[int, int]]) -> None:
+    """Refuse a first line that names one column where the rows behind it, as number and filled cells, have more.
+
+    Raises:
+        MalformedRequestError: it is rather a title, and nobody would see that another column was read.
+    """
+    wide = next((number for number, filled in rows if filled > 1), None)
+    if wide is not None:
+        raise MalformedRequestError(
+            f"line {line} names one column, and line {wide} has more cells; if line {line} is a title, delete the "
+            "lines above the names of the columns, else say text_column=NUMBER",
+            param="text_column",
+        )
 
 
 def check_columns(names: Sequence[str], line: int = 1) -> None:

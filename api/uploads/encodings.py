@@ -32,6 +32,8 @@ BOMS = (
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
 LONGEST_BOM = 4
+# Of the bytes of UTF-16 so many are zero, as those of its spaces and line ends.
+MIN_ZERO_SHARE = 0.01
 # Of the characters beyond ASCII that a line has, so many are common Hangul when its encoding is right.
 MIN_KOREAN_SHARE = 0.5
 # Characters of three bytes and more in UTF-8: all of Hangul, and nothing that CP949 would give by chance.
@@ -106,10 +108,17 @@ def is_cp949_in_disguise(as_utf8: str, as_cp949: str | None) -> bool:
 
 
 def guess_wide(head: bytes) -> str | None:
-    """UTF-16 without its mark, seen by the zero bytes of its spaces, digits and line ends; None for anything else."""
+    """UTF-16 without its mark, seen by the zero bytes of its spaces, digits and line ends; None for anything else.
+
+    Hangul in UTF-8 is valid UTF-16, too: there a stray zero byte says nothing.
+    """
+    if not head.isascii() and (_is_valid_start(head, UTF8) or _is_korean_start(head, CP949)):
+        return None
     zeros_at = (head[0::2].count(0), head[1::2].count(0))
     for encoding, many, few in (("utf-16-le", zeros_at[1], zeros_at[0]), ("utf-16-be", zeros_at[0], zeros_at[1])):
-        if many > 10 * few and _is_valid_start(head, encoding):
+        is_clear = many > 10 * few and many >= len(head) * MIN_ZERO_SHARE and _is_valid_start(head, encoding)
+        # 가 and 글 have a zero byte where other letters of a text have none.
+        if is_clear or _is_korean_start(head, encoding):
             return encoding
     return None
 
@@ -123,6 +132,11 @@ def fits_wide(head: bytes, encoding: str) -> bool:
     swapped = head.decode(encoding[:-2] + {"le": "be", "be": "le"}[encoding[-2:]], "replace")
     is_valid = "\0" not in text and 10 * text.count("\ufffd") <= len(text) + 9
     return is_valid and len(_USUAL.findall(text)) >= len(_USUAL.findall(swapped))
+
+
+def _is_korean_start(head: bytes, encoding: str) -> bool:
+    """Whether the bytes are valid, and mostly Korean beyond ASCII."""
+    return _is_valid_start(head, encoding) and korean_share(head.decode(encoding, "ignore")) >= MIN_KOREAN_SHARE
 
 
 def _is_valid_start(head: bytes, encoding: str) -> bool:

@@ -4,7 +4,7 @@ import importlib.util
 import tempfile
 import threading
 from collections.abc import Iterator
-from itertools import chain
+from itertools import chain, islice
 from subprocess import Popen
 from typing import IO
 
@@ -12,14 +12,26 @@ import msgspec
 
 from api.http.caller import Presence, current_caller
 from api.uploads import confined
-from api.uploads.columns import check_columns, find_column, find_text_column
+from api.uploads.columns import (
+    ROWS_BEHIND_TITLE,
+    check_columns,
+    find_column,
+    find_text_column,
+    may_be_title,
+    refuse_title,
+)
 from api.uploads.frames import MAX_MEMORY_MESSAGE, Frame
 from api.uploads.options import UploadOptions
 from api.uploads.rows import bad_row, make_row
 from shared.errors import MalformedRequestError, TooLargeError, UnsupportedMediaError
 from shared.jobs.records import Row
+from shared.verdict import Failure
 
 _LIBRARIES = {"xlsx": "openpyxl", "parquet": "arro3.io"}
+# What a cell shows whose formula fails: nobody has written it.
+_SHEET_ERRORS = frozenset(
+    ("#N/A", "#REF!", "#VALUE!", "#DIV/0!", "#NAME?", "#NUM!", "#NULL!", "#SPILL!", "#CALC!", "#FIELD!")
+)
 _MAX_FRAME_BYTES = 64 << 20
 _MAX_SHEET_CHARS = 255
 _FRAME = msgspec.json.Decoder(Frame)
@@ -107,9 +119,16 @@ class ExtractedTable:
         if first is None:
             raise MalformedRequestError("the sheet is empty; its first row names the columns")
         if options.header:
+            self._refuse_title(first, options)
             return [_shown(cell) or f"column_{place}" for place, cell in enumerate(first[1], start=1)]
         self._pending = [first]
         return [f"column_{place}" for place in range(1, len(first[1]) + 1)]
+
+    def _refuse_title(self, first: Cells, options: UploadOptions) -> None:
+        if options.text_column is None and may_be_title([_shown(cell) for cell in first[1]]):
+            self._pending = list(islice(self._rows, ROWS_BEHIND_TITLE))
+            rows = ((number, sum(map(bool, map(_shown, cells)))) for number, cells in self._pending)
+            refuse_title(first[0], rows)
 
     def _read_rows(self, frame: Frame) -> Iterator[Cells]:
         self.names, self.column_types = frame.columns, frame.column_types
@@ -142,6 +161,9 @@ class ExtractedTable:
         if self._kind == "xlsx":
             # A comment may be a number alone, and an empty cell is an empty text.
             text = _shown(cells[self.text_at])
+            if text in _SHEET_ERRORS:
+                fault = f"row {number} holds {text}, an error of the spreadsheet; mend its formula, or delete the row"
+                return Row(number, text, msgspec.Raw(msgspec.json.encode(fields)), Failure("spreadsheet_error", fault))
         return make_row(number, text, fields, self._max_text_chars, f"row {number}")
 
 

@@ -53,6 +53,8 @@ def true_format(head: bytes, file_format: str, *, is_said: bool) -> str:
     if own is not None:
         raise MalformedRequestError(f"the file is {own}, not {file_format}", param="format")
     if file_format == "xlsx":
-        raise MalformedRequestError(f"the file is not {file_format}", param="format")
+        raise MalformedRequestError(
+            "the file is not xlsx, whatever its name says; open it in Excel and save it as .xlsx or CSV", param="format"
+        )
     # Programs give the ending .xls to tables of plain text, separated by tabs.
     return "tsv" if file_format == "xls" else file_format

@@ -71,7 +71,8 @@ def choose_format(options: UploadOptions, file_name: str | None, media_type: str
     found = options.format or _BY_SUFFIX.get(PurePath(name).suffix) or _BY_MEDIA_TYPE.get(media_type)
     if found is None:
         raise UnsupportedMediaError(
-            f"the file came as {media_type or 'no content type'}; say what it is with format= ({', '.join(FORMATS)})",
+            f"the file came as {media_type or 'no content type'}; say what it is with format= ({', '.join(FORMATS)}), "
+            "or save it as one of these",
             param="format",
         )
     return found

@@ -40,8 +40,24 @@ def read_sheet(file: IO[bytes], sheet: str | None, max_bytes: int) -> Iterator[t
     reader = _Reader(file, read_only=True, data_only=True, keep_links=False)
     reader.read()
     book = reader.wb
-    worksheet = _chosen(book, sheet)
     formats = [style.number_format for style in _styles(book)]
+    for worksheet in _chosen(book, sheet):
+        rows = _rows(book, worksheet, formats, max_bytes)
+        first = next(rows, None)
+        # A new file of Excel has an empty sheet before the one that was copied into it.
+        if first is not None:
+            yield first
+            yield from rows
+            return
+
+
+def _rows(
+    book: Any,  # noqa: ANN401  the library has no types
+    worksheet: Any,  # noqa: ANN401
+    formats: list[str],
+    max_bytes: int,
+) -> Iterator[tuple[int, list[Any]]]:
+    """The rows of one sheet, as `read_sheet` gives them."""
     with worksheet._get_source() as source:  # noqa: SLF001  its own iterator keeps a record of every row
         parser = WorkSheetParser(
             source,
@@ -113,7 +129,9 @@ def _check_parts(file: IO[bytes], max_bytes: int) -> None:
         with zipfile.ZipFile(file) as archive:
             parts = archive.infolist()
     except (zipfile.BadZipFile, ValueError, NotImplementedError) as error:
-        raise MalformedRequestError(f"the file is not xlsx: {error}") from error
+        raise MalformedRequestError(
+            f"the xlsx file is cut short or damaged ({error}); open it in Excel and save it again"
+        ) from error
     names = {part.filename for part in parts}
     if "xl/workbook.xml" not in names and not any(name.endswith("workbook.xml") for name in names):
         what = "a binary workbook (.xlsb)" if "xl/workbook.bin" in names else "a zip file"
@@ -129,18 +147,19 @@ def _check_parts(file: IO[bytes], max_bytes: int) -> None:
                 raise TooLargeError(f"the xlsx file unpacks to more than {most:,} bytes ({part.filename}); split it")
 
 
-def _chosen(book: Any, wanted: str | None) -> Any:  # noqa: ANN401  the library has no types
+def _chosen(book: Any, wanted: str | None) -> list[Any]:  # noqa: ANN401  the library has no types
+    """The sheet that is wanted; else those that are seen, of which the first with cells is read."""
     sheets = book.worksheets
     if wanted is None:
         visible = [sheet for sheet in sheets if sheet.sheet_state == "visible"]
         if not visible:
             raise MalformedRequestError("the xlsx file has no sheet with cells", param="sheet")
-        return visible[0]
+        return visible
     same = [sheet for sheet in sheets if _key(sheet.title) == _key(wanted)]
     if same:
-        return same[0]
+        return same[:1]
     if wanted.isdecimal() and len(wanted) <= len(str(MAX_PARTS)) and 1 <= int(wanted) <= len(sheets):
-        return sheets[int(wanted) - 1]
+        return [sheets[int(wanted) - 1]]
     names = shown([sheet.title for sheet in sheets])
     raise MalformedRequestError(f"sheet={wanted[:40]}: there is no such sheet; there are {names}", param="sheet")
 

@@ -2,9 +2,18 @@
 
 import re
 from collections.abc import Iterator
-from itertools import chain
+from itertools import chain, islice
 
-from api.uploads.columns import MAX_COLUMNS, check_columns, find_column, find_text_column, guess_text_name
+from api.uploads.columns import (
+    MAX_COLUMNS,
+    ROWS_BEHIND_TITLE,
+    check_columns,
+    find_column,
+    find_text_column,
+    guess_text_name,
+    may_be_title,
+    refuse_title,
+)
 from api.uploads.csv_records import MAX_SEPARATORS, CsvRecords, Record
 from api.uploads.options import UploadOptions
 from api.uploads.rows import bad_row, make_row
@@ -16,6 +25,7 @@ _SEPARATORS = (",", "\t", ";")
 _SEPARATOR_LINE = re.compile(r'"?sep=(.)"?[,;\t]*\s*', re.IGNORECASE)
 # Of a header with more separators none is guessed by its names.
 MAX_GUESSED_NAMES = 4_096
+_BLANK = ' \t\r\n,;"'
 _QUOTED = re.compile(r'"[^"]*"')
 
 
@@ -29,14 +39,14 @@ class TableReader:
 
     def __init__(self, lines: Iterator[str], options: UploadOptions, *, separator: str, max_text_chars: int) -> None:
         self._max_text_chars = max_text_chars
-        first, line = next(lines, ""), 1
+        first, line = _first_filled(lines, 1)
         said = _SEPARATOR_LINE.fullmatch(first)
         if said is not None:
-            first, line = next(lines, ""), 2
+            first, line = _first_filled(lines, line + 1)
         self._separator = said[1] if said is not None else _separator_of(first, separator, options.text_column)
         self._reader = CsvRecords(chain([first], lines), self._separator, line)
         self._records = iter(self._reader)
-        self._pending: Record | None = None
+        self._pending: list[Record] = []
         self.columns = self._read_columns(options)
         self._reader.width = len(self.columns)
         self.text_at = find_text_column(self.columns, options.text_column, has_header=options.header)
@@ -44,8 +54,7 @@ class TableReader:
         self.id_column = None if wanted is None else self.columns[find_column(self.columns, wanted, "id_column")]
 
     def __iter__(self) -> Iterator[Row]:
-        pending = [] if self._pending is None else [self._pending]
-        for record in chain(pending, self._records):
+        for record in chain(self._pending, self._records):
             yield self._row(record)
 
     def _row(self, record: Record) -> Row:
@@ -76,11 +85,22 @@ class TableReader:
         cells = record.cells
         if options.header:
             check_columns(cells, record.line)
+            if options.text_column is None and len(cells) > 1 and may_be_title(cells):
+                self._pending = list(islice(self._records, ROWS_BEHIND_TITLE))
+                refuse_title(record.line, ((row.line, sum(map(bool, row.cells))) for row in self._pending))
             return cells
-        self._pending = record
+        self._pending = [record]
         names = [f"column_{number}" for number in range(1, len(cells) + 1)]
         check_columns(names)
         return names
+
+
+def _first_filled(lines: Iterator[str], line: int) -> tuple[str, int]:
+    """The next line with more than separators, of which Excel leaves some for empty rows, and its number."""
+    for number, found in enumerate(lines, start=line):
+        if found.strip(_BLANK):
+            return found, number
+    return "", line
 
 
 def _separator_of(header: str, default: str, wanted: str | None) -> str:

@@ -1,6 +1,6 @@
 """What does an attack do to somebody else's requests? Runs each against a service with its defaults, beside victims.
 
-    python -m bench.attack                        every attack, 10 s each: some sixteen minutes
+    python -m bench.attack                        every attack, 10 s each: some seventeen minutes
     python -m bench.attack --only trickling_bodies flood
     python -m bench.attack --write                and write docs/attacks.md, the whole of it
     python -m bench.attack --smoke                two attacks for a second each
@@ -22,6 +22,7 @@ import tempfile
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import NamedTuple
 from urllib.parse import urlsplit
 
 import httpx
@@ -37,7 +38,18 @@ from tests.support.run import KobertRun
 ATTACKS = (*on_connections.ATTACKS, *on_texts.ATTACKS, *on_jobs.ATTACKS, *on_doors.ATTACKS)
 SMOKE = ("half_headers", "unfinished_bodies")
 NICE = 10
-DURATION_S, IDLE_S, SETTLE_S, LISTEN_S = 10.0, 5.0, 6.0, 2.0
+LISTEN_S = 2.0
+
+
+class Times(NamedTuple):
+    """Seconds of each attack: how long it lasts, what is measured before it, and how long the service then rests."""
+
+    attack: float = 10.0
+    idle: float = 5.0
+    settle: float = 6.0
+
+
+SMOKE_TIMES = Times(1.0, 1.0, 0.5)
 
 
 def watch_victims(url: str, duration_s: float, kind: str = "predict") -> Callable[[], Seen]:
@@ -68,22 +80,22 @@ def delete_jobs(url: str) -> None:
                 client.delete(f"/jobs/{job['id']}")
 
 
-def run_one(attack: Callable[[Target], None], service: KobertRun, duration_s: float, idle_s: float) -> Result:
+def run_one(attack: Callable[[Target], None], service: KobertRun, times: Times) -> Result:
     kind = "upload" if "upload" in attack.__name__ else "predict"
     parts = urlsplit(service.url)
     # Just before each attack, since other work on the machine comes and goes.
-    idle = watch_victims(service.url, idle_s, kind)()
+    idle = watch_victims(service.url, times.idle, kind)()
     with Memory(service.pid, service.api.pid) as memory:
         before = memory.api_now()
-        arguments = (attack.__name__, parts.hostname, parts.port, duration_s + 2)
+        arguments = (attack.__name__, parts.hostname, parts.port, times.attack + 2)
         attacker = multiprocessing.Process(target=attack_from, args=arguments, daemon=True)
         attacker.start()
         time.sleep(2)
-        seen = watch_victims(service.url, duration_s, kind)()
+        seen = watch_victims(service.url, times.attack, kind)()
         attacker.join(15)
         attacker.kill()
         delete_jobs(service.url)
-        time.sleep(SETTLE_S)
+        time.sleep(times.settle)
         growth = memory.api_now() - before
     what = " ".join((attack.__doc__ or "").split())
     return Result(attack.__name__, what, idle, seen, memory.api_peak, memory.all_peak, growth)
@@ -98,13 +110,13 @@ def show(result: Result) -> str:
     )
 
 
-def run_all(names: Sequence[str], duration_s: float, idle_s: float) -> list[Result]:
+def run_all(names: Sequence[str], times: Times) -> list[Result]:
     results = []
     with tempfile.TemporaryDirectory(prefix="kt-") as folder, KobertRun(Path(folder)) as service:
         watch_victims(service.url, 2)()  # the first requests of a service are slower
         for attack in ATTACKS:
             if attack.__name__ in names:
-                results.append(run_one(attack, service, duration_s, idle_s))
+                results.append(run_one(attack, service, times))
                 sys.stdout.write(f"{show(results[-1])}\n")
                 sys.stdout.flush()
     return results
@@ -114,7 +126,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     every = [attack.__name__ for attack in ATTACKS]
     parser.add_argument("--only", nargs="+", choices=every, default=every, metavar="ATTACK")
-    parser.add_argument("--seconds", type=float, default=DURATION_S)
+    parser.add_argument("--seconds", type=float, default=Times().attack)
     parser.add_argument("--write", nargs="?", type=Path, const=PAGE, metavar="PAGE", help=f"by default {PAGE.name}")
     parser.add_argument("--smoke", action="store_true")
     options = parser.parse_args()
@@ -122,7 +134,7 @@ def main() -> None:
         parser.error("docs/attacks.md has all attacks; leave out --only and --smoke, or say where to write")
     names = SMOKE if options.smoke else options.only
     others = psutil.cpu_percent(LISTEN_S)
-    results = run_all(names, 1.0 if options.smoke else options.seconds, 1.0 if options.smoke else IDLE_S)
+    results = run_all(names, SMOKE_TIMES if options.smoke else Times(attack=options.seconds))
     if options.write is not None:
         after = psutil.cpu_percent(LISTEN_S)
         others_said = (

@@ -1,8 +1,11 @@
 """Attacks on what else keeps or reads much: previews, batches, review queues, policies, lists in heads."""
 
+import base64
 import itertools
 import json
+import threading
 import time
+from random import Random
 
 from bench.attack.target import Target, get, head, request
 
@@ -30,6 +33,19 @@ def batches_of_one_file(target: Target) -> None:
     file = target.ask(request("/v1/files", parts, FORM))["id"]
     batch = json.dumps({"input_file_id": file, "endpoint": "/v1/moderations", "completion_window": "24h"}).encode()
     target.repeat(lambda: target.post("/v1/batches", batch), threads=64)
+
+
+def contents_of_one_file(target: Target) -> None:
+    """An input file of 8 MB that packs badly, put by four clients and asked for by 64 who read nothing."""
+    content = base64.b64encode(Random(1).randbytes(6 * MIB - 1_000))
+    parts = b'--b\r\nContent-Disposition: form-data; name="purpose"\r\n\r\nbatch\r\n--b\r\n'
+    parts += b'Content-Disposition: form-data; name="file"; filename="a"\r\n\r\n' + content + b"\r\n--b--\r\n"
+    file = target.ask(request("/v1/files", parts, FORM))["id"]
+    ask = get(f"/v1/files/{file}/content")
+    putting = threading.Thread(target=target.repeat, args=(lambda: target.post("/v1/files", parts, FORM), 4))
+    putting.start()
+    target.hold(64, ask)
+    putting.join()
 
 
 def queues_of_a_large_job(target: Target) -> None:
@@ -70,6 +86,18 @@ def policies_of_many_names(target: Target) -> None:
     target.repeat(make, threads=4)
 
 
+def policies_of_random_terms(target: Target) -> None:
+    """Policies of 7,000 long terms that have nothing in common, each of which a worker has to make ready."""
+    syllables = Random(1)
+
+    def make() -> None:
+        deny = ["".join(chr(syllables.randrange(0xAC00, 0xD7A4)) for _ in range(82)) for _ in range(7_000)]
+        trial = json.dumps({"rules": {"deny": deny}, "texts": ["가"]}, ensure_ascii=False).encode()
+        target.post("/policies/none/try", trial)
+
+    target.repeat(make, threads=2)
+
+
 def nested_terms(target: Target) -> None:
     """A policy of terms that end in one another, and texts of nothing else."""
     rules = json.dumps({"deny": ["가" * count for count in range(89, 101)]}).encode()
@@ -93,9 +121,11 @@ def long_lists_in_heads(target: Target) -> None:
 ATTACKS = (
     previews,
     batches_of_one_file,
+    contents_of_one_file,
     queues_of_a_large_job,
     sizes_of_output_files,
     policies_of_many_names,
+    policies_of_random_terms,
     nested_terms,
     long_lists_in_heads,
 )

@@ -21,8 +21,9 @@ import time
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
 
+from bench.faults.callers import PROMPT_S, SMOKE_PROMPT_S
 from bench.faults.injections import FAULTS, FROZEN_S
-from bench.faults.trial import Count, run
+from bench.faults.trial import Count, Plan, run
 from bench.pages import replace_section
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "reliability.md"
@@ -82,11 +83,12 @@ def main() -> None:
     parser.add_argument("--smoke", action="store_true")
     options = parser.parse_args()
     names, trials = (SMOKE, 1) if options.smoke else (options.only, options.trials)
-    until = time.time() + 60 * options.minutes
+    prompt_s = SMOKE_PROMPT_S if options.smoke else PROMPT_S
+    plan = Plan(trials, options.rows, time.time() + 60 * options.minutes, prompt_s)
     counts: dict[str, Count] = {}
     is_good = True
     with ProcessPoolExecutor(options.parallel) as pool:
-        runs = {pool.submit(run, name, trials, options.rows, until): name for name in names}
+        runs = {pool.submit(run, name, plan): name for name in names}
         for ended in as_completed(runs):
             count = ended.result()
             is_good = is_good and not (count.lost or count.doubled or count.error)
@@ -95,6 +97,8 @@ def main() -> None:
             if count.trials:
                 counts[runs[ended]] = count
                 sys.stdout.write(row(runs[ended], count))
+                for name, times in count.names.most_common():
+                    sys.stdout.write(f"    failed as {name}: {times:,}\n")
             sys.stdout.flush()
             if options.write:
                 write_page({name: row(name, count) for name, count in counts.items()}, options.rows)

@@ -3,12 +3,13 @@
 import sys
 import tempfile
 import time
+from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import httpx
 
-from bench.faults.callers import CALM_S, CUT, WRONG, Call, Callers
+from bench.faults.callers import CALM_S, CUT, PROMPT_S, WRONG, Call, Callers
 from bench.faults.injections import FAULTS, Fault
 from bench.faults.service import Service
 from tests.support.echo import echo_scores, write_echo_bundle
@@ -22,7 +23,7 @@ JOB_TIMEOUT_S = 300
 class Count:
     """What became of rows and texts; `cut`: the API ended while a caller was connected, or it found none.
 
-    `error`: why the trials ended early, if they did.
+    `names`: how often each error's name was seen. `error`: why the trials ended early, if they did.
     """
 
     trials: int = 0
@@ -33,39 +34,53 @@ class Count:
     doubled: int = 0
     cut: int = 0
     recovery_s: list[float] = field(default_factory=list)
+    names: Counter[str] = field(default_factory=Counter)
     error: str = ""
 
 
-def run(name: str, trials: int, rows: int, until: float) -> Count:
-    """Up to `trials` trials on one service; none begins after `until`, on the clock of `time.time`."""
+@dataclass(frozen=True)
+class Plan:
+    """Up to `trials` trials of `rows` rows; none begins after `until`, on the clock of `time.time`.
+
+    A trial goes on until texts are answered within `prompt_s` again.
+    """
+
+    trials: int
+    rows: int
+    until: float
+    prompt_s: float = PROMPT_S
+
+
+def run(name: str, plan: Plan) -> Count:
+    """The trials of a plan, on one service."""
     count = Count()
     try:
-        _try_all(FAULTS[name], count, trials, rows, until)
+        _try_all(FAULTS[name], count, plan)
     except Exception as error:  # noqa: BLE001  whatever ends a trial, those before it count
         count.error = f"{type(error).__name__}: {error}"
     return count
 
 
-def _try_all(fault: Fault, count: Count, trials: int, rows: int, until: float) -> None:
+def _try_all(fault: Fault, count: Count, plan: Plan) -> None:
     with tempfile.TemporaryDirectory(prefix="kt-") as folder:
         bundle = write_echo_bundle(Path(folder) / "echo")
         with Service(Path(folder), bundle, fault.workers, fault.apis, **fault.settings) as service:
-            while count.trials < trials and time.time() < until:
-                _try(service, fault, rows, count)
+            while count.trials < plan.trials and time.time() < plan.until:
+                _try(service, fault, plan, count)
                 if count.trials % 5 == 0:
                     sys.stderr.write(f"{fault.what}: {count}\n")
 
 
-def _try(service: Service, fault: Fault, rows: int, count: Count) -> None:
+def _try(service: Service, fault: Fault, plan: Plan, count: Count) -> None:
     service.wait_ready(fault.workers)
-    texts = [f"row {time.monotonic_ns()} {number}" for number in range(rows)]
+    texts = [f"row {time.monotonic_ns()} {number}" for number in range(plan.rows)]
     if fault.row is not None:
         # A new one each time: workers remember a text that ended one of them.
         service.deadly_text = f"{fault.row} {time.monotonic_ns()}"
-        texts.insert(rows // 2, service.deadly_text)
+        texts.insert(plan.rows // 2, service.deadly_text)
     job = submit_texts(service, texts)
     wait_until(lambda: done_rows(service, job) > 0, "the first row", JOB_TIMEOUT_S)
-    service.callers = callers = Callers(service.urls)
+    service.callers = callers = Callers(service.urls, plan.prompt_s)
     try:
         time.sleep(0.5)
         began = time.monotonic()
@@ -85,6 +100,7 @@ def _add_rows(count: Count, texts: list[str], lines: list[dict[str, object]]) ->
     count.accepted += len(texts)
     count.answered += sum("scores" in line and line["scores"] == echo_scores(str(line["text"])) for line in lines)
     count.failed += sum("error" in line for line in lines)
+    count.names.update(f"row {line['error']['code']}" for line in lines if "error" in line)  # type: ignore[index]
     count.lost += len(set(texts) - set(found))
     count.doubled += len(found) - len(set(found))
 
@@ -96,5 +112,6 @@ def _add_calls(count: Count, calls: list[Call], began: float) -> None:
     count.cut += statuses.count(CUT)
     count.lost += statuses.count(WRONG)
     count.failed += sum(status > httpx.codes.OK for status in statuses)
-    late = [call.ended_at - began for call in calls if call.ended_at > began and not call.is_good]
+    count.names.update(call.name for call in calls if call.name)
+    late = [call.ended_at - began for call in calls if call.ended_at > began and not call.is_good()]
     count.recovery_s.append(max(late, default=0.0))

@@ -2,18 +2,17 @@
 
 import sys
 
-from huggingface_hub import HfApi, get_token
+from huggingface_hub import HfApi
 
 from bundles.hub.fetch import explained
 from bundles.hub.repository import PushRequest
+from bundles.hub.token import require_token
 from bundles.own_process import OnReport, Progress, answer_request
-from shared.errors import ModelNotFoundError
 
 
 def push(request: PushRequest, on_report: OnReport) -> dict[str, str]:
     """Create the repository if needed, and commit the folder to it."""
-    if get_token() is None:
-        raise ModelNotFoundError("HF_TOKEN is not set; make a token with write access on the Hub and set it")
+    require_token()
     api = HfApi()
     on_report(Progress(f"making {request.name}", 0.0))
     explained(request.name, lambda: api.create_repo(request.name, private=request.private, exist_ok=True))

@@ -7,8 +7,6 @@ import hashlib
 import secrets
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cache
-from importlib.resources import files
 from typing import Any, Literal
 
 import msgspec
@@ -16,11 +14,12 @@ from redis import Redis
 
 from shared import keys
 from shared.corrections.records import Correction, NewCorrection, correction_id, number_of
-from shared.lua_script import run_script
+from shared.lua_script import run_script, scripts_of
 
 # Withdrawn ids that are kept for workers that were away; a worker further behind reads all corrections again.
 WITHDRAWN_KEPT = 1_000
 PAGE = 500
+_SCRIPTS = scripts_of("shared.corrections")
 _RECORD = msgspec.json.Decoder(NewCorrection)
 
 Limit = Literal["count", "bytes"]
@@ -67,7 +66,7 @@ class CorrectionStore:
         for record in new:
             arguments += [_digest(record), msgspec.json.encode(record)]
         names = [keys.CORRECTIONS, keys.CORRECTIONS_BY_TEXT, keys.CORRECTIONS_VERSIONS, keys.CORRECTIONS_STATE]
-        replies = run_script(self._redis, _script("add"), names, arguments)
+        replies = run_script(self._redis, _SCRIPTS["add"], names, arguments)
         return [_added(reply, record) for reply, record in zip(replies, new, strict=True)]
 
     def get(self, wanted: str) -> Correction | None:
@@ -85,7 +84,7 @@ class CorrectionStore:
             keys.CORRECTIONS_WITHDRAWN,
         ]
         arguments = [correction.number, _digest(correction.record), WITHDRAWN_KEPT]
-        return bool(run_script(self._redis, _script("remove"), names, arguments))
+        return bool(run_script(self._redis, _SCRIPTS["remove"], names, arguments))
 
     def count(self) -> int:
         """How many there are."""
@@ -107,7 +106,7 @@ class CorrectionStore:
         """What changed after a version; at most `limit` corrections."""
         names = [keys.CORRECTIONS, keys.CORRECTIONS_VERSIONS, keys.CORRECTIONS_STATE, keys.CORRECTIONS_WITHDRAWN]
         epoch, forgotten, reached, changed, withdrawn = run_script(
-            self._redis, _script("changes"), names, [after, limit]
+            self._redis, _SCRIPTS["changes"], names, [after, limit]
         )
         triples = zip(changed[::3], changed[1::3], changed[2::3], strict=True)
         return Changes(
@@ -137,11 +136,6 @@ class CorrectionStore:
             for number, version, raw in zip(numbers, versions, raws, strict=True)
             if raw is not None and version is not None
         ]
-
-
-@cache
-def _script(name: str) -> str:
-    return (files("shared.corrections") / "lua" / f"{name}.lua").read_text("utf-8")
 
 
 def _digest(record: NewCorrection) -> bytes:

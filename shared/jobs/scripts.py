@@ -1,23 +1,21 @@
 """Runs the Lua scripts of the ledger."""
 
 from functools import cache
-from importlib.resources import files
 from typing import Any
 
 from redis import Redis
 
-from shared.lua_script import run_script
+from shared.lua_script import run_script, scripts_of
 
 # The scripts free memory or need very little, so they must also run when the store is full.
 ALLOW_FULL = "#!lua flags=allow-oom\n"
-_FOLDER = files("shared.jobs") / "lua"
+_SCRIPTS = scripts_of("shared.jobs")
 
 
 @cache
 def source_of(name: str) -> str:
     """The whole text of a script, as Redis is given it."""
-    common = (_FOLDER / "common.lua").read_text("utf-8")
-    return ALLOW_FULL + common + (_FOLDER / f"{name}.lua").read_text("utf-8")
+    return ALLOW_FULL + _SCRIPTS["common"] + _SCRIPTS[name]
 
 
 class Scripts:

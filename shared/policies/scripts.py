@@ -1,10 +1,10 @@
 """The Lua scripts of policies. Redis executes each as one atomic step."""
 
-from functools import cache
-from importlib.resources import files
+from shared.lua_script import scripts_of
+
+_SCRIPTS = scripts_of("shared.policies")
 
 
-@cache
 def source_of(name: str) -> str:
     """The text of `shared/policies/lua/{name}.lua`."""
-    return (files("shared.policies") / "lua" / f"{name}.lua").read_text("utf-8")
+    return _SCRIPTS[name]

@@ -20,6 +20,7 @@ ARGUMENTS = [
     "--disable-component-update",
     "--disable-sync",
 ]
+TIMEOUT_MS = 60_000
 PHONE = {"width": 390, "height": 844}
 SMALL_PHONE = {"width": 360, "height": 740}
 DESKTOP = {"width": 1280, "height": 900}
@@ -31,7 +32,7 @@ def browser() -> Iterator[Browser]:
     if executable is None:
         pytest.skip("Chromium is not installed")  # .ci/run installs it, and says so where it cannot
     # A loaded machine takes seconds for a preview; nothing here proves a speed.
-    expect.set_options(timeout=20_000)
+    expect.set_options(timeout=TIMEOUT_MS)
     with sync_playwright() as playwright:
         running = playwright.chromium.launch(executable_path=executable, args=ARGUMENTS)
         yield running
@@ -60,7 +61,7 @@ def open_page(browser: Browser, stack: Stack) -> Iterator[Callable[..., Page]]:
     def open_at(place: str = "", *, url: str = "", **options: object) -> Page:
         options = {"viewport": DESKTOP, "locale": "ko-KR", "accept_downloads": True, **options}
         context = browser.new_context(**options)  # type: ignore[arg-type]
-        context.set_default_timeout(20_000)
+        context.set_default_timeout(TIMEOUT_MS)
         contexts.append(context)
         page = context.new_page()
         page.on("pageerror", lambda error: faults.append(str(error)))

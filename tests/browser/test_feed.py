@@ -56,7 +56,7 @@ def test_a_rule_shows_the_recent_texts_on_which_it_fired(open_page: Open, stack:
         send(stack, text, policy="fed-board")
         return any(entry["hits"] for entry in httpx.get(f"{url}/hits").json()["data"])
 
-    wait_until(fires, "a hit", 20)
+    wait_until(fires, "a hit")
     page = open_page("#rules/fed-board")
     page.get_by_role("button", name=f"{MARKUP}에 최근에 걸린 글").click()
 

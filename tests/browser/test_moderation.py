@@ -75,7 +75,7 @@ def test_a_rule_is_tried_saved_and_acts(open_page: Open, stack: Stack) -> None:
         body = {"text": "두 루 미 한 마리", "policy": "free-board"}
         return "denied" in httpx.post(f"{stack.url}/predict", json=body, timeout=30).json().get("labels", [])
 
-    wait_until(acts, "the rule", 10)
+    wait_until(acts, "the rule")
     assert len(httpx.get(f"{stack.url}/policies").json()["data"]) == 1
     page.goto(page.url.partition("#")[0] + "#try")
     page.get_by_label("살펴볼 댓글").fill("두루미가 난다")

@@ -76,7 +76,7 @@ def run(short_tmp: Path) -> Iterator[RunOnSmallDisk]:
         yield running
     finally:
         running.process.send_signal(signal.SIGTERM)
-        running.process.wait(30)
+        running.process.wait(120)
         sys.stdout.write(running.text())
 
 
@@ -96,10 +96,10 @@ def test_with_a_full_disk_texts_are_answered_jobs_are_refused_and_deleted_and_it
     finish(run, deleted)
 
     run.fill()
-    wait_until(lambda: "  store    cannot write to " in run.text(), "the note of the full disk", 30)
+    wait_until(lambda: "  store    cannot write to " in run.text(), "the note of the full disk")
 
     # API and worker look once a second whether the store takes writes.
-    wait_until(lambda: predict(run).status_code == 200, "an answer", 15)
+    wait_until(lambda: predict(run).status_code == 200, "an answer")
     for _ in range(5):
         assert predict(run).status_code == 200
     refused = send_job(run)
@@ -112,12 +112,12 @@ def test_with_a_full_disk_texts_are_answered_jobs_are_refused_and_deleted_and_it
         answer = httpx.get(f"{run.url}/ready")
         return answer.status_code == 200 and "disk is full" in str(answer.json().get("store_warnings"))
 
-    wait_until(ready_warns, "the warning in /ready", 30)
+    wait_until(ready_warns, "the warning in /ready")
     run.make_room()
-    wait_until(lambda: send_job(run).status_code == 202, "a job accepted again", 60)
+    wait_until(lambda: send_job(run).status_code == 202, "a job accepted again")
     next(child for child in psutil.Process(run.process.pid).children() if child.name() == "valkey-server").kill()
     wait_until(lambda: "store was ended by SIGKILL" in run.text(), "the notice of the restart")
-    wait_until(lambda: httpx.get(f"{run.url}/jobs/{kept['id']}").status_code == 200, "the store's return", 30)
+    wait_until(lambda: httpx.get(f"{run.url}/jobs/{kept['id']}").status_code == 200, "the store's return")
 
     assert [line["text"] for line in result_lines(run, kept)] == TEXTS
     assert httpx.get(f"{run.url}/jobs/{deleted['id']}").status_code == 404

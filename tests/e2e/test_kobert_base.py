@@ -15,7 +15,7 @@ from tests.support.checkpoints import BERTClassifier, bert_classifier, quantised
 from tests.support.hub_server import HubServer, running_hub
 from tests.support.pickles import dumps
 
-pytestmark = [pytest.mark.e2e, pytest.mark.training, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.e2e, pytest.mark.training, pytest.mark.timeout(600)]
 
 REPO = "hiddenFront/TextClassifier"
 LABELS = ("clean", "curse", "conflictOfGeneration", "insult", "caricature")

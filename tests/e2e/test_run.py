@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import os
 import signal
 import socket
 import subprocess
@@ -14,6 +15,7 @@ import psutil
 import pytest
 
 from tests.support.embedded_store import file_of, fill
+from tests.support.run import KobertRun
 from tests.support.stack import CLEAN_ENVIRONMENT, Stack, free_port, wait_until
 
 pytestmark = pytest.mark.e2e
@@ -117,6 +119,20 @@ def test_a_worker_that_dies_is_started_again_and_answers(run: Run) -> None:
     assert run.predict("다시 살아났나요?")["classification"] == "clean"
     assert run.child("worker.main").pid != first.pid
     run.family += run.children()
+
+
+def test_a_worker_that_dies_is_known_to_be_dead_long_before_its_heartbeat_runs_out(short_tmp: Path) -> None:
+    """What it had waits for that."""
+    with KobertRun(short_tmp, workers=2, heartbeat_ttl_s=300) as run:
+
+        def known() -> str:
+            return " ".join(worker["id"] for worker in httpx.get(f"{run.url}/info").json()["workers"])
+
+        dead = f"-{run.workers[0].pid}-"
+        wait_until(lambda: len(known().split()) == 2, "both workers")
+        assert dead in known()
+        os.kill(run.workers[0].pid, signal.SIGKILL)
+        wait_until(lambda: dead not in known(), "the notice of the death")
 
 
 def test_a_store_that_dies_is_started_again_with_its_data(run: Run) -> None:

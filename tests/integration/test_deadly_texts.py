@@ -16,7 +16,7 @@ CRASHER = "이 글에 프로세스가 무너집니다"
 
 
 def test_a_text_that_ended_one_worker_ends_no_other(echo_bundle: Path, tmp_path: Path) -> None:
-    with running_stack(tmp_path, echo_bundle, workers=2, echo_crash=CRASHER, heartbeat_ttl_s=2) as stack:
+    with running_stack(tmp_path, echo_bundle, workers=2, echo_crash=CRASHER, heartbeat_ttl_s=3) as stack:
         with httpx.Client(base_url=stack.url, timeout=60) as client:
             first = client.post("/predict", json={"texts": [CRASHER, "글"]})
             assert first.json()["results"][0]["error"]["code"] == "prediction_failed"

@@ -163,7 +163,7 @@ def test_every_request_of_a_key_is_counted(closed: Stack) -> None:
     command = ["add", "few", "--requests-per-minute", "1"]
     secret = CliRunner().invoke(keys, command, env=environment, catch_exceptions=False).stdout.strip()
     route = RouteOfApi("GET", "/jobs")
-    wait_until(lambda: ask(closed, route, secret).status_code != 401, "the new key", 20)
+    wait_until(lambda: ask(closed, route, secret).status_code != 401, "the new key")
     began = time.monotonic()
     ask(closed, route, secret)
 
@@ -179,7 +179,7 @@ def objects_of(stack: Stack) -> dict[str, str]:
     """An object of each kind that belongs to a key, by the parameter that names it."""
     with httpx.Client(base_url=stack.url, headers={"Authorization": f"Bearer {OWN}"}, timeout=30) as client:
         job = client.post("/jobs", json={"texts": ["가", "나"]}).json()["id"]
-        wait_until(lambda: client.get(f"/jobs/{job}").json()["status"] == "completed", "the job's end", 60)
+        wait_until(lambda: client.get(f"/jobs/{job}").json()["status"] == "completed", "the job's end")
         review = client.post("/reviews", json={"job_id": job})
         line = {"custom_id": "1", "method": "POST", "url": "/v1/moderations", "body": {"input": "가"}}
         file = client.post(

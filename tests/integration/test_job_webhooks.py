@@ -54,7 +54,7 @@ def test_the_end_of_a_job_is_told_signed_and_again_when_the_other_side_failed(st
         failed = webhook_of(stack, job_id)
 
         # After 5 s; a redirect is a failure too, and is not followed.
-        wait_until(lambda: webhook_of(stack, job_id)["status"] == "delivered", "the second delivery", 60)
+        wait_until(lambda: webhook_of(stack, job_id)["status"] == "delivered", "the second delivery")
 
     assert (failed["status"], failed["last_error"]) == ("pending", "the receiver answered with status 302")
     assert webhook_of(stack, job_id) == {
@@ -85,7 +85,7 @@ def test_a_receiver_that_never_answers_delays_no_other(stack: Stack) -> None:
 def test_a_webhook_that_was_given_up_says_so_in_its_job(stack: Stack) -> None:
     with running_receiver(500, 500) as receiver:
         job_id = send_job(stack, receiver.url)
-        wait_until(lambda: webhook_of(stack, job_id)["status"] == "failed", "the end of the attempts", 60)
+        wait_until(lambda: webhook_of(stack, job_id)["status"] == "failed", "the end of the attempts")
 
     assert webhook_of(stack, job_id) == {
         "status": "failed", "attempts": 2, "last_error": "the receiver answered with status 500",

@@ -14,7 +14,7 @@ from tests.support.stack import CLEAN_ENVIRONMENT, Stack, running_stack, wait_un
 
 pytestmark = pytest.mark.integration
 
-SOON_S = 5
+SOON_S = 30  # the file is looked at once a second
 
 
 def tables(**secrets: str) -> str:

@@ -55,10 +55,19 @@ def test_without_a_worker_the_answer_is_503_at_once(own_stack: Stack) -> None:
     def refused() -> bool:
         return httpx.get(f"{own_stack.url}/ready").status_code == 503
 
-    wait_until(refused, "the notice that no worker is left", timeout_s=10)
+    wait_until(refused, "the notice that no worker is left")
     answer = httpx.post(f"{own_stack.url}/predict", json={"text": "아무도 없나요"})
     assert (answer.status_code, answer.json()["error"]["code"]) == (503, "no_worker")
     assert int(answer.headers["retry-after"]) > 0
+
+
+def test_a_worker_that_has_stopped_is_not_counted_any_more(short_tmp: Path, echo_bundle: Path) -> None:
+    """A rolling restart ends the next worker once `/ready` counts as many as before."""
+    settings = {"heartbeat_interval_s": 30, "heartbeat_ttl_s": 120}
+    with running_stack(short_tmp, echo_bundle, workers=2, **settings) as stack:
+        stack.workers[0].kill(signal.SIGTERM)
+
+        assert httpx.get(f"{stack.url}/ready").json()["workers"] == 1
 
 
 def test_a_worker_of_jobs_alone_answers_nobody_who_waits(short_tmp: Path, echo_bundle: Path) -> None:
@@ -130,11 +139,11 @@ def test_a_message_that_redis_handed_to_a_worker_as_it_left_is_answered_by_anoth
         redis.set(keys.worker(own), beat.replace(name, own.encode()))
         redis.zadd(keys.WORKERS, {own: time.time()})
         own_stack.workers[0].kill(signal.SIGTERM)
-        wait_until(lambda: own in httpx.get(f"{own_stack.url}/info").text, "the worker that will leave", timeout_s=10)
+        wait_until(lambda: own in httpx.get(f"{own_stack.url}/info").text, "the worker that will leave")
         sent = caller.submit(httpx.post, f"{own_stack.url}/predict", json={"text": "떠나며 받은 글"}, timeout=60)
         assert redis.brpop(keys.queue(keys.INTERACTIVE_QUEUE), timeout=10)
         own_stack.add_worker()
-        wait_until(lambda: redis.zcard(keys.WORKERS) == 2, "another worker", timeout_s=30)
+        wait_until(lambda: redis.zcard(keys.WORKERS) == 2, "another worker")
         redis.delete(keys.worker(own))
         redis.zrem(keys.WORKERS, own)
 
@@ -161,5 +170,6 @@ def test_a_worker_with_a_model_thread_that_hangs_exits_and_its_texts_go_to_the_n
         assert (answer.status_code, answer.json()["error"]["code"]) == (504, "deadline_exceeded")
         process = stack.workers[0].process
         assert process is not None
-        wait_until(lambda: process.poll() is not None, "the exit of the worker that hangs", timeout_s=10)
+        # Before it would have ended by STALL_TIMEOUT_S's default, 30 s.
+        wait_until(lambda: process.poll() is not None, "the exit of the worker that hangs", 25)
         assert process.returncode == 70

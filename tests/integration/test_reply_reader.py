@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from redis.asyncio import Redis
 
+from api.queue import reply_reader
 from api.queue.reply_reader import ReplyReader
 from shared import keys
 from shared.messages import Answer, Reply, encode
@@ -64,6 +65,19 @@ async def test_after_a_lost_connection_reading_goes_on_and_nothing_is_read_twice
     await redis.client_kill_filter(_type="normal", skipme=True)
     await redis.xadd(STREAM, reply(2))
     await mailbox.wait_for([1, 2])
+
+
+async def test_a_time_out_alone_is_no_lost_store(
+    redis: Redis, mailbox: Mailbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As when this process stood still for some seconds: texts were refused for a second after it."""
+    monkeypatch.setattr(reply_reader, "READ_TIMEOUT_S", 0.05)
+    await asyncio.sleep(1.5)
+    monkeypatch.setattr(reply_reader, "READ_TIMEOUT_S", 60)
+    await redis.xadd(STREAM, reply(1))
+    await mailbox.wait_for([1])
+
+    assert mailbox.losses == 0
 
 
 async def test_an_entry_that_cannot_be_read_does_not_stop_the_next(redis: Redis, mailbox: Mailbox) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
+from shared import keys
 from tests.support.jobs import finish, submit_texts
 from tests.support.stack import Stack
 
@@ -74,6 +75,62 @@ def test_a_decision_is_kept_once_counted_and_exported(stack: Stack, review: dict
         [(item["text"], "approve", ""), (other["text"], "reject", "insult")],
         key=lambda row: [one["text"] for one in (item, other)].index(row[0]),
     )
+
+
+def decisions_key(review: dict[str, Any]) -> str:
+    return keys.review_part("everybody", review["id"], "decisions")
+
+
+def shown(stack: Stack, review: dict[str, Any]) -> dict[str, Any]:
+    listed = httpx.get(f"{stack.url}/reviews").json()["data"]
+    return next(one for one in listed if one["id"] == review["id"])
+
+
+def test_the_list_of_queues_reads_no_decision(stack: Stack, review: dict[str, Any]) -> None:
+    """Fifty queues of five thousand decisions each would cost every look at the list a second."""
+    for item in lease(stack, review, "가", 3):
+        decide(stack, review, "가", item["item"], "approve")
+    with stack.redis() as redis:
+        for number in redis.hkeys(decisions_key(review)):
+            redis.hset(decisions_key(review), number, b"nobody can read this")
+
+    now = shown(stack, review)
+    assert (now["approved"], now["rejected"], now["decided_today"], now["reviewers"]) == (3, 0, 3, {"가": 3})
+
+
+def test_a_decision_taken_back_is_not_counted(stack: Stack, review: dict[str, Any]) -> None:
+    first, second = lease(stack, review, "가", 2)
+    decide(stack, review, "가", first["item"], "approve")
+    decide(stack, review, "가", second["item"], "reject")
+    post(stack, review, "undo", reviewer="가", item=second["item"])
+
+    now = shown(stack, review)
+    assert (now["approved"], now["rejected"], now["decided_today"], now["reviewers"]) == (1, 0, 1, {"가": 1})
+
+
+def test_decisions_that_an_earlier_program_kept_are_counted(stack: Stack, review: dict[str, Any]) -> None:
+    first, second, third = lease(stack, review, "가", 3)
+    decide(stack, review, "가", first["item"], "approve")
+    decide(stack, review, "가", second["item"], "reject")
+    with stack.redis() as redis:
+        redis.delete(*(keys.review_part("everybody", review["id"], part) for part in ("tally", "names")))
+        decide(stack, review, "나", third["item"], "approve")
+        decide(stack, review, "가", third["item"], "approve")
+
+        now = shown(stack, review)
+        assert (now["approved"], now["rejected"], now["decided_today"], now["reviewers"]) == (2, 1, 3, {"가": 3})
+        assert redis.ttl(keys.review_part("everybody", review["id"], "tally")) > 0
+
+
+def test_reviewers_beyond_a_hundred_are_counted_together(stack: Stack) -> None:
+    job = finish(stack, submit_texts(stack, [f"많은 검토자 {number}" for number in range(103)]))
+    review = httpx.post(f"{stack.url}/reviews", json={"job_id": job["id"]}).json()
+    for item in [lease(stack, review, f"검토자 {number}", 1)[0] for number in range(103)]:
+        decide(stack, review, f"검토자 {item['item'] - 1}", item["item"], "approve")
+
+    now = shown(stack, review)
+    httpx.delete(f"{stack.url}/reviews/{review['id']}")
+    assert (len(now["reviewers"]), now["reviewers"]["(others)"], now["approved"]) == (101, 3, 103)
 
 
 def test_a_decision_against_the_verdict_becomes_a_correction_until_it_is_undone(

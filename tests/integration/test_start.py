@@ -115,7 +115,7 @@ def test_a_thread_that_hangs_does_not_hold_up_the_end_of_the_api(stack: Stack) -
     ) as process:
         wait_until(lambda: answers(f"http://127.0.0.1:{port}/ready"), "the API")
         process.send_signal(signal.SIGTERM)
-        _, log = process.communicate(timeout=20)
+        _, log = process.communicate(timeout=120)
     assert process.returncode == 0, log
     assert any("exit_held_up" in line and "name-lookup" in line for line in log.splitlines()), log
 

@@ -19,7 +19,7 @@ from tests.support.stack import wait_until
 def running_store(data_dir: Path) -> Iterator[Redis]:
     """A client of it; killed at the end, as by a power cut."""
     with server_of(data_dir) as (store, process):
-        wait_until(lambda: process.poll() is not None or _answers(store.url), "the store's first answer", 10)
+        wait_until(lambda: process.poll() is not None or _answers(store.url), "the store's first answer")
         assert process.poll() is None, store.explain_exit(process.returncode)
         with Redis.from_url(store.url) as redis:
             yield redis
@@ -45,7 +45,7 @@ def fill(data_dir: Path, keys: int = 100) -> Path:
         for number in range(keys // 2):
             redis.set(f"base:{number}", "v" * 50)
         redis.bgrewriteaof()
-        wait_until(lambda: redis.info("persistence")["aof_rewrite_in_progress"] == 0, "the rewritten base", 10)
+        wait_until(lambda: redis.info("persistence")["aof_rewrite_in_progress"] == 0, "the rewritten base")
         for number in range(keys // 2):
             redis.set(f"new:{number}", "v" * 50)
         time.sleep(0.05)

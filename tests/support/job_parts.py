@@ -30,5 +30,5 @@ class JobParts:
 
 def rules_of_any_model(redis: Redis) -> JudgingRules:
     """Options that every model follows, and no policies."""
-    book = PolicyBook(PolicyStore(AsyncRedis(), StoreLimits(1, 1, 1), 1), FilePolicies({}))
+    book = PolicyBook(PolicyStore(AsyncRedis(), StoreLimits(1, 1, 1, 1, 1), 1), FilePolicies({}))
     return JudgingRules(book, RulesStore(redis), lambda _options: None, 3600)

@@ -1,5 +1,6 @@
 """The largest memory of each process below another, read from the kernel's own high-water marks."""
 
+import contextlib
 import threading
 import time
 from dataclasses import dataclass, field
@@ -9,6 +10,8 @@ from typing import Self
 import psutil
 
 _SAMPLE_S = 0.02
+# To look for new ones takes the kernel's whole list, ten times as long as to look at those that are known.
+_SEARCH_S = 0.2
 
 
 @dataclass
@@ -35,8 +38,14 @@ class PeakMemory:
 
     def _watch(self) -> None:
         parent = psutil.Process(self.pid)
+        children: list[psutil.Process] = []
+        searched_at = 0.0
         while not self._stopped:
-            for child in parent.children(recursive=True) if parent.is_running() else []:
+            if time.monotonic() - searched_at > _SEARCH_S:
+                with contextlib.suppress(psutil.Error):
+                    children = parent.children(recursive=True)
+                searched_at = time.monotonic()
+            for child in children:
                 self._see(child.pid)
             time.sleep(_SAMPLE_S)
 

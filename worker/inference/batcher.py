@@ -9,6 +9,7 @@ would take a quarter as long as its pass.
 """
 
 import itertools
+import math
 import threading
 import time
 from collections.abc import Iterable, Iterator, Sequence
@@ -47,7 +48,8 @@ class MicroBatcher:
         self, engine: Engine, *, threads: int = 1, max_batch_tokens: int, max_bulk_batch_tokens: int | None = None
     ) -> None:
         self.stats = BatchStats()
-        self.interactive_windows = 0
+        # Messages taken and windows queued: stands still where nothing is taken.
+        self.interactive_steps = 0
         self._engine = engine
         self._explaining = engine if isinstance(engine, ExplainingEngine) and engine.has_evidence else None
         # An interactive text may have to wait for a bulk pass, so bulk passes can have a smaller limit.
@@ -147,7 +149,7 @@ class MicroBatcher:
                 raise UnavailableError("the worker is stopping")
             self._waiting.add(by_text, priority)
             if priority is Priority.INTERACTIVE:
-                self.interactive_windows += sum(map(len, by_text))
+                self.interactive_steps += sum(map(len, by_text))
             self._work.notify()
         return [[window.future for window in windows] for windows in by_text]
 
@@ -169,7 +171,6 @@ class MicroBatcher:
             if is_busy or self._closed or self._lent is not None:
                 return None
             self._lent = own = _ModelThread()
-            self.interactive_windows += 1
         batch = windows_of(texts[0], None, loads[0])
         try:
             self._run_batch(batch, own)
@@ -191,6 +192,7 @@ class MicroBatcher:
         """Context in which interactive texts are processed, from reading their message to sending the answers."""
         with self._changed:
             self._interactive_in_hand += 1
+            self.interactive_steps += 1
         try:
             yield
         finally:
@@ -272,6 +274,9 @@ class MicroBatcher:
             pass_time = self.stats.end_pass(begun)
         if len(logits) != len(batch):
             raise RuntimeError(f"the engine gave {len(logits)} windows for {len(batch)}")
+        if not logits.sum() < math.inf:
+            # Not a number: no JSON has it, so that the whole reply would be lost with the neighbours' answers.
+            raise FloatingPointError("a score is not finite")
         return logits, evidence, pass_time
 
     def _deliver(

@@ -14,13 +14,14 @@ from bundles.record import notices_here
 from shared.errors import DeadlineExceededError, KobertError
 from shared.messages import Answer, ModelInfo, TextItem
 from shared.options import NO_OPTIONS, VerdictOptions
-from shared.verdict import Details, Failure, Outcome, PolicyVersion, Verdict
+from shared.verdict import Details, Outcome, PolicyVersion, Verdict
 from worker.inference.asked import NOBODY, AskedTexts, queue_texts, read_alone
 from worker.inference.batcher import MicroBatcher
 from worker.inference.cache import ResultCache
 from worker.inference.cascade import Cascade, NoCascade
 from worker.inference.engines.protocol import Logits
 from worker.inference.explaining import Explainer, Explanation
+from worker.inference.failures import failed
 from worker.inference.stage import NoStage, Reading, Stage
 from worker.inference.stats import seconds_covered
 from worker.inference.submitted import Submitted, Tokenised, ending_flights
@@ -170,7 +171,7 @@ class Classifier:
             found = self.cache.find(text.normalised, text.priority, may_cascade=text.may_cascade)
             rows, text.flight, text.is_leader = found
             if rows is not None:
-                known.append(self._answer_cached(text, rows))
+                known.append(self._answer(text, rows))
             elif text.is_leader:
                 unread.append(text)
             else:
@@ -201,7 +202,7 @@ class Classifier:
             try:
                 self._tokenizer.check_length(windows)
             except KobertError as error:
-                refused.append(_failed(text.item, error, text.tokenization_s))
+                refused.append(failed(text.item, error, text.tokenization_s))
                 if text.flight is not None:
                     text.flight.fail(error)
             else:
@@ -222,8 +223,8 @@ class Classifier:
             try:
                 reading = self._stage.prepare(item.text, own_options)
                 self._judge.check(reading.options)
-            except KobertError as error:
-                answered.append(_failed(item, error, 0.0))
+            except Exception as error:  # noqa: BLE001  one text must not cost its neighbours' answers
+                answered.append(failed(item, error, 0.0))
             else:
                 if reading.verdict is None:
                     readings.append((item, reading))
@@ -250,16 +251,18 @@ class Classifier:
                 texts.append(text)
         return bool(windows)
 
-    def _answer(self, text: Submitted) -> Answer:
-        """The answer to a text once the model has read its windows."""
+    def _answer(self, text: Submitted, known: Sequence[Logits] | None = None) -> Answer:
+        """The answer to a text once the model has read its windows; or `known`, those of another that is the same."""
         try:
             if text.joined is not None:
-                return self._answer_cached(text, text.joined.rows.result())
+                known = text.joined.rows.result()
+            if known is not None:
+                return self._answer_cached(text, known)
             rows = [future.result() for future in text.windows]
             rest = [future.result() for future in text.occlusions]
             verdict = self._verdict(text, rows, rest)
-        except KobertError as error:
-            return _failed(text.item, error, text.tokenization_s)
+        except Exception as error:  # noqa: BLE001  as above
+            return failed(text.item, error, text.tokenization_s)
         return Answer(
             id=text.item.id,
             verdict=verdict,
@@ -296,7 +299,7 @@ class Classifier:
         elif self.cache.leave(text.flight):
             text.flight.cancel()
         error = DeadlineExceededError("the text was not classified before its deadline")
-        return _failed(text.item, error, text.tokenization_s)
+        return failed(text.item, error, text.tokenization_s)
 
     def _details(self, options: VerdictOptions) -> Details:
         ref = options.policy
@@ -307,7 +310,3 @@ class Classifier:
             strictness=options.strictness or self._judge.strictness,
             thresholds=self._judge.thresholds_for(options),
         )
-
-
-def _failed(item: TextItem, error: KobertError, tokenization_s: float) -> Answer:
-    return Answer(id=item.id, failure=Failure(error.code, error.message), tokenization_s=tokenization_s)

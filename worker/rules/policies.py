@@ -7,6 +7,7 @@ import msgspec
 from redis.exceptions import RedisError
 
 from shared.errors import StoreUnavailableError, UnavailableError
+from shared.interpreter import give_freed_memory_back
 from shared.log import get_logger
 from shared.options import PolicyRef
 from shared.policies.records import Policy
@@ -18,10 +19,11 @@ from worker.rules.words import Words
 log = get_logger(__name__)
 
 # What all lists that are kept ready may take; those used last stay, and the last one whatever it takes.
-MAX_BYTES_KEPT = 128 << 20
-# What lists take once they are ready: for each entry, and for each byte of the terms in UTF-8. Hangul, spelt out and as
-# the keys that type it, takes as much; other letters take a third, and terms that begin alike a tenth.
-_BYTES_PER_ENTRY, _BYTES_PER_BYTE = 600, 75
+MAX_BYTES_KEPT = 64 << 20
+# What lists take once they are ready, measured as growth of the process: for each entry, and for each byte of the terms
+# in UTF-8. Random Hangul, spelt out and as the keys that type it, takes as much; other letters take less than half, and
+# terms that begin alike a tenth.
+_BYTES_PER_ENTRY, _BYTES_PER_BYTE = 550, 43
 
 
 class PolicyRules:
@@ -33,7 +35,9 @@ class PolicyRules:
         # With what each is taken to need.
         self._kept: OrderedDict[tuple[str, str], tuple[Words, int]] = OrderedDict()
         self._bytes = 0
+        # The one guards what is kept, the other is held while lists are read and made ready.
         self._lock = threading.Lock()
+        self._building = threading.Lock()
 
     def words(self, ref: PolicyRef) -> Words:
         """The lists of one version.
@@ -43,19 +47,29 @@ class PolicyRules:
             UnavailableError: they are no longer kept, or a later version of this program wrote them.
         """
         key = (ref.name, ref.digest)
+        if (kept := self._find(key)) is not None:
+            return kept
         # One thread builds, and the others wait for it rather than build the same.
-        with self._lock:
-            if key in self._kept:
-                self._kept.move_to_end(key)
-                return self._kept[key][0]
+        with self._building:
+            if (kept := self._find(key)) is not None:
+                return kept
             policy = self._read(ref)
             size = size_when_ready(policy)
-            self._make_room(size)
+            with self._lock:
+                self._make_room(size)
             words = Words(policy)
-            self._kept[key] = words, size
-            self._bytes += size
+            with self._lock:
+                self._kept[key] = words, size
+                self._bytes += size
         log.info("policy_read", policy=ref.name, version=ref.version, terms=words.terms, left_out=words.left_out)
         return words
+
+    def _find(self, key: tuple[str, str]) -> Words | None:
+        with self._lock:
+            if key not in self._kept:
+                return None
+            self._kept.move_to_end(key)
+            return self._kept[key][0]
 
     def _read(self, ref: PolicyRef) -> Policy:
         try:
@@ -73,11 +87,11 @@ class PolicyRules:
     def _make_room(self, size: int) -> None:
         """Drop the lists used longest ago: before others are made, which take more until they are ready."""
         while self._kept and self._bytes + size > MAX_BYTES_KEPT:
-            _, (_, dropped) = self._kept.popitem(last=False)
-            self._bytes -= dropped
+            self._bytes -= self._kept.popitem(last=False)[1][1]
+            give_freed_memory_back()
 
 
 def size_when_ready(policy: Policy) -> int:
-    """About how many bytes its lists take once they are ready, or fewer."""
+    """About how many bytes its lists take once they are ready; often they take fewer."""
     in_terms = sum(len(entry.term.encode()) for entries in (policy.deny, policy.allow) for entry in entries)
     return _BYTES_PER_ENTRY * policy.entries + _BYTES_PER_BYTE * in_terms

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from itertools import accumulate
 from operator import attrgetter, itemgetter
 
-from ahocorasick_rs import AhoCorasick, MatchKind
+from ahocorasick_rs import AhoCorasick, Implementation, MatchKind
 
 from bundles.text.hangul import is_syllable, to_keys
 from bundles.text.normalise import CURRENT, normalise_once
@@ -29,6 +29,10 @@ MAX_MATCHES = 50
 MAX_LETTERS = 30_000
 # A Hangul term typed with the keyboard on English (tlqkf) is looked for from so many keys.
 MIN_KEYS = 5
+# Letters have no capitals and no control characters.
+_ONE_BYTE = str.maketrans(
+    "ㄱㄲㄴㄷㄸㄹㅁㅂㅃㅅㅆㅇㅈㅉㅊㅋㅌㅍㅎㅏㅐㅑㅒㅓㅔㅕㅖㅗㅛㅜㅠㅡㅣ", "ABCDEFGHIJKLMNOPQRSTUVWXYZ\1\2\3\4\5\6\7"
+)
 _FILLED = re.compile("(?<=[ㄱ-ㅣ가-힣])[0-9xX]{1,2}(?=[ㄱ-ㅣ가-힣])")
 
 
@@ -50,22 +54,28 @@ class Entry:
 
 
 class Automata:
-    """Finds strings, by one automaton or several: building one keeps every other thread of the worker waiting."""
+    """Finds strings, by one automaton or several: building one keeps every other thread of the worker waiting.
 
-    def __init__(self, patterns: Iterable[str]) -> None:
+    Of letters (`letters_of`) an automaton sees jamo as one byte each, where UTF-8 has three: it takes memory by bytes.
+    """
+
+    def __init__(self, patterns: Iterable[str], *, are_letters: bool = False) -> None:
+        self._are_letters = are_letters
         self._parts: list[tuple[int, AhoCorasick]] = []
         part: list[str] = []
         first = size = 0
         for place, pattern in enumerate([*patterns, ""]):
             if part and (not pattern or size > MAX_LETTERS):
-                self._parts.append((first, AhoCorasick(part, matchkind=MatchKind.Standard, store_patterns=False)))
+                self._parts.append((first, _automaton(part)))
                 part, first, size = [], place, 0
-            part.append(pattern)
+            part.append(pattern.translate(_ONE_BYTE) if are_letters else pattern)
             size += len(pattern)
 
     def find(self, text: str) -> Hits:
         """Every place of each: (which, start, end), in the order of their ends, of which the longest is first."""
         hits: Hits = []
+        if self._are_letters:
+            text = text.translate(_ONE_BYTE)
         for first, automaton in self._parts:
             found = automaton.find_matches_as_indexes(text, overlapping=True)
             hits += [(first + which, start, end) for which, start, end in found] if first else found
@@ -104,7 +114,7 @@ class Words:
                 by_letters.setdefault(keys, []).append(entry)
         self.left_out = _cut_nested(by_letters) + _cut_nested(by_sign)
         self._lists = list(by_letters.values())
-        self._automata = Automata(by_letters)
+        self._automata = Automata(by_letters, are_letters=True)
         self._signs = list(by_sign.values())
         self._sign_automata = Automata(by_sign)
 
@@ -154,6 +164,16 @@ class Words:
         """Terms without a letter (🖕, ^^), as they stand."""
         for which, start, end in self._sign_automata.find(text):
             yield from (entry.at(text, start, end) for entry in self._signs[which])
+
+
+def _automaton(patterns: Sequence[str]) -> AhoCorasick:
+    """An automaton with a few bytes for each letter. Left alone, the library takes some 600 for few strings."""
+    return AhoCorasick(
+        patterns,
+        matchkind=MatchKind.Standard,
+        store_patterns=False,
+        implementation=Implementation.ContiguousNFA,
+    )
 
 
 def _stands(entry: Entry, edges: Edges, at: int, end: int) -> bool:

@@ -38,6 +38,10 @@ const sentences = {
     "따옴표로 시작한 칸이 {last}번째 줄에서 닫힌 뒤에 글자가 더 있습니다. {advice}",
   "close the quote, or write \"\" for a quote that belongs to the text":
     "따옴표를 닫고, 글에 든 따옴표는 \"\"로 적어 주세요.",
+  "line {line} names one column, and line {wide} has more cells; if line {title} is a title, delete the lines above the names of the columns, else say text_column=NUMBER":
+    "{line}번째 줄에는 열 이름이 하나뿐인데 {wide}번째 줄에는 칸이 더 있습니다. {title}번째 줄이 제목이라면 열 이름 위의 줄을 지워 주세요. 제목이 아니라면 판정할 열을 골라 주세요.",
+  "row {row} holds {text}, an error of the spreadsheet; mend its formula, or delete the row":
+    "{row}번째 줄에는 글 대신 엑셀 오류({text})가 있습니다. 수식을 고치거나 그 줄을 지우고 다시 올려 주세요.",
   "row {row} has cells to the right of the header's {width} columns":
     "{row}번째 줄에 열 이름({width}개)보다 오른쪽에 있는 칸이 있습니다.",
   "the file has {columns} columns; at most {most} are read":
@@ -87,8 +91,8 @@ const sentences = {
     "옛 엑셀(.xls) 파일이거나 암호가 걸려 있습니다. 암호 없는 xlsx로 저장해 올려 주세요.",
   "the file is a web page, whatever its name says; open it in Excel and save it as .xlsx or CSV":
     "이름과 달리 웹 페이지입니다. 엑셀에서 열어 xlsx나 CSV로 저장해 올려 주세요.",
-  "the file is not {format}":
-    "{format} 파일이 아닙니다.",
+  "the file is not xlsx, whatever its name says; open it in Excel and save it as .xlsx or CSV":
+    "이름과 달리 xlsx 파일이 아닙니다. 엑셀에서 열어 xlsx나 CSV로 저장해 올려 주세요.",
   "the file is {own}, not {format}":
     "{format} 파일이 아니라 {own} 파일입니다.",
   "{format} needs an optional part that is not installed here: pip install 'kobert-classifier[{extra}]'. csv and jsonl need none":
@@ -97,8 +101,8 @@ const sentences = {
     "{format} 파일이 깨졌습니다({fault}).",
   "the file is not parquet: {fault}":
     "parquet 파일이 아니거나 깨졌습니다({fault}).",
-  "the file is not xlsx: {fault}":
-    "xlsx 파일이 아니거나 깨졌습니다({fault}).",
+  "the xlsx file is cut short or damaged ({fault}); open it in Excel and save it again":
+    "xlsx 파일이 깨졌거나 중간에서 잘렸습니다({fault}). 엑셀에서 열어 다시 저장해 올려 주세요.",
   "the file is {what}, not xlsx; save it as xlsx or csv":
     "xlsx가 아니라 {what}입니다. xlsx나 csv로 저장해 올려 주세요.",
   "a binary workbook (.xlsb)":

@@ -1,15 +1,21 @@
 """The lines of a batch: from OpenAI's requests to the rows of a job, and from its verdicts to OpenAI's replies."""
 
+import codecs
+import hashlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any, Literal
 
 import msgspec
 
 from api.doors.openai.categories import show_result
 from api.doors.openai.moderations import show_reply
+from api.doors.openai.packing import unpacked
 from api.http import errors
 from api.jobs.rendering import Numbered
+from api.uploads.decoding import split_lines
+from api.uploads.pull import BodyPull
 from shared.jobs.records import Job, Row
 from shared.verdict import Failure, Outcome
 
@@ -17,6 +23,8 @@ ENDPOINT = "/v1/moderations"
 # OpenAI's limit of a batch, and how many faults it lists.
 MAX_LINES = 50_000
 MAX_FAULTS = 100
+# Rows that are given to the job together.
+LINES_AT_ONCE = 200
 # What a job made of a batch calls its columns.
 ID_COLUMN, TEXT_COLUMN = "custom_id", "text"
 _encode = msgspec.json.Encoder().encode
@@ -39,39 +47,54 @@ _LINE = msgspec.json.Decoder(_Line)
 
 @dataclass
 class BatchInput:
-    """The rows of the job that a batch becomes, as jsonl, and what is wrong with its lines (OpenAI's batch errors).
+    """How many lines an input file has, and what is wrong with them (OpenAI's batch errors).
 
-    `usable` is how many of the rows have a text at all; a job needs one.
+    `usable` is how many of the lines have a text at all; a job needs one.
     """
 
-    rows: list[bytes] = field(default_factory=list)
+    lines: int = 0
     faults: list[dict[str, Any]] = field(default_factory=list)
     usable: int = 0
 
 
-def read_lines(content: bytes, models: frozenset[str]) -> BatchInput:
-    """The lines of an input file; `models` are the names that a request may have."""
+def check_lines(parts: Iterable[bytes], models: frozenset[str]) -> BatchInput:
+    """Check the lines of a packed input file; `models` are the names that a request may have.
+
+    Nothing is kept of a line but a hash of its name: the rows of the job are made as its file is read again.
+    """
     found = BatchInput()
-    known: set[str] = set()
-    for number, raw in _numbered(content):
+    known: set[bytes] = set()
+    for number, raw in _numbered(unpacked(parts)):
         try:
             line = _LINE.decode(raw)
             _check(line, known, models)
-            known.add(line.custom_id)
             text = _one_text(line.body.input)
-            found.rows.append(_encode({ID_COLUMN: line.custom_id, TEXT_COLUMN: text}) + b"\n")
+            found.lines += 1
             found.usable += isinstance(text, str) and bool(text.strip())
         except (msgspec.DecodeError, UnicodeError) as error:
             found.faults.append(fault("invalid_json_line", str(error), number))
         except _FaultyLineError as error:
             found.faults.append(fault(error.code, str(error), number))
-        if len(found.rows) > MAX_LINES or len(found.faults) >= MAX_FAULTS:
+        if found.lines > MAX_LINES or len(found.faults) >= MAX_FAULTS:
             break
-    if len(found.rows) > MAX_LINES:
+    if found.lines > MAX_LINES:
         found.faults.append(fault("too_many_tasks", f"a batch takes {MAX_LINES:,} lines; split the file", None))
-    if not found.rows and not found.faults:
+    if not found.lines and not found.faults:
         found.faults.append(fault("empty_file", "the file has no lines", None))
     return found
+
+
+class BatchRows(BodyPull):
+    """The body of the job that a batch becomes, as jsonl: made of the lines of its packed input file as they come."""
+
+    def __iter__(self) -> Iterator[bytes]:
+        size = 0
+        for lines in _several(raw for _, raw in _numbered(unpacked(super().__iter__()))):
+            rows = b"".join(map(_row, lines))
+            size += len(rows)
+            yield rows
+        # As the job shows it.
+        self.received_bytes = size
 
 
 class BatchLines:
@@ -124,21 +147,36 @@ class _FaultyLineError(Exception):
         self.code = code
 
 
-def _numbered(content: bytes) -> Iterator[tuple[int, bytes]]:
-    for number, raw in enumerate(content.removeprefix(b"\xef\xbb\xbf").splitlines(), start=1):
-        if raw.strip():
-            yield number, raw
+def _numbered(pieces: Iterable[bytes]) -> Iterator[tuple[int, bytes]]:
+    for number, raw in enumerate(split_lines(iter(pieces), ends_at_cr=True), start=1):
+        line = raw.removeprefix(codecs.BOM_UTF8) if number == 1 else raw
+        if line.strip():
+            yield number, line
 
 
-def _check(line: _Line, known: set[str], models: frozenset[str]) -> None:
+def _several(lines: Iterator[bytes]) -> Iterator[list[bytes]]:
+    while several := list(islice(lines, LINES_AT_ONCE)):
+        yield several
+
+
+def _row(raw: bytes) -> bytes:
+    """A line that was checked, as a row of the job."""
+    line = _LINE.decode(raw)
+    return _encode({ID_COLUMN: line.custom_id, TEXT_COLUMN: _one_text(line.body.input)}) + b"\n"
+
+
+def _check(line: _Line, known: set[bytes], models: frozenset[str]) -> None:
+    """Check a line; `known` has the names of those before, and gets this one's."""
     if not line.custom_id:
         raise _FaultyLineError("missing_required_parameter", "custom_id is empty")
-    if line.custom_id in known:
+    name = hashlib.blake2b(line.custom_id.encode("utf-8", "surrogatepass"), digest_size=16).digest()
+    if name in known:
         raise _FaultyLineError("duplicate_custom_id", f"custom_id {line.custom_id[:60]!r} is on an earlier line too")
     if line.url != ENDPOINT:
         raise _FaultyLineError("invalid_url", f"url must be {ENDPOINT}, not {line.url[:60]!r}")
     if line.body.model is not None and line.body.model not in models:
         raise _FaultyLineError("model_not_found", f"the model {line.body.model[:60]!r} does not exist")
+    known.add(name)
 
 
 def _one_text(given: object) -> object:

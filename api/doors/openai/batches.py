@@ -2,7 +2,6 @@
 
 import secrets
 import time
-from collections.abc import AsyncIterator
 from typing import Annotated, Any
 
 import msgspec
@@ -10,9 +9,9 @@ from fastapi import APIRouter, Query, Request
 
 from api.context import Context, ContextDep
 from api.doors.bodies import convert
-from api.doors.openai.batch_lines import ENDPOINT, ID_COLUMN, TEXT_COLUMN, BatchInput, fault, read_lines
+from api.doors.openai.batch_lines import ENDPOINT, ID_COLUMN, TEXT_COLUMN, BatchInput, BatchRows, check_lines, fault
 from api.doors.openai.errors import OpenAiRoute
-from api.doors.openai.files import ERRORS, JOB, OUTPUT, read_content, read_record, show_page
+from api.doors.openai.files import ERRORS, JOB, OUTPUT, read_record, show_page
 from api.doors.openai.models import known_models
 from api.http.auth import OwnerDep
 from api.http.body import read_json_object
@@ -61,9 +60,9 @@ async def create_batch(request: Request, owner: OwnerDep, context: ContextDep) -
         raise MalformedRequestError(f"completion_window must be {COMPLETION_WINDOW}", param="completion_window")
     await context.jobs.require_memory()
     with context.jobs.inputs.held(owner):
-        content = await read_content(asked.input_file_id, owner, context)
-        found = await context.jobs.run(read_lines, content, frozenset(known_models(context.fleet)))
-        del content
+        await read_record(asked.input_file_id, owner, context)
+        lines = _read(BodyPull, asked, owner, context)
+        found = await context.jobs.run(check_lines, lines, frozenset(known_models(context.fleet)))
         job = await _submit(asked, found, owner, context)
     record = BatchRecord(
         id=f"batch_{secrets.token_hex(12)}",
@@ -99,14 +98,14 @@ async def list_batches(
 @router.get("/v1/batches/{batch_id}")
 async def get_batch(batch_id: str, owner: OwnerDep, context: ContextDep) -> dict[str, Any]:
     """How a batch stands."""
-    record = await _read(batch_id, owner, context)
+    record = await _read_batch(batch_id, owner, context)
     return _show(record, await _job_of(record, owner, context))
 
 
 @router.post("/v1/batches/{batch_id}/cancel")
 async def cancel_batch(batch_id: str, owner: OwnerDep, context: ContextDep) -> dict[str, Any]:
     """Stop a batch; its files have what is done."""
-    record = await _read(batch_id, owner, context)
+    record = await _read_batch(batch_id, owner, context)
     if record.job_id is None:
         raise ConflictError("the batch has failed and can no longer be cancelled", code="batch_ended")
     return _show(record, await context.jobs.cancel(record.job_id, owner))
@@ -134,18 +133,19 @@ async def _submit(asked: BatchRequest, found: BatchInput, owner: str, context: C
         "strictness": asked.strictness,
         "thresholds": asked.thresholds,
     }
-    settings = context.settings
-    body = BodyPull(_stream(found.rows), max_bytes=settings.max_job_bytes, stall_s=settings.upload_stall_s)
+    body = _read(BatchRows, asked, owner, context)
     job_id = await context.jobs.submit(UploadRequest(owner, "application/x-ndjson", options, None), body)
     return await context.jobs.get(job_id, owner)
 
 
-async def _stream(rows: list[bytes]) -> AsyncIterator[bytes]:
-    for start in range(0, len(rows), 1_000):
-        yield b"".join(rows[start : start + 1_000])
+def _read(kind: type[BodyPull], asked: BatchRequest, owner: str, context: Context) -> BodyPull:
+    """The packed input file of a batch, for a thread to read."""
+    settings = context.settings
+    parts = context.records.parts("files", owner, asked.input_file_id)
+    return kind(parts, max_bytes=settings.max_job_bytes, stall_s=settings.upload_stall_s)
 
 
-async def _read(batch_id: str, owner: str, context: Context) -> BatchRecord:
+async def _read_batch(batch_id: str, owner: str, context: Context) -> BatchRecord:
     return msgspec.json.decode(await context.records.head("batches", owner, batch_id), type=BatchRecord)
 
 

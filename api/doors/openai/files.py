@@ -1,9 +1,9 @@
 """`/v1/files`: input files of batches, which are kept; output and error files, which are made of a job's results."""
 
+import asyncio
 import secrets
 import time
-import zlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Annotated, Any
 
 import msgspec
@@ -13,11 +13,12 @@ from fastapi.responses import StreamingResponse
 from api.context import Context, ContextDep
 from api.doors.openai.batch_lines import BatchLines
 from api.doors.openai.errors import OpenAiRoute
-from api.http import bodies
+from api.doors.openai.packing import Unpacking, packed
 from api.http.auth import OwnerDep
-from api.http.body import read_body
+from api.http.body import stream_body
 from api.jobs.results import ResultStream, Selection
 from api.uploads.multipart import Form
+from api.uploads.pull import Body, BodyPull
 from shared.errors import ConflictError, MalformedRequestError, NotFoundError, UnsupportedMediaError
 from shared.jobs.records import Job
 
@@ -46,15 +47,26 @@ async def upload_file(request: Request, owner: OwnerDep, context: ContextDep) ->
     if not content_type.lower().startswith("multipart/form-data"):
         raise UnsupportedMediaError("send the file in a multipart form: -F purpose=batch -F file=@requests.jsonl")
     await context.jobs.require_room(owner)
+    settings = context.settings
+    refusal = f"the body is larger than {settings.max_body_bytes:,} bytes (MAX_BODY_BYTES); send it in parts"
+    pieces = stream_body(request, settings.max_body_bytes, refusal)
+    body = BodyPull(pieces, max_bytes=settings.max_body_bytes, stall_s=settings.upload_stall_s)
+    file_id = f"file-{secrets.token_hex(12)}"
+    loop = asyncio.get_running_loop()
+
+    def keep(place: int, part: bytes) -> None:
+        put = context.records.put_part("files", owner, file_id, place, part)
+        asyncio.run_coroutine_threadsafe(put, loop).result()
+
     try:
-        body = bytes(await read_body(request, context.settings.max_body_bytes))
-        name, packed, size = await context.jobs.run(_read_form, body, content_type)
-    finally:
-        bodies.release(request.scope)
-    # Again: others have come in meanwhile.
-    await context.jobs.require_memory()
-    record = FileRecord(f"file-{secrets.token_hex(12)}", size, int(time.time()), name)
-    await context.records.put("files", owner, record.id, msgspec.json.encode(record), packed)
+        name, size = await context.jobs.read_body(body, _keep_file, body, content_type, keep)
+        # Again: others have come in meanwhile.
+        await context.jobs.require_memory()
+        record = FileRecord(file_id, size, int(time.time()), name)
+        await context.records.put("files", owner, file_id, msgspec.json.encode(record))
+    except BaseException:
+        await context.records.discard("files", owner, file_id)
+        raise
     return _show(record)
 
 
@@ -87,7 +99,10 @@ async def get_content(file_id: str, owner: OwnerDep, context: ContextDep) -> Res
     """The lines of a file."""
     media_type = BatchLines.media_type
     if not file_id.startswith((OUTPUT, ERRORS)):
-        return Response(await read_content(file_id, owner, context), media_type=media_type)
+        await read_record(file_id, owner, context)
+        context.jobs.downloads.require_room(owner)
+        content = context.jobs.downloads.held_by(owner, _file_pieces(file_id, owner, context))
+        return StreamingResponse(content, media_type=media_type)
     job = await _job_of(file_id, owner, context)
     context.jobs.downloads.require_room(owner)
     pieces = context.jobs.downloads.held_by(owner, _pieces(file_id, job, context))
@@ -113,11 +128,14 @@ async def read_record(file_id: str, owner: str, context: Context) -> FileRecord:
     return msgspec.json.decode(await context.records.head("files", owner, file_id), type=FileRecord)
 
 
-async def read_content(file_id: str, owner: str, context: Context) -> bytes:
-    """The lines of an input file; raises as `read_record`."""
-    packed = await context.records.body("files", owner, file_id)
-    content: bytes = await context.jobs.run(zlib.decompress, packed)
-    return content
+async def _file_pieces(file_id: str, owner: str, context: Context) -> AsyncIterator[bytes]:
+    """An input file piece by piece: 8 MB for each of many callers would be too much."""
+    unpacking = Unpacking()
+    async for part in context.records.parts("files", owner, file_id):
+        for piece in unpacking.feed(part):
+            yield piece
+            await asyncio.sleep(0)
+    unpacking.end()
 
 
 def show_page(shown: list[dict[str, Any]], *, has_more: bool) -> dict[str, Any]:
@@ -131,19 +149,28 @@ def show_page(shown: list[dict[str, Any]], *, has_more: bool) -> dict[str, Any]:
     }
 
 
-def _read_form(body: bytes, content_type: str) -> tuple[str, bytes, int]:
-    """Name, packed content and size of the form's file.
+def _keep_file(body: Body, content_type: str, keep: Callable[[int, bytes], None]) -> tuple[str, int]:
+    """Name and size of the form's file; `keep` gets its packed parts as they come.
 
     Raises:
         MalformedRequestError: the form is malformed, has no file, or its purpose is another.
     """
-    form = Form(iter([body]), content_type)
+    form = Form(iter(body), content_type)
     form.read_head()
-    content = b"".join(form.file_pieces())
+    size = 0
+
+    def counted() -> Iterator[bytes]:
+        nonlocal size
+        for piece in form.file_pieces():
+            size += len(piece)
+            yield piece
+
+    for place, part in enumerate(packed(counted())):
+        keep(place, part)
     purpose = form.fields.get("purpose")
     if purpose != PURPOSE:
         raise MalformedRequestError(f"purpose must be {PURPOSE!r}, not {purpose!r}", param="purpose")
-    return form.file_name or "requests.jsonl", zlib.compress(content, 1), len(content)
+    return form.file_name or "requests.jsonl", size
 
 
 async def _job_of(file_id: str, owner: str, context: Context) -> Job:

@@ -1,5 +1,6 @@
 -- Adds texts of the live feed to a review queue, and drops those whose time is over with what was decided of them.
--- KEYS: open (numbers by rank), leases, holders, decisions, ranks (number -> rank), seen (numbers by number), state
+-- KEYS: open (numbers by rank), leases, holders, decisions, ranks (number -> rank), seen (numbers by number), state,
+--       tally, names
 -- ARGV: prefix of the items' keys, the oldest number still kept, most open items, cursor that the caller has read,
 --       new cursor, then for each item its number, rank, end in Unix seconds, and JSON.
 -- Returns whether the cursor was the caller's; if not, another process has added these texts.
@@ -8,7 +9,11 @@ for _, number in ipairs(redis.call('ZRANGEBYSCORE', KEYS[6], '-inf', '(' .. ARGV
   redis.call('ZREM', KEYS[1], number)
   redis.call('ZREM', KEYS[2], number)
   redis.call('HDEL', KEYS[3], number)
-  redis.call('HDEL', KEYS[4], number)
+  local decision = redis.call('HGET', KEYS[4], number)
+  if decision then
+    redis.call('HDEL', KEYS[4], number)
+    count(KEYS[8], KEYS[9], decision, -1)
+  end
   redis.call('HDEL', KEYS[5], number)
 end
 redis.call('ZREMRANGEBYSCORE', KEYS[6], '-inf', '(' .. ARGV[2])

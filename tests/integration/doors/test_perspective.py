@@ -160,8 +160,8 @@ def test_a_moderators_decision_becomes_a_correction(service: Stack) -> None:
     answers = [coral_feedback(service, approved, "APPROVED"), coral_feedback(service, deleted, "DELETED")]
 
     assert [(answer.status_code, answer.json()) for answer in answers] == [(200, {"clientToken": "comment:c1"})] * 2
-    wait_until(lambda: classification(service, approved) == "clean", "the correction of what was approved", 20)
-    wait_until(lambda: classification(service, deleted) != "clean", "the correction of what was deleted", 20)
+    wait_until(lambda: classification(service, approved) == "clean", "the correction of what was approved")
+    wait_until(lambda: classification(service, deleted) != "clean", "the correction of what was deleted")
     assert score(post(service, ask(approved)).json()) < 0.8 <= score(post(service, ask(deleted)).json())
 
 

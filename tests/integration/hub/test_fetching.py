@@ -191,9 +191,12 @@ def test_a_bundle_is_pushed_with_its_card_and_served_from_there(
     assert "every file is as its manifest says" in fetched.stdout
 
 
-def test_pushing_without_a_token_is_one_sentence(kobert: Kobert, hub: HubServer, tmp_path: Path) -> None:
+def test_pushing_without_a_token_is_one_sentence_before_anything_is_converted(
+    kobert: Kobert, hub: HubServer, tmp_path: Path
+) -> None:
     folder = write_legacy_folder(tmp_path / "legacy")
     assert "HF_TOKEN is not set" in kobert.refusal("push", "me/bundle", "--from", str(folder))
+    assert not (tmp_path / "cache").exists()
 
 
 def test_the_small_hub_is_asked_as_the_real_one_is(hub: HubServer) -> None:

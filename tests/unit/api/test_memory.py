@@ -21,6 +21,7 @@ from api.memory import (
     Growth,
 )
 from shared.settings import Settings
+from tests.support.happens import happens
 
 START = 100 << 20
 GROWN = START + WORTH_BYTES + 1
@@ -100,17 +101,22 @@ async def test_with_a_crowd_of_connections_no_full_collection_stops_the_event_lo
     collections: list[int] = []
     size = START
     monkeypatch.setattr(memory, "LOOK_S", 0.01)
-    monkeypatch.setattr(memory, "resident_bytes", lambda: size)
+    looks: list[int] = []
+
+    def resident_bytes() -> int:
+        looks.append(size)
+        return size
+
+    monkeypatch.setattr(memory, "resident_bytes", resident_bytes)
     monkeypatch.setattr(memory, "CROWD", 0)
     monkeypatch.setattr(gc, "collect", lambda: collections.append(1))
     task = asyncio.create_task(memory.give_back_forever(lambda _: 1))
-    await asyncio.sleep(0.03)
+    await happens(lambda: START in looks)
     size = GROWN
     await asyncio.sleep(0.1)
     assert not collections
     monkeypatch.setattr(memory, "CROWD", 1 << 20)
     monkeypatch.setattr(memory, "LATE_S", 10.0)
     monkeypatch.setattr(memory, "BUSY_SHARE", 100.0)
-    await asyncio.sleep(0.2)
+    await happens(lambda: bool(collections))
     task.cancel()
-    assert collections

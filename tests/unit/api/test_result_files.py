@@ -12,6 +12,7 @@ import openpyxl
 import pytest
 from pyarrow import parquet
 
+from api.http.caller import Presence
 from api.jobs import file_writer
 from api.jobs.rendering import JsonLines, Numbered, Table
 from api.jobs.result_files import RowSpool
@@ -43,7 +44,7 @@ def write(job: Job, rows: Iterable[Numbered], kind: str, folder: Path) -> Path:
         rest = iter(rows)
         while group := list(itertools.islice(rest, 100)):
             assert renderer.lines(group) == b""
-        renderer.write_file(kind, path)
+        renderer.write_file(kind, path, Presence())
     return path
 
 
@@ -101,6 +102,14 @@ def test_a_sheet_loses_no_digit_no_sign_and_cuts_what_no_cell_can_hold(tmp_path:
     assert back[4:] == ['[1,{"a":2}]', "가"]
 
 
+def test_lines_within_a_cell_end_as_a_spreadsheets_do(tmp_path: Path) -> None:
+    rows = numbered(("첫 줄\r\n둘째 줄", [None], CLEAN))
+    assert (
+        sheet_of(write(job_of(columns=["text"], text_at=0), rows, "xlsx", tmp_path)).cell(2, 1).value
+        == "첫 줄\n둘째 줄"
+    )
+
+
 def test_more_rows_than_a_sheet_holds_go_on_in_another(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(file_writer, "MAX_SHEET_ROWS", 4)
     head = file_writer.FileHead(
@@ -119,6 +128,29 @@ def test_a_model_without_a_harmless_class_colours_nothing(tmp_path: Path) -> Non
     verdict = Verdict("negative", 0.9, {"negative": 0.9}, [])
     sheet = sheet_of(write(job_of(["negative"], columns=["text"]), numbered(("가", [None], verdict)), "xlsx", tmp_path))
     assert sheet.cell(2, 1).fill.fgColor.rgb == "00000000"
+
+
+@pytest.mark.parametrize("kind", ["xlsx", "parquet"])
+def test_a_score_stands_below_its_label_also_beside_a_policys_own(kind: str, tmp_path: Path) -> None:
+    denied = Verdict("광고", 1.0, {"광고": 1.0, "clean": 0.0, "insult": 0.02}, ["광고"])
+    other_model = Verdict("clean", 0.9, {"clean": 0.9, "spam": 0.1}, ["clean"])
+    path = write(
+        job_of(columns=["text"], text_at=0, column_types=["string"]),
+        numbered(("할인쿠폰", [None], denied), ("가", [None], other_model), ("나", [None], FAILED)),
+        kind,
+        tmp_path,
+    )
+    if kind == "xlsx":
+        names, *rows = sheet_of(path).iter_rows(values_only=True)
+    else:
+        table = parquet.read_table(path)
+        names, rows = tuple(table.column_names), [tuple(row.values()) for row in table.to_pylist()]
+    assert names == ("text", "classification", "confidence", "labels", "score_clean", "score_insult", "error")
+    assert [row[4:] for row in rows] == [
+        (0, 0.02, None),
+        (0.9, None, None),
+        (None, None, "empty_text: line 3 is empty"),
+    ]
 
 
 @pytest.mark.parametrize("kind", ["xlsx", "parquet"])

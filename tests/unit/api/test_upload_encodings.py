@@ -123,6 +123,22 @@ def test_utf16_and_utf32_are_read_with_and_without_a_mark(codec: str, option: st
     assert texts_of(data, "csv", **options) == ["좋아요 🙂", "별로"]
 
 
+@pytest.mark.parametrize("codec", ["utf-8", "cp949"])
+@pytest.mark.parametrize("lines", [2, 500])
+@pytest.mark.parametrize("place", [0, 1])
+def test_a_stray_zero_byte_does_not_make_utf16_of_a_file(codec: str, lines: int, place: int) -> None:
+    data = ("가나다 라\n" * lines).encode(codec)
+    at = data.index(b" ") + place
+    texts = texts_of(data[:at] + b"\0" + data[at:])
+    assert len(texts) == lines
+    assert texts[-1] == "가나다 라"
+
+
+@pytest.mark.parametrize("codec", ["utf-16-le", "utf-16-be"])
+def test_utf16_without_a_mark_is_found_out_where_syllables_have_zero_bytes_too(codec: str) -> None:
+    assert texts_of("번호,댓글\n1,가가가 글글글\n".encode(codec)) == ["번호,댓글", "1,가가가 글글글"]
+
+
 def test_utf16_that_is_damaged_costs_the_damaged_line() -> None:
     data = "\ufeff하나\n둘\n셋\n".encode("utf-16-le")
     harmed = data.replace("둘".encode("utf-16-le"), b"\x00\xd8") + b"\x00"

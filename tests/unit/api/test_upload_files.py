@@ -302,3 +302,33 @@ def test_a_process_that_dies_without_a_word_is_no_end_of_the_rows(monkeypatch: p
     monkeypatch.setattr(confined, "start", started)
     with pytest.raises(TooLargeError, match="too much memory"):
         read(sheet_of([["댓글"], ["좋아요"]]), "a.xlsx")
+
+
+def test_an_empty_sheet_before_the_first_one_with_cells_is_passed_over() -> None:
+    out = io.BytesIO()
+    with xlsxwriter.Workbook(out, {"in_memory": True}) as book:
+        book.add_worksheet("Sheet1")
+        book.add_worksheet("댓글").write_column(0, 0, ["댓글", "좋아요"])
+    assert [row.text for row in read(out.getvalue(), "a.xlsx")[0]] == ["좋아요"]
+    with pytest.raises(MalformedRequestError, match="the sheet is empty"):
+        read(out.getvalue(), "a.xlsx", sheet="Sheet1")
+
+
+def test_a_title_above_the_names_of_a_sheets_columns_is_refused_and_says_what_to_do() -> None:
+    data = sheet_of([["2024년 댓글 보고서"], [], ["번호", "댓글"], [1, "좋아요"]])
+    with pytest.raises(MalformedRequestError, match="line 1 names one column, and line 3 has more cells"):
+        read(data, "a.xlsx")
+    assert [row.text for row in read(sheet_of([["의견란"], ["좋아요"]]), "a.xlsx")[0]] == ["좋아요"]
+
+
+def test_text_that_is_called_xlsx_is_refused_with_what_to_do() -> None:
+    with pytest.raises(MalformedRequestError, match=r"not xlsx, whatever its name says; open it in Excel"):
+        read("번호,댓글\n1,좋아요\n".encode("cp949"), "a.xlsx")
+
+
+def test_a_formula_that_fails_is_no_text_to_judge() -> None:
+    rows, _ = read(sheet_of([["댓글", "값"], ["#REF!", 1], ["좋아요", "#N/A"]]), "a.xlsx")
+    assert [row.error.code if row.error else None for row in rows] == ["spreadsheet_error", None]
+    assert rows[0].error is not None
+    assert "row 2 holds #REF!" in rows[0].error.message
+    assert fields_of(rows[0]) == [None, 1]

@@ -7,19 +7,16 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bundles.format import load_bundle
 from shared.messages import PredictMessage, TextItem
 from shared.verdict import Verdict
+from tests.support.classifiers import running_classifier
 from tests.support.deliveries import Outbox, delivery_of
 from tests.support.echo import echo_logits
 from tests.support.stack import wait_until
 from worker import answer_desk
 from worker.answer_desk import AnswerDesk
-from worker.inference.batcher import MicroBatcher
 from worker.inference.classifier import Classifier
 from worker.inference.engines.protocol import Logits
-from worker.inference.tokenizer import BundleTokenizer
-from worker.inference.verdict import Judge
 from worker.replies import Outgoing
 
 PATIENCE_S = 10
@@ -57,12 +54,9 @@ def engine() -> GatedEngine:
 
 @pytest.fixture
 def classifier(engine: GatedEngine, echo_bundle: Path) -> Iterator[Classifier]:
-    bundle = load_bundle(echo_bundle)
-    batcher = MicroBatcher(engine, max_batch_tokens=256)
-    batcher.start()
-    yield Classifier(bundle, BundleTokenizer(bundle, max_windows=2), batcher, Judge(bundle.config, {}))
-    engine.gate.set()
-    batcher.close()
+    with running_classifier(engine, echo_bundle) as classifier:
+        yield classifier
+        engine.gate.set()
 
 
 class Caller(threading.Thread):
@@ -186,7 +180,7 @@ def test_the_last_answers_carry_the_tag_of_their_message(classifier: Classifier,
     assert caller.delivery.hand_over() == ""
 
 
-def test_a_message_that_cannot_be_judged_fails_and_the_others_are_answered(
+def test_a_text_that_cannot_be_judged_fails_by_name_and_its_neighbours_are_answered(
     classifier: Classifier, engine: GatedEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     post = Post()
@@ -200,14 +194,15 @@ def test_a_message_that_cannot_be_judged_fails_and_the_others_are_answered(
 
     monkeypatch.setattr(classifier._judge, "judge", judge_or_fail)
     first = occupied(desk, engine)
-    faulty, good = Caller(desk, 10, "길" * 30), Caller(desk, 20, "좋은 글")
-    waiting_texts(classifier, 2)
+    faulty, good = Caller(desk, 10, "길" * 30, "이웃"), Caller(desk, 20, "좋은 글")
+    waiting_texts(classifier, 3)
     engine.gate.set()
 
     assert first.ended().error is None
-    assert faulty.ended().error is not None
+    assert faulty.ended().error is None
     assert good.ended().error is None
-    assert sorted(one.id for one in post.answers) == [0, 20]
+    failures = {one.id: one.failure and one.failure.code for one in post.answers}
+    assert failures == {0: None, 10: "prediction_failed", 11: None, 20: None}
     assert Caller(desk, 30, "다음 글").ended().error is None
 
 

@@ -53,6 +53,17 @@ def test_what_comes_while_a_reply_is_written_is_written_together_and_keeps_nobod
     assert store.replies_to("api-2") == [[3]]
 
 
+def test_a_reply_that_cannot_be_written_at_all_does_not_stop_the_next_ones() -> None:
+    store = Gate()
+    store.gate.set()
+    writer = ReplyWriter(store, "worker")
+    writer.send("api", [Answer(id=1, tokenization_s=object())], time.time() + 60)  # type: ignore[arg-type]
+
+    writer.send("api", [Answer(id=2)], time.time() + 60)
+
+    assert store.replies_to("api") == [[2]]
+
+
 def test_a_reply_that_was_not_written_is_written_again_unless_nobody_waits_for_it_any_more() -> None:
     store = Gate(failures=1)
     writer = ReplyWriter(store, "worker")

@@ -72,3 +72,14 @@ def test_a_body_needs_a_pace_and_one_that_is_kept_an_end(
 
     assert (account.fault is not None) is is_slow
     assert not is_slow or isinstance(account.fault and account.fault(), TooSlowError)
+
+
+def test_a_body_that_is_refused_while_it_is_unpacked_leaves_the_next_one_of_its_connection_alone() -> None:
+    woken = []
+    account = BodyAccount(BodyBudget(100), lambda: woken.append("the newest request"))
+    account.is_complete = True
+
+    account.take(200)
+
+    assert account.fault is not None
+    assert woken == []

@@ -20,6 +20,7 @@ from api.http.doorstep import doorstep_of
 from api.http.refusals import HeadLimits
 from api.http.traffic import Traffic, traffic_limits
 from shared.settings import Settings
+from tests.support.happens import happens
 from tests.unit.api.http.test_protocol import NothingDirect
 
 MAX_BODY_BYTES = 8 << 20
@@ -78,12 +79,13 @@ async def test_a_connection_that_ends_is_not_kept_for_the_collector(
     clients = [socket.create_connection(server.sockets[0].getsockname()) for _ in range(CONNECTIONS)]
     for client in clients:
         client.sendall(sent)
-    await asyncio.sleep(0.2)
-    assert (len(traffic), len(made)) == (CONNECTIONS, CONNECTIONS if sent else 0)
+    await happens(lambda: (len(traffic), len(made)) == (CONNECTIONS, CONNECTIONS if sent else 0))
+    await asyncio.sleep(0.1)  # what was sent has been read, too
 
     for client in clients:
         client.close()
-    await asyncio.sleep(0.2)
+    await happens(lambda: (len(traffic), len(state.connections)) == (0, 0))
+    await happens(lambda: not any(reference() is not None for reference in made))
 
     assert [reference() for reference in made if reference() is not None] == []
     assert (len(traffic), len(state.connections)) == (0, 0)

@@ -279,3 +279,21 @@ def test_the_oldest_heads_are_forgotten_and_long_ones_not_kept() -> None:
 def test_a_head_ends_with_its_first_empty_line() -> None:
     assert head_of(b"GET / HTTP/1.1\r\na: b\r\n\r\nbody\r\n\r\n") == b"GET / HTTP/1.1\r\na: b\r\n\r\n"
     assert head_of(b"GET / HTTP/1.1\r\na: b\r\n") == b""
+
+
+async def test_a_request_that_began_before_the_last_answer_is_not_ended_as_an_idle_connection(service: Later) -> None:
+    """It may be a stream of events, which lasts for longer than a connection may be idle."""
+    wire = Wire(service, keep_alive_s=5)
+    wire.send(request(b"one"))
+    service.end_all()
+    wire.send(request(b"two"))
+    third = request(b"3rd")
+    wire.send(third[:20])
+    service.end_all()
+    wire.send(third[20:])
+    now = wire.protocol.loop.time()
+
+    wire.protocol.check(now + 60, 1)
+
+    assert wire.transport.closings == 0
+    assert len(service.begun) == 1

@@ -34,6 +34,9 @@ class SilentTransport(asyncio.Transport):
     def is_closing(self) -> bool:
         return False
 
+    def can_write_eof(self) -> bool:
+        return False
+
     def pause_reading(self) -> None:
         self.reads = False
 
@@ -246,3 +249,79 @@ async def test_slow_bodies_of_a_crowd_are_ended_some_at_a_time() -> None:
             await asyncio.sleep(0)
         begun.append(app.count)
     assert begun[3:] == [MANY_BODIES, 2 * MANY_BODIES, 3 * MANY_BODIES]
+
+
+@pytest.mark.parametrize("broken", [b"zz\r\n", b"FFFFFFFFFFFFFFFFF\r\n", b"1\r\na\r\n0\r\nX: a\x00\r\n\r\n"])
+async def test_a_body_in_chunks_that_are_none_is_refused_in_the_one_shape(broken: bytes) -> None:
+    traffic = Traffic(traffic_limits(Settings()))
+    protocol, transport = protocol_of(traffic, answer_length_to_who_stays), SilentTransport()
+    protocol.connection_made(transport)
+    protocol.data_received(CHUNKED)
+    await asyncio.sleep(0)
+
+    protocol.data_received(broken)
+    await asyncio.sleep(0)
+
+    assert transport.written.startswith(b"HTTP/1.1 400 ")
+    assert b"HTTP/1.1 200" not in transport.written
+    assert b'"code":"bad_request"' in transport.written
+    protocol.connection_lost(None)
+
+
+async def answer_length_to_who_stays(scope: Any, receive: Any, send: Any) -> None:
+    try:
+        await answer_length(scope, receive, send)
+    except KeyError:  # the client left
+        await answer_empty(scope, receive, send)
+
+
+async def test_the_answers_before_a_broken_body_are_sent_and_it_gets_none() -> None:
+    traffic = Traffic(traffic_limits(Settings()))
+    protocol, transport = protocol_of(traffic, answer_late), SilentTransport()
+    protocol.connection_made(transport)
+    protocol.data_received(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n" + CHUNKED + b"zz\r\n")
+    await asyncio.sleep(0)
+    assert (transport.written, transport.closings) == (b"", 1)
+    protocol.connection_lost(None)
+
+
+HOSTS_SEEN: list[list[bytes]] = []
+
+
+async def note_host(scope: Any, receive: Any, send: Any) -> None:
+    HOSTS_SEEN.append([value for name, value in scope["headers"] if name == b"host"])
+    await answer_empty(scope, receive, send)
+
+
+@pytest.mark.parametrize(
+    ("target", "host", "seen"),
+    [
+        (b"http://a.example/x", b"Host: A.example\r\n", b"A.example"),
+        (b"http://a.example/?x", b"", b"a.example"),
+        (b"*", b"Host: b\r\n", b"b"),
+        (b"http://evil.example/x", b"Host: a\r\n", None),
+        (b"http://a@evil.example", b"Host: a\r\n", None),
+    ],
+)
+async def test_a_target_with_a_host_of_its_own_must_have_that_of_the_header(
+    target: bytes, host: bytes, seen: bytes | None
+) -> None:
+    HOSTS_SEEN.clear()
+    protocol, transport = protocol_of(Traffic(traffic_limits(Settings())), note_host), SilentTransport()
+    protocol.connection_made(transport)
+    protocol.data_received(b"OPTIONS " + target + b" HTTP/1.1\r\n" + host + b"\r\n")
+    await asyncio.sleep(0)
+    assert ([] if seen is None else [[seen]]) == HOSTS_SEEN
+    assert transport.written.startswith(b"HTTP/1.1 400" if seen is None else b"HTTP/1.1 200")
+    protocol.connection_lost(None)
+
+
+async def test_what_is_behind_connect_is_not_read_and_its_connection_ends() -> None:
+    protocol, transport = protocol_of(Traffic(traffic_limits(Settings()))), SilentTransport()
+    protocol.connection_made(transport)
+    protocol.data_received(b"CONNECT /x HTTP/1.1\r\nHost: a\r\n\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n")
+    await asyncio.sleep(0)
+    assert transport.written.count(b"HTTP/1.1 200") == 1
+    assert b"connection: close" in transport.written
+    assert transport.closings == 1
+    protocol.connection_lost(None)

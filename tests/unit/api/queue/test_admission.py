@@ -60,6 +60,18 @@ def test_whatever_one_caller_sends_there_is_room_for_the_next(counted: Admission
     assert fill("e") > shares[1]
 
 
+def test_where_no_worker_tells_its_speed_nobody_is_called_the_cause(counted: Admission, fleet: Fleet) -> None:
+    """As while all workers are restarted: whoever asks must hear that there is none, not that much is in flight."""
+    counted.accept("a", cost=20, texts=1)
+    fleet.cost_per_s = 0.0
+
+    counted.require_room("a")
+    counted.accept("a", cost=20, texts=79)
+
+    with pytest.raises(OverloadedError):
+        counted.require_room("a")
+
+
 def test_an_answered_text_makes_room(counted: Admission) -> None:
     counted.accept("a", cost=20, texts=80)
     with pytest.raises(OverloadedError):

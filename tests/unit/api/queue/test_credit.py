@@ -13,7 +13,7 @@ from api.queue.pending import PendingRequest, PendingText
 from shared.messages import Answer, PredictMessage
 from shared.settings import Settings
 from shared.verdict import Verdict
-from tests.unit.api.queue.test_dispatcher import Queue, Workers, settle
+from tests.support.dispatching import Queue, Workers, settle
 
 # A pass of 32 tokens costs 64, a text of one character 9: two messages, or 86 such texts, may be with a worker.
 FULL = 86

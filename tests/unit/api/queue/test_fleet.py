@@ -5,8 +5,9 @@ import asyncio
 import pytest
 from redis.exceptions import ConnectionError as RedisConnectionError
 
-from api.queue.fleet import DOUBT_INTERVALS, Fleet
+from api.queue.fleet import DOUBT_INTERVALS, FRESH_S, Fleet
 from shared import keys
+from shared.errors import StoreUnavailableError
 from shared.messages import Heartbeat, ModelInfo, Throughput, encode
 
 AN_HOUR_S = 3600.0
@@ -45,13 +46,15 @@ class Store:
     def __init__(self) -> None:
         self.beats: dict[str, bytes] = {}
         self.looks = 0
-        self.is_away = False
+        self.is_away = self.hangs = False
         # Workers whose heartbeats have run out.
         self.silent: set[str] = set()
 
     async def ping(self) -> bool:
         if self.is_away:
             raise RedisConnectionError
+        while self.hangs:
+            await asyncio.sleep(1)
         return True
 
     async def info(self, _section: str) -> dict[str, int]:
@@ -145,3 +148,67 @@ async def test_a_worker_that_dies_is_lost_at_the_next_look() -> None:
     await noted.fleet.refresh()
 
     assert noted.calls == ["lost"]
+
+
+async def test_whoever_looks_again_learns_of_what_has_changed_since_the_last_look() -> None:
+    store = Store()
+    store.beats = {"one": heartbeat("one"), "two": heartbeat("two")}
+    fleet = Fleet(store, interval_s=AN_HOUR_S)  # type: ignore[arg-type]  # what it asks of Redis
+    await fleet.start()
+    del store.beats["two"]
+    await asyncio.sleep(FRESH_S)
+
+    await asyncio.gather(*(fleet.look_again() for _ in range(10)))
+
+    assert [worker.worker_id for worker in fleet.workers] == ["one"]
+    assert store.looks == 2
+    await fleet.close()
+
+
+async def test_a_store_that_is_away_is_looked_for_more_often_than_its_workers() -> None:
+    store = Store()
+    store.beats["one"] = heartbeat("one")
+    fleet = Fleet(store, interval_s=AN_HOUR_S)  # type: ignore[arg-type]  # what it asks of Redis
+    store.is_away = True
+    await fleet.start()
+    await asyncio.sleep(0.3)
+
+    store.is_away = False
+    async with asyncio.timeout(60):
+        while not fleet.store_answers:
+            await asyncio.sleep(0.01)
+    assert [worker.worker_id for worker in fleet.workers] == ["one"]
+    await fleet.close()
+
+
+async def test_a_store_that_another_part_found_lost_is_asked_at_once() -> None:
+    """A connection may be lost though the store is there: texts were refused until the next look was due."""
+    store = Store()
+    store.beats["one"] = heartbeat("one")
+    fleet = Fleet(store, interval_s=AN_HOUR_S)  # type: ignore[arg-type]  # what it asks of Redis
+    await fleet.start()
+
+    fleet.mark_store_lost()
+    with pytest.raises(StoreUnavailableError):
+        fleet.require_live_worker()
+    async with asyncio.timeout(60):
+        while not fleet.store_answers:
+            await asyncio.sleep(0.01)
+
+    fleet.require_live_worker()
+    await fleet.close()
+
+
+async def test_a_store_that_does_not_answer_holds_nobody_up_who_looks_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("api.queue.fleet.PATIENCE_S", 0.01)
+    store = Store()
+    store.beats["one"] = heartbeat("one")
+    fleet = Fleet(store, interval_s=AN_HOUR_S)  # type: ignore[arg-type]  # what it asks of Redis
+    await fleet.start()
+    store.hangs = True
+    await asyncio.sleep(FRESH_S)
+
+    await fleet.look_again()
+
+    assert [worker.worker_id for worker in fleet.workers] == ["one"]
+    await fleet.close()

@@ -3,9 +3,11 @@ import threading
 
 from worker.bulk.gate import Gate
 
+WAIT_S = 60
+
 
 def test_many_are_inside_together() -> None:
-    gate, both_inside = Gate(), threading.Barrier(2, timeout=5)
+    gate, both_inside = Gate(), threading.Barrier(2, timeout=WAIT_S)
 
     def enter() -> None:
         with gate.together():
@@ -15,7 +17,7 @@ def test_many_are_inside_together() -> None:
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(5)
+        thread.join(WAIT_S)
     assert not both_inside.broken
 
 
@@ -27,14 +29,14 @@ def test_who_is_alone_waits_for_the_others_and_keeps_them_out() -> None:
     def first() -> None:
         with gate.together():
             first_inside.set()
-            first_may_leave.wait(5)
+            first_may_leave.wait(WAIT_S)
             order.append("first leaves")
 
     def alone() -> None:
         with gate.alone():
             order.append("alone")
             alone_inside.set()
-            alone_may_leave.wait(5)
+            alone_may_leave.wait(WAIT_S)
             order.append("alone leaves")
 
     def late() -> None:
@@ -43,14 +45,14 @@ def test_who_is_alone_waits_for_the_others_and_keeps_them_out() -> None:
 
     threads = [threading.Thread(target=first), threading.Thread(target=alone), threading.Thread(target=late)]
     threads[0].start()
-    assert first_inside.wait(5)
+    assert first_inside.wait(WAIT_S)
     threads[1].start()
     first_may_leave.set()
-    assert alone_inside.wait(5)
+    assert alone_inside.wait(WAIT_S)
     threads[2].start()
     alone_may_leave.set()
     for thread in threads:
-        thread.join(5)
+        thread.join(WAIT_S)
     assert order == ["first leaves", "alone", "alone leaves", "late"]
 
 
@@ -68,5 +70,5 @@ def test_the_gate_opens_again_after_an_error() -> None:
     # In a thread, so that a gate that stays shut fails this test instead of hanging it.
     thread = threading.Thread(target=enter_alone, daemon=True)
     thread.start()
-    thread.join(5)
+    thread.join(WAIT_S)
     assert entered == ["alone"]

@@ -146,6 +146,22 @@ def test_a_failing_pass_is_repeated_row_by_row_and_only_the_row_at_fault_fails(
     assert batcher.stats.snapshot().failed_texts == 1
 
 
+@pytest.mark.parametrize("score", [float("nan"), float("inf")])
+def test_a_row_whose_scores_are_no_numbers_fails_alone(score: float) -> None:
+    class Engine:
+        def run(self, rows: Sequence[Sequence[int]]) -> Logits:
+            return np.array([[score if row[0] == POISON else row[0], 0] for row in rows], dtype=np.float32)
+
+    batcher = MicroBatcher(Engine(), max_batch_tokens=32)
+    first, broken, last = submit(batcher, [[1], [POISON], [3]], Priority.INTERACTIVE)
+    batcher.start()
+
+    assert results([first, last]) == [1, 3]
+    with pytest.raises(PredictionFailedError):
+        broken.result(WAIT_S)
+    batcher.close()
+
+
 def test_a_row_whose_caller_left_is_not_computed(batcher: MicroBatcher, engine: GatedEngine) -> None:
     hold_the_model(batcher, engine)
     left, stays = submit(batcher, [[1], [2]], Priority.INTERACTIVE)

@@ -10,15 +10,14 @@ import numpy as np
 import pytest
 from fakeredis import FakeRedis
 
-from bundles.format import load_bundle
 from shared.errors import UnavailableError
 from shared.messages import Answer, PredictMessage, TextItem, encode
 from shared.options import VerdictOptions
 from shared.verdict import Failure, Verdict
+from tests.support.classifiers import running_classifier
 from tests.support.deliveries import Outbox, delivery_of
 from tests.support.echo import EchoEngine, echo_logits, echo_scores
 from worker.answer_desk import AnswerDesk
-from worker.inference.batcher import MicroBatcher
 from worker.inference.classifier import Classifier
 from worker.inference.engines.protocol import Logits
 from worker.inference.stage import Reading
@@ -52,12 +51,9 @@ def engine() -> SlowEngine:
 
 @pytest.fixture
 def classifier(engine: SlowEngine, echo_bundle: Path) -> Iterator[Classifier]:
-    bundle = load_bundle(echo_bundle)
-    batcher = MicroBatcher(engine, max_batch_tokens=256)
-    batcher.start()
-    yield Classifier(bundle, BundleTokenizer(bundle, max_windows=2), batcher, Judge(bundle.config, {}))
-    engine.gate.set()
-    batcher.close()
+    with running_classifier(engine, echo_bundle) as classifier:
+        yield classifier
+        engine.gate.set()
 
 
 def answers_to(classifier: Classifier, texts: list[str], timeout_s: float = 10) -> dict[int, Answer]:
@@ -193,3 +189,31 @@ def test_a_stage_says_what_the_model_reads_and_amends_what_it_says(engine: SlowE
     assert answers[1].verdict == Verdict("clean", 1.0, {"clean": 1.0}, ["clean"])
     assert answers[2].failure == Failure("unavailable", "the rules are not there")
     assert engine.rows == 1
+
+
+class Faulty(Rude):
+    """A stage with a fault that nobody foresaw, before the model and behind it."""
+
+    def prepare(self, text: str, options: VerdictOptions) -> Reading:
+        if text == "앞":
+            raise RecursionError
+        return super().prepare(text, options)
+
+    def amend(self, reading: Reading, verdict: Verdict) -> Verdict:
+        if reading.text == "뒤":
+            raise ZeroDivisionError
+        return super().amend(reading, verdict)
+
+
+def test_a_fault_that_nobody_foresaw_costs_its_own_text_alone(classifier: Classifier) -> None:
+    bundle = classifier.bundle
+    staged = Classifier(
+        bundle, BundleTokenizer(bundle, max_windows=2), classifier.batcher, Judge(bundle.config, {}), Faulty()
+    )
+
+    answers = answers_to(staged, ["하나", "앞", "뒤"])
+
+    assert answers[0].verdict is not None
+    assert answers[1].failure == Failure("prediction_failed", "the text could not be judged (RecursionError)")
+    assert answers[2].failure == Failure("prediction_failed", "the text could not be judged (ZeroDivisionError)")
+    assert [type(one) for one in staged.outcomes_in_order(["뒤", "하나"])] == [Failure, Verdict]

@@ -1,6 +1,10 @@
 """What a worker keeps of policies has a bound in bytes: the lists used longest ago go, before others are made."""
 
+import subprocess
+import sys
+import threading
 import weakref
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -13,7 +17,7 @@ from worker.rules.words import Words
 
 ENTRIES = 20
 # Two policies have room, three have not.
-BOUND = 2 * ENTRIES * 3_000
+BOUND = 2 * ENTRIES * 2_000
 
 
 class CountedStore:
@@ -64,6 +68,29 @@ def test_they_go_before_others_are_made(rules: PolicyRules, monkeypatch: pytest.
     assert was_there == [False]
 
 
+def test_lists_that_are_kept_do_not_wait_for_others_that_are_read(store: CountedStore, rules: PolicyRules) -> None:
+    kept = rules.words(ref("a"))
+    begun, gate = threading.Event(), threading.Event()
+    read = store.read
+
+    def read_slowly(ref: PolicyRef) -> Policy:
+        begun.set()
+        assert gate.wait(10)
+        return read(ref)
+
+    store.read = read_slowly  # type: ignore[method-assign]
+    with ThreadPoolExecutor() as threads:
+        slow = [threads.submit(rules.words, ref("b")) for _ in range(2)]
+        assert begun.wait(10)
+        try:
+            assert threads.submit(rules.words, ref("a")).result(timeout=5) is kept
+        finally:
+            gate.set()
+        first, second = (words.result(timeout=10) for words in slow)
+    assert first is second
+    assert store.was_read == ["a", "b"]
+
+
 def test_one_that_is_larger_than_the_bound_is_kept_alone(
     store: CountedStore, rules: PolicyRules, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -71,6 +98,39 @@ def test_one_that_is_larger_than_the_bound_is_kept_alone(
     for name in ("a", "a", "b", "b", "a"):
         rules.words(ref(name))
     assert store.was_read == ["a", "b", "a"]
+
+
+_MEASURE = """
+import random, sys
+import psutil
+from shared.policies.records import DeniedTerm, Policy
+from worker.rules.policies import size_when_ready
+from worker.rules.words import Words
+count, chars = int(sys.argv[1]), int(sys.argv[2])
+random.seed(count)
+Words(Policy(deny=(DeniedTerm("가나다라"),)))  # its tables
+terms = ("".join(chr(0xAC00 + random.randrange(11_172)) for _ in range(chars)) for _ in range(count))
+policy = Policy(deny=tuple(map(DeniedTerm, terms)))
+memory = psutil.Process().memory_info
+before = memory().rss
+words = Words(policy)
+print(memory().rss - before, size_when_ready(policy))
+"""
+
+
+@pytest.mark.integration  # it has a process of its own
+@pytest.mark.parametrize(("count", "chars"), [(1_000, 80), (20_000, 4)])
+def test_lists_take_about_as_much_memory_as_they_are_taken_to_need(count: int, chars: int) -> None:
+    """A thousand random terms of 80 syllables took 600 MB, and a policy may have seven thousand of them."""
+    done = subprocess.run(
+        [sys.executable, "-c", _MEASURE, str(count), str(chars)],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=120,
+    )
+    took, thought = map(int, done.stdout.split())
+    assert thought / 3 < took < 2.5 * thought
 
 
 def test_long_terms_take_more_room_than_short_ones(rules: PolicyRules) -> None:

@@ -1,0 +1,71 @@
+import asyncio
+import threading
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from api.http.caller import Presence
+from api.jobs import result_files
+from api.jobs.results import ResultStream, Selection
+from api.jobs.threads import STORE_THREADS, JobThreads
+from shared.errors import MalformedRequestError
+from shared.jobs.records import Job, JobSpec
+
+JOB = Job(
+    id="job_1", owner="", status="completed", spec=JobSpec(format="csv", columns=["text"], text_at=0), total=1,
+    completed=1, failed=0, label_counts={}, label_names=["clean"], times={}, errors=[], rows_per_s=None,
+)  # fmt: skip
+
+
+class Jobs:
+    """What a file of results needs of the jobs."""
+
+    def __init__(self) -> None:
+        self.threads = JobThreads(max_uploads=1)
+        self.run = self.threads.run
+        self.run_file = self.threads.run_file
+
+    def require_valid(self, owner: str) -> None:
+        """Every key is."""
+
+
+async def no_pieces(_stream: ResultStream) -> AsyncIterator[bytes]:
+    nothing: list[bytes] = []
+    for piece in nothing:
+        yield piece
+
+
+async def test_large_files_keep_no_short_read_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    begun, gate = threading.Event(), threading.Event()
+
+    def write_slowly(*_: object) -> None:
+        begun.set()
+        assert gate.wait(10)
+
+    monkeypatch.setattr(ResultStream, "pieces", no_pieces)
+    monkeypatch.setattr(result_files.RowSpool, "write_file", write_slowly)
+    jobs: Any = Jobs()
+    files = [
+        asyncio.create_task(result_files.file_response(jobs, JOB, "xlsx", Selection(), {}))
+        for _ in range(2 * STORE_THREADS)
+    ]
+    try:
+        assert await asyncio.to_thread(begun.wait, 10)
+        assert await asyncio.wait_for(jobs.run(lambda: "read"), timeout=5) == "read"
+    finally:
+        gate.set()
+        for response in await asyncio.gather(*files):
+            await asyncio.to_thread(Path(response.path).unlink)
+        jobs.threads.close()
+
+
+def test_a_file_is_not_written_for_a_client_that_has_left(tmp_path: Path) -> None:
+    client = Presence()
+    client.lose()
+    with (tmp_path / "spool").open("w+b") as spool:
+        rows = result_files.RowSpool(JOB, spool)
+        with pytest.raises(MalformedRequestError, match="the client left"):
+            rows.write_file("xlsx", tmp_path / "a.xlsx", client)
+    assert not (tmp_path / "a.xlsx").exists()
