@@ -137,34 +137,31 @@ def test_the_answers_of_a_pass_wait_for_those_of_the_next_one_only_while_more_th
     echo_bundle: Path, monkeypatch: pytest.MonkeyPatch, texts: int, hold_s: float, *, holds: bool
 ) -> None:
     monkeypatch.setattr(answer_desk, "HOLD_S", hold_s)
-    engine, bundle, post = SteppedEngine(), load_bundle(echo_bundle), Post()
-    batcher = MicroBatcher(engine, max_batch_tokens=64)
-    batcher.start()
-    classifier = Classifier(bundle, BundleTokenizer(bundle, max_windows=2), batcher, Judge(bundle.config, {}))
-    desk = AnswerDesk(classifier, post)
-    ended = occupied(desk, engine)
-    many = Caller(desk, 100, *(f"여러 글 {number}" for number in range(texts)))
-    waiting_texts(classifier, texts)
+    engine, post = SteppedEngine(), Post()
+    with running_classifier(engine, echo_bundle, max_batch_tokens=64) as classifier:
+        desk, stats = AnswerDesk(classifier, post), classifier.batcher.stats
+        ended = occupied(desk, engine)
+        many = Caller(desk, 100, *(f"여러 글 {number}" for number in range(texts)))
+        waiting_texts(classifier, texts)
 
-    def next_pass() -> None:
-        before = batcher.stats.snapshot().batches
-        engine.gate.set()
-        wait_until(lambda: batcher.stats.snapshot().batches > before, "the end of a pass", PATIENCE_S)
+        def next_pass() -> None:
+            before = stats.snapshot().batches
+            engine.gate.set()
+            wait_until(lambda: stats.snapshot().batches > before, "the end of a pass", PATIENCE_S)
 
-    next_pass()
-    ended.ended()
-    assert [one.id for one in post.answers] == [0]
-    next_pass()
-    if holds:
-        time.sleep(0.2)
-        assert len(post.answers) == 1
         next_pass()
-    wait_until(lambda: len(post.answers) > 1, "the answers of a pass", PATIENCE_S)
-    while many.is_alive():
-        engine.gate.set()
-        many.join(0.01)
+        ended.ended()
+        assert [one.id for one in post.answers] == [0]
+        next_pass()
+        if holds:
+            time.sleep(0.2)
+            assert len(post.answers) == 1
+            next_pass()
+        wait_until(lambda: len(post.answers) > 1, "the answers of a pass", PATIENCE_S)
+        while many.is_alive():
+            engine.gate.set()
+            many.join(0.01)
     assert sorted(one.id for one in post.answers) == [0, *range(100, 100 + texts)]
-    batcher.close()
 
 
 def test_the_last_answers_carry_the_tag_of_their_message(classifier: Classifier, engine: GatedEngine) -> None:
