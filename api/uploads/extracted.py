@@ -25,8 +25,13 @@ from api.uploads.options import UploadOptions
 from api.uploads.rows import bad_row, make_row
 from shared.errors import MalformedRequestError, TooLargeError, UnsupportedMediaError
 from shared.jobs.records import Row
+from shared.verdict import Failure
 
 _LIBRARIES = {"xlsx": "openpyxl", "parquet": "arro3.io"}
+# What a cell shows whose formula fails: nobody has written it.
+_SHEET_ERRORS = frozenset(
+    ("#N/A", "#REF!", "#VALUE!", "#DIV/0!", "#NAME?", "#NUM!", "#NULL!", "#SPILL!", "#CALC!", "#FIELD!")
+)
 _MAX_FRAME_BYTES = 64 << 20
 _MAX_SHEET_CHARS = 255
 _FRAME = msgspec.json.Decoder(Frame)
@@ -156,6 +161,9 @@ class ExtractedTable:
         if self._kind == "xlsx":
             # A comment may be a number alone, and an empty cell is an empty text.
             text = _shown(cells[self.text_at])
+            if text in _SHEET_ERRORS:
+                fault = f"row {number} holds {text}, an error of the spreadsheet; mend its formula, or delete the row"
+                return Row(number, text, msgspec.Raw(msgspec.json.encode(fields)), Failure("spreadsheet_error", fault))
         return make_row(number, text, fields, self._max_text_chars, f"row {number}")
 
 

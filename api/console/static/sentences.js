@@ -40,6 +40,8 @@ const sentences = {
     "따옴표를 닫고, 글에 든 따옴표는 \"\"로 적어 주세요.",
   "line {line} names one column, and line {wide} has more cells; if line {title} is a title, delete the lines above the names of the columns, else say text_column=NUMBER":
     "{line}번째 줄에는 열 이름이 하나뿐인데 {wide}번째 줄에는 칸이 더 있습니다. {title}번째 줄이 제목이라면 열 이름 위의 줄을 지워 주세요. 제목이 아니라면 판정할 열을 골라 주세요.",
+  "row {row} holds {text}, an error of the spreadsheet; mend its formula, or delete the row":
+    "{row}번째 줄에는 글 대신 엑셀 오류({text})가 있습니다. 수식을 고치거나 그 줄을 지우고 다시 올려 주세요.",
   "row {row} has cells to the right of the header's {width} columns":
     "{row}번째 줄에 열 이름({width}개)보다 오른쪽에 있는 칸이 있습니다.",
   "the file has {columns} columns; at most {most} are read":

@@ -324,3 +324,11 @@ def test_a_title_above_the_names_of_a_sheets_columns_is_refused_and_says_what_to
 def test_text_that_is_called_xlsx_is_refused_with_what_to_do() -> None:
     with pytest.raises(MalformedRequestError, match=r"not xlsx, whatever its name says; open it in Excel"):
         read("번호,댓글\n1,좋아요\n".encode("cp949"), "a.xlsx")
+
+
+def test_a_formula_that_fails_is_no_text_to_judge() -> None:
+    rows, _ = read(sheet_of([["댓글", "값"], ["#REF!", 1], ["좋아요", "#N/A"]]), "a.xlsx")
+    assert [row.error.code if row.error else None for row in rows] == ["spreadsheet_error", None]
+    assert rows[0].error is not None
+    assert "row 2 holds #REF!" in rows[0].error.message
+    assert fields_of(rows[0]) == [None, 1]
