@@ -9,6 +9,7 @@ if __name__ == "__main__":
 import logging
 import socket
 import sys
+import threading
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -66,6 +67,7 @@ from shared.interpreter import (
     give_large_buffers_back,
     limit_malloc_arenas,
     shorten_switch_interval,
+    use_huge_pages,
 )
 from shared.listening import open_listeners
 from shared.log import configure_logging, get_logger
@@ -181,6 +183,8 @@ def _lifespan(settings: Settings, redis_url: str) -> Callable[[FastAPI], Abstrac
             _warn_if_open(app.state.keyring)
             app.state.metrics.watch(LiveGauges(path.redis, path.fleet, path.dispatcher, app.version))
             freeze_startup_objects()
+            # Copying takes some hundredths of a second, so it is not waited for.
+            threading.Thread(target=use_huge_pages, name="huge-pages", daemon=True).start()
             log.info("api_ready", process_id=path.process_id, workers=len(path.fleet.workers))
             yield
 

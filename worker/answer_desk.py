@@ -2,8 +2,12 @@
 
 A pass reads texts of several messages. If the thread of each message woke up after it, each would do its small part
 with nothing of Python in the processor's caches, and wait for the others' turns of the interpreter.
+
+While more texts wait than the next passes read, the answers of a pass leave with those of the next one: each write
+wakes this thread, the store, the API and the clients, which take turns on the model's processors.
 """
 
+import contextlib
 import queue
 import threading
 import time
@@ -21,6 +25,8 @@ from worker.replies import Outgoing, ReplySender
 
 # How often a message past its deadline is looked at, until its last texts are answered elsewhere.
 LATE_LOOK_S = 0.05
+# Longest time that answers wait for those of the next pass. They do not where passes take longer.
+HOLD_S = 0.05
 
 
 @dataclass(eq=False)
@@ -52,6 +58,11 @@ class _Read:
     of: _OpenMessage
     asked: AskedTexts
     futures: Sequence[Future[Any]]
+
+    @property
+    def may_end_message(self) -> bool:
+        """Whether nothing of the message may be left after these."""
+        return len(self.of.answers) + len(self.futures) >= len(self.of.message.items)
 
 
 class AnswerDesk:
@@ -88,11 +99,28 @@ class AnswerDesk:
 
     def _run(self) -> None:
         while True:
-            read = [self._read.get()]
-            # This thread alone takes, so what is there stays there.
-            while not self._read.empty():
-                read.append(self._read.get())
+            read = self._drain(self._read.get())
+            if self._may_hold(read):
+                with contextlib.suppress(queue.Empty):
+                    read += self._drain(self._read.get(timeout=HOLD_S))
             self._answer(read)
+
+    def _drain(self, first: _Read) -> list[_Read]:
+        """All that passes have read by now."""
+        read = [first]
+        # This thread alone takes, so what is there stays there.
+        while not self._read.empty():
+            read.append(self._read.get())
+        return read
+
+    def _may_hold(self, read: Sequence[_Read]) -> bool:
+        """Whether these answers may wait for the next pass: texts enough are left, and no message ends with them.
+
+        The last answers of a message make room for another one, and a caller with few texts waits for nobody.
+        """
+        batcher = self._classifier.batcher
+        is_next_soon = batcher.stats.last_pass_s < HOLD_S and batcher.has_passes_waiting
+        return is_next_soon and not any(one.may_end_message for one in read)
 
     def _answer(self, read: Sequence[_Read]) -> None:
         outgoing = [group for one in read if (group := self._judge(one))]

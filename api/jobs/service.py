@@ -33,6 +33,8 @@ from shared.settings import Settings
 
 log = get_logger(__name__)
 
+# Large policies that are being stored or sent: each has some megabytes until its client has read it.
+LARGE_POLICIES = 8
 # Batches, review queues and trials of policies that are made at the same time: each may hold some 30 MB while it is.
 AT_ONCE = 2
 T = TypeVar("T")
@@ -81,6 +83,10 @@ class JobService:
         )
         self.inputs = Places(
             PlaceKind(AT_ONCE, "batches, review queues or trials are being made", f"{AT_ONCE} is the most"), keyring
+        )
+        self.large_policies = Places(
+            PlaceKind(LARGE_POLICIES, "large policies are being stored or sent", f"{LARGE_POLICIES} is the most"),
+            keyring,
         )
         self.downloads = Places(PlaceKind(settings.max_downloads, "results are being sent", "MAX_DOWNLOADS"), keyring)
         self._glances = Glances(self.get)

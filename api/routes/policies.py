@@ -1,14 +1,17 @@
 """`/policies`: the rules of boards. One set of them, shared by all keys; each route needs the scope `policies`."""
 
 import re
+from collections.abc import AsyncIterator
+from contextlib import nullcontext
 from typing import Annotated, Any
 from urllib.parse import quote
 
 import msgspec
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
+from fastapi.responses import StreamingResponse
 
 from api.access.principal import Principal
-from api.context import ContextDep
+from api.context import Context, ContextDep
 from api.http import errors, schemas
 from api.http.auth import require_scope
 from api.http.body import read_json_object, refuse_unknown_fields
@@ -33,6 +36,8 @@ from shared.verdict import Verdict
 
 router = APIRouter(tags=["policies"])
 
+# Of an answer, or of rules that are sent: more is counted, and sent in pieces of this size.
+LARGE_BYTES = 64 * 1024
 # A client may send back what it was given.
 _SHOWN = ("object", "name", "version", "created_at", "updated_at", "updated_by", "read_only", "counts")
 _TRIED = ("classification", "confidence", "labels")
@@ -53,24 +58,25 @@ async def list_policies(_: WriterDep, context: ContextDep) -> Response:
     "/policies/{name}",
     summary="One policy",
     response_model=PolicyOut,
-    responses=schemas.error_replies(401, 403, 404, 503),
+    responses=schemas.error_replies(401, 403, 404, 429, 503),
 )
-async def get_policy(name: str, _: WriterDep, context: ContextDep) -> Response:
+async def get_policy(name: str, principal: WriterDep, context: ContextDep) -> Response:
     """With its lists. The ETag is its version, for `If-Match`."""
     head, policy = await context.policies.get(name)
-    return _json(show_policy(name, head, policy), {"ETag": f'"{head.version}"'})
+    return _send(_json(show_policy(name, head, policy), {"ETag": f'"{head.version}"'}), principal, context)
 
 
 @router.get(
     "/policies/{name}/hits",
     summary="How often each entry fired",
     response_model=PolicyHits,
-    responses=schemas.error_replies(401, 403, 404, 503),
+    responses=schemas.error_replies(401, 403, 404, 429, 503),
 )
-async def policy_hits(name: str, _: WriterDep, context: ContextDep) -> Response:
+async def policy_hits(name: str, principal: WriterDep, context: ContextDep) -> Response:
     """Texts of `/predict` and jobs, counted a few seconds late; forgotten a month after the last hit of the policy."""
     hits = await context.policies.hits(name)
-    return _json({"object": "list", "data": [{"list": kind, "term": term, "hits": n} for kind, term, n in hits]})
+    shown = [{"list": kind, "term": term, "hits": n} for kind, term, n in hits]
+    return _send(_json({"object": "list", "data": shown}), principal, context)
 
 
 @router.get(
@@ -93,12 +99,12 @@ async def list_versions(name: str, _: WriterDep, context: ContextDep) -> Respons
     "/policies/{name}/versions/{version}",
     summary="One version of a policy",
     response_model=PolicyOut,
-    responses={**schemas.error_replies(401, 403, 404, 422, 503), 200: {"content": {"application/toml": {}}}},
+    responses={**schemas.error_replies(401, 403, 404, 422, 429, 503), 200: {"content": {"application/toml": {}}}},
 )
 async def get_version(
     name: str,
     version: Annotated[int, Path(ge=1, le=2**53 - 1)],
-    _: WriterDep,
+    principal: WriterDep,
     context: ContextDep,
     kind: Annotated[str, Query(alias="format", pattern="^(json|toml)$")] = "json",
 ) -> Response:
@@ -106,7 +112,7 @@ async def get_version(
     head, policy = await context.policies.get_version(name, version)
     if kind == "toml":
         return Response(as_toml(name, policy), media_type="application/toml; charset=utf-8")
-    return _json(show_policy(name, head, policy))
+    return _send(_json(show_policy(name, head, policy)), principal, context)
 
 
 @router.post(
@@ -154,13 +160,16 @@ async def put_policy(name: str, request: Request, principal: WriterDep, context:
     body = {field: value for field, value in body.items() if field not in _SHOWN}
     refuse_unknown_fields(body, FIELDS)
     await context.jobs.require_memory()
-    stored, policy = await context.policies.put(name, body, principal.key_id, _wanted_version(request))
+    # Held until the answer holds a place of its own.
+    with context.jobs.large_policies.held(principal.owner) if _is_large(request) else nullcontext():
+        stored, policy = await context.policies.put(name, body, principal.key_id, _wanted_version(request))
     del body  # megabytes
     await context.audit.note(principal, "policy.changed", name)
     headers = {"ETag": f'"{stored.head.version}"'}
     if stored.is_new:
         headers["Location"] = f"{root_path_of(request)}/policies/{quote(name)}"
-    return _json(show_policy(name, stored.head, policy), headers, 201 if stored.is_new else 200)
+    shown = _json(show_policy(name, stored.head, policy), headers, 201 if stored.is_new else 200)
+    return _send(shown, principal, context, is_due=True)
 
 
 @router.delete(
@@ -205,6 +214,32 @@ def _wanted_version(request: Request) -> int | None:
     if found is None:
         raise MalformedRequestError('If-Match must be the ETag of a policy, such as "7"', param="If-Match")
     return int(found[1])
+
+
+def _is_large(request: Request) -> bool:
+    declared = request.headers.get("content-length", "")
+    return not declared.isdecimal() or int(declared) > LARGE_BYTES
+
+
+def _send(whole: Response, principal: Principal, context: Context, *, is_due: bool = False) -> Response:
+    """An answer that may have megabytes. Few of those are in memory at a time, since a client may not read it.
+
+    Raises:
+        OverloadedError: there are too many; not where the answer `is_due`, since a change was made.
+    """
+    content = bytes(whole.body)
+    if len(content) <= LARGE_BYTES:
+        return whole
+    places = context.jobs.large_policies
+    if not is_due:
+        places.require_room(principal.owner)
+    pieces = places.held_by(principal.owner, _pieces(content))
+    return StreamingResponse(pieces, whole.status_code, dict(whole.headers))
+
+
+async def _pieces(encoded: bytes) -> AsyncIterator[bytes]:
+    for start in range(0, len(encoded), LARGE_BYTES):
+        yield encoded[start : start + LARGE_BYTES]
 
 
 def _json(content: Any, headers: dict[str, str] | None = None, status: int = 200) -> Response:  # noqa: ANN401  JSON

@@ -13,10 +13,10 @@ from worker.inference.verdict import Judge
 
 
 @contextmanager
-def running_classifier(engine: Engine, echo_bundle: Path) -> Iterator[Classifier]:
+def running_classifier(engine: Engine, echo_bundle: Path, max_batch_tokens: int = 256) -> Iterator[Classifier]:
     """Its model thread runs until the end; let go what the engine holds before that."""
     bundle = load_bundle(echo_bundle)
-    batcher = MicroBatcher(engine, max_batch_tokens=256)
+    batcher = MicroBatcher(engine, max_batch_tokens=max_batch_tokens)
     batcher.start()
     try:
         yield Classifier(bundle, BundleTokenizer(bundle, max_windows=2), batcher, Judge(bundle.config, {}))

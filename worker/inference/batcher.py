@@ -113,6 +113,11 @@ class MicroBatcher:
         return self._waiting.count(Priority.INTERACTIVE)
 
     @property
+    def has_passes_waiting(self) -> bool:
+        """Whether every model thread works, and will then find a whole pass of interactive windows."""
+        return not self._idle_threads and self._waiting.fills_passes(len(self._threads), Priority.INTERACTIVE)
+
+    @property
     def waiting_windows(self) -> int:
         """Windows waiting for a pass."""
         return len(self._waiting)

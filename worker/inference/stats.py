@@ -39,6 +39,8 @@ class BatchStats:
 
     def __init__(self) -> None:
         self.on_pass: Callable[[Sequence[int], float], None] = lambda _lengths, _elapsed_s: None
+        # Seconds that the newest pass took.
+        self.last_pass_s = 0.0
         self._lock = threading.Lock()
         self._recent: deque[_Pass] = deque(maxlen=RECENT_BATCHES)
         self._texts = 0.0
@@ -70,6 +72,7 @@ class BatchStats:
 
         `cost` is theirs, in the unit of `shared.cost`.
         """
+        self.last_pass_s = taken.elapsed_s
         self.on_pass(lengths, taken.elapsed_s)
         with self._lock:
             self._windows += len(lengths)

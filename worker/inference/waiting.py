@@ -62,6 +62,10 @@ class WaitingWindows:
         """How many windows of this priority wait."""
         return len(self._windows[priority])
 
+    def fills_passes(self, count: int, priority: Priority) -> bool:
+        """Whether as much of this priority waits as fits into so many passes."""
+        return self._tokens[priority] >= count * self._max_tokens[priority]
+
     def add(self, by_text: Sequence[Sequence[Window]], priority: Priority) -> None:
         """Queue the windows of texts, each where its turn is."""
         self._turns[priority].queue(by_text, self._windows[priority])

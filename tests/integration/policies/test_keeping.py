@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import tempfile
 import tomllib
 from pathlib import Path
@@ -324,6 +325,27 @@ def test_what_the_policies_of_one_key_take_is_bounded_and_leaves_room_to_others(
             # As an earlier program leaves it.
             redis.delete("kobert:policies:sizes")
         assert [change("p4").status_code, change("p4", key="two").status_code] == [413, 201]
+
+
+def test_large_policies_that_nobody_reads_are_few(stack: Stack) -> None:
+    """A policy may have 2 MB, and each client that asked for it and read nothing had all of it in the API's memory."""
+    deny = [f"{entry}{'말' * 90}" for entry in range(7_000)]
+    assert put(stack, "large", deny=deny).status_code == 201
+    host, port = stack.url.removeprefix("http://").split(":")
+    open_now = [socket.create_connection((host, int(port))) for _ in range(12)]
+    try:
+        statuses = []
+        for connection in open_now:
+            connection.sendall(b"GET /policies/large HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            statuses.append(connection.recv(12)[9:])
+        assert statuses == [b"200"] * 8 + [b"429"] * 4
+        assert httpx.get(f"{stack.url}/policies").is_success
+    finally:
+        for connection in open_now:
+            connection.close()
+    wait_until(lambda: httpx.get(f"{stack.url}/policies/large").is_success, "a place")
+    assert len(httpx.get(f"{stack.url}/policies/large").json()["deny"]) == len(deny)
+    httpx.delete(f"{stack.url}/policies/large")
 
 
 def test_rules_that_were_tried_leave_with_the_answer_unless_they_became_a_policy(stack: Stack) -> None:

@@ -66,22 +66,31 @@ HUGE_PAGES = Path("/sys/kernel/mm/transparent_hugepage/enabled")
 @pytest.mark.skipif(
     not HUGE_PAGES.exists() or "[never]" in HUGE_PAGES.read_text(), reason="the system has no transparent huge pages"
 )
-def test_the_heap_is_in_large_pages_and_holds_what_it_held() -> None:
+@pytest.mark.parametrize(
+    "kept",
+    [
+        pytest.param("bytes([number % 251]) * 1000 for number in range(20_000)", id="the C library's heap"),
+        pytest.param("bytes([number % 251]) * 100 for number in range(150_000)", id="Python's small objects"),
+    ],
+)
+def test_memory_in_use_is_in_large_pages_and_holds_what_it_held(kept: str) -> None:
     code = """
-import re, zlib
+import re, threading, zlib
 from pathlib import Path
 from shared.interpreter import use_huge_pages
 
 def figure(name):
     return int(re.search(rf"^{name}:\\s+(\\d+) kB", Path("/proc/self/smaps_rollup").read_text(), re.MULTILINE)[1])
 
-kept = [bytes([number % 251]) * 1000 for number in range(20_000)]
+kept = [KEPT]
+for _ in range(8):
+    threading.Thread(target=threading.Event().wait, daemon=True).start()
 before, sums = figure("AnonHugePages"), list(map(zlib.crc32, kept))
 resident = figure("Rss")
 use_huge_pages()
 assert list(map(zlib.crc32, kept)) == sums
 print(figure("AnonHugePages") - before, figure("Rss") - resident)
-"""
+""".replace("KEPT", kept)
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     huge_kb, more_kb = map(int, done.stdout.split())
     assert huge_kb >= 10_000

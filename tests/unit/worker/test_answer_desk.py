@@ -12,6 +12,8 @@ from shared.verdict import Verdict
 from tests.support.classifiers import running_classifier
 from tests.support.deliveries import Outbox, delivery_of
 from tests.support.echo import echo_logits
+from tests.support.stack import wait_until
+from worker import answer_desk
 from worker.answer_desk import AnswerDesk
 from worker.inference.classifier import Classifier
 from worker.inference.engines.protocol import Logits
@@ -112,6 +114,54 @@ def test_what_a_pass_read_of_several_messages_is_sent_together_each_to_its_own(
     assert {group.reply_to for group in together} >= {"api-10", "api-20"}
     assert sorted(one.id for one in post.answers) == [0, 10, 11, 20]
     assert all(isinstance(one.outcome, Verdict) for one in post.answers)
+
+
+class SteppedEngine(GatedEngine):
+    """`echo_logits`; `gate` lets one pass through."""
+
+    def run(self, rows: Sequence[Sequence[int]]) -> Logits:
+        found = super().run(rows)
+        self.gate.clear()
+        return found
+
+
+@pytest.mark.parametrize(
+    ("texts", "hold_s", "holds"),
+    [
+        pytest.param(60, PATIENCE_S, True, id="more is left"),
+        pytest.param(4, PATIENCE_S, False, id="less is left"),
+        pytest.param(60, 0.3, False, id="the next pass does not end"),
+    ],
+)
+def test_the_answers_of_a_pass_wait_for_those_of_the_next_one_only_while_more_than_that_is_left(
+    echo_bundle: Path, monkeypatch: pytest.MonkeyPatch, texts: int, hold_s: float, *, holds: bool
+) -> None:
+    monkeypatch.setattr(answer_desk, "HOLD_S", hold_s)
+    engine, post = SteppedEngine(), Post()
+    with running_classifier(engine, echo_bundle, max_batch_tokens=64) as classifier:
+        desk, stats = AnswerDesk(classifier, post), classifier.batcher.stats
+        ended = occupied(desk, engine)
+        many = Caller(desk, 100, *(f"여러 글 {number}" for number in range(texts)))
+        waiting_texts(classifier, texts)
+
+        def next_pass() -> None:
+            before = stats.snapshot().batches
+            engine.gate.set()
+            wait_until(lambda: stats.snapshot().batches > before, "the end of a pass", PATIENCE_S)
+
+        next_pass()
+        ended.ended()
+        assert [one.id for one in post.answers] == [0]
+        next_pass()
+        if holds:
+            time.sleep(0.2)
+            assert len(post.answers) == 1
+            next_pass()
+        wait_until(lambda: len(post.answers) > 1, "the answers of a pass", PATIENCE_S)
+        while many.is_alive():
+            engine.gate.set()
+            many.join(0.01)
+    assert sorted(one.id for one in post.answers) == [0, *range(100, 100 + texts)]
 
 
 def test_the_last_answers_carry_the_tag_of_their_message(classifier: Classifier, engine: GatedEngine) -> None:
