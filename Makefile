@@ -21,7 +21,7 @@ SLOW_TESTS = tests/e2e tests/integration $(shell grep -rlE 'mark\.(integration|e
 BESIDE := --no-print-directory --output-sync=target --jobs
 
 .DEFAULT_GOAL := help
-.PHONY: help run test ci lint typecheck fast-test slow-test nightly schema-cases browser-test containers-test coverage bench-smoke chaos soak attack lock sbom pin-images audit hooks release clean
+.PHONY: help run test lint typecheck fast-test slow-test nightly schema-cases browser-test containers-test coverage bench-smoke chaos soak attack lock sbom pin-images audit hooks release clean
 
 help:  ## what there is to make
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -62,12 +62,9 @@ run: $(VENV)/.run  ## serve on http://127.0.0.1:8000 with the embedded model and
 		*) exit 1 ;; esac
 	@exec $(BIN)/kobert run
 
-test: lint  ## all tests
-	@$(MAKE) $(BESIDE) 2 slow-test typecheck fast-test browser-test
-
-# The benchmarks come last, beside the slow tests, which leave a third of two processors idle.
-ci: lint  ## everything that CI runs: the tests, and every benchmark for a few seconds
-	@$(MAKE) $(BESIDE) 2 slow-test typecheck fast-test browser-test bench-smoke
+# CI adds the benchmarks. They come last, beside the slow tests, which leave a third of two processors idle.
+test: lint  ## all tests; with ALSO=bench-smoke, everything that CI runs
+	@$(MAKE) $(BESIDE) 2 slow-test typecheck fast-test browser-test $(ALSO)
 
 lint: $(VENV)/.dev  ## style and architecture
 	$(BIN)/ruff check .
