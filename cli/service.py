@@ -51,8 +51,9 @@ class Service:
         self._api = [Child("api", lambda: python_module("api.main"), environment)]
         for child, module in ((self._api[0], "api.main"), *((worker, "worker.main") for worker in self._workers[:1])):
             child.early = early.get(module)
-        for worker in self._workers:
-            worker.on_death = self._tell_of_death
+        if len(self._workers) > 1:  # texts for an only one wait until it is back; without a heartbeat they were refused
+            for worker in self._workers:
+                worker.on_death = self._tell_of_death
         self._tasks: list[asyncio.Task[None]] = []
         self._gave_up: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 

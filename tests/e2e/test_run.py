@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -133,6 +134,16 @@ def test_a_worker_that_dies_is_known_to_be_dead_long_before_its_heartbeat_runs_o
         assert dead in known()
         os.kill(run.workers[0].pid, signal.SIGKILL)
         wait_until(lambda: dead not in known(), "the notice of the death")
+
+
+def test_texts_for_an_only_worker_that_dies_wait_until_it_is_back(short_tmp: Path) -> None:
+    with KobertRun(short_tmp, workers=1, heartbeat_ttl_s=300) as run:
+        wait_until(lambda: httpx.get(f"{run.url}/ready").is_success, "a worker")
+        psutil.Process(run.workers[0].pid).kill()
+        wait_until(lambda: not psutil.pid_exists(run.workers[0].pid), "the worker's end")
+        time.sleep(1.0)  # what the command does on a death is done, and the next worker is not there yet
+        answer = httpx.post(f"{run.url}/predict", json={"text": "안녕하세요"})
+        assert answer.status_code == 200, answer.text
 
 
 def test_a_store_that_dies_is_started_again_with_its_data(run: Run) -> None:
