@@ -1,4 +1,4 @@
-"""Input files as the store keeps them: packed, and in parts, so that nobody has to hold one as a whole."""
+"""Input files as the store keeps them: compressed and in parts, so that no process holds a whole file in memory."""
 
 import zlib
 from collections.abc import Iterable, Iterator

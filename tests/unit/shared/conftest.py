@@ -1,4 +1,4 @@
-"""A ledger on a real Valkey, which is empty at the start of each test."""
+"""A real Valkey that is empty at the start of each test, and a ledger on it."""
 
 from collections.abc import Iterator
 

@@ -8,15 +8,8 @@ from redis.exceptions import OutOfMemoryError
 
 from shared.corrections.records import Correction, NewCorrection
 from shared.corrections.store import WITHDRAWN_KEPT, Added, CorrectionStore
-from tests.support.valkey import running_valkey
 
 pytestmark = pytest.mark.integration
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[str]:
-    with running_valkey() as url:
-        yield url
 
 
 @pytest.fixture

@@ -14,17 +14,10 @@ from shared.access import key_store
 from shared.access.key_store import KeyStore
 from shared.access.records import KeyRecord
 from shared.errors import ConflictError, NotFoundError
-from tests.support.valkey import running_valkey
 
 pytestmark = pytest.mark.integration
 
 DRAFT = KeyRecord(id="", name="board1", scopes=("jobs",), secrets=(), created_at=1)
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[str]:
-    with running_valkey() as url:
-        yield url
 
 
 @pytest.fixture

@@ -21,16 +21,6 @@ SETTINGS = Settings(max_batch_tokens=32, max_message_texts=96)
 
 
 @pytest.fixture
-def queue() -> Queue:
-    return Queue()
-
-
-@pytest.fixture
-def workers() -> Workers:
-    return Workers()
-
-
-@pytest.fixture
 async def dispatcher(queue: Queue, workers: Workers) -> AsyncIterator[Dispatcher]:
     dispatcher = Dispatcher(SETTINGS, "api-1", queue, workers)
     dispatcher.start()
