@@ -86,6 +86,8 @@ class AnswerDesk:
                 self.replies.send_together([one.add(at_once)])
             if not one.is_complete:
                 self._wait(one, asked)
+        # It and what it calls hold each other, and all texts and verdicts: only a full collection would free them.
+        asked.told = None
         if one.failed_by is not None:
             raise one.failed_by
         return one.answers

@@ -1,3 +1,4 @@
+import gc
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -15,6 +16,7 @@ from tests.support.echo import echo_logits
 from tests.support.stack import wait_until
 from worker import answer_desk
 from worker.answer_desk import AnswerDesk
+from worker.inference.asked import AskedTexts
 from worker.inference.classifier import Classifier
 from worker.inference.engines.protocol import Logits
 from worker.replies import Outgoing
@@ -114,6 +116,23 @@ def test_what_a_pass_read_of_several_messages_is_sent_together_each_to_its_own(
     assert {group.reply_to for group in together} >= {"api-10", "api-20"}
     assert sorted(one.id for one in post.answers) == [0, 10, 11, 20]
     assert all(isinstance(one.outcome, Verdict) for one in post.answers)
+
+
+def test_answered_messages_are_freed_without_a_collection(classifier: Classifier, engine: GatedEngine) -> None:
+    desk = AnswerDesk(classifier, Post())
+    engine.gate.set()
+    gc.collect()
+    before = sum(isinstance(one, AskedTexts) for one in gc.get_objects())
+    gc.disable()
+    try:
+        for first_id in range(0, 100, 10):
+            Caller(desk, first_id, "하나", "둘").ended()
+        left = sum(isinstance(one, AskedTexts) for one in gc.get_objects())
+    finally:
+        gc.enable()
+
+    # The desk's thread and the model's still have the last ones in their hands.
+    assert left - before <= 3
 
 
 class SteppedEngine(GatedEngine):
