@@ -191,11 +191,7 @@ class Fleet:
         doubtful = missing if has_lost_list else [name for name in missing if name in listed]
         lost = self._lost_of(missing, doubtful, begins=has_lost_list or was_refusing or fault is not None)
         has_left = any(name not in listed and name not in self._doubted and name not in lost for name in missing)
-        self._workers = {**{name: self._workers[name] for name in self._doubted}, **heartbeats}
-        takers = self._interactive_workers()
-        self._interactive_count = len(takers)
-        self._cost_per_s = sum(worker.throughput.cost_per_s for worker in takers)
-        self._revisions = ",".join(sorted({worker.model.revision for worker in self._interactive_workers()}))
+        self._keep({**{name: self._workers[name] for name in self._doubted}, **heartbeats})
         if was_set:
             log.warning("store_clock_set")
         if lost:
@@ -208,6 +204,13 @@ class Fleet:
             # All that it read is answered by now, but Redis may have handed it one more message as it went (kombu#305).
             self.on_worker_left()
         self.on_refresh()
+
+    def _keep(self, workers: dict[str, Heartbeat]) -> None:
+        self._workers = workers
+        takers = self._interactive_workers()
+        self._interactive_count = len(takers)
+        self._cost_per_s = sum(worker.throughput.cost_per_s for worker in takers)
+        self._revisions = ",".join(sorted({worker.model.revision for worker in takers}))
 
     def _lost_of(self, missing: Sequence[str], doubtful: Sequence[str], *, begins: bool) -> list[str]:
         """Of the workers without a heartbeat, those that died: they had the time to write one.
