@@ -8,6 +8,8 @@ import pytest
 
 from shared.steady_time import steady_clock, steady_time_of, unix_time_of
 
+pytestmark = pytest.mark.integration
+
 HOUR_S = 3600.0
 
 
