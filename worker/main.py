@@ -224,7 +224,7 @@ def _warm_up(classifier: Classifier) -> None:
     """
     texts = itertools.islice(itertools.cycle(WARM_UP_TEXTS), WARM_UP_COUNT)
     items = [TextItem(number, f"{text} {number}") for number, text in enumerate(texts)]
-    list(classifier.answers_as_done(items, deadline=time.time() + WARM_UP_TIMEOUT_S))
+    list(classifier.answers_as_done(items, deadline=time.monotonic() + WARM_UP_TIMEOUT_S))
 
 
 @contextmanager
