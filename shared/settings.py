@@ -128,6 +128,7 @@ class Settings(BaseSettings):
     max_job_bytes: Annotated[int, Field(ge=KIB)] = KIB * KIB * KIB
     max_job_rows: Annotated[int, Field(ge=1)] = 2_000_000
     max_open_jobs: Annotated[int, Field(ge=1)] = 100
+    max_file_bytes_per_key: Annotated[int, Field(ge=KIB)] = 64 * KIB * KIB
     max_store_fill: Annotated[float, Field(gt=0, le=1)] = 0.85
     max_uploads: Annotated[int, Field(ge=1, le=64)] = 4
     max_downloads: Annotated[int, Field(ge=1)] = 32

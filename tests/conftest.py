@@ -1,5 +1,6 @@
 """Fixtures that more than one folder of tests uses."""
 
+import gc
 import os
 import shutil
 import signal
@@ -27,6 +28,17 @@ DEFAULT_TIMEOUT_CONFIG.write = DEFAULT_TIMEOUT_CONFIG.pool = REQUEST_TIMEOUT_S
 # A shell that starts tests in the background has them ignore Ctrl-C, and what they start would ignore it too.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_configure() -> None:
+    """Look for no garbage while tests are collected: imports make objects that stay."""
+    gc.disable()
+
+
+def pytest_collection_finish() -> None:
+    """Leave what was imported out of every later search for garbage: it would take up to a second each time."""
+    gc.freeze()
+    gc.enable()
 
 
 @pytest.fixture

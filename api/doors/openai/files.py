@@ -47,14 +47,18 @@ async def upload_file(request: Request, owner: OwnerDep, context: ContextDep) ->
     if not content_type.lower().startswith("multipart/form-data"):
         raise UnsupportedMediaError("send the file in a multipart form: -F purpose=batch -F file=@requests.jsonl")
     await context.jobs.require_room(owner)
+    await context.records.require_room("files", owner)
     settings = context.settings
     refusal = f"the body is larger than {settings.max_body_bytes:,} bytes (MAX_BODY_BYTES); send it in parts"
     pieces = stream_body(request, settings.max_body_bytes, refusal)
     body = BodyPull(pieces, max_bytes=settings.max_body_bytes, stall_s=settings.upload_stall_s)
     file_id = f"file-{secrets.token_hex(12)}"
     loop = asyncio.get_running_loop()
+    packed_bytes = 0
 
     def keep(place: int, part: bytes) -> None:
+        nonlocal packed_bytes
+        packed_bytes += len(part)
         put = context.records.put_part("files", owner, file_id, place, part)
         asyncio.run_coroutine_threadsafe(put, loop).result()
 
@@ -63,7 +67,7 @@ async def upload_file(request: Request, owner: OwnerDep, context: ContextDep) ->
         # Again: others have come in meanwhile.
         await context.jobs.require_memory()
         record = FileRecord(file_id, size, int(time.time()), name)
-        await context.records.put("files", owner, file_id, msgspec.json.encode(record))
+        await context.records.put("files", owner, file_id, msgspec.json.encode(record), packed_bytes)
     except BaseException:
         await context.records.discard("files", owner, file_id)
         raise
