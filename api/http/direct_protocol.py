@@ -119,6 +119,10 @@ class DirectProtocol(BoundedProtocol):
             return False
         return True
 
+    def _takes_interim(self) -> bool:
+        answered = self._answered
+        return not answered.head.is_old if isinstance(answered, KnownExchange) else super()._takes_interim()
+
     def _end_known(self) -> None:
         """Go on behind the answer."""
         if self.pipeline or self.flow.read_paused:
@@ -142,6 +146,7 @@ class DirectProtocol(BoundedProtocol):
         if self._awaited is not None and self._awaited.head.is_lasting:
             self._taken = self._awaited.head
             self._taken.is_last = not cycle.keep_alive
+            self._taken.is_old = cycle.scope["http_version"] == "1.0"
         if self._awaited is None and self._is_one_of_many_bodies(cycle):
             self._held = cycle, app
         elif self._awaited is None:
