@@ -1,6 +1,7 @@
 """What refused clients go on sending is read a little at a time, and those of one address in turns."""
 
 import asyncio
+from functools import partial
 
 import pytest
 
@@ -57,7 +58,7 @@ async def test_connections_of_each_address_go_on_in_the_order_in_which_they_came
     order: list[str] = []
     waiting = Draining()
     for name in ("a1", "a2", "a3", "b1"):
-        waiting.wait(name[0], lambda name=name: order.append(name))
+        waiting.wait(name[0], partial(order.append, name))
     async with asyncio.timeout(5):
         while len(order) < 4:
             await asyncio.sleep(0)
