@@ -6,9 +6,12 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 
 from shared.errors import PortInUseError, StartupError
+from shared.settings import Settings
 
 # Both mean every network; `::` those of IPv6 and IPv4.
 EVERY_NETWORK = "::"
+# Connections that the system keeps until they are taken; where that is full, a client tries again after a second.
+BACKLOG = 4096
 _HIGHEST_PORT = 65535
 _FIRST_FREE_PORT = 1024
 
@@ -37,6 +40,23 @@ def open_listeners(host: str, port: int, setting: str = "PORT") -> list[socket.s
             raise _unknown_host(host, refusal.strerror if refusal else "it has no address") from refusal
         undo.pop_all()
     return opened
+
+
+def open_api_listeners(settings: Settings) -> list[socket.socket]:
+    """Bound sockets for HOST and PORT, and for the admin side's where they are others.
+
+    Raises:
+        PortInUseError, StartupError: as `open_listeners`.
+    """
+    listeners = open_listeners(settings.host, settings.port)
+    if settings.admin_port is not None and settings.admin_port != settings.port:
+        try:
+            listeners += open_listeners(settings.admin_host or settings.host, settings.admin_port, "ADMIN_PORT")
+        except StartupError:
+            for listener in listeners:
+                listener.close()
+            raise
+    return listeners
 
 
 def _addresses(host: str, port: int) -> Iterator[tuple[socket.AddressFamily, tuple[object, ...]]]:
