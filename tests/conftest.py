@@ -1,5 +1,6 @@
 """Fixtures that more than one folder of tests uses."""
 
+import functools
 import gc
 import os
 import shutil
@@ -9,7 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from httpx._config import DEFAULT_TIMEOUT_CONFIG
+from httpx._config import DEFAULT_TIMEOUT_CONFIG, create_ssl_context
+from httpx._transports import default as transports
 from hypothesis import settings
 
 from tests.support.echo import write_echo_bundle
@@ -23,6 +25,9 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "fast"))
 REQUEST_TIMEOUT_S = 60.0
 DEFAULT_TIMEOUT_CONFIG.connect = DEFAULT_TIMEOUT_CONFIG.read = REQUEST_TIMEOUT_S
 DEFAULT_TIMEOUT_CONFIG.write = DEFAULT_TIMEOUT_CONFIG.pool = REQUEST_TIMEOUT_S
+# Read once in a process. Each `httpx.get` would read the certificates of all authorities: 30 ms, whenever a test looks
+# whether a service is ready.
+transports.create_ssl_context = functools.cache(create_ssl_context)  # type: ignore[attr-defined]
 
 
 # A shell that starts tests in the background has them ignore Ctrl-C, and what they start would ignore it too.
