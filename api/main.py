@@ -71,7 +71,7 @@ from shared.interpreter import (
     shorten_switch_interval,
     use_huge_pages,
 )
-from shared.listening import BACKLOG, open_api_listeners
+from shared.listening import BACKLOG, open_all_listeners
 from shared.log import configure_logging, get_logger
 from shared.settings import Settings, load_settings
 from shared.store_check import require_fit_store
@@ -237,7 +237,7 @@ def serve(settings: Settings) -> None:
 
 def _listeners(settings: Settings) -> list[socket.socket]:
     # A supervisor may hold them: then nobody is refused while this process is started again.
-    listeners = inherited_listeners(os.environ, os.getpid()) or open_api_listeners(settings)
+    listeners = inherited_listeners(os.environ, os.getpid()) or open_all_listeners(settings.listen_addresses)
     for listener in listeners:
         bound_socket_memory(listener)
     # The event loop takes one connection from each in a round, however many wait.

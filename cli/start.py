@@ -20,7 +20,7 @@ from cli.service import Service
 from cli.store import EmbeddedStore
 from shared import redis_url
 from shared.inherited import inherited_listeners
-from shared.listening import open_api_listeners
+from shared.listening import open_all_listeners
 from shared.settings import Settings, load_settings
 
 _MIB = 1 << 20
@@ -38,10 +38,11 @@ def start(options: Mapping[str, object], early: Mapping[str, EarlyProcess]) -> N
         store = None if settings.redis_url else _embedded_store(settings, resources)
         listeners = inherited_listeners(os.environ, os.getpid())
         if not listeners:
-            _require_free_ports(settings)
+            for host, port, _ in settings.listen_addresses:
+                preflight.require_free_port(host, port)
         _check(settings, store)
         environment = _child_environment(settings, store)
-        listeners = listeners or open_api_listeners(settings)
+        listeners = listeners or open_all_listeners(settings.listen_addresses)
         for listener in listeners:
             resources.enter_context(listener)
         asyncio.run(_serve(settings, store, environment, early, listeners))
@@ -61,12 +62,6 @@ def _embedded_store(settings: Settings, resources: ExitStack) -> EmbeddedStore:
     resources.enter_context(preflight.exclusive_data_dir(settings.data_dir))
     runtime_dir = resources.enter_context(tempfile.TemporaryDirectory(prefix="kobert-"))
     return EmbeddedStore(settings, Path(runtime_dir))
-
-
-def _require_free_ports(settings: Settings) -> None:
-    preflight.require_free_port(settings.host, settings.port)
-    if settings.admin_port is not None:
-        preflight.require_free_port(settings.admin_host or settings.host, settings.admin_port)
 
 
 def _check(settings: Settings, store: EmbeddedStore | None) -> None:

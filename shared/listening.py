@@ -2,11 +2,13 @@
 
 import errno
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 
 from shared.errors import PortInUseError, StartupError
-from shared.settings import Settings
+
+# Host, port, and what the user calls the port.
+Address = tuple[str, int, str]
 
 # Both mean every network; `::` those of IPv6 and IPv4.
 EVERY_NETWORK = "::"
@@ -42,21 +44,16 @@ def open_listeners(host: str, port: int, setting: str = "PORT") -> list[socket.s
     return opened
 
 
-def open_api_listeners(settings: Settings) -> list[socket.socket]:
-    """Bound sockets for HOST and PORT, and for the admin side's where they are others.
+def open_all_listeners(addresses: Sequence[Address]) -> list[socket.socket]:
+    """Bound sockets for all of these, or for none.
 
     Raises:
         PortInUseError, StartupError: as `open_listeners`.
     """
-    listeners = open_listeners(settings.host, settings.port)
-    if settings.admin_port is not None and settings.admin_port != settings.port:
-        try:
-            listeners += open_listeners(settings.admin_host or settings.host, settings.admin_port, "ADMIN_PORT")
-        except StartupError:
-            for listener in listeners:
-                listener.close()
-            raise
-    return listeners
+    with ExitStack() as undo:
+        opened = [undo.enter_context(one) for address in addresses for one in open_listeners(*address)]
+        undo.pop_all()
+    return opened
 
 
 def _addresses(host: str, port: int) -> Iterator[tuple[socket.AddressFamily, tuple[object, ...]]]:
