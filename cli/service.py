@@ -14,7 +14,7 @@ import click
 
 from cli.child import Child, python_module
 from cli.early import EarlyProcess
-from cli.store import EmbeddedStore
+from cli.store import ALLOCATOR, EmbeddedStore
 from cli.store_start import wait_for_store
 from shared.listening import BACKLOG
 from shared.settings import Settings
@@ -186,7 +186,7 @@ def reachable_host(host: str) -> str:
 
 
 def _store_child(store: EmbeddedStore, environment: Mapping[str, str]) -> Child:
-    return Child("store", store.command, environment, store.explain_exit, umask=PRIVATE_UMASK)
+    return Child("store", store.command, {**ALLOCATOR, **environment}, store.explain_exit, umask=PRIVATE_UMASK)
 
 
 def _worker_environment(settings: Settings, environment: Mapping[str, str], number: int) -> dict[str, str]:

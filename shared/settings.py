@@ -64,7 +64,7 @@ class Settings(BaseSettings):
     redis_url: OptionalText = None
     data_dir: Path = Path(".kobert")
     store_checks: Literal["refuse", "warn", "off"] = "refuse"
-    store_max_memory_bytes: Annotated[int, Field(ge=16 * KIB * KIB)] = 192 * KIB * KIB
+    store_max_memory_bytes: Annotated[int, Field(ge=16 * KIB * KIB)] = 128 * KIB * KIB
     workers: Annotated[int, Field(ge=0, le=256)] = 1
 
     # Clients; without keys anybody may send requests
@@ -107,7 +107,7 @@ class Settings(BaseSettings):
     max_policies: Annotated[int, Field(ge=1, le=10_000)] = 100
     max_policy_entries: Annotated[int, Field(ge=1, le=100_000)] = 20_000
     max_policy_bytes: Annotated[int, Field(ge=KIB)] = 2 * KIB * KIB
-    max_policy_bytes_per_key: Annotated[int, Field(ge=KIB)] = 128 * KIB * KIB
+    max_policy_bytes_per_key: Annotated[int, Field(ge=KIB)] = 64 * KIB * KIB
     max_policy_versions: Annotated[int, Field(ge=1, le=1_000)] = 20
 
     # The queue and the worker

@@ -270,6 +270,9 @@ class BoundedProtocol(HalfClosedProtocol):
             self.transport.write_eof()
         self._linger()
 
+    def _has_unwanted_rest(self) -> bool:
+        return not self._account.is_complete and self.cycle is not None and self.cycle.response_complete
+
     def _is_answered(self) -> bool:
         """Whether no request waits for its answer."""
         return self.cycle is None or self.cycle.response_complete
