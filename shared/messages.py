@@ -128,7 +128,7 @@ class CascadeFigures(msgspec.Struct, frozen=True, kw_only=True):
 class Heartbeat(msgspec.Struct, frozen=True, kw_only=True):
     """One worker's heartbeat, written only while its model threads live; `takes` is its WORKER_TAKES.
 
-    `cascade` is None where it is off, or the model has none.
+    `cascade` is None where it is off, or the model has none. `process_space` names what `pid` is an id of.
     """
 
     worker_id: str
@@ -142,6 +142,7 @@ class Heartbeat(msgspec.Struct, frozen=True, kw_only=True):
     rss_bytes: int
     takes: str = "all"
     cascade: CascadeFigures | None = None
+    process_space: str = ""
     version: int = WIRE_VERSION
 
 

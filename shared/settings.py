@@ -259,6 +259,14 @@ class Settings(BaseSettings):
         """Where converted models are kept: `CACHE_DIR`, or a folder of DATA_DIR."""
         return self.cache_dir or self.data_dir / "models"
 
+    @property
+    def listen_addresses(self) -> list[tuple[str, int, str]]:
+        """Where the API listens: host, port, and the setting of the port."""
+        addresses = [(self.host, self.port, "PORT")]
+        if self.admin_port is not None and self.admin_port != self.port:
+            addresses.append((self.admin_host or self.host, self.admin_port, "ADMIN_PORT"))
+        return addresses
+
     def inference_threads(self) -> int:
         """Passes that one worker's model runs at a time: `MODEL_THREADS`, or an even share of the processors."""
         return self.model_threads or max(1, available_cpus() // max(1, self.workers))

@@ -106,6 +106,7 @@ class DirectProtocol(BoundedProtocol):
         exchange = KnownExchange(
             head, data[len(raw) :], self._address, self._presence, self.server_state.default_headers
         )
+        exchange.keep_alive = exchange.keep_alive and not self._is_ending
         exchange.begin_on(self.transport, self._end_known)
         before = self.cycle, self._answered
         self.cycle = self._answered = exchange  # type: ignore[assignment]  # has what is asked of a cycle

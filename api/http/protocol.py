@@ -154,6 +154,7 @@ class BoundedProtocol(HalfClosedProtocol):
         waiting = len(self.pipeline)
         super().on_headers_complete()
         self.cycle.transport = ClosingTransport(self.transport, self.close)
+        self.cycle.keep_alive = self.cycle.keep_alive and not self._is_ending
         self.traffic.receives(self)
         if len(self.pipeline) == waiting:
             self._answered = self.cycle
@@ -253,6 +254,12 @@ class BoundedProtocol(HalfClosedProtocol):
         if self.transport.can_write_eof():
             self.transport.write_eof()
         self._linger()
+
+    def shutdown(self) -> None:
+        """The server ends: answer what has come by now, and close the connection."""
+        self._is_ending = True
+        if self._waiting_bytes is None and self._head_began_at is None:
+            super().shutdown()
 
     def close(self) -> None:
         """Close the connection after an answer; a client that is still sending must be able to read it first."""

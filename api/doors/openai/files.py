@@ -8,7 +8,6 @@ from typing import Annotated, Any
 
 import msgspec
 from fastapi import APIRouter, Query, Request, Response
-from fastapi.responses import StreamingResponse
 
 from api.context import Context, ContextDep
 from api.doors.openai.batch_lines import BatchLines
@@ -16,6 +15,7 @@ from api.doors.openai.errors import OpenAiRoute
 from api.doors.openai.packing import Unpacking, packed
 from api.http.auth import OwnerDep
 from api.http.body import stream_body
+from api.jobs.placed_response import PlacedResponse
 from api.jobs.results import ResultStream, Selection
 from api.uploads.multipart import Form
 from api.uploads.pull import Body, BodyPull
@@ -105,12 +105,10 @@ async def get_content(file_id: str, owner: OwnerDep, context: ContextDep) -> Res
     if not file_id.startswith((OUTPUT, ERRORS)):
         await read_record(file_id, owner, context)
         context.jobs.downloads.require_room(owner)
-        content = context.jobs.downloads.held_by(owner, _file_pieces(file_id, owner, context))
-        return StreamingResponse(content, media_type=media_type)
+        return PlacedResponse(context.jobs.downloads, owner, _file_pieces(file_id, owner, context), media_type)
     job = await _job_of(file_id, owner, context)
     context.jobs.downloads.require_room(owner)
-    pieces = context.jobs.downloads.held_by(owner, _pieces(file_id, job, context))
-    return StreamingResponse(pieces, media_type=media_type)
+    return PlacedResponse(context.jobs.downloads, owner, _pieces(file_id, job, context), media_type)
 
 
 @router.delete("/v1/files/{file_id}")
