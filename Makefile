@@ -10,11 +10,13 @@ unexport PYTHONDONTWRITEBYTECODE
 # What a lock names, and only if the file that comes has the hash that the lock has.
 LOCKED := install --quiet --require-hashes --requirement requirements/build.lock --requirement
 TOOLS := $(VENV)/tools
+# Several run at a time: with two threads each, torch would wait in every step for the one that has no core.
+ONE_THREAD := OMP_NUM_THREADS=1
 # A file's tests stay together: they share servers. What tests start is no part of this make.
-PYTEST := env -u MAKEFLAGS -u MAKELEVEL $(BIN)/pytest --dist loadfile -n
-# Unit tests compute. Tests with real processes wait for them two thirds of their time, so more run at once than there are two cores.
+PYTEST := $(ONE_THREAD) env -u MAKEFLAGS -u MAKELEVEL $(BIN)/pytest --dist loadfile -n
+# Unit tests compute. Tests with real processes wait for them most of their time, so more run at once than there are two cores.
 UNIT_PROCESSES ?= 2
-SLOW_PROCESSES ?= 4
+SLOW_PROCESSES ?= 6
 # To import a file of tests takes each process as long as some tests do, so only those that have such tests are.
 SLOW_TESTS = tests/e2e tests/integration $(shell grep -rlE 'mark\.(integration|e2e)' tests/unit tests/test_*.py | sort)
 # Parts that run beside each other, each with its output in one piece.
@@ -112,7 +114,7 @@ bench-smoke: $(VENV)/.dev  ## every benchmark for a few seconds, to show that it
 	@$(MAKE) $(BESIDE) 3 $(SMOKED:%=smoke-%)
 
 smoke-%: $(VENV)/.dev
-	$(BIN)/python -m bench.$* --smoke $(SMOKE_OPTIONS)
+	$(ONE_THREAD) $(BIN)/python -m bench.$* --smoke $(SMOKE_OPTIONS)
 
 smoke-attack: SMOKE_OPTIONS := --write $(VENV)/attacks.md
 

@@ -7,6 +7,7 @@ if __name__ == "__main__":
     gc.disable()
 
 import logging
+import os
 import socket
 import sys
 import threading
@@ -62,6 +63,7 @@ from api.store_watch import running_store_watch
 from shared.commands import kobert_command
 from shared.corrections.store import CorrectionStore
 from shared.errors import EXIT_CONFIG, KobertError, PortInUseError, SettingsError
+from shared.inherited import inherited_listeners
 from shared.interpreter import (
     freeze_startup_objects,
     give_large_buffers_back,
@@ -69,7 +71,7 @@ from shared.interpreter import (
     shorten_switch_interval,
     use_huge_pages,
 )
-from shared.listening import open_listeners
+from shared.listening import BACKLOG, open_all_listeners
 from shared.log import configure_logging, get_logger
 from shared.settings import Settings, load_settings
 from shared.store_check import require_fit_store
@@ -82,8 +84,6 @@ DESCRIPTION = """한국어 텍스트를 분류합니다 (clean, curse, insult, h
 Classifies Korean text on small CPU machines. Errors on every route have one shape, `{"error": {…}}`, and every answer
 carries an `X-Request-ID`.
 """
-# Connections that the system keeps until they are taken; where that is full, a client tries again after a second.
-BACKLOG = 4096
 # The exit code of uvicorn when it cannot start.
 STARTUP_FAILURE = 3
 
@@ -236,9 +236,8 @@ def serve(settings: Settings) -> None:
 
 
 def _listeners(settings: Settings) -> list[socket.socket]:
-    listeners = open_listeners(settings.host, settings.port)
-    if settings.admin_port is not None and settings.admin_port != settings.port:
-        listeners += open_listeners(settings.admin_host or settings.host, settings.admin_port)
+    # A supervisor may hold them: then nobody is refused while this process is started again.
+    listeners = inherited_listeners(os.environ, os.getpid()) or open_all_listeners(settings.listen_addresses)
     for listener in listeners:
         bound_socket_memory(listener)
     # The event loop takes one connection from each in a round, however many wait.

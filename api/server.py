@@ -46,6 +46,8 @@ class OrderlyServer(uvicorn.Server):
         """Let current requests finish, then close everything."""
         self._traffic.on_crowd = None
         if self._accepting is not None:
+            # Nobody else may take those that wait, and the system would reset them.
+            await self._accepting.take_last()
             self._accepting.close()
         _exit_after(self._shutdown_timeout_s + EXIT_GRACE_S)
         await super().shutdown(sockets)

@@ -2,14 +2,16 @@
 
 import asyncio
 import signal
+import socket
 import sys
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 import click
 
 from cli.early import EarlyProcess, end_with_parent
 from shared.errors import EXIT_CONFIG, StartupError
+from shared.inherited import naming
 
 FIRST_DELAY_S = 0.5
 LONGEST_DELAY_S = 30.0
@@ -33,6 +35,8 @@ class Child:
         self._explain_exit = explain_exit
         self._umask = umask
         self._command = command
+        # Sockets that it takes connections from. They are open here, so that those wait while it is started again.
+        self.listeners: Sequence[socket.socket] = ()
         self._environment = dict(environment)
         # Called with the id of a process that has ended and will be started again.
         self.on_death: Callable[[int], Awaitable[None]] | None = None
@@ -81,20 +85,24 @@ class Child:
     async def _run_once(self) -> int:
         early, self.early = self.early, None
         if early is not None:
-            early.begin(self._environment)
+            early.begin(self._environment, self._descriptors())
         self._process = process = early or await self._start()
         return await _end_of(process)
 
     async def _start(self) -> asyncio.subprocess.Process:
         return await asyncio.create_subprocess_exec(
             *self._command(),
-            env=self._environment,
+            env={**self._environment, **naming(self._descriptors())},
+            pass_fds=self._descriptors(),
             stdin=asyncio.subprocess.DEVNULL,
             # Ctrl-C in a terminal reaches the whole foreground group; the order of stopping is ours to choose.
             start_new_session=True,
             umask=self._umask,
             preexec_fn=end_with_parent(),
         )
+
+    def _descriptors(self) -> list[int]:
+        return [listener.fileno() for listener in self.listeners]
 
 
 async def _end_of(process: asyncio.subprocess.Process | EarlyProcess) -> int:

@@ -10,12 +10,15 @@ import ctypes
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 
+# Descriptors travel with a byte, which is JSON's white space.
+FIRST_BYTE = b" "
 _PR_SET_PDEATHSIG = 1
 
 
@@ -23,13 +26,15 @@ class EarlyProcess:
     """One of our programs, `module`, held before its first step."""
 
     def __init__(self, module: str) -> None:
+        self._channel, held = socket.socketpair()
         # Ctrl-C in a terminal reaches the whole foreground group; the order of stopping is the command's to choose.
         self._process = subprocess.Popen(  # noqa: S603  our own module
             [sys.executable, "-P", "-m", "cli.held", module],
-            stdin=subprocess.PIPE,
+            stdin=held.fileno(),
             start_new_session=True,
             preexec_fn=end_with_parent(),  # noqa: PLW1509  there are no threads yet
         )
+        held.close()
         self._has_begun = False
 
     @property
@@ -42,14 +47,13 @@ class EarlyProcess:
         """Its exit code once it has ended, -N after signal N."""
         return self._process.poll()
 
-    def begin(self, environment: Mapping[str, str]) -> None:
-        """Let it run with these variables. That it has died shows when it is waited for."""
+    def begin(self, environment: Mapping[str, str], listeners: Sequence[int] = ()) -> None:
+        """Let it run with these variables and descriptors. That it has died shows when it is waited for."""
         self._has_begun = True
-        pipe = self._process.stdin
-        with contextlib.suppress(BrokenPipeError):
-            if pipe is not None:
-                pipe.write(json.dumps(dict(environment)).encode())
-                pipe.close()
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError), self._channel as channel:
+            if listeners:
+                socket.send_fds(channel, [FIRST_BYTE], listeners)
+            channel.sendall(json.dumps(dict(environment)).encode())
 
     def wait(self) -> int:
         """Block until it has ended; returns its exit code."""
@@ -67,7 +71,8 @@ class EarlyProcess:
         """End it, unless it has begun."""
         if not self._has_begun:
             self.kill()
-            self._process.communicate()
+            self._channel.close()
+            self._process.wait()
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 import asyncio
 import shlex
 import signal
+import socket
 import sys
 import urllib.error
 import urllib.request
@@ -15,6 +16,7 @@ from cli.child import Child, python_module
 from cli.early import EarlyProcess
 from cli.store import EmbeddedStore
 from cli.store_start import wait_for_store
+from shared.listening import BACKLOG
 from shared.settings import Settings
 
 # Nobody but the user who runs the service reads what the store writes.
@@ -35,8 +37,12 @@ class Service:
         store: EmbeddedStore | None,
         environment: Mapping[str, str],
         early: Mapping[str, EarlyProcess],
+        listeners: Sequence[socket.socket] = (),
     ) -> None:
-        """`early` are first processes, by module; those that are not needed are for the caller to end."""
+        """`early` are first processes, by module; those that are not needed are for the caller to end.
+
+        `listeners` are the API's, from which connections are not refused while it is started again.
+        """
         self._settings = settings
         self._embedded = store
         self._store = [] if store is None else [_store_child(store, environment)]
@@ -49,6 +55,7 @@ class Service:
             for number in range(1, settings.workers + 1)
         ]
         self._api = [Child("api", lambda: python_module("api.main"), environment)]
+        self._api[0].listeners = self._listeners = listeners
         for child, module in ((self._api[0], "api.main"), *((worker, "worker.main") for worker in self._workers[:1])):
             child.early = early.get(module)
         if len(self._workers) > 1:  # texts for an only one wait until it is back; without a heartbeat they were refused
@@ -90,6 +97,8 @@ class Service:
             await wait_for_store(self._embedded.socket, self._settings.data_dir)
         click.echo(f"  worker   loading the model in {_count(self._settings.workers, 'process', 'processes')}")
         # The API first, which takes longer until it listens than a worker until it is ready.
+        for listener in self._listeners:
+            listener.listen(BACKLOG)
         self._keep(self._api)
         self._keep(self._workers)
         # A turn of the loop, in which they are started.
@@ -136,6 +145,9 @@ class Service:
 
     async def _stop(self) -> None:
         click.echo("stopping")
+        # So that nobody waits for an API that will not be started again.
+        for listener in self._listeners:
+            listener.close()
         budget_s = self._settings.shutdown_timeout_s
         for children, share in ((self._api, API_SHARE), (self._workers, WORKER_SHARE), (self._store, STORE_SHARE)):
             await _stop_together(children, budget_s * share)

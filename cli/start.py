@@ -2,8 +2,9 @@
 
 import asyncio
 import os
+import socket
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from importlib.metadata import version
 from pathlib import Path
@@ -18,6 +19,8 @@ from cli.progress import TerminalProgress
 from cli.service import Service
 from cli.store import EmbeddedStore
 from shared import redis_url
+from shared.inherited import inherited_listeners
+from shared.listening import open_all_listeners
 from shared.settings import Settings, load_settings
 
 _MIB = 1 << 20
@@ -33,9 +36,16 @@ def start(options: Mapping[str, object], early: Mapping[str, EarlyProcess]) -> N
     click.echo(f"kobert {version('kobert-classifier')}: starting")
     with ExitStack() as resources:
         store = None if settings.redis_url else _embedded_store(settings, resources)
+        listeners = inherited_listeners(os.environ, os.getpid())
+        if not listeners:
+            for host, port, _ in settings.listen_addresses:
+                preflight.require_free_port(host, port)
         _check(settings, store)
         environment = _child_environment(settings, store)
-        asyncio.run(_serve(settings, store, environment, early))
+        listeners = listeners or open_all_listeners(settings.listen_addresses)
+        for listener in listeners:
+            resources.enter_context(listener)
+        asyncio.run(_serve(settings, store, environment, early, listeners))
 
 
 async def _serve(
@@ -43,8 +53,9 @@ async def _serve(
     store: EmbeddedStore | None,
     environment: dict[str, str],
     early: Mapping[str, EarlyProcess],
+    listeners: Sequence[socket.socket],
 ) -> None:
-    await Service(settings, store, environment, early).run_until_stopped()
+    await Service(settings, store, environment, early, listeners).run_until_stopped()
 
 
 def _embedded_store(settings: Settings, resources: ExitStack) -> EmbeddedStore:
@@ -54,9 +65,6 @@ def _embedded_store(settings: Settings, resources: ExitStack) -> EmbeddedStore:
 
 
 def _check(settings: Settings, store: EmbeddedStore | None) -> None:
-    preflight.require_free_port(settings.host, settings.port)
-    if settings.admin_port is not None:
-        preflight.require_free_port(settings.admin_host or settings.host, settings.admin_port)
     with TerminalProgress() as progress:
         bundle = resolve(settings, progress)
     _announce_model(bundle)

@@ -92,6 +92,11 @@ def owned_index(kind: str, owner: str) -> str:
     return f"{PREFIX}{kind}:of:{owner}"
 
 
+def owned_sizes(kind: str, owner: str) -> str:
+    """The hash of how many bytes each of an owner's records has."""
+    return f"{PREFIX}{kind}:sizes:{owner}"
+
+
 def owned_counter(kind: str, owner: str) -> str:
     """The number of the owner's last record."""
     return f"{PREFIX}{kind}:counter:{owner}"

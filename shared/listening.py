@@ -2,13 +2,18 @@
 
 import errno
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 
 from shared.errors import PortInUseError, StartupError
 
+# Host, port, and what the user calls the port.
+Address = tuple[str, int, str]
+
 # Both mean every network; `::` those of IPv6 and IPv4.
 EVERY_NETWORK = "::"
+# Connections that the system keeps until they are taken; where that is full, a client tries again after a second.
+BACKLOG = 4096
 _HIGHEST_PORT = 65535
 _FIRST_FREE_PORT = 1024
 
@@ -35,6 +40,18 @@ def open_listeners(host: str, port: int, setting: str = "PORT") -> list[socket.s
                 refusal = error
         if not opened:
             raise _unknown_host(host, refusal.strerror if refusal else "it has no address") from refusal
+        undo.pop_all()
+    return opened
+
+
+def open_all_listeners(addresses: Sequence[Address]) -> list[socket.socket]:
+    """Bound sockets for all of these, or for none.
+
+    Raises:
+        PortInUseError, StartupError: as `open_listeners`.
+    """
+    with ExitStack() as undo:
+        opened = [undo.enter_context(one) for address in addresses for one in open_listeners(*address)]
         undo.pop_all()
     return opened
 

@@ -9,6 +9,7 @@ from typing import TypeVar
 import msgspec
 
 from shared.options import Level, VerdictOptions
+from shared.steady_time import steady_time_of
 from shared.verdict import Failure, Outcome, Verdict
 
 WIRE_VERSION = 2
@@ -31,6 +32,8 @@ class TextItem(msgspec.Struct, frozen=True, omit_defaults=True):
 class PredictMessage(msgspec.Struct, frozen=True, kw_only=True):
     """Many texts for one worker. After `deadline` no caller waits for the answer.
 
+    `steady_deadline` is the same moment on the monotonic clock that is named `clock` (`shared.steady_time`).
+
     `request_ids` are those of the HTTP requests that the texts came with, each once, for the worker's log. `options` is
     what these requests set, each once: a message carries texts of several requests.
     """
@@ -40,7 +43,14 @@ class PredictMessage(msgspec.Struct, frozen=True, kw_only=True):
     items: list[TextItem]
     request_ids: list[str] = []
     options: list[VerdictOptions] = []
+    steady_deadline: float = 0.0
+    clock: str = ""
     version: int = WIRE_VERSION
+
+    @property
+    def deadline_here(self) -> float:
+        """The deadline on this process's monotonic clock."""
+        return steady_time_of(self.deadline, self.steady_deadline, self.clock)
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -118,7 +128,7 @@ class CascadeFigures(msgspec.Struct, frozen=True, kw_only=True):
 class Heartbeat(msgspec.Struct, frozen=True, kw_only=True):
     """One worker's heartbeat, written only while its model threads live; `takes` is its WORKER_TAKES.
 
-    `cascade` is None where it is off, or the model has none.
+    `cascade` is None where it is off, or the model has none. `process_space` names what `pid` is an id of.
     """
 
     worker_id: str
@@ -132,6 +142,7 @@ class Heartbeat(msgspec.Struct, frozen=True, kw_only=True):
     rss_bytes: int
     takes: str = "all"
     cascade: CascadeFigures | None = None
+    process_space: str = ""
     version: int = WIRE_VERSION
 
 

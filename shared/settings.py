@@ -64,7 +64,7 @@ class Settings(BaseSettings):
     redis_url: OptionalText = None
     data_dir: Path = Path(".kobert")
     store_checks: Literal["refuse", "warn", "off"] = "refuse"
-    store_max_memory_bytes: Annotated[int, Field(ge=16 * KIB * KIB)] = 192 * KIB * KIB
+    store_max_memory_bytes: Annotated[int, Field(ge=16 * KIB * KIB)] = 128 * KIB * KIB
     workers: Annotated[int, Field(ge=0, le=256)] = 1
 
     # Clients; without keys anybody may send requests
@@ -107,7 +107,7 @@ class Settings(BaseSettings):
     max_policies: Annotated[int, Field(ge=1, le=10_000)] = 100
     max_policy_entries: Annotated[int, Field(ge=1, le=100_000)] = 20_000
     max_policy_bytes: Annotated[int, Field(ge=KIB)] = 2 * KIB * KIB
-    max_policy_bytes_per_key: Annotated[int, Field(ge=KIB)] = 128 * KIB * KIB
+    max_policy_bytes_per_key: Annotated[int, Field(ge=KIB)] = 64 * KIB * KIB
     max_policy_versions: Annotated[int, Field(ge=1, le=1_000)] = 20
 
     # The queue and the worker
@@ -128,6 +128,7 @@ class Settings(BaseSettings):
     max_job_bytes: Annotated[int, Field(ge=KIB)] = KIB * KIB * KIB
     max_job_rows: Annotated[int, Field(ge=1)] = 2_000_000
     max_open_jobs: Annotated[int, Field(ge=1)] = 100
+    max_file_bytes_per_key: Annotated[int, Field(ge=KIB)] = 64 * KIB * KIB
     max_store_fill: Annotated[float, Field(gt=0, le=1)] = 0.85
     max_uploads: Annotated[int, Field(ge=1, le=64)] = 4
     max_downloads: Annotated[int, Field(ge=1)] = 32
@@ -257,6 +258,14 @@ class Settings(BaseSettings):
     def model_cache_dir(self) -> Path:
         """Where converted models are kept: `CACHE_DIR`, or a folder of DATA_DIR."""
         return self.cache_dir or self.data_dir / "models"
+
+    @property
+    def listen_addresses(self) -> list[tuple[str, int, str]]:
+        """Where the API listens: host, port, and the setting of the port."""
+        addresses = [(self.host, self.port, "PORT")]
+        if self.admin_port is not None and self.admin_port != self.port:
+            addresses.append((self.admin_host or self.host, self.admin_port, "ADMIN_PORT"))
+        return addresses
 
     def inference_threads(self) -> int:
         """Passes that one worker's model runs at a time: `MODEL_THREADS`, or an even share of the processors."""

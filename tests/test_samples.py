@@ -12,12 +12,14 @@ import pytest
 from api.jobs.events import KEEP_ALIVE_S
 from api.main import create_app
 from api.routes.jobs import MAX_WAIT_S
+from shared.listening import BACKLOG
 from shared.settings import Settings
 
 SAMPLES = Path(__file__).resolve().parents[1] / "deploy" / "samples"
 NGINX = SAMPLES / "nginx" / "kobert.conf"
 CADDY = SAMPLES / "caddy" / "Caddyfile"
 UNITS = sorted((SAMPLES / "systemd").glob("*.service"))
+SOCKET = SAMPLES / "systemd" / "kobert-api.socket"
 PROXIES = [NGINX, CADDY]
 DEFAULTS = Settings()
 UPLOAD = "/jobs"
@@ -172,9 +174,17 @@ def test_a_unit_starts_something_that_exists(unit: Path) -> None:
     assert command[1] == "kobert run" or importlib.util.find_spec(module) is not None
 
 
+def test_the_socket_that_systemd_holds_is_the_one_of_the_settings() -> None:
+    held = re.search(r"^ListenStream=(.+):(\d+)$", SOCKET.read_text(), re.MULTILINE)
+    assert held is not None
+    assert (held[1], int(held[2])) == (DEFAULTS.host, DEFAULTS.port)
+    assert f"Backlog={BACKLOG}\n" in SOCKET.read_text()
+    assert SOCKET.with_suffix(".service") in UNITS
+
+
 @pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd is not installed")
 def test_systemd_knows_every_line_of_the_units(tmp_path: Path) -> None:
-    for unit in UNITS:
+    for unit in (*UNITS, SOCKET):
         text = re.sub(r"^ExecStart=.*$", "ExecStart=/bin/true", unit.read_text(), flags=re.MULTILINE)
         (tmp_path / unit.name).write_text(text)
     command = ["systemd-analyze", "verify", *map(str, sorted(tmp_path.iterdir()))]

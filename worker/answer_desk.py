@@ -31,9 +31,10 @@ HOLD_S = 0.05
 
 @dataclass(eq=False)
 class _OpenMessage:
-    """A message, and what has been answered of it."""
+    """A message, and what has been answered of it. `deadline` is on the monotonic clock."""
 
     message: PredictMessage
+    deadline: float
     delivery: Delivery
     answers: list[Answer] = field(default_factory=list)
     is_answered: threading.Event = field(default_factory=threading.Event)
@@ -43,7 +44,7 @@ class _OpenMessage:
         """Add answers; returns what to send: them, and with the last ones the message's tag."""
         self.answers += answers
         tag = self.delivery.hand_over() if self.is_complete else ""
-        return Outgoing(self.message.reply_to, answers, self.message.deadline, tag)
+        return Outgoing(self.message.reply_to, answers, self.deadline, tag)
 
     @property
     def is_complete(self) -> bool:
@@ -79,7 +80,7 @@ class AnswerDesk:
 
         What is unfinished at its deadline ends as such.
         """
-        one = _OpenMessage(message, delivery)
+        one = _OpenMessage(message, message.deadline_here, delivery)
         with self._classifier.batcher.interactive():
             asked = AskedTexts(lambda futures: self._read.put(_Read(one, asked, futures)))
             if at_once := self._classifier.ask(asked, message.items, options):
@@ -93,7 +94,7 @@ class AnswerDesk:
         return one.answers
 
     def _wait(self, one: _OpenMessage, asked: AskedTexts) -> None:
-        while not one.is_answered.wait(max(LATE_LOOK_S, one.message.deadline - time.time())):
+        while not one.is_answered.wait(max(LATE_LOOK_S, one.deadline - time.monotonic())):
             if late := self._classifier.expire(asked):
                 self.replies.send_together([one.add(late)])
             if one.is_complete:

@@ -11,6 +11,7 @@ from shared import keys
 from shared.messages import Heartbeat, encode
 from shared.settings import Settings
 from worker.inference.classifier import Classifier
+from worker.predecessor import process_space
 
 # A dead worker stays in the list for this many heartbeat lifetimes.
 INDEX_LIVES = 10
@@ -64,6 +65,7 @@ class HeartbeatWriter:
             rss_bytes=resident_bytes(),
             takes=self._takes,
             cascade=self._classifier.cascade.figures,
+            process_space=process_space(),
         )
 
 

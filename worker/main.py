@@ -61,6 +61,7 @@ from worker.inference.stage import NoStage
 from worker.inference.tokenizer import BundleTokenizer
 from worker.inference.verdict import Judge
 from worker.metrics_server import MetricsServer
+from worker.predecessor import Predecessors
 from worker.quarantine.known import DeadlyTexts
 from worker.quarantine.reader import Quarantine
 from worker.quarantine.suspects import Suspects
@@ -98,6 +99,7 @@ class Worker:
     corrections: CorrectionFollower
     hits: HitCounter
     metrics: WorkerMetrics
+    predecessors: Predecessors
 
 
 def build_classifier(
@@ -149,6 +151,8 @@ def build_worker(settings: Settings, engine_factory: EngineFactory = OnnxEngine)
     redis: Redis = Redis.from_url(
         settings.redis_url, socket_timeout=REDIS_TIMEOUT_S, socket_connect_timeout=REDIS_TIMEOUT_S
     )
+    predecessors = Predecessors(redis, settings.heartbeat_interval_s)
+    predecessors.begin()
     book = CorrectionBook()
     rules = PolicyRules(RulesStore(redis), HitCounter(HitStore(redis)))
     classifier = build_classifier(settings, engine_factory, book, rules)
@@ -165,7 +169,9 @@ def build_worker(settings: Settings, engine_factory: EngineFactory = OnnxEngine)
     metrics.watch_cascade(classifier.cascade)
     corrections = CorrectionFollower(settings.redis_url, book)
     desk = AnswerDesk(classifier, ReplyWriter(CommandWriter(redis), worker_id))
-    return Worker(settings, redis, classifier, watchdog, desk, bulk, suspects, corrections, rules.hits, metrics)
+    return Worker(
+        settings, redis, classifier, watchdog, desk, bulk, suspects, corrections, rules.hits, metrics, predecessors
+    )
 
 
 def serve(worker: Worker) -> int:
@@ -207,6 +213,9 @@ def _announce(worker: Worker, **_: object) -> None:
     """Receives Celery's `worker_ready` signal."""
     freeze_startup_objects()
     worker.watchdog.start(worker.settings.heartbeat_interval_s)
+    after = threading.Timer(worker.predecessors.wait_s(), worker.predecessors.end_rest)
+    after.daemon = True
+    after.start()
     # Copying takes some hundredths of a second, so it is not waited for.
     threading.Thread(target=use_huge_pages, name="huge-pages", daemon=True).start()
     model = worker.classifier.info
@@ -224,7 +233,7 @@ def _warm_up(classifier: Classifier) -> None:
     """
     texts = itertools.islice(itertools.cycle(WARM_UP_TEXTS), WARM_UP_COUNT)
     items = [TextItem(number, f"{text} {number}") for number, text in enumerate(texts)]
-    list(classifier.answers_as_done(items, deadline=time.time() + WARM_UP_TIMEOUT_S))
+    list(classifier.answers_as_done(items, deadline=time.monotonic() + WARM_UP_TIMEOUT_S))
 
 
 @contextmanager

@@ -33,7 +33,7 @@ class ReplySender(Protocol):
     """Takes what a task has done."""
 
     def send(self, reply_to: str, answers: list[Answer], deadline: float, ended: Delivery | None = None) -> None:
-        """Send `answers` to process `reply_to`, or give up at Unix time `deadline`.
+        """Send `answers` to process `reply_to`, or give up at `deadline`, on the monotonic clock.
 
         They are the last ones to the message `ended`, which is acknowledged with them.
         """
@@ -65,7 +65,7 @@ class ReplyWriter:
     def send(self, reply_to: str, answers: list[Answer], deadline: float, ended: Delivery | None = None) -> None:
         """Have `answers` appended to the stream of process `reply_to`, at once or by the thread that writes now.
 
-        That gives up, with a log line, at Unix time `deadline`.
+        That gives up, with a log line, at `deadline`, on the monotonic clock.
         """
         self.send_together([Outgoing(reply_to, answers, deadline, "" if ended is None else ended.hand_over())])
 
@@ -117,7 +117,7 @@ class ReplyWriter:
 
 
 def _still_wanted(batch: Iterable[Outgoing]) -> Iterable[Outgoing]:
-    now = time.time()
+    now = time.monotonic()
     for outgoing in batch:
         if now < outgoing.deadline:
             yield outgoing

@@ -52,7 +52,7 @@ def answer(delivery: Delivery, suspects: Suspects, desk: AnswerDesk) -> Answered
     except msgspec.DecodeError as error:
         log.warning("message_unreadable", reason=str(error))
         return None
-    if time.time() >= message.deadline:
+    if time.monotonic() >= message.deadline_here:
         return None
     with structlog.contextvars.bound_contextvars(request_ids=message.request_ids):
         started = time.perf_counter()
@@ -79,7 +79,7 @@ def _answer_with_care(
 ) -> list[Answer]:
     """The answers, when all are sent; those to texts that an earlier worker may have died of come last."""
     delivery.note()
-    items, options, deadline = message.items, _options(message), message.deadline
+    items, options, deadline = message.items, _options(message), message.deadline_here
     asked = list(zip(items, options or [NO_OPTIONS] * len(items), strict=True))
     plain = [one for one in asked if not (delivery.is_again or one[0].is_suspect)]
     suspected = [one for one in asked if delivery.is_again or one[0].is_suspect]

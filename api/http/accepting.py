@@ -37,6 +37,12 @@ class Accepting:
                 self._tasks.add(task)
                 task.add_done_callback(self._tasks.discard)
 
+    async def take_last(self) -> None:
+        """Take those that wait now, before the server ends, and see that each has its protocol."""
+        self.take_waiting()
+        if self._tasks:
+            await asyncio.wait(self._tasks)
+
     def close(self) -> None:
         """Take no more."""
         for listener in self._listeners:

@@ -95,7 +95,7 @@ class KnownExchange:
     )  # fmt: skip
 
     # What the connection looks at, or wakes, of a cycle whose body is still to come.
-    more_body = waiting_for_100_continue = False
+    more_body = waiting_for_100_continue = response_started = False
     message_event = asyncio.Event()
 
     def __init__(self, head: Head, body: bytes, client: str, presence: Presence, default_headers: Headers) -> None:

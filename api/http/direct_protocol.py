@@ -106,6 +106,7 @@ class DirectProtocol(BoundedProtocol):
         exchange = KnownExchange(
             head, data[len(raw) :], self._address, self._presence, self.server_state.default_headers
         )
+        exchange.keep_alive = exchange.keep_alive and not self._is_ending
         exchange.begin_on(self.transport, self._end_known)
         before = self.cycle, self._answered
         self.cycle = self._answered = exchange  # type: ignore[assignment]  # has what is asked of a cycle
@@ -118,6 +119,10 @@ class DirectProtocol(BoundedProtocol):
             self.cycle, self._answered = before
             return False
         return True
+
+    def _takes_interim(self) -> bool:
+        answered = self._answered
+        return not answered.head.is_old if isinstance(answered, KnownExchange) else super()._takes_interim()
 
     def _end_known(self) -> None:
         """Go on behind the answer."""
@@ -142,6 +147,7 @@ class DirectProtocol(BoundedProtocol):
         if self._awaited is not None and self._awaited.head.is_lasting:
             self._taken = self._awaited.head
             self._taken.is_last = not cycle.keep_alive
+            self._taken.is_old = cycle.scope["http_version"] == "1.0"
         if self._awaited is None and self._is_one_of_many_bodies(cycle):
             self._held = cycle, app
         elif self._awaited is None:

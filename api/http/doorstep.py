@@ -13,11 +13,14 @@ from uvicorn.server import ServerState
 from api.http.protocol import BoundedProtocol
 from api.http.traffic import Traffic
 
+# How long a server that ends waits for the request of a connection that it has taken: it may be on its way.
+LAST_REQUEST_S = 0.5
+
 
 class Doorstep(asyncio.Protocol):
     """Hands the connection over to `protocol_class` with its first byte; `traffic` knows it until then."""
 
-    __slots__ = ("_arguments", "_opened_at", "_state", "_transport")
+    __slots__ = ("_arguments", "_is_ending", "_opened_at", "_state", "_transport")
 
     protocol_class: type[BoundedProtocol]
     traffic: Traffic
@@ -33,6 +36,7 @@ class Doorstep(asyncio.Protocol):
         self._arguments = (config, server_state, app_state, loop)
         self._state = server_state
         self._opened_at = loop.time()
+        self._is_ending = False
         self._transport: asyncio.Transport | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
@@ -49,7 +53,10 @@ class Doorstep(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """The first bytes are the other protocol's, as all that follow."""
         if self._transport is not None:
-            self._hand_over(self._transport).data_received(data)
+            protocol = self._hand_over(self._transport)
+            protocol.data_received(data)
+            if self._is_ending:
+                protocol.shutdown()
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002  as asyncio has it
         """Forget the connection."""
@@ -59,7 +66,7 @@ class Doorstep(asyncio.Protocol):
     def check(self, now: float, elapsed_s: float) -> None:  # noqa: ARG002  as `Connection` has it
         """Close a connection on which nothing came."""
         if now - self._opened_at > self.traffic.limits.keep_alive_s:
-            self.shutdown()
+            self._close()
 
     def abort(self) -> None:
         """Close the connection at once."""
@@ -67,7 +74,11 @@ class Doorstep(asyncio.Protocol):
             self._transport.abort()
 
     def shutdown(self) -> None:
-        """Close the connection: the server ends."""
+        """The server ends: answer what has been sent by now, and close the connection."""
+        self._is_ending = True
+        asyncio.get_running_loop().call_later(LAST_REQUEST_S, self._close)
+
+    def _close(self) -> None:
         if self._transport is not None:
             self._transport.close()
 

@@ -35,10 +35,13 @@ class InTurnsProtocol(HttpToolsProtocol):
         self._framework_count = 0
         # What came and has to wait for its turn.
         self._waiting_bytes: bytearray | None = None
+        # The server ends: a request that is being read is the last one.
+        self._is_ending = False
 
     def data_received(self, data: bytes) -> None:
         """Take bytes, or let them wait for this address's turn."""
         if self._is_refused:
+            self._drain()
             return
         if self._waiting_bytes is not None:
             self._waiting_bytes += data
@@ -46,6 +49,12 @@ class InTurnsProtocol(HttpToolsProtocol):
             return
         elif self._parse_counting(data):
             self.traffic.turns.note_costly(self._address)
+        if self._has_unwanted_rest():
+            self._drain()
+
+    def _has_unwanted_rest(self) -> bool:
+        """Whether a body is coming whose request is answered already."""
+        raise NotImplementedError
 
     def serve(self) -> bool:
         """Go on with the bytes that waited; returns whether that was, or began, something costly."""
@@ -54,6 +63,16 @@ class InTurnsProtocol(HttpToolsProtocol):
             return False
         self.flow.let_go()
         return self._parse_counting(data)
+
+    def _drain(self) -> None:
+        """Read on when it is this address's turn: what comes is dropped."""
+        if not self.transport.is_closing() and not self.flow.is_held:
+            self.flow.hold()
+            self.traffic.draining.wait(self._address, self._drain_on)
+
+    def _drain_on(self) -> None:
+        if not self.transport.is_closing() and self._waiting_bytes is None:
+            self.flow.let_go()
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
         """Let the framework answer, and count it."""

@@ -16,16 +16,16 @@ class Head:
     """What the head of a plain request says. `headers` has each name once; `length` is that of the body.
 
     `is_lasting`: it says the same on every connection, and may be remembered. `is_last`: the connection ends with the
-    answer.
+    answer. `is_old`: it is of HTTP/1.0.
     """
 
-    __slots__ = ("headers", "is_last", "is_lasting", "length")
+    __slots__ = ("headers", "is_last", "is_lasting", "is_old", "length")
 
     def __init__(self, headers: Mapping[bytes, bytes], length: int, *, is_lasting: bool) -> None:
         self.headers = headers
         self.length = length
         self.is_lasting = is_lasting
-        self.is_last = False
+        self.is_last = self.is_old = False
 
 
 class KnownHeads:

@@ -17,22 +17,21 @@ from api.http.bodies import BodyAccount
 from api.http.caller import SCOPE_KEY, Presence
 from api.http.chunks import HeldFlow
 from api.http.closing import ClosingTransport
+from api.http.half_closed import HalfClosedProtocol
 from api.http.head_check import HeadCheck, RefusedHeadError
-from api.http.in_turns import InTurnsProtocol
 from api.http.offers import without_offer
-from api.http.refusals import HEADERS_TOO_LARGE, MALFORMED, TOO_MANY, TOO_SLOW, URL_TOO_LONG, HeadLimits, answer
+from api.http.refusals import HEADERS_TOO_LARGE, TOO_MANY, TOO_SLOW, URL_TOO_LONG, HeadLimits, answer
+from api.http.send_stall import SendStall
 from api.http.traffic import Traffic
 
 # How long what a refused client goes on sending is read and dropped: closed at once, it would not see the answer.
 LINGER_S = 2.0
-# How long a connection that is being closed may take to send its last answer.
-CLOSING_S = 10.0
 # Requests that wait for the answer to the one before them, on one connection and on all. Clients that send so are rare,
 # and one piece of the network can hold ten thousand.
 MAX_AHEAD, MAX_AHEAD_IN_ALL = 128, 1_000
 
 
-class BoundedProtocol(InTurnsProtocol):
+class BoundedProtocol(HalfClosedProtocol):
     """Refuses a request head that is too large with 431, or 414 where it is the address, and closes the connection.
 
     Refuses with 408 what does not come in time. `traffic` knows all connections, and calls `check` every second.
@@ -65,8 +64,7 @@ class BoundedProtocol(InTurnsProtocol):
         # Times of the event loop's clock; None: it is not so.
         self._opened_at: float | None = self.loop.time()
         self._head_began_at: float | None = None
-        self._reader_stopped_at: float | None = None
-        self._closing_since: float | None = None
+        self._send_stall = SendStall()
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
         """Take the connection if there is room for it."""
@@ -145,14 +143,18 @@ class BoundedProtocol(InTurnsProtocol):
         self._is_in_head = False
         self._head_began_at = None
         self._bytes_without_body = 0
-        if not self.url.startswith(b"/") and (host := self._head.host_of_target(self.url)) is not None:
+        version = self.parser.get_http_version()
+        if (host := self._head.check_whole(version, self.url)) is not None:
             self.headers.append((b"host", host))
+        # One of HTTP/1.0 knows no answer before the answer (RFC 9110, 10.1.1).
+        self.expect_100_continue = self.expect_100_continue and version != "1.0"
         self._chunks.restart()
         self._account = BodyAccount(self.traffic.budget, self._wake_reader)
         bodies.attach(self.scope["state"], self._account)
         waiting = len(self.pipeline)
         super().on_headers_complete()
         self.cycle.transport = ClosingTransport(self.transport, self.close)
+        self.cycle.keep_alive = self.cycle.keep_alive and not self._is_ending
         self.traffic.receives(self)
         if len(self.pipeline) == waiting:
             self._answered = self.cycle
@@ -203,17 +205,17 @@ class BoundedProtocol(InTurnsProtocol):
     def pause_writing(self) -> None:
         """Note that the client does not read what it is sent."""
         super().pause_writing()
-        self._reader_stopped_at = self.loop.time()
+        self._send_stall.begin(self.loop.time())
 
     def resume_writing(self) -> None:
         """Note that it does."""
         super().resume_writing()
-        self._reader_stopped_at = None
+        self._send_stall.end()
 
     def check(self, now: float, elapsed_s: float) -> None:
         """End the connection when its client takes too long."""
         limits = self.traffic.limits
-        if self._is_overdue(now):
+        if self._send_stall.is_overdue(self.transport, now, limits.send_stall_s):
             self.abort()
         elif self._is_refused:
             return
@@ -232,8 +234,8 @@ class BoundedProtocol(InTurnsProtocol):
         self.transport.abort()
 
     def send_400_response(self, msg: str) -> None:  # noqa: ARG002  uvicorn's words, not ours
-        """Answer what is no HTTP, or has too many headers."""
-        self._refuse(HEADERS_TOO_LARGE if self._head.has_too_many else MALFORMED)
+        """Answer what is no HTTP, or is refused by its head."""
+        self._refuse(self._head.status)
 
     def _refuse(self, status: int) -> None:
         """Say so, behind the answers to the requests that came before, and close the connection."""
@@ -253,6 +255,12 @@ class BoundedProtocol(InTurnsProtocol):
             self.transport.write_eof()
         self._linger()
 
+    def shutdown(self) -> None:
+        """The server ends: answer what has come by now, and close the connection."""
+        self._is_ending = True
+        if self._waiting_bytes is None and self._head_began_at is None:
+            super().shutdown()
+
     def close(self) -> None:
         """Close the connection after an answer; a client that is still sending must be able to read it first."""
         if self._account.is_complete:
@@ -262,9 +270,16 @@ class BoundedProtocol(InTurnsProtocol):
             self.transport.write_eof()
         self._linger()
 
+    def _has_unwanted_rest(self) -> bool:
+        return not self._account.is_complete and self.cycle is not None and self.cycle.response_complete
+
     def _is_answered(self) -> bool:
         """Whether no request waits for its answer."""
         return self.cycle is None or self.cycle.response_complete
+
+    def _has_whole_request(self) -> bool:
+        """Whether the newest request has its whole body, or what is behind it will be refused."""
+        return self._account.is_complete and (not self._is_refused or self._refusal_due is not None)
 
     def _note_rest(self) -> None:
         """Tell the traffic when nothing is left to do; the time for the next head counts from now."""
@@ -282,14 +297,6 @@ class BoundedProtocol(InTurnsProtocol):
     def _linger(self) -> None:
         self._is_refused = True
         self.loop.call_later(LINGER_S, self.transport.abort)
-
-    def _is_overdue(self, now: float) -> bool:
-        """Whether the client does not read, or does not let the connection close."""
-        if self.transport.is_closing() and self._closing_since is None:
-            self._closing_since = now
-        is_stuck = self._closing_since is not None and now - self._closing_since > CLOSING_S
-        stopped_at = self._reader_stopped_at
-        return is_stuck or (stopped_at is not None and now - stopped_at > self.traffic.limits.send_stall_s)
 
     def _check_body(self, elapsed_s: float) -> None:
         """Count the time in which it is the client that everybody waits for; its answer may already be sent."""

@@ -7,9 +7,9 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 
 from api.http.errors import ErrorBody, type_of
 
-MALFORMED, TOO_SLOW, URL_TOO_LONG, HEADERS_TOO_LARGE, TOO_MANY = 400, 408, 414, 431, 503
+MALFORMED, TOO_SLOW, URL_TOO_LONG, EXPECTATION_FAILED, HEADERS_TOO_LARGE, TOO_MANY = 400, 408, 414, 417, 431, 503
 # Any request may get one of them, whatever its route.
-REFUSALS = (MALFORMED, TOO_SLOW, URL_TOO_LONG, HEADERS_TOO_LARGE, TOO_MANY)
+REFUSALS = (MALFORMED, TOO_SLOW, URL_TOO_LONG, EXPECTATION_FAILED, HEADERS_TOO_LARGE, TOO_MANY)
 
 
 class HeadLimits(msgspec.Struct, frozen=True):
@@ -26,6 +26,7 @@ def answer(status: int, limits: HeadLimits) -> bytes:
         MALFORMED: ("bad_request", "this is not HTTP/1.1 as it is written down in RFC 9112"),
         TOO_SLOW: ("request_timeout", "the headers were not complete in time (HEADER_TIMEOUT_S)"),
         URL_TOO_LONG: ("url_too_long", f"the address has more than {size}"),
+        EXPECTATION_FAILED: ("expectation_failed", "of what `Expect` may ask for only 100-continue is done here"),
         HEADERS_TOO_LARGE: ("headers_too_large", f"the headers have more than {size}, or are more than {count}"),
         TOO_MANY: ("too_many_connections", "every connection is in use (MAX_CONNECTIONS); try again shortly"),
     }[status]

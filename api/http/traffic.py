@@ -13,6 +13,7 @@ import msgspec
 
 from api.http.bodies import BodyBudget, BodyLimits
 from api.http.descriptors import allow_connections
+from api.http.draining import Draining
 from api.http.turns import Turns
 from api.memory import CROWD as CROWD_OF_ALL
 from api.memory import put_off_full_collections
@@ -64,6 +65,7 @@ class Traffic:
         self.limits = limits
         self.budget = BodyBudget(limits.bodies.max_inflight_bytes)
         self.turns = Turns()
+        self.draining = Draining()
         # Requests that wait for the answer to the one before them on their connection.
         self.pipelined_count = 0
         # Slow bodies that may still be ended in this look.

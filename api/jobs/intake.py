@@ -13,6 +13,7 @@ from redis.exceptions import RedisError
 from api.http.caller import current_caller
 from api.jobs.capacity import StoreCapacity
 from api.jobs.options import OptionsCheck
+from api.jobs.shared_work import SharedWork
 from api.jobs.writer import JobWriter
 from api.uploads.opening import Opened, UploadOpener, UploadRequest
 from api.uploads.options import UploadOptions
@@ -60,6 +61,7 @@ class JobIntake:
         self._writer = writer
         self._capacity = capacity
         self._options_check = options_check
+        self._work = SharedWork()
 
     def receive(self, request: UploadRequest, body: Body) -> str:
         """Read the body and return the id of the job; if anything fails, nothing is left of it in the store.
@@ -99,6 +101,7 @@ class JobIntake:
         """
         counts = _Counts()
         client = current_caller().presence
+        share = self._work.begin()
         for number, chunk in enumerate(self._chunks(rows, counts), start=1):
             if client.is_lost:
                 # Nobody would learn the job's id, and a million rows of a body that has all come take a minute.
@@ -106,7 +109,7 @@ class JobIntake:
             self._writer.append(job_id, counts.rows - len(chunk), pack_rows(chunk))
             if number % CAPACITY_CHECK_CHUNKS == 0:
                 self._capacity.require_memory()
-            time.sleep(PAUSE_S)
+            time.sleep(PAUSE_S + share.pause_s())
         if not counts.usable:
             raise MalformedRequestError(f"the file has no usable row: {counts.first_fault}")
         return counts.rows

@@ -9,12 +9,15 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from shared import keys
-from shared.errors import KobertError, NotFoundError, OverloadedError
+from shared.errors import KobertError, NotFoundError, OverloadedError, TooLargeError
+from shared.lua_script import scripts_of
 from shared.settings import Settings
 from shared.store_errors import name_store_error
 
 Kind = Literal["files", "batches"]
+KINDS: tuple[Kind, ...] = ("files", "batches")
 MAX_RECORDS = 1_000
+_SCRIPTS = scripts_of("api.jobs")
 # An id that is none of ours may be of any length.
 MAX_SHOWN_CHARS = 60
 # How long a record is kept that is not whole yet.
@@ -32,25 +35,29 @@ class OwnedRecords:
         self._redis = redis
         # As long as a job made of it may last, and its results after it.
         self._ttl_s = settings.max_job_age_s + settings.result_ttl_s
+        self._max_bytes = settings.max_file_bytes_per_key
 
-    async def put(self, kind: Kind, owner: str, record_id: str, head: bytes) -> None:
-        """Keep a record; its parts, if it has any, are there already.
+    async def require_room(self, kind: Kind, owner: str) -> None:
+        """Check that the owner may have another record, before it is read.
+
+        Raises:
+            OverloadedError, TooLargeError: as `put`.
+        """
+        await self._run("record_check", kind, owner, [], [])
+
+    async def put(self, kind: Kind, owner: str, record_id: str, head: bytes, parts_bytes: int = 0) -> None:
+        """Keep a record; its parts, if it has any, are there already, and have `parts_bytes`.
 
         Raises:
             OverloadedError: the owner has too many of this kind.
+            TooLargeError: the owner's records of all kinds would take too many bytes.
         """
-        index, key = keys.owned_index(kind, owner), keys.owned_record(kind, owner, record_id)
-        if cast("int", await self._named(self._redis.zcard(index))) >= MAX_RECORDS:
-            raise OverloadedError(f"you have {MAX_RECORDS:,} {kind}; delete some, or wait until they expire")
-        pipeline = self._redis.pipeline()
-        pipeline.hset(key, "head", head)
-        pipeline.expire(key, self._ttl_s)
-        # Numbered, so that two of one second keep their order.
-        number = cast("int", await self._named(self._redis.incr(keys.owned_counter(kind, owner))))
-        pipeline.zadd(index, {record_id: number})
-        pipeline.expire(index, self._ttl_s)
-        pipeline.expire(keys.owned_counter(kind, owner), 2 * self._ttl_s)
-        await self._named(pipeline.execute())
+        names = [
+            keys.owned_sizes(kind, owner),
+            keys.owned_counter(kind, owner),
+            keys.owned_record(kind, owner, record_id),
+        ]
+        await self._run("record_put", kind, owner, names, [record_id, head, len(head) + parts_bytes, self._ttl_s])
 
     async def put_part(self, kind: Kind, owner: str, record_id: str, place: int, part: bytes) -> None:
         """Keep a part of the body of a record that is `put` when all its parts are there."""
@@ -103,8 +110,28 @@ class OwnedRecords:
     async def delete(self, kind: Kind, owner: str, record_id: str) -> None:
         """Forget a record; raises as `head`."""
         await self.head(kind, owner, record_id)
-        await self._named(self._redis.delete(keys.owned_record(kind, owner, record_id)))
-        await self._named(self._redis.zrem(keys.owned_index(kind, owner), record_id))
+        pipeline = self._redis.pipeline()
+        pipeline.unlink(keys.owned_record(kind, owner, record_id))
+        pipeline.zrem(keys.owned_index(kind, owner), record_id)
+        pipeline.hdel(keys.owned_sizes(kind, owner), record_id)
+        await self._named(pipeline.execute())
+
+    async def _run(self, script: str, kind: Kind, owner: str, names: list[str], arguments: list[Any]) -> None:
+        every = [name for each in KINDS for name in (keys.owned_index(each, owner), keys.owned_sizes(each, owner))]
+        every += [keys.owned_index(kind, owner), *names]
+        prefixes = " ".join(keys.owned_record(each, owner, "") for each in KINDS)
+        source = _SCRIPTS["record_room"] + _SCRIPTS[script]
+        limits: list[Any] = [prefixes, self._max_bytes, MAX_RECORDS]
+        asked: Any = self._redis.eval(source, len(every), *every, *limits, *arguments)
+        why, taken = await self._named(cast("Awaitable[tuple[bytes, int]]", asked))
+        if why == b"count":
+            raise OverloadedError(f"you have {MAX_RECORDS:,} {kind}; delete some, or wait until they expire")
+        if why == b"bytes":
+            raise TooLargeError(
+                f"your input files and batches would take {taken:,} bytes of the store, compressed; "
+                f"{self._max_bytes:,} are kept for one key (MAX_FILE_BYTES_PER_KEY). Delete files that no batch will "
+                "be made of any more: DELETE /v1/files/ID"
+            )
 
     async def _field(self, kind: Kind, owner: str, record_id: str, field: str) -> bytes:
         found = await self._named(self._hget(kind, owner, record_id, field))

@@ -86,16 +86,15 @@ class Places:
             if not self._taken[owner]:
                 del self._taken[owner]
 
-    async def held_by(self, owner: str, pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-        """The pieces, with a place held from the first to the last: a response that never starts holds none.
+    async def while_key_is_valid(self, pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+        """The pieces, as long as the key of the current request opens the service.
 
         Raises:
-            UnauthorisedError: the key of the request was revoked meanwhile, or its secret has ended.
+            UnauthorisedError: it was revoked meanwhile, or its secret has ended.
         """
-        with self.counted(owner):
-            async for piece in pieces:
-                self.require_key()
-                yield piece
+        async for piece in pieces:
+            self.require_key()
+            yield piece
 
     def require_key(self) -> None:
         """Check that the key of the current request still opens the service.

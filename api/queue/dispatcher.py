@@ -32,6 +32,7 @@ from shared.log import get_logger
 from shared.messages import Answer, PredictMessage, TextItem
 from shared.options import VerdictOptions
 from shared.settings import Settings
+from shared.steady_time import steady_clock, unix_time_of
 
 log = get_logger(__name__)
 
@@ -192,7 +193,7 @@ class Dispatcher:
     def _accept(
         self, texts: Sequence[str], options: VerdictOptions | None, caller: Caller, request_id: str | None
     ) -> PendingRequest:
-        deadline = time.time() + self._settings.predict_timeout_s
+        deadline = time.monotonic() + self._settings.predict_timeout_s
         request = PendingRequest(texts, options, caller, deadline)
         request.request_id = request_id
         self._admission.accept(request.caller.name, request.cost_left, len(texts))
@@ -232,9 +233,9 @@ class Dispatcher:
                 await self._send(batch)
 
     def _horizon(self) -> float:
-        """The Unix time before which a text that leaves now cannot be answered."""
+        """The time, on the monotonic clock, before which a text that leaves now cannot be answered."""
         speed = self._admission.speed
-        return time.time() + (self._lanes.cost_away / speed if speed else 0.0)
+        return time.monotonic() + (self._lanes.cost_away / speed if speed else 0.0)
 
     async def _send(self, batch: list[PendingText], begun: Coroutine[Any, Any, None] | None = None) -> None:
         """Send a message, or see the outcome of one that was sent."""
@@ -271,9 +272,12 @@ class Dispatcher:
             self._sent[text.item.id] = text
         requests = {id(text.request): text.request for text in batch}.values()
         options = list(dict.fromkeys(request.options for request in requests if request.options is not None))
+        deadline = max(request.deadline for request in requests)
         return PredictMessage(
             reply_to=self._process_id,
-            deadline=max(request.deadline for request in requests),
+            deadline=unix_time_of(deadline),
+            steady_deadline=deadline,
+            clock=steady_clock(),
             items=[_placed(text, options) for text in batch] if options else [text.item for text in batch],
             request_ids=list(dict.fromkeys(request.request_id for request in requests if request.request_id)),
             options=options,

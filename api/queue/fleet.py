@@ -12,6 +12,7 @@ from redis.asyncio import Redis
 from redis.exceptions import OutOfMemoryError, RedisError, ResponseError
 
 from api.background import end_task
+from api.queue.store_clock import StoreClock
 from shared import keys
 from shared.errors import NoWorkerError, StoreUnavailableError, UnavailableError
 from shared.log import get_logger
@@ -24,7 +25,7 @@ log = get_logger(__name__)
 # How often the store, or a worker, is looked for while none is known: nothing can be answered until then.
 SEARCH_INTERVAL_S = 0.1
 # How long, in intervals, a worker may stay without a heartbeat once the store is back. Heartbeats run out while the
-# store does not take them, and what a dead worker may have had is read by a process of its own, which takes seconds.
+# store does not take them, or at once when its clock is set forward. A worker is counted until then: texts wait for it.
 DOUBT_INTERVALS = 4
 # Who asks whether the service is ready learns what was so at most this long ago: a rolling restart ends the next worker
 # on this word. So many looks a second are the most that any number of askers can cause.
@@ -38,7 +39,8 @@ class Fleet:
 
     Work may be lost, and is to be sent again: calls `on_worker_lost` when a heartbeat expired without being withdrawn,
     `on_worker_left` when one was withdrawn, and `on_store_back` when Redis answers or takes writes again. A worker
-    whose heartbeat ran out while Redis was away has some time to write the next one before it is lost.
+    whose heartbeat ran out while Redis was away or full, or since its clock was set, counts as alive for some time, in
+    which it can write the next one.
     """
 
     def __init__(self, redis: Redis, interval_s: float) -> None:
@@ -50,7 +52,8 @@ class Fleet:
         self._revisions = ""
         self._store_answers = False
         self._store_fault: UnavailableError | None = None
-        # Workers whose heartbeats ran out while the store was away, and until when that tells nothing.
+        self._clock = StoreClock(redis)
+        # Workers whose heartbeats ran out through no fault of theirs, and until when that tells nothing.
         self._doubted: dict[str, float] = {}
         self._task: asyncio.Task[None] | None = None
         self._wanted = asyncio.Event()
@@ -169,6 +172,7 @@ class Fleet:
 
     async def _refresh(self) -> None:
         try:
+            was_set = await self._clock.was_set()
             fault = await self._find_fault()
             listed, heartbeats = await self._read()
         except (RedisError, OSError) as error:
@@ -180,17 +184,17 @@ class Fleet:
             log.info("store_answers", workers=len(heartbeats))
         was_refusing = self._note_fault(fault)
         was_away, self._store_answers = not self._store_answers, True
-        # A worker that stopped is no longer listed; one that died is still listed, without a heartbeat.
-        silent = [name for name in {**self._workers, **self._doubted} if name in listed and name not in heartbeats]
-        lost = self._lost_of(silent, is_store_back=was_away or was_refusing)
-        has_left = any(worker_id not in listed and worker_id not in heartbeats for worker_id in self._workers)
-        self._workers = heartbeats
-        takers = self._interactive_workers()
-        self._interactive_count = len(takers)
-        self._cost_per_s = sum(worker.throughput.cost_per_s for worker in takers)
-        self._revisions = ",".join(sorted({worker.model.revision for worker in self._interactive_workers()}))
-        # While the store takes nothing, heartbeats run out though their workers live.
-        if lost and fault is None:
+        missing = [worker_id for worker_id in self._workers if worker_id not in heartbeats]
+        # A worker that stopped is no longer listed; one that died is still listed, without a heartbeat. A store that
+        # came back, or whose clock was set, may have lost the list with them.
+        has_lost_list = was_away or was_set
+        doubtful = missing if has_lost_list else [name for name in missing if name in listed]
+        lost = self._lost_of(missing, doubtful, begins=has_lost_list or was_refusing or fault is not None)
+        has_left = any(name not in listed and name not in self._doubted and name not in lost for name in missing)
+        self._keep({**{name: self._workers[name] for name in self._doubted}, **heartbeats})
+        if was_set:
+            log.warning("store_clock_set")
+        if lost:
             log.warning("worker_lost", worker_ids=lost)
             self.on_worker_lost()
         elif was_away or was_refusing:
@@ -201,14 +205,26 @@ class Fleet:
             self.on_worker_left()
         self.on_refresh()
 
-    def _lost_of(self, silent: Sequence[str], *, is_store_back: bool) -> list[str]:
-        """Of the workers that are listed without a heartbeat, those that had the time to write one."""
+    def _keep(self, workers: dict[str, Heartbeat]) -> None:
+        self._workers = workers
+        takers = self._interactive_workers()
+        self._interactive_count = len(takers)
+        self._cost_per_s = sum(worker.throughput.cost_per_s for worker in takers)
+        self._revisions = ",".join(sorted({worker.model.revision for worker in takers}))
+
+    def _lost_of(self, missing: Sequence[str], doubtful: Sequence[str], *, begins: bool) -> list[str]:
+        """Of the workers without a heartbeat, those that died: they had the time to write one.
+
+        `begins`: from now on the `doubtful` ones have it.
+        """
         now = time.monotonic()
-        if is_store_back:
-            self._doubted = dict.fromkeys(silent, now + DOUBT_INTERVALS * self._interval_s)
-        lost = [worker_id for worker_id in silent if now >= self._doubted.get(worker_id, now)]
-        self._doubted = {name: until for name, until in self._doubted.items() if name in silent and name not in lost}
-        return lost
+        before = self._doubted
+        if begins:
+            self._doubted = dict.fromkeys(doubtful, now + DOUBT_INTERVALS * self._interval_s)
+        else:
+            self._doubted = {name: until for name, until in before.items() if name in missing and now < until}
+        died = {*before, *doubtful}
+        return [name for name in missing if name in died and name not in self._doubted]
 
     async def _find_fault(self) -> UnavailableError | None:
         """Why the store takes no writes, if it takes none."""
@@ -245,7 +261,8 @@ class Fleet:
 
     async def _refresh_forever(self) -> None:
         while True:
-            is_searching = not (self._store_answers and self._workers)
+            is_sure = self._store_fault is None and not self._doubted
+            is_searching = not (self._store_answers and self._workers and is_sure)
             await self._pause(min(SEARCH_INTERVAL_S, self._interval_s) if is_searching else self._interval_s)
             try:
                 await self.refresh()

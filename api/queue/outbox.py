@@ -87,7 +87,7 @@ class Outbox:
     def take(self, room: float, count: int, horizon: float) -> list[PendingText]:
         """The next texts, up to `count`, until their cost fills `room`; the last one may exceed it.
 
-        Requests whose deadline is before the Unix time `horizon` fail: their texts would be computed for nobody.
+        Requests whose deadline is before `horizon` fail: their texts would be computed for nobody.
         """
         taken: list[PendingText] = []
         for text in itertools.chain(self._drain_again(), self._drain_turns(horizon)):

@@ -30,7 +30,7 @@ class Flight:
 
 
 class PendingRequest:
-    """The texts of one request, and the answers that have come.
+    """The texts of one request, and the answers that have come. `deadline` is on the monotonic clock.
 
     It is over when all are there, or nobody waits. Then, and once, `on_over` is called with it, on the spot: a future
     and its callback would cost a request a round of the event loop more.
@@ -46,7 +46,7 @@ class PendingRequest:
         self.options = options
         self.caller = caller
         self.deadline = deadline
-        # Its deadline on the event loop's clock.
+        # When it is over: its deadline, on the event loop's clock.
         self.ends_at = 0.0
         self.request_id: str | None = None
         self.answers: list[Answer | KobertError | None] = [None] * len(texts)

@@ -43,6 +43,7 @@ class ReplyReader:
         self._on_answers = on_answers
         self._on_store_lost = on_store_lost
         self._last_id = START
+        self._is_silent = False
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
@@ -73,16 +74,19 @@ class ReplyReader:
             await asyncio.sleep(RECONNECT_DELAY_S)
 
     async def _read_until_lost(self) -> None:
-        await self._forget_place_if_store_is_new()
+        await self._forget_place_if_stream_is_new()
         wire = await StoreWire.open(self._redis)
         try:
             while True:
                 await self._read(wire)
+                if self._is_silent:
+                    await self._forget_place_if_stream_is_new()
         finally:
             await wire.close()
 
     async def _read(self, wire: StoreWire) -> None:
         """Take the next entries, on the spot: an answer need not wait for this task's turn."""
+        self._is_silent = True
         await wire.ask(
             "XREAD", "COUNT", READ_COUNT, "BLOCK", BLOCK_MS, "STREAMS", self._stream, self._last_id,
             timeout_s=READ_TIMEOUT_S, taker=self._take_reply,
@@ -91,6 +95,7 @@ class ReplyReader:
     def _take_reply(self, reply: Any) -> None:  # noqa: ANN401  as Redis answers
         """Take entries: the id of each, and its fields and values in turns."""
         if reply:
+            self._is_silent = False
             # RESP3 answers with a map of streams, RESP2 with pairs.
             ((_, entries),) = reply.items() if isinstance(reply, dict) else reply
             self._take(entries)
@@ -105,8 +110,11 @@ class ReplyReader:
             else:
                 self._on_answers(reply.answers)
 
-    async def _forget_place_if_store_is_new(self) -> None:
-        """Start over if Redis came back empty with an earlier clock: its entry ids are then below the last one read."""
+    async def _forget_place_if_stream_is_new(self) -> None:
+        """Start over if the stream began anew by an earlier clock: its entry ids are then below the last one read.
+
+        So it is when Redis came back empty, or when its clock was set back and the stream expired while nobody asked.
+        """
         try:
             info = await self._redis.xinfo_stream(self._stream)
         except ResponseError:

@@ -2,6 +2,7 @@
 
 import contextlib
 import time
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -69,7 +70,7 @@ class ReviewService:
             created_at=int(time.time()),
             expires_at=job.times["expires_at"],
         )
-        await self._run(self._store.add, owner, head, items)
+        await self._add(owner, head, items)
         return head
 
     async def create_fed(self, owner: str, selection: Selection, order: Order) -> ReviewHead:
@@ -95,7 +96,7 @@ class ReviewService:
             expires_at=now + self._settings.review_feed_ttl_s,
             feed=selection,
         )
-        await self._run(self._store.add, owner, head, [])
+        await self._add(owner, head, [])
         return await self._refreshed(owner, head)
 
     async def heads(self, owner: str) -> list[ReviewHead]:
@@ -184,11 +185,18 @@ class ReviewService:
         return found
 
     async def _require_room(self, owner: str) -> None:
+        """Refuse early; what counts is the look of `_add`, since others may be made meanwhile."""
         if len(await self._run(self._store.heads, owner)) >= self._settings.max_reviews:
-            raise OverloadedError(
-                f"there are {self._settings.max_reviews} review queues (MAX_REVIEWS); delete one first",
-                retry_after_s=60,
-            )
+            raise self._no_room()
+
+    async def _add(self, owner: str, head: ReviewHead, items: Sequence[ReviewItem]) -> None:
+        if not await self._run(self._store.add, owner, head, items, self._settings.max_reviews):
+            raise self._no_room()
+
+    def _no_room(self) -> OverloadedError:
+        return OverloadedError(
+            f"there are {self._settings.max_reviews} review queues (MAX_REVIEWS); delete one first", retry_after_s=60
+        )
 
     async def _refreshed(self, owner: str, head: ReviewHead) -> ReviewHead:
         if head.feed is None:

@@ -48,8 +48,11 @@ class ReviewStore:
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
 
-    def add(self, owner: str, head: ReviewHead, items: Sequence[ReviewItem]) -> None:
-        """Store a queue; it appears in the list of its owner when it is whole."""
+    def add(self, owner: str, head: ReviewHead, items: Sequence[ReviewItem], most: int) -> bool:
+        """Store a queue; it appears in the list of its owner when it is whole.
+
+        False, and nothing is kept, where the owner has `most` of them.
+        """
         for start in range(0, len(items), _WRITTEN_AT_ONCE):
             part = items[start : start + _WRITTEN_AT_ONCE]
             with self._redis.pipeline() as pipe:
@@ -60,11 +63,20 @@ class ReviewStore:
                 # Should this process end before the queue is whole, what there is of it goes with the rest.
                 self._expire(pipe, owner, head)
                 pipe.execute()
-        with self._redis.pipeline() as pipe:
-            pipe.set(_key(owner, head.id, ""), msgspec.json.encode(head))
-            pipe.zadd(keys.reviews_of(owner), {head.id: head.created_at})
-            self._expire(pipe, owner, head)
-            pipe.execute()
+        # Once more, where another queue has come or gone meanwhile.
+        done = self._redis.transaction(lambda pipe: self._list(pipe, owner, head, most), keys.reviews_of(owner))
+        if not done:
+            self.remove(owner, head.id)
+        return bool(done)
+
+    def _list(self, pipe: Any, owner: str, head: ReviewHead, most: int) -> None:  # noqa: ANN401  a pipeline
+        """Let the transaction list a queue, unless there are enough."""
+        if len(_heads(pipe, owner)) >= most:
+            return
+        pipe.multi()
+        pipe.set(_key(owner, head.id, ""), msgspec.json.encode(head))
+        pipe.zadd(keys.reviews_of(owner), {head.id: head.created_at})
+        self._expire(pipe, owner, head)
 
     def top_up(
         self, owner: str, head: ReviewHead, cursor: tuple[int, int], ranked: Sequence[Ranked], bounds: tuple[int, int]
@@ -95,13 +107,7 @@ class ReviewStore:
 
     def heads(self, owner: str) -> list[ReviewHead]:
         """The owner's queues, newest first."""
-        listed: list[bytes] = self._redis.zrevrange(keys.reviews_of(owner), 0, -1)  # type: ignore[assignment]
-        ids = [raw.decode() for raw in listed]
-        found = self._redis.mget([_key(owner, one, "") for one in ids]) if ids else []
-        gone = [one for one, raw in zip(ids, found, strict=True) if raw is None]
-        if gone:
-            self._redis.zrem(keys.reviews_of(owner), *gone)
-        return [_HEAD.decode(raw) for raw in found if raw is not None]
+        return _heads(self._redis, owner)
 
     def head(self, owner: str, review_id: str) -> ReviewHead | None:
         """One queue; None if the owner has none with this id."""
@@ -188,6 +194,16 @@ class ReviewStore:
         # The list lasts as long as the queue that lasts longest.
         pipe.expireat(keys.reviews_of(owner), head.expires_at, nx=True)
         pipe.expireat(keys.reviews_of(owner), head.expires_at, gt=True)
+
+
+def _heads(redis: Redis, owner: str) -> list[ReviewHead]:
+    listed: list[bytes] = redis.zrevrange(keys.reviews_of(owner), 0, -1)  # type: ignore[assignment]
+    ids = [raw.decode() for raw in listed]
+    found = redis.mget([_key(owner, one, "") for one in ids]) if ids else []
+    gone = [one for one, raw in zip(ids, found, strict=True) if raw is None]
+    if gone:
+        redis.zrem(keys.reviews_of(owner), *gone)
+    return [_HEAD.decode(raw) for raw in found if raw is not None]
 
 
 def _key(owner: str, review_id: str, part: str) -> str:

@@ -5,7 +5,6 @@ from typing import Annotated
 
 import msgspec
 from fastapi import APIRouter, Depends, Query, Request, Response
-from fastapi.responses import StreamingResponse
 
 from api.access.principal import Principal
 from api.context import Context, ContextDep
@@ -24,6 +23,7 @@ from api.http import errors, schemas
 from api.http.auth import require_scope
 from api.http.body import read_json_object
 from api.http.proxies import root_path_of
+from api.jobs.placed_response import PlacedResponse
 from shared.corrections.records import NewCorrection
 from shared.corrections.store import Added
 from shared.errors import KobertError
@@ -74,8 +74,8 @@ async def list_corrections(
         export = JsonLines() if query.format == "jsonl" else Table(is_safe=query.safe)
         headers = {"Content-Disposition": f'attachment; filename="corrections.{query.format}"'}
         context.jobs.downloads.require_room(editor.owner)
-        pieces = context.jobs.downloads.held_by(editor.owner, context.corrections.export(export))
-        return StreamingResponse(pieces, media_type=export.media_type, headers=headers)
+        pieces = context.corrections.export(export)
+        return PlacedResponse(context.jobs.downloads, editor.owner, pieces, export.media_type, headers)
     found, has_more = await context.corrections.page(query.limit, query.after)
     page = {
         "object": "list",

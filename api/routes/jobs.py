@@ -6,7 +6,6 @@ from typing import Annotated
 
 import msgspec
 from fastapi import APIRouter, Query, Request, Response
-from fastapi.responses import StreamingResponse
 
 from api.context import Context, ContextDep
 from api.http import bodies, schemas
@@ -15,6 +14,7 @@ from api.http.body import stream_body
 from api.http.proxies import root_path_of
 from api.jobs.events import progress_events, wait_for_end
 from api.jobs.names import content_disposition
+from api.jobs.placed_response import PlacedResponse
 from api.jobs.preview import MAX_PREVIEW_BYTES
 from api.jobs.rendering import JsonLines, Renderer, Table, VerdictLines
 from api.jobs.result_files import MEDIA_TYPES, file_response
@@ -136,17 +136,14 @@ async def get_job(job_id: str, request: Request, owner: OwnerDep, context: Conte
     summary="A job's progress as it goes",
     responses={**schemas.error_replies(401, 403, 404, 422, 429, 503), 200: EVENTS_REPLY},
 )
-async def job_events(job_id: str, request: Request, owner: OwnerDep, context: ContextDep) -> StreamingResponse:
+async def job_events(job_id: str, request: Request, owner: OwnerDep, context: ContextDep) -> Response:
     """Server-sent events: `progress` with the job object each time it has changed, then one named for its end."""
     # Requests that come together share one lookup of the job. Without room they are refused before it.
     context.jobs.followers.require_room(owner)
     job = await context.jobs.glance(job_id, owner)
-    context.jobs.followers.require_room(owner)
     headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
     events = progress_events(context.jobs, context.fleet, job, root_path_of(request))
-    return StreamingResponse(
-        context.jobs.followers.held_by(owner, events), media_type="text/event-stream", headers=headers
-    )
+    return PlacedResponse(context.jobs.followers, owner, events, "text/event-stream", headers)
 
 
 @router.post(
@@ -235,9 +232,7 @@ async def _results(job: Job, query: ResultsQuery, context: Context) -> Response:
     context.jobs.downloads.require_room(job.owner)
     renderer = VerdictLines() if not query.own_columns else _renderer(job, file_format, is_safe=query.safe)
     stream = ResultStream(context.jobs, job, renderer, selection)
-    return StreamingResponse(
-        context.jobs.downloads.held_by(job.owner, stream.pieces()), media_type=renderer.media_type, headers=headers
-    )
+    return PlacedResponse(context.jobs.downloads, job.owner, stream.pieces(), renderer.media_type, headers)
 
 
 def _renderer(job: Job, file_format: str, *, is_safe: bool) -> Renderer:

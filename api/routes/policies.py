@@ -8,7 +8,6 @@ from urllib.parse import quote
 
 import msgspec
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
-from fastapi.responses import StreamingResponse
 
 from api.access.principal import Principal
 from api.context import Context, ContextDep
@@ -16,6 +15,7 @@ from api.http import errors, schemas
 from api.http.auth import require_scope
 from api.http.body import read_json_object, refuse_unknown_fields
 from api.http.proxies import root_path_of
+from api.jobs.placed_response import PlacedResponse
 from api.policies.schemas import (
     POLICY_REQUEST,
     TRIAL_REQUEST,
@@ -233,8 +233,9 @@ def _send(whole: Response, principal: Principal, context: Context, *, is_due: bo
     places = context.jobs.large_policies
     if not is_due:
         places.require_room(principal.owner)
-    pieces = places.held_by(principal.owner, _pieces(content))
-    return StreamingResponse(pieces, whole.status_code, dict(whole.headers))
+    sent = PlacedResponse(places, principal.owner, _pieces(content), headers=dict(whole.headers))
+    sent.status_code, sent.is_due = whole.status_code, is_due
+    return sent
 
 
 async def _pieces(encoded: bytes) -> AsyncIterator[bytes]:

@@ -82,7 +82,7 @@ def parse_options(fields: Mapping[str, Any]) -> UploadOptions:
         )
     if options.encoding is not None:
         known_encoding(options.encoding)
-    _check_metadata(options.metadata)
+    check_metadata(options.metadata)
     return options
 
 
@@ -93,7 +93,12 @@ def _parse_metadata(text: str) -> object:
         raise MalformedRequestError(f"metadata is not a JSON object: {error}", param="metadata") from error
 
 
-def _check_metadata(metadata: Mapping[str, str]) -> None:
+def check_metadata(metadata: Mapping[str, str]) -> None:
+    """Check that metadata is small enough to be kept.
+
+    Raises:
+        MalformedRequestError: it has too many keys, or one that is too long, or whose value is.
+    """
     too_long = [
         key
         for key, value in metadata.items()

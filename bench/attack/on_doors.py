@@ -48,6 +48,20 @@ def contents_of_one_file(target: Target) -> None:
     putting.join()
 
 
+def metadata_of_batches(target: Target) -> None:
+    """Failed batches with 6 MB of metadata each, from four clients, and lists of a hundred of them."""
+    parts = b'--b\r\nContent-Disposition: form-data; name="purpose"\r\n\r\nbatch\r\n--b\r\n'
+    parts += b'Content-Disposition: form-data; name="file"; filename="a"\r\n\r\nno JSON\r\n--b--\r\n'
+    asked = {"input_file_id": target.ask(request("/v1/files", parts, FORM))["id"], "endpoint": "/v1/moderations"}
+    batch = json.dumps({**asked, "completion_window": "24h", "metadata": {"a": "b" * (6 * MIB)}}).encode()
+
+    def make_and_list() -> None:
+        target.post("/v1/batches", batch)
+        target.send([get("/v1/batches?limit=100", "Connection: close")])
+
+    target.repeat(make_and_list, threads=4)
+
+
 def queues_of_a_large_job(target: Target) -> None:
     """Review queues of a job of 8,000 rows of 9,000 characters, from 32 clients."""
     text = "배송이 정말 빨랐어요 " * 750
@@ -122,6 +136,7 @@ ATTACKS = (
     previews,
     batches_of_one_file,
     contents_of_one_file,
+    metadata_of_batches,
     queues_of_a_large_job,
     sizes_of_output_files,
     policies_of_many_names,

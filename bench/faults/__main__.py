@@ -32,12 +32,13 @@ HEAD = """## Faults
 
 What is lost when something breaks, as `.venv/bin/python -m bench.faults --write` measured it. In each trial a job of
 {rows:,} rows is under way on two workers, and ten texts a second are sent to `/predict`. What was killed is started
-again half a second later, as a supervisor does; nothing else is done by hand. The engine is one whose scores say which
+again half a second later, as a supervisor does, which also holds the API's socket (`.venv/bin/kobert run`, systemd's
+socket units); nothing else is done by hand. The engine is one whose scores say which
 text they belong to. Connections to the store lead through a proxy that can delay and cut replies.
 
 - **accepted**: rows of jobs and texts of `/predict`; **answered**: each once, with its own scores;
 - **failed by name**: an error in the usual form: a 503 while the store is away, a 504 at the deadline;
-- **cut**: texts whose connection ended with the process of the API or that found none, which no server can answer;
+- **cut**: texts whose connection ended with the process of the API, which no server can answer, or that found none;
 - **recovery**: seconds from the fault until every text is answered within a second again. What stands still does so for
   {frozen:.0f} s, which are included.
 

@@ -1,4 +1,7 @@
-"""The service under test: a stack with a supervisor, a slow way to its store, and a clock that can be stepped."""
+"""The service under test: a stack with a supervisor, a slow way to its store, and a clock that can be stepped.
+
+The supervisor holds the socket of the first API, as `kobert run` and systemd's socket units do.
+"""
 
 import contextlib
 import signal
@@ -12,6 +15,7 @@ from typing import Any, Self
 from redis import Redis
 
 from bench.faults.callers import Callers
+from shared.listening import BACKLOG, open_listeners
 from tests.support.stack import Part, Stack, wait_until
 from tests.support.stepped_clock import SteppedClock
 from tests.support.store_proxy import StoreProxy
@@ -43,6 +47,10 @@ class Service(Stack):
         # The text of this trial that ends each process that reads it.
         self.deadly_text = ""
         self._counts = (workers, apis)
+        # As `kobert run` and systemd hold it: connections wait while the API is started again.
+        (listener,) = open_listeners("127.0.0.1", self.port)
+        listener.listen(BACKLOG)
+        self.api.listeners = [listener]
         self._is_on = True
         self._supervisor = threading.Thread(target=self._supervise, daemon=True)
 
@@ -65,6 +73,9 @@ class Service(Stack):
         self._is_on = False
         self._supervisor.join()
         self.stop()
+        for api in (self.api, *self.more_apis):
+            for listener in api.listeners:
+                listener.close()
         self.proxy.close()
 
     def redis(self) -> Redis:

@@ -106,3 +106,16 @@ async def test_a_key_of_another_type_is_survived(redis: Redis, mailbox: Mailbox)
     await redis.delete(STREAM)
     await redis.xadd(STREAM, reply(1))
     await mailbox.wait_for([1])
+
+
+async def test_a_stream_that_begins_anew_by_an_earlier_clock_is_read_without_a_lost_connection(
+    redis: Redis, mailbox: Mailbox
+) -> None:
+    """The clock was set back, and the stream expired while nobody asked: no answer was read until it caught up."""
+    await redis.xadd(STREAM, reply(1), id="9999999999999-0")
+    await mailbox.wait_for([1])
+    await redis.delete(STREAM)
+    await redis.xadd(STREAM, reply(2))
+
+    await mailbox.wait_for([1, 2])
+    assert mailbox.losses == 0

@@ -1,5 +1,6 @@
 """`kobert run` as a user starts it, with the process ids of its parts and a connection to its embedded store."""
 
+import contextlib
 import subprocess
 import sys
 from pathlib import Path
@@ -56,6 +57,13 @@ class KobertRun:
     def pid(self) -> int:
         """Of the command itself, whose children the other processes are."""
         return self._part.pid
+
+    def api_now(self) -> int:
+        """The process id of the API that runs now; 0 while there is none."""
+        children = [Child(int(pid)) for pid in self._children()]
+        with contextlib.suppress(FileNotFoundError):
+            return next((child.pid for child in children if "api.main" in child.command), 0)
+        return 0
 
     def redis(self) -> Redis:
         """A connection to the embedded store."""

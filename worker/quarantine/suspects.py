@@ -25,7 +25,7 @@ class Suspects:
         self, asked: Sequence[tuple[TextItem, VerdictOptions]], deadline: float
     ) -> Iterator[list[Answer]]:
         """As `Classifier.answers_as_done`, once it is known which of the texts are deadly."""
-        deadly = self.find_deadly(_numbered(asked), lambda: time.time() >= deadline) or {}
+        deadly = self.find_deadly(_numbered(asked), lambda: time.monotonic() >= deadline) or {}
         return self._answers_without(deadly, asked, deadline)
 
     def answers_to_known(

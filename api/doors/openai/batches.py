@@ -17,6 +17,7 @@ from api.http.auth import OwnerDep
 from api.http.body import read_json_object
 from api.jobs.view import is_partial
 from api.uploads.opening import UploadRequest
+from api.uploads.options import check_metadata
 from api.uploads.pull import BodyPull
 from shared.errors import ConflictError, MalformedRequestError, NotFoundError
 from shared.jobs.records import JOB_TIMES, Job
@@ -58,7 +59,9 @@ async def create_batch(request: Request, owner: OwnerDep, context: ContextDep) -
         raise MalformedRequestError(f"endpoint must be {ENDPOINT}", param="endpoint")
     if asked.completion_window != COMPLETION_WINDOW:
         raise MalformedRequestError(f"completion_window must be {COMPLETION_WINDOW}", param="completion_window")
+    check_metadata(asked.metadata or {})
     await context.jobs.require_memory()
+    await context.records.require_room("batches", owner)
     with context.jobs.inputs.held(owner):
         await read_record(asked.input_file_id, owner, context)
         lines = _read(BodyPull, asked, owner, context)

@@ -8,7 +8,6 @@ from typing import Annotated, Any
 
 import msgspec
 from fastapi import APIRouter, Query, Request, Response
-from fastapi.responses import StreamingResponse
 
 from api.context import Context, ContextDep
 from api.doors.openai.batch_lines import BatchLines
@@ -16,6 +15,7 @@ from api.doors.openai.errors import OpenAiRoute
 from api.doors.openai.packing import Unpacking, packed
 from api.http.auth import OwnerDep
 from api.http.body import stream_body
+from api.jobs.placed_response import PlacedResponse
 from api.jobs.results import ResultStream, Selection
 from api.uploads.multipart import Form
 from api.uploads.pull import Body, BodyPull
@@ -47,14 +47,18 @@ async def upload_file(request: Request, owner: OwnerDep, context: ContextDep) ->
     if not content_type.lower().startswith("multipart/form-data"):
         raise UnsupportedMediaError("send the file in a multipart form: -F purpose=batch -F file=@requests.jsonl")
     await context.jobs.require_room(owner)
+    await context.records.require_room("files", owner)
     settings = context.settings
     refusal = f"the body is larger than {settings.max_body_bytes:,} bytes (MAX_BODY_BYTES); send it in parts"
     pieces = stream_body(request, settings.max_body_bytes, refusal)
     body = BodyPull(pieces, max_bytes=settings.max_body_bytes, stall_s=settings.upload_stall_s)
     file_id = f"file-{secrets.token_hex(12)}"
     loop = asyncio.get_running_loop()
+    packed_bytes = 0
 
     def keep(place: int, part: bytes) -> None:
+        nonlocal packed_bytes
+        packed_bytes += len(part)
         put = context.records.put_part("files", owner, file_id, place, part)
         asyncio.run_coroutine_threadsafe(put, loop).result()
 
@@ -63,7 +67,7 @@ async def upload_file(request: Request, owner: OwnerDep, context: ContextDep) ->
         # Again: others have come in meanwhile.
         await context.jobs.require_memory()
         record = FileRecord(file_id, size, int(time.time()), name)
-        await context.records.put("files", owner, file_id, msgspec.json.encode(record))
+        await context.records.put("files", owner, file_id, msgspec.json.encode(record), packed_bytes)
     except BaseException:
         await context.records.discard("files", owner, file_id)
         raise
@@ -101,12 +105,10 @@ async def get_content(file_id: str, owner: OwnerDep, context: ContextDep) -> Res
     if not file_id.startswith((OUTPUT, ERRORS)):
         await read_record(file_id, owner, context)
         context.jobs.downloads.require_room(owner)
-        content = context.jobs.downloads.held_by(owner, _file_pieces(file_id, owner, context))
-        return StreamingResponse(content, media_type=media_type)
+        return PlacedResponse(context.jobs.downloads, owner, _file_pieces(file_id, owner, context), media_type)
     job = await _job_of(file_id, owner, context)
     context.jobs.downloads.require_room(owner)
-    pieces = context.jobs.downloads.held_by(owner, _pieces(file_id, job, context))
-    return StreamingResponse(pieces, media_type=media_type)
+    return PlacedResponse(context.jobs.downloads, owner, _pieces(file_id, job, context), media_type)
 
 
 @router.delete("/v1/files/{file_id}")

@@ -39,13 +39,13 @@ class Gate(CommandWriter):
 def test_what_comes_while_a_reply_is_written_is_written_together_and_keeps_nobody() -> None:
     store = Gate()
     writer = ReplyWriter(store, "worker")
-    first = threading.Thread(target=writer.send, args=("api-1", [Answer(id=1)], time.time() + 60))
+    first = threading.Thread(target=writer.send, args=("api-1", [Answer(id=1)], time.monotonic() + 60))
     first.start()
     assert store.begun.wait(10)
 
-    writer.send("api-1", [Answer(id=2)], time.time() + 60)
-    writer.send("api-2", [Answer(id=3)], time.time() + 60)
-    writer.send("api-1", [Answer(id=4)], time.time() + 60)
+    writer.send("api-1", [Answer(id=2)], time.monotonic() + 60)
+    writer.send("api-2", [Answer(id=3)], time.monotonic() + 60)
+    writer.send("api-1", [Answer(id=4)], time.monotonic() + 60)
     store.gate.set()
     first.join(10)
 
@@ -57,9 +57,9 @@ def test_a_reply_that_cannot_be_written_at_all_does_not_stop_the_next_ones() -> 
     store = Gate()
     store.gate.set()
     writer = ReplyWriter(store, "worker")
-    writer.send("api", [Answer(id=1, tokenization_s=object())], time.time() + 60)  # type: ignore[arg-type]
+    writer.send("api", [Answer(id=1, tokenization_s=object())], time.monotonic() + 60)  # type: ignore[arg-type]
 
-    writer.send("api", [Answer(id=2)], time.time() + 60)
+    writer.send("api", [Answer(id=2)], time.monotonic() + 60)
 
     assert store.replies_to("api") == [[2]]
 
@@ -67,8 +67,8 @@ def test_a_reply_that_cannot_be_written_at_all_does_not_stop_the_next_ones() -> 
 def test_a_reply_that_was_not_written_is_written_again_unless_nobody_waits_for_it_any_more() -> None:
     store = Gate(failures=1)
     writer = ReplyWriter(store, "worker")
-    first = threading.Thread(target=writer.send, args=("api", [Answer(id=1)], time.time() + 60))
-    late = threading.Thread(target=writer.send, args=("api", [Answer(id=2)], time.time()))
+    first = threading.Thread(target=writer.send, args=("api", [Answer(id=1)], time.monotonic() + 60))
+    late = threading.Thread(target=writer.send, args=("api", [Answer(id=2)], time.monotonic()))
     store.gate.set()
     for thread in (first, late):
         thread.start()
@@ -76,8 +76,8 @@ def test_a_reply_that_was_not_written_is_written_again_unless_nobody_waits_for_i
     assert store.replies_to("api") == [[1], [2]]
 
     store.failures = 1
-    writer.send("api", [Answer(id=3)], time.time())
+    writer.send("api", [Answer(id=3)], time.monotonic())
     assert store.replies_to("api") == [[1], [2]]
 
-    writer.send("api", [Answer(id=4)], time.time() + 60)
+    writer.send("api", [Answer(id=4)], time.monotonic() + 60)
     assert store.replies_to("api") == [[1], [2], [4]]

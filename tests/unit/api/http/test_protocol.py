@@ -297,7 +297,7 @@ async def note_host(scope: Any, receive: Any, send: Any) -> None:
     ("target", "host", "seen"),
     [
         (b"http://a.example/x", b"Host: A.example\r\n", b"A.example"),
-        (b"http://a.example/?x", b"", b"a.example"),
+        (b"http://a.example/?x", b"", None),
         (b"*", b"Host: b\r\n", b"b"),
         (b"http://evil.example/x", b"Host: a\r\n", None),
         (b"http://a@evil.example", b"Host: a\r\n", None),

@@ -1,6 +1,7 @@
 """The dispatcher where a text cannot be sent, read or taken: refused by name, or sent again."""
 
 import asyncio
+import time
 
 import pytest
 
@@ -16,6 +17,7 @@ from shared.errors import (
 )
 from shared.messages import Answer
 from shared.settings import Settings
+from shared.steady_time import steady_clock
 from tests.support.dispatching import COST, TIMEOUT_S, Queue, Workers, answer_all, answer_to, settle
 
 
@@ -30,6 +32,27 @@ async def test_a_lone_text_that_left_at_once_and_was_not_taken_fails_by_name(
 
     assert isinstance(failed, StoreUnavailableError)
     assert dispatcher.inflight_texts == 0
+
+
+async def test_a_text_that_waits_when_the_clock_is_set_forward_is_sent_with_a_deadline_that_is_still_to_come(
+    dispatcher: Dispatcher, queue: Queue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    queue.gate.clear()
+    requests = []
+    for text in ("a", "b"):
+        requests.append(asyncio.create_task(dispatcher.ask_workers([text])))
+        await settle()
+    now = time.time()
+    monkeypatch.setattr(time, "time", lambda: now + 3600)
+    queue.gate.set()
+    await settle()
+    answer_all(dispatcher, queue)
+
+    assert all(isinstance(answer, Answer) for answers in await asyncio.gather(*requests) for answer in answers)
+    last = queue.messages[-1]
+    assert last.clock == steady_clock()
+    assert time.monotonic() < last.steady_deadline <= time.monotonic() + TIMEOUT_S
+    assert now + 3600 < last.deadline
 
 
 async def test_a_store_that_takes_no_message_fails_its_texts_and_not_the_next_ones(
@@ -103,8 +126,11 @@ async def test_texts_beyond_what_can_be_in_flight_are_refused(dispatcher: Dispat
     with pytest.raises(OverloadedError):
         await dispatcher.ask_workers(["i", "j", "k"])
 
-    answer_all(dispatcher, queue)
-    await request
+    # The later texts leave when the earlier ones are answered.
+    while not request.done():
+        answer_all(dispatcher, queue)
+        await settle()
+    assert all(isinstance(answer, Answer) for answer in await request)
 
 
 async def test_texts_that_slow_workers_could_not_answer_in_time_are_refused(

@@ -67,7 +67,7 @@ def answers_to(
     classifier: Classifier, texts: list[str], options: Sequence[VerdictOptions] = (), timeout_s: float = 20
 ) -> list[Answer]:
     items = [TextItem(index, text) for index, text in enumerate(texts)]
-    groups = classifier.answers_as_done(items, time.time() + timeout_s, options)
+    groups = classifier.answers_as_done(items, time.monotonic() + timeout_s, options)
     return sorted((answer for group in groups for answer in group), key=lambda answer: answer.id)
 
 

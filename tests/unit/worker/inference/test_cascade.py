@@ -64,7 +64,7 @@ def classifier(bundle: Bundle, engine: CountingEngine) -> Iterator[Classifier]:
 
 
 def verdict(classifier: Classifier, text: str, options: VerdictOptions = NO_OPTIONS) -> Verdict:
-    (answers,) = classifier.answers_as_done([TextItem(0, text)], time.time() + 20, [options])
+    (answers,) = classifier.answers_as_done([TextItem(0, text)], time.monotonic() + 20, [options])
     found = answers[0].verdict
     assert found is not None
     return found
@@ -143,7 +143,9 @@ def test_certain_and_uncertain_texts_of_one_message_are_each_answered(
     classifier: Classifier, engine: CountingEngine
 ) -> None:
     texts = ["plain", "what?", "simple", "!!!!"]
-    groups = list(classifier.answers_as_done([TextItem(at, text) for at, text in enumerate(texts)], time.time() + 20))
+    groups = list(
+        classifier.answers_as_done([TextItem(at, text) for at, text in enumerate(texts)], time.monotonic() + 20)
+    )
 
     assert sorted(answer.id for group in groups for answer in group) == [0, 1, 2, 3]
     assert engine.rows == 2
@@ -175,7 +177,7 @@ def test_the_cache_keeps_its_answers_apart_from_those_of_the_model(
 def test_others_who_wait_for_a_certain_text_are_answered(classifier: Classifier, engine: CountingEngine) -> None:
     classifier.cache = ResultCache(1 << 20)
     items = [TextItem(at, "plain") for at in range(5)]
-    groups = list(classifier.answers_as_done(items, time.time() + 20))
+    groups = list(classifier.answers_as_done(items, time.monotonic() + 20))
 
     assert sum(len(group) for group in groups) == 5
     assert engine.rows == 0

@@ -13,6 +13,7 @@ from fakeredis import FakeRedis
 from shared.errors import UnavailableError
 from shared.messages import Answer, PredictMessage, TextItem, encode
 from shared.options import VerdictOptions
+from shared.steady_time import steady_clock
 from shared.verdict import Failure, Verdict
 from tests.support.classifiers import running_classifier
 from tests.support.deliveries import Outbox, delivery_of
@@ -58,7 +59,7 @@ def classifier(engine: SlowEngine, echo_bundle: Path) -> Iterator[Classifier]:
 
 def answers_to(classifier: Classifier, texts: list[str], timeout_s: float = 10) -> dict[int, Answer]:
     items = [TextItem(index, text) for index, text in enumerate(texts)]
-    groups = classifier.answers_as_done(items, time.time() + timeout_s)
+    groups = classifier.answers_as_done(items, time.monotonic() + timeout_s)
     return {answer.id: answer for group in groups for answer in group}
 
 
@@ -148,6 +149,28 @@ def test_a_message_delivered_after_its_deadline_costs_no_computation(
 
     assert outbox.answers == []
     assert engine.rows == 0
+
+
+@pytest.mark.parametrize("step_s", [3600, -3600])
+def test_a_message_is_answered_though_the_clock_is_set_while_it_is_on_its_way(
+    classifier: Classifier, monkeypatch: pytest.MonkeyPatch, step_s: float
+) -> None:
+    outbox = Outbox()
+    now, steady = time.time(), time.monotonic()
+    message = PredictMessage(
+        reply_to="api",
+        deadline=now + 5,
+        steady_deadline=steady + 5,
+        clock=steady_clock(),
+        items=[TextItem(1, "제때 왔다")],
+    )
+    monkeypatch.setattr(time, "time", lambda: now + step_s)
+    answer(delivery_of(encode(message).decode()), suspects_of(classifier), AnswerDesk(classifier, outbox))
+    assert [isinstance(one.outcome, Verdict) for one in outbox.answers] == [True]
+
+    late = msgspec.structs.replace(message, steady_deadline=steady - 1)
+    answer(delivery_of(encode(late).decode()), suspects_of(classifier), AnswerDesk(classifier, outbox))
+    assert len(outbox.answers) == 1
 
 
 def test_answers_carry_the_ids_of_their_texts(classifier: Classifier) -> None:

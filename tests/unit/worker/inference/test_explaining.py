@@ -70,7 +70,7 @@ def classifier(engine: CountingEngine, tmp_path: Path) -> Iterator[Classifier]:
 
 
 def asked(classifier: Classifier, text: str, options: VerdictOptions = EXPLAIN) -> Verdict:
-    ((answer,),) = list(classifier.answers_as_done([TextItem(1, text)], time.time() + PATIENCE_S, [options]))
+    ((answer,),) = list(classifier.answers_as_done([TextItem(1, text)], time.monotonic() + PATIENCE_S, [options]))
     assert isinstance(answer.outcome, Verdict)
     return answer.outcome
 
