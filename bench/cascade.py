@@ -1,18 +1,22 @@
 """What the cascade answers, what that changes, and what it saves: the same texts with CASCADE on and off, in turns.
 
-    python -m bench.cascade                    50,000 held-out texts and the test sets: three minutes
+    python -m bench.cascade                    50,000 held-out texts, the test sets, and bad texts padded: ten minutes
     python -m bench.cascade --write            also puts the tables into docs/performance/cascade.md
     python -m bench.cascade --data FOLDER      the labelled files (default: $KOBERT_DATA, ../shared/data)
     python -m bench.cascade --smoke            bench/comments.txt alone, a few seconds
 
 The texts are those that the cascade's certificate was measured on (`training/data/parts.py`). Engine, tokenizer and
 classifier are the worker's, in messages of 32 texts; queue and HTTP, which cost the same with and without, are not
-measured. Processor time counts on a busy machine, texts per second only on a quiet one.
+measured. What the model finds not clean in dev rows and `tests/data` is read again between pleasant sentences, of which
+the table might make too much: those of `tests/data/pleasant.txt`, and those that the table holds for the cleanest of
+all held-out texts. Processor time counts on a busy machine, texts per second only on a quiet one.
 """
 
 import argparse
 import itertools
+import math
 import os
+import random
 import statistics
 import sys
 import time
@@ -22,6 +26,7 @@ from operator import itemgetter
 from pathlib import Path
 from typing import NamedTuple
 
+from bundles.cascade import cascade_of
 from bundles.sources.resolver import resolve
 from bundles.text.normalise import normalise
 from shared.messages import TextItem
@@ -45,6 +50,10 @@ TEXTS_PER_TURN = 1_000
 TIMED_TEXTS = 2_000
 TIMEOUT_S = 600
 FAR = 0.1
+PLEASANT = TEST_DATA / "pleasant.txt"
+PADDING = {"one before": (1, 0), "one after": (0, 1), "one on each side": (1, 1), "two on each side": (2, 2)}
+CLEANEST, CLEANEST_TOKENS = 60, 18
+PADDED = "tests/data and dev rows"
 GRAVE = {"curse", "threat"}
 
 
@@ -181,6 +190,39 @@ class Bench:
             side.classifier.batcher.close()
 
 
+def padded(bad: Sequence[str], sentences: Sequence[str], said: str) -> list[tuple[str, str]]:
+    """`(set, text)`: each bad text with sentences around it, in every way of `PADDING`."""
+    drawn = random.Random(17)
+    found = []
+    for name, (before, after) in PADDING.items():
+        for text in bad:
+            around = drawn.sample(sentences, before + after)
+            found.append((f"{PADDED}, {said}: {name}", " ".join([*around[:before], text, *around[before:]])))
+    return found
+
+
+def read_padded(bench: Bench, held: Sequence[str], dev: Sequence[Row]) -> None:
+    """Read what the model finds not clean in dev rows and test sets again, between sentences that speak for clean."""
+    known = dict.fromkeys([*(row.text for row in dev), *(text for _, text in test_texts())])
+    bad = [text for text in known if text in bench.is_bad and bench.is_bad[text][0]]
+    pleasant = [text for text in PLEASANT.read_text(encoding="utf-8").splitlines() if text.strip()]
+    bench.run(padded(bad, pleasant, "pleasant sentences"))
+    bench.run(padded(bad, cleanest(bench, held), "the table's cleanest"))
+
+
+def cleanest(bench: Bench, texts: Sequence[str]) -> list[str]:
+    """The short texts in which the table finds most that speaks for clean: what a writer who knows it would add."""
+    table = cascade_of(bench.on.classifier.bundle)
+    clean = [text for text in dict.fromkeys(texts) if bench.is_bad.get(text) == (False, False)]
+    windows = tokenizer_of(bench.on.classifier).encode(clean)
+    sums = [
+        (margin * math.sqrt(len(ids)), text)
+        for text, (ids, *_) in zip(clean, windows, strict=True)
+        if table is not None and len(ids) <= CLEANEST_TOKENS and (margin := table.margin(ids)) is not None
+    ]
+    return [text for _, text in sorted(sums)[:CLEANEST]]
+
+
 def tokenizer_of(classifier: Classifier) -> BundleTokenizer:
     """A tokenizer as the classifier has it."""
     return BundleTokenizer(classifier.bundle, max_windows=10_000)
@@ -272,6 +314,15 @@ def write(found: str) -> None:
     PAGE.write_text(f"{before}{START}\n{found}{END}{after}", encoding="utf-8")
 
 
+def held_and_dev(folder: Path, most: int, *, smoke: bool) -> tuple[list[tuple[str, str]], list[Row]]:
+    """`(set, text)` of the held-out texts in `folder`, and its dev rows; comments of ours alone where it is not."""
+    if smoke or not folder.is_dir():
+        return [("bench/comments.txt", text) for text in COMMENTS_FILE.read_text().splitlines() if text.strip()], []
+    rows = read_folder(folder)
+    named = [(shown(row.source), row.text) for row in held_texts(rows, most)]
+    return named, [row for row in rows if row.split == "dev"]
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", default="default")
@@ -284,19 +335,14 @@ def main() -> None:
     if options.smoke and not has_cascade(options.model):
         sys.stdout.write("the model has no cascade\n")
         return
-    dev: list[Row] = []
-    if options.smoke or not folder.is_dir():
-        named = [("bench/comments.txt", text) for text in COMMENTS_FILE.read_text().splitlines() if text.strip()]
-    else:
-        rows = read_folder(folder)
-        dev = [row for row in rows if row.split == "dev"]
-        named = [(shown(row.source), row.text) for row in held_texts(rows, options.count)]
+    named, dev = held_and_dev(folder, options.count, smoke=options.smoke)
     bench = Bench(options.model)
     try:
         bench.run(named)
         if not options.smoke:
             bench.run(test_texts())
             bench.judge("tests/field", [row.text for row in dev if row.source == "field"])
+            read_padded(bench, [text for _, text in named], dev)
         found = tables(bench, len(named), dev)
     finally:
         bench.close()

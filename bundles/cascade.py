@@ -7,7 +7,8 @@ for one graph, one tokenizer and one config, and is not used with others.
 
 import math
 from collections.abc import Mapping, Sequence
-from itertools import pairwise
+from itertools import accumulate, pairwise
+from operator import sub
 from pathlib import Path
 from typing import Self
 
@@ -17,7 +18,7 @@ from bundles.format import CONFIG_FILE, MANIFEST_FILE, MODEL_FILE, TOKENIZER_FIL
 from shared.errors import BundleInvalidError
 
 CASCADE_FILE = "cascade.msgpack"
-CASCADE_VERSION = 1
+CASCADE_VERSION = 2
 CERTIFIED_FILES = (MODEL_FILE, TOKENIZER_FILE, CONFIG_FILE)
 ZERO = 128
 """The byte of a weight that is 0; those of others lie around it."""
@@ -30,12 +31,15 @@ FIRST, SECOND, SHIFT = 8_191, 131, 7
 class Certificate(msgspec.Struct, frozen=True, kw_only=True):
     """What was measured on texts that the table was not fitted on.
 
-    `share` of them is answered by it; the labels of `agreement` of all are those that the model gives.
+    `share` of them is answered by it; the labels of `agreement` of all are those that the model gives. `padded`: texts
+    of them that the model finds not clean also between clean sentences; of these it would answer `padded_lost`.
     """
 
     texts: int
     share: float
     agreement: float
+    padded: int
+    padded_lost: int
 
 
 class CascadeTable(msgspec.Struct, frozen=True, kw_only=True):
@@ -43,7 +47,9 @@ class CascadeTable(msgspec.Struct, frozen=True, kw_only=True):
 
     `files`: the sha256 of each of `CERTIFIED_FILES`; `pieces`: the size of the vocabulary, whose weights come first in
     `weights`, before those of the pairs; `step`: what one unit of a weight adds to the margin; `cut`: the margin below
-    which a text is certainly clean; `most_tokens`: those of the longest text that it is asked about; `knots`: margins,
+    which a text may be certainly clean; `peaks`: lengths in pieces, 0 for any, each with the sum of weights, in logits,
+    that no stretch of that length in the text may reach, so that clean words around a bad one do not outweigh it;
+    `most_tokens`: those of the longest text that it is asked about; `knots`: margins,
     rising, each with the logits `[labels]` that the model gives texts of that margin in the mean.
     """
 
@@ -54,9 +60,25 @@ class CascadeTable(msgspec.Struct, frozen=True, kw_only=True):
     step: float
     bias: float
     cut: float
+    peaks: list[tuple[int, float]]
     most_tokens: int
     knots: list[tuple[float, list[float]]]
     certificate: Certificate
+
+    def certain(self, ids: Sequence[int]) -> float | None:
+        """The margin of a text that is certainly clean, special tokens included; None where the model must read it."""
+        if len(ids) > self.most_tokens:
+            return None
+        margin = self.margin(ids)
+        return margin if margin is not None and margin < self.cut and self._has_no_peak(ids) else None
+
+    def is_calm(self, ids: Sequence[int]) -> bool:
+        """Whether no stretch of a sentence says that something may be wrong, so that it need not be read besides."""
+        return UNKNOWN not in bytes([self.weights[piece] for piece in ids]) and self._has_no_peak(ids)
+
+    def _has_no_peak(self, ids: Sequence[int]) -> bool:
+        found = peaks_of(ids, self.weights, self.pieces, [length for length, _ in self.peaks])
+        return all(self.step * peak < cut for peak, (_, cut) in zip(found, self.peaks, strict=True))
 
     def margin(self, ids: Sequence[int]) -> float | None:
         """How far the text of these token ids, special tokens included, is from clean, in logits; None if unknown.
@@ -94,12 +116,14 @@ class CascadeTable(msgspec.Struct, frozen=True, kw_only=True):
             (not 0 < self.pieces < len(self.weights), "its table has no room for pieces and pairs"),
             (not margins or sorted(set(margins)) != margins, "its knots must rise"),
             (any(len(logits) != labels for _, logits in self.knots), f"its knots need {labels} logits each"),
+            (not self.peaks or any(length < 0 for length, _ in self.peaks), "its peaks need a length"),
             (not all(map(math.isfinite, self._numbers())), "it has a number that is not finite"),
         ]
         return [said for is_so, said in found if is_so]
 
     def _numbers(self) -> list[float]:
-        return [self.step, self.bias, self.cut, *(value for margin, row in self.knots for value in (margin, *row))]
+        cuts = [self.cut, *(cut for _, cut in self.peaks)]
+        return [self.step, self.bias, *cuts, *(value for margin, row in self.knots for value in (margin, *row))]
 
     def is_for(self, files: Mapping[str, str]) -> bool:
         """Whether these hashes of a bundle's files are those that it was certified for."""
@@ -113,9 +137,48 @@ class CascadeTable(msgspec.Struct, frozen=True, kw_only=True):
             BundleInvalidError: it is no cascade.
         """
         try:
-            return msgspec.msgpack.decode(path.read_bytes(), type=cls)
+            data = path.read_bytes()
+            version = msgspec.msgpack.decode(data, type=_Version).format_version
+            if version != CASCADE_VERSION:
+                raise BundleInvalidError(f"{path} has format_version {version}, not {CASCADE_VERSION}")
+            return msgspec.msgpack.decode(data, type=cls)
         except msgspec.DecodeError as error:
             raise BundleInvalidError(f"{path} cannot be read: {error}") from error
+
+
+class _Version(msgspec.Struct, frozen=True):
+    """What is read first of a file, whose other fields may be those of another version."""
+
+    format_version: int
+
+
+def peaks_of(ids: Sequence[int], weights: bytes, pieces: int, lengths: Sequence[int]) -> list[int]:
+    """The largest sum, in units, of the pieces of a stretch and the pairs in it, for each length; 0 is any length.
+
+    A shorter text is one stretch. Special tokens and their pairs are left out, so words around a text raise the peak of
+    any length (Kadane's maximum subarray) or leave it: they never lower it.
+    """
+    buckets = len(weights) - pieces
+    inner = ids[1:-1]
+    if not inner:
+        return [0] * len(lengths)
+    own = [weights[piece] - ZERO for piece in inner]
+    pairs = [
+        weights[(first * FIRST + second * SECOND + SHIFT) % buckets + pieces] - ZERO
+        for first, second in pairwise(inner)
+    ]
+    # A stretch from piece a to b is ends[b] - starts[a].
+    starts = list(accumulate(map(sum, zip(own, pairs, strict=False)), initial=0))
+    ends = [start + weight for start, weight in zip(starts, own, strict=True)]
+    return [_peak(starts, ends, length) for length in lengths]
+
+
+def _peak(starts: Sequence[int], ends: Sequence[int], length: int) -> int:
+    if length > len(ends):
+        return ends[-1]
+    before = starts if length else accumulate(starts, min)
+    found: int = max(map(sub, ends[max(length - 1, 0) :], before))
+    return found
 
 
 def cascade_of(bundle: Bundle) -> CascadeTable | None:

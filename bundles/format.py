@@ -44,6 +44,7 @@ class BundleConfig(msgspec.Struct, frozen=True, kw_only=True):
     max_length: int
     pad_token_id: int
     window_overlap: float = OVERLAP
+    sentence_discount: float | None = None
     clean_label: str | None = None
     thresholds: dict[str, float] = {}
     strictness: dict[str, dict[str, float]] = {}
@@ -181,6 +182,13 @@ def _window_faults(config: BundleConfig) -> Iterator[str]:
     # Nearly whole windows in common would be windows without end.
     if not 0 <= config.window_overlap <= LARGEST_OVERLAP:
         yield f"window_overlap is {config.window_overlap}; it is from 0 to {LARGEST_OVERLAP}"
+    discount = config.sentence_discount
+    if discount is not None:
+        if not 0 <= discount < math.inf:
+            yield f"sentence_discount is {discount}; it is a number of logits, 0 or more"
+        # Of a logit for clean nothing could be taken off: less clean is what it would say.
+        if config.problem_type != "multi_label_classification" or config.clean_label in config.labels:
+            yield "sentence_discount is for multi-label bundles whose clean_label is none of labels"
 
 
 def _label_faults(config: BundleConfig) -> Iterator[str]:

@@ -1,9 +1,12 @@
-"""Cuts the tokens of a long text into overlapping windows of the model's length."""
+"""What a model reads of a text: overlapping windows of its length and, for some models, each sentence besides."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
+
+from bundles.text.sentences import sentences_of, tokens_of
+from bundles.text.words import Range
 
 # What neighbouring windows share, if a bundle does not say otherwise.
 OVERLAP = 0.25
@@ -14,10 +17,23 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Windows:
-    """How a model reads a long text: so many tokens at a time, special ones included, and the fraction in common."""
+    """How a model reads a text: so many tokens at a time, special ones included, and the fraction in common.
+
+    With a `sentence_discount`, it reads each sentence of a text besides, where nothing pleasant around a curse softens
+    it, and the discount is taken off the logits: without what stands around it, a sentence is also easily mistaken.
+    """
 
     tokens: int
     overlap: float = OVERLAP
+    sentence_discount: float | None = None
+
+
+class SentenceIds(list[int]):
+    """Token ids of a sentence that is read besides its text; `discount` is taken off its logits."""
+
+    def __init__(self, ids: Sequence[int], discount: float) -> None:
+        super().__init__(ids)
+        self.discount = discount
 
 
 def split_windows(tokens: Sequence[T], window_tokens: int, overlap: float = OVERLAP) -> list[Sequence[T]]:
@@ -33,3 +49,43 @@ def split_windows(tokens: Sequence[T], window_tokens: int, overlap: float = OVER
     length = min(window_tokens, math.ceil(len(tokens) / (1 + gaps * step / window_tokens)))
     starts = [gap * (len(tokens) - length) // gaps for gap in range(gaps + 1)]
     return [tokens[start : start + length] for start in starts]
+
+
+def places_of(
+    text: str, length: int, offsets: Callable[[], Sequence[Range]], windows: Windows
+) -> tuple[list[slice], list[slice]]:
+    """The windows of a text of `length` tokens, as their places, and those of the sentences to be read besides.
+
+    `windows.tokens` are without special tokens here. `offsets`: where each token stands in `text`; asked for only if it
+    has sentences to read. One that is longer than a window is in windows of its own anyway.
+    """
+    cut = split_windows(range(length), windows.tokens, windows.overlap)
+    whole = [slice(own[0], own[-1] + 1) if own else slice(0) for own in cut]
+    sentences = [] if windows.sentence_discount is None else sentences_of(text)
+    if not sentences:
+        return whole, []
+    own = [place for place in tokens_of(sentences, offsets()) if place.stop - place.start < length]
+    return whole, [place for place in own if place.stop - place.start <= windows.tokens]
+
+
+def rows_of(
+    ids: Sequence[int],
+    whole: Sequence[slice],
+    sentences: Sequence[slice],
+    ends: tuple[list[int], list[int]],
+    discount: float | None,
+) -> list[list[int]]:
+    """The rows of ids to be read, each between the special tokens `ends`."""
+    first, last = ends
+    rows = [[*first, *ids[place], *last] for place in whole]
+    return [*rows, *(SentenceIds([*first, *ids[place], *last], discount or 0.0) for place in sentences)]
+
+
+def whole_windows(rows: Sequence[T]) -> list[T]:
+    """Those of a text's rows that are windows of the whole."""
+    return [row for row in rows if not isinstance(row, SentenceIds)]
+
+
+def discount_of(row: Sequence[int]) -> float:
+    """What is taken off the logits of a row."""
+    return row.discount if isinstance(row, SentenceIds) else 0.0

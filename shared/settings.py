@@ -117,7 +117,7 @@ class Settings(BaseSettings):
     max_batch_tokens: Annotated[int, Field(ge=16)] = 256
     max_windows: Annotated[int, Field(ge=1)] = 128
     result_cache_mb: Annotated[int, Field(ge=0, le=65_536)] = 0
-    cascade: Literal["off", "on"] = "off"
+    cascade: Literal["off", "on"] = "on"
     visibility_timeout_s: Annotated[int, Field(ge=2)] = 10
     heartbeat_interval_s: Annotated[float, Field(gt=0)] = 1.0
     heartbeat_ttl_s: Annotated[float, Field(gt=0)] = 4.0

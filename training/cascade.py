@@ -20,6 +20,7 @@ import numpy as np
 
 from bundles.cascade import CascadeTable
 from bundles.format import Bundle, load_bundle, sha256_of
+from bundles.windows import whole_windows
 from shared.errors import KobertError
 from training.data.noise import disguise_text
 from training.data.parts import COMMENTS, FIT, HELD, TUNE, held_texts, part_of, read_by_cascade
@@ -29,14 +30,18 @@ from training.data.sources import Row, held_out_rows, read_folder
 from training.learn.cascade import fit_table
 from training.said import SaidStore
 from training.ship.bundle import GraphRunner
-from training.ship.cascade import Said, Tally, certified, put_into, tally
+from training.ship.cascade import Evidence, Said, Tally, certified, put_into, tally
 from training.ship.cascade_plan import CascadePlan
 from training.ship.serving import taxonomy_of
 from training.workspace import EMBEDDED
 
 log = logging.getLogger(__name__)
 ROOT = Path(__file__).resolve().parents[1]
-DISGUISED = "disguised"
+DISGUISED, PADDED = "disguised", "padded"
+_PADDING = ((1, 0), (0, 1), (1, 1), (2, 2))
+"""Clean sentences before and after a text that is padded."""
+_PADDING_TOKENS = 20
+_PADDING_CLEAN = 0.95
 _TESTS = "tests"
 _COLUMNS = (
     "texts of",
@@ -82,17 +87,42 @@ def split(rows: Sequence[Row], plan: CascadePlan) -> list[Text]:
     ]
 
 
+def padded_texts(said: Said, plan: CascadePlan) -> list[Text]:
+    """The texts that the model finds not clean, each between sentences of `said` that it finds clean."""
+    generator = np.random.default_rng(plan.seed)
+    short = np.array([len(row) <= _PADDING_TOKENS for row in said.ids])
+    clean = np.flatnonzero(short & ~said.bad & (said.clean > _PADDING_CLEAN))
+    found = []
+    for index in np.flatnonzero(said.bad)[: plan.most_padded].tolist() if len(clean) else []:
+        before, after = _PADDING[generator.integers(len(_PADDING))]
+        around = [said.texts[place] for place in generator.choice(clean, before + after).tolist()]
+        found.append(Text(" ".join([*around[:before], said.texts[index], *around[before:]]), PADDED, PADDED))
+    return found
+
+
+def evidence_of(bundle: Bundle, said: Said, work: Path, plan: CascadePlan) -> Evidence:
+    """Texts of one part with those that are padded; the texts themselves if none can be."""
+    padded = padded_texts(said, plan)
+    return Evidence(said, read_texts(bundle, padded, work) if padded else said)
+
+
+def _read_by(bundle: Bundle) -> str:
+    """A name for what decides the logits of a text: the graph, and the windows that it is read in."""
+    config = bundle.config
+    return f"{sha256_of(bundle.model_path)[:12]}-{config.max_length}-{config.window_overlap}-{config.sentence_discount}"
+
+
 def read_texts(bundle: Bundle, texts: Sequence[Text], work: Path) -> Said:
     """What the bundle says of the texts."""
     runner = GraphRunner.of_bundle(bundle, threads=1)
-    store = SaidStore(work / f"said-{sha256_of(bundle.model_path)[:12]}", runner)
+    store = SaidStore(work / f"said-{_read_by(bundle)}", runner)
     logits = store.logits([text.text for text in texts])
     windows = runner.windows_of([text.text for text in texts])
     return Said(
         [text.text for text in texts],
         [text.source for text in texts],
         [own[0] for own in windows],
-        [len(own) for own in windows],
+        [len(whole_windows(own)) for own in windows],
         logits,
         taxonomy_of(bundle.config),
     )
@@ -109,14 +139,17 @@ def make_cascade(
     fitted = said.part(part == FIT)
     log.info("fitting on %d texts, %d of them not clean", len(fitted.texts), fitted.bad.sum())
     pieces = GraphRunner.of_bundle(bundle, threads=1).tokenizer.get_vocab_size()
-    table = fit_table(fitted.ids, fitted.bad, fitted.grave, plan.table, pieces=pieces)
+    suspicious = fitted.suspicious(plan.suspicious)
+    table = fit_table(fitted.ids, suspicious, fitted.grave, plan.table, pieces=pieces)
     held = said.part(part == HELD)
-    cascade = certified(bundle, table, said.part(part == TUNE), held, plan.cut)
+    tuned, certifying = (evidence_of(bundle, own, work, plan) for own in (said.part(part == TUNE), held))
+    cascade = certified(bundle, table, tuned, certifying, plan.cut)
     sources = sorted(set(held.sources))
     tallies = [
         tally("all", cascade, held),
         *(tally(name, cascade, held.part(np.array([own == name for own in held.sources]))) for name in sources),
         tally("tests/data", cascade, said.part(part == _TESTS)),
+        tally(PADDED, cascade, certifying.padded),
     ]
     return cascade, tallies
 

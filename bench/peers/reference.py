@@ -2,11 +2,13 @@
 
 from collections.abc import Sequence
 
+import numpy as np
 from tokenizers import Tokenizer
 
 from bench.peers.contenders import Contender
 from bench.peers.service import Service
 from bundles.sources.resolver import resolve
+from bundles.windows import discount_of
 from shared.settings import load_settings
 from worker.inference.engines.onnx import OnnxEngine
 from worker.inference.tokenizer import BundleTokenizer
@@ -55,7 +57,9 @@ class References:
     def _word(self, text: str) -> str:
         if text not in self._words:
             windows = self._tokenizer.encode([text])[0]
-            self._words[text] = self._judge.judge([self._engine.run([window])[0] for window in windows]).classification
+            self._words[text] = self._judge.judge(
+                [self._engine.run([window])[0] - np.float32(discount_of(window)) for window in windows]
+            ).classification
         return self._words[text]
 
     def _best_label(self, text: str) -> str:

@@ -44,6 +44,9 @@ class ServedWithCascade(Served):
                     self.logits[text] = [certain]
         return super().verdicts(texts)
 
+    def to_be_read(self, windows: Sequence[Sequence[int]]) -> Sequence[Sequence[int]]:
+        return self._cascade.to_be_read(windows)
+
 
 @functools.cache
 def opened_with_cascade(name: str) -> ServedWithCascade:

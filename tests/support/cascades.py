@@ -27,9 +27,10 @@ def cascade_for(bundle: Path, *, bad: str = "!", unknown: str = "?", logits: lis
         step=1.0,
         bias=-4.0,
         cut=-1.0,
+        peaks=[(0, 1.0)],
         most_tokens=48,
         knots=[(-4.0, CERTAIN_LOGITS if logits is None else logits)],
-        certificate=Certificate(texts=100, share=0.5, agreement=1.0),
+        certificate=Certificate(texts=100, share=0.5, agreement=1.0, padded=10, padded_lost=0),
     )
 
 

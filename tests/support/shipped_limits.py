@@ -4,7 +4,10 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
+import numpy as np
+
 from bundles.format import Bundle
+from bundles.windows import discount_of
 from shared.verdict import Verdict
 from training.data.sets import TextSet, diluted, pleasant_test_sentences, unseen_sets
 from training.data.sources import TEST_DATA, read_table
@@ -26,8 +29,8 @@ LIMITS = {
     "family: headlines": 0.018,
     "family: counter-speech": 0.1,
     "family: criticism": 0.034,
-    "family: homographs": 0.076,
-    "family: not-threats": 0.068,
+    "family: homographs": 0.0876,
+    "family: not-threats": 0.0834,
     "family: scripts": 0.021,
     "family: slang": 0.021,
     "family: old-curses": 0.95,
@@ -47,6 +50,8 @@ LIMITS = {
 
 
 # Of the curses found alone, the share found between so many pleasant sentences on each side.
+COMPLIMENTED = {" ": 0.825, ". ": 0.935}
+"""Of the curses found alone, the least found between two short compliments on each side, by what joins them."""
 DILUTED = {2: 0.895, 4: 0.925, 8: 0.92}
 
 
@@ -95,9 +100,15 @@ class Served:
     def verdicts(self, texts: Sequence[str]) -> list[Verdict]:
         """The verdict on each text, all its windows read."""
         new = [text for text in dict.fromkeys(texts) if text not in self.logits]
-        for text, windows in zip(new, self.tokenizer.encode(new), strict=True):
-            self.logits[text] = list(self.engine.run(windows))
+        for text, encoded in zip(new, self.tokenizer.encode(new), strict=True):
+            windows = self.to_be_read(encoded)
+            read = self.engine.run(windows)
+            self.logits[text] = [row - np.float32(discount_of(own)) for row, own in zip(read, windows, strict=True)]
         return [self.judge.judge(self.logits[text]) for text in texts]
+
+    def to_be_read(self, windows: Sequence[Sequence[int]]) -> Sequence[Sequence[int]]:
+        """Those of a text's windows that the model reads: all of them."""
+        return windows
 
     def flagged(self, texts: Sequence[str]) -> list[bool]:
         """Whether each text is anything but clean."""
@@ -127,14 +138,23 @@ def set_fault(item: TextSet, served: Served) -> str | None:
 
 
 def diluted_fault(each_side: int, served: Served) -> str | None:
+    return _lost_among(pleasant_test_sentences(), each_side, " ", DILUTED[each_side], served)
+
+
+def complimented_fault(joint: str, served: Served) -> str | None:
+    compliments = (TEST_DATA / "compliments.txt").read_text(encoding="utf-8").splitlines()
+    return _lost_among(compliments, 2, joint, COMPLIMENTED[joint], served)
+
+
+def _lost_among(around: Sequence[str], each_side: int, joint: str, limit: float, served: Served) -> str | None:
     curses = [
         *dict.fromkeys(record["plain"] for record in read_table(TEST_DATA / "obfuscated.tsv")),
         *labelled("curse"),
     ]
     alone = [text for text, is_bad in zip(curses, served.flagged(curses), strict=True) if is_bad]
-    among = served.flagged(diluted(alone, pleasant_test_sentences(), each_side))
+    among = served.flagged(diluted(alone, around, each_side, joint))
     lost = [text for text, is_bad in zip(alone, among, strict=True) if not is_bad]
-    return share_fault(lost, len(alone), 1 - DILUTED[each_side]) if alone else "no curse is found alone"
+    return share_fault(lost, len(alone), 1 - limit) if alone else "no curse is found alone"
 
 
 def labelled(label: str) -> list[str]:
@@ -183,6 +203,7 @@ CHECKS = {
     "default": [
         *(Check(item.name, partial(set_fault, item)) for item in unseen_sets()),
         *(Check(f"between {side} pleasant sentences on each side", partial(diluted_fault, side)) for side in DILUTED),
+        *(Check(f"between compliments, {joint!r}", partial(complimented_fault, joint)) for joint in COMPLIMENTED),
         *(Check(f"label {label}", partial(label_fault, label)) for label in RIGHT_LABEL),
         *(Check(f"kind {kind}", partial(kind_fault, kind)) for kind in KINDS),
     ],

@@ -138,12 +138,12 @@ def _long(path: Path) -> list[TextSet]:
     return [TextSet("long, harmless", harmless, bad=False), TextSet("long, one bad sentence", bad, bad=True)]
 
 
-def diluted(texts: Sequence[str], pleasant: Sequence[str], each_side: int) -> list[str]:
+def diluted(texts: Sequence[str], pleasant: Sequence[str], each_side: int, joint: str = " ") -> list[str]:
     """Each text between `each_side` pleasant sentences before and as many after it, drawn anew; the same every time."""
     generator = np.random.default_rng([_PLEASANT_SEED, each_side])
     drawn = [generator.choice(len(pleasant), 2 * each_side) for _ in texts]
     return [
-        " ".join([*(pleasant[i] for i in picks[:each_side]), text, *(pleasant[i] for i in picks[each_side:])])
+        joint.join([*(pleasant[i] for i in picks[:each_side]), text, *(pleasant[i] for i in picks[each_side:])])
         for text, picks in zip(texts, drawn, strict=True)
     ]
 

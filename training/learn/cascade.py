@@ -7,7 +7,7 @@ import numpy as np
 from scipy.sparse import csr_matrix
 from sklearn.linear_model import LogisticRegression
 
-from bundles.cascade import FIRST, SECOND, SHIFT, UNKNOWN, ZERO
+from bundles.cascade import FIRST, SECOND, SHIFT, UNKNOWN, ZERO, peaks_of
 from training.data.batches import Floats
 from training.learn.metrics import Flags
 
@@ -50,6 +50,11 @@ class Table:
         unknown = np.zeros(len(raw))
         unknown[: self.pieces] = raw[: self.pieces] == UNKNOWN
         return np.where(counts @ unknown > 0, np.inf, found).astype(np.float32)
+
+    def peaks(self, ids: Sequence[Sequence[int]], lengths: Sequence[int]) -> Floats:
+        """The highest sum of a stretch of each length in each text, in logits: `[texts, lengths]`."""
+        found = np.array([peaks_of(row, self.weights, self.pieces, lengths) for row in ids], dtype=np.float32)
+        return (self.step * found).astype(np.float32)
 
 
 def fit_table(ids: Sequence[Sequence[int]], bad: Flags, grave: Flags, plan: TablePlan, *, pieces: int) -> Table:

@@ -57,7 +57,8 @@ def _facts(bundle: BundleFindings) -> str:
         f"| network | {bundle.layers} layers, hidden {bundle.width}, int8{_wide(bundle)} |\n"
         f"| revision | `{bundle.revision}` (before its card was written) |\n"
         f"| bundle | {bundle.bytes_total / 1e6:.2f} MB |\n"
-        f"| engine, {speed.threads} threads, {speed.texts:,} texts by length, mean {speed.mean_tokens:.1f} tokens | "
+        f"| engine, {speed.threads} threads, {speed.texts:,} texts of one window each by length, "
+        f"mean {speed.mean_tokens:.1f} tokens | "
         f"{speed.slowest:,.0f} / {speed.median:,.0f} / {speed.fastest:,.0f} texts a second (min / median / max) |\n"
         f"| most that a score moves with its batch | {bundle.batch_drift:.3f} |"
     )

@@ -1,12 +1,13 @@
 """Writes a served bundle: graph, tokenizer, config, card, manifest; and runs one, for scores."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import msgspec
 import numpy as np
 import onnxruntime
-from tokenizers import Tokenizer
+from tokenizers import Encoding, Tokenizer
 
 from bundles.cascade import CASCADE_FILE
 from bundles.format import (
@@ -22,7 +23,7 @@ from bundles.format import (
 )
 from bundles.session import session_options
 from bundles.text.normalise import CURRENT, NORMALISERS
-from bundles.windows import Windows, split_windows
+from bundles.windows import Windows, discount_of, places_of, rows_of
 from training.data.batches import Floats, group_by_length
 from training.ship.serving import STANDARD, STRICTNESSES, Taxonomy
 
@@ -39,6 +40,7 @@ def config_of(taxonomy: Taxonomy, name: str, windows: Windows, pad_token_id: int
         labels=taxonomy.names,
         max_length=windows.tokens,
         window_overlap=windows.overlap,
+        sentence_discount=windows.sentence_discount,
         pad_token_id=pad_token_id,
         clean_label=taxonomy.clean_label,
         thresholds=_thresholds(taxonomy, STANDARD) if multi_label else {},
@@ -84,7 +86,7 @@ class GraphRunner:
         """The runner of a bundle on disk."""
         tokenizer = Tokenizer.from_file(str(bundle.tokenizer_path))
         config = bundle.config
-        windows = Windows(config.max_length, config.window_overlap)
+        windows = Windows(config.max_length, config.window_overlap, config.sentence_discount)
         runner = cls(bundle.model_path, tokenizer, windows=windows, pad_id=config.pad_token_id, threads=threads)
         runner.normalise = NORMALISERS[config.normaliser] if config.normaliser else str
         return runner
@@ -93,19 +95,23 @@ class GraphRunner:
         """Logits `[texts, outputs]`, in the order of the texts: the highest of each text's windows, as it is served."""
         windows = self.windows_of(texts)
         rows = self.logits_of_ids([window for text in windows for window in text], tokens_per_batch)
+        rows -= np.array([discount_of(window) for text in windows for window in text], dtype=np.float32)[:, None]
         starts = np.cumsum([0, *map(len, windows[:-1])])
         highest: Floats = np.maximum.reduceat(rows, starts, axis=0)
         return highest
 
     def windows_of(self, texts: Sequence[str]) -> list[list[list[int]]]:
         """The windows of each text, as token ids."""
-        encoded = self.tokenizer.encode_batch_fast([self.normalise(text) for text in texts])
-        return [self._windows(item.ids) for item in encoded]
+        read = [self.normalise(text) for text in texts]
+        encoded = self.tokenizer.encode_batch(read)  # the fast one does not say where the tokens stand
+        return [self._windows(text, item) for text, item in zip(read, encoded, strict=True)]
 
-    def _windows(self, ids: Sequence[int]) -> list[list[int]]:
-        """A text's ids, the first and last of which are special tokens, cut as a worker cuts them."""
-        cut = split_windows(ids[1:-1], self.windows.tokens - 2, self.windows.overlap)
-        return [[ids[0], *window, ids[-1]] for window in cut]
+    def _windows(self, text: str, encoding: Encoding) -> list[list[int]]:
+        """The ids of a text, the first and last of which are special tokens, cut as a worker cuts them."""
+        first, *ids, last = encoding.ids
+        own = replace(self.windows, tokens=self.windows.tokens - 2)
+        whole, sentences = places_of(text, len(ids), lambda: encoding.offsets[1:-1], own)
+        return rows_of(ids, whole, sentences, ([first], [last]), own.sentence_discount)
 
     @property
     def max_length(self) -> int:

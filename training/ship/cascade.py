@@ -20,6 +20,7 @@ from training.ship.serving import STANDARD, Taxonomy, calibrated_logits, scores_
 GRAVE = ("curse", "threat")
 """Labels of which no text may be lost."""
 _NEAR_ONE = 1e-4
+_UNLIMITED = 1e6  # a cut that nothing reaches, where no text says which
 
 
 @dataclass(frozen=True)
@@ -60,6 +61,10 @@ class Said:
         turns = np.array([self.taxonomy.labels[index].thresholds[STANDARD] for index in places])
         return np.asarray((self.scores[:, places] >= turns - 1e-9).any(axis=1))
 
+    def suspicious(self, score: float) -> Flags:
+        """Whether the highest score of each text, that of `clean` aside, is at least `score`."""
+        return np.asarray(self.clean <= 1 - score)
+
     def margins(self, table: Table, most_tokens: int) -> Floats:
         """The table's margins, infinite where it is not asked."""
         asked = [count == 1 and len(row) <= most_tokens for count, row in zip(self.windows, self.ids, strict=True)]
@@ -78,13 +83,36 @@ class Said:
         )
 
 
-def choose_cut(table: Table, said: Said, plan: CutPlan) -> float:
+def choose_peaks(table: Table, said: Said, plan: CutPlan) -> list[tuple[int, float]]:
+    """The sums that no stretch of each length may reach, chosen on texts that the table was not fitted on."""
+    known = np.isfinite(said.margins(table, plan.most_tokens))
+    peaks = np.where(known[:, None], table.peaks(said.ids, plan.peaks), np.inf)
+    limits = [
+        min(_limit(column[said.bad], plan.most_hidden), _limit(column[said.grave], plan.most_grave_hidden))
+        for column in peaks.T
+    ]
+    return [(length, min(limit, _UNLIMITED)) for length, limit in zip(plan.peaks, map(float, limits), strict=True)]
+
+
+Peaks = Sequence[tuple[int, float]]
+
+
+def _asked_margins(table: Table, said: Said, plan: CutPlan, peaks: Peaks) -> Floats:
+    """The table's margins, infinite where it is not asked or a stretch reaches its peak."""
+    found = table.peaks(said.ids, [length for length, _ in peaks])
+    is_calm = (found < np.array([cut for _, cut in peaks], dtype=np.float32)).all(axis=1)
+    return np.where(is_calm, said.margins(table, plan.most_tokens), np.inf).astype(np.float32)
+
+
+def choose_cut(table: Table, said: Said, plan: CutPlan, peaks: Peaks = ()) -> float:
     """The margin below which the table may answer, chosen on texts that it was not fitted on.
+
+    With `peaks`, a text of which a stretch reaches its peak is not answered whatever its margin.
 
     Raises:
         ModelSourceError: it knows none of them.
     """
-    margins = said.margins(table, plan.most_tokens)
+    margins = _asked_margins(table, said, plan, peaks)
     known = margins[np.isfinite(margins)]
     if not len(known):
         raise ModelSourceError("the cascade knows none of the texts that its cut is chosen on")
@@ -103,13 +131,15 @@ def _limit(margins: Floats, share: float) -> float:
     return float(ordered[place]) if place < len(ordered) else float("inf")
 
 
-def answers_of(table: Table, cut: float, said: Said, plan: CutPlan) -> list[tuple[float, list[float]]]:
+def answers_of(
+    table: Table, cut: float, said: Said, plan: CutPlan, peaks: Peaks = ()
+) -> list[tuple[float, list[float]]]:
     """Knots that give the texts below `cut` the scores that the model gives such texts in the mean.
 
     Raises:
         ModelSourceError: there are none.
     """
-    margins = said.margins(table, plan.most_tokens)
+    margins = _asked_margins(table, said, plan, peaks)
     at = np.flatnonzero((margins < cut) & ~said.bad)
     if not len(at):
         raise ModelSourceError("the cascade would answer none of the texts that its cut is chosen on")
@@ -165,12 +195,9 @@ class Tally:
 
 def tally(name: str, table: CascadeTable, said: Said) -> Tally:
     """Count what `table` does to these texts, exactly as a worker does."""
-    margins = [
-        table.margin(row) if count == 1 and len(row) <= table.most_tokens else None
-        for row, count in zip(said.ids, said.windows, strict=True)
-    ]
-    answered = np.array([margin is not None and margin < table.cut for margin in margins])
-    own = np.array([table.logits_at(margin) for margin in margins if margin is not None and margin < table.cut])
+    margins = [table.certain(row) if count == 1 else None for row, count in zip(said.ids, said.windows, strict=True)]
+    answered = np.array([margin is not None for margin in margins])
+    own = np.array([table.logits_at(margin) for margin in margins if margin is not None])
     moved = np.zeros(0)
     if len(own):
         scores = scores_of(own.astype(np.float32), said.taxonomy)
@@ -188,9 +215,19 @@ def tally(name: str, table: CascadeTable, said: Said) -> Tally:
     )
 
 
-def certified(bundle: Bundle, table: Table, said: Said, held: Said, plan: CutPlan) -> CascadeTable:
-    """The cascade of `bundle`: cut and answers chosen on `said`, its certificate measured on `held`."""
-    cut = choose_cut(table, said, plan)
+@dataclass(frozen=True)
+class Evidence:
+    """Texts of one part: as they are, and those that are not clean between clean sentences."""
+
+    plain: Said
+    padded: Said
+
+
+def certified(bundle: Bundle, table: Table, tune: Evidence, held: Evidence, plan: CutPlan) -> CascadeTable:
+    """The cascade of `bundle`: cuts and answers chosen on `tune`, its certificate measured on `held`."""
+    said = tune.plain
+    peaks = choose_peaks(table, tune.padded, plan)
+    cut = choose_cut(table, said, plan, peaks)
     hashes = hashes_of(bundle)
     made = CascadeTable(
         files={name: hashes[name] for name in CERTIFIED_FILES},
@@ -199,12 +236,19 @@ def certified(bundle: Bundle, table: Table, said: Said, held: Said, plan: CutPla
         step=table.step,
         bias=table.bias,
         cut=cut,
+        peaks=peaks,
         most_tokens=plan.most_tokens,
-        knots=answers_of(table, cut, said, plan),
-        certificate=Certificate(texts=0, share=0.0, agreement=0.0),
+        knots=answers_of(table, cut, said, plan, peaks),
+        certificate=Certificate(texts=0, share=0.0, agreement=0.0, padded=0, padded_lost=0),
     )
-    found = tally("all", made, held)
-    certificate = Certificate(texts=found.texts, share=round(found.share, 4), agreement=round(found.agreement, 5))
+    found, padded = tally("all", made, held.plain), tally("padded", made, held.padded)
+    certificate = Certificate(
+        texts=found.texts,
+        share=round(found.share, 4),
+        agreement=round(found.agreement, 5),
+        padded=padded.bad,
+        padded_lost=padded.lost,
+    )
     return msgspec.structs.replace(made, certificate=certificate)
 
 

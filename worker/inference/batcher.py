@@ -21,7 +21,7 @@ from shared.errors import PredictionFailedError, UnavailableError
 from shared.log import get_logger
 from worker.inference.engines.protocol import Engine, Evidence, ExplainingEngine, Logits
 from worker.inference.stats import BatchStats, PassTime
-from worker.inference.turns import NO_LOAD, TextLoad, Told, Window, WindowResult, windows_of
+from worker.inference.turns import NO_LOAD, TextLoad, Told, Window, WindowResult, result_of, windows_of
 from worker.inference.waiting import Priority, WaitingWindows
 
 log = get_logger(__name__)
@@ -287,7 +287,7 @@ class MicroBatcher:
         cost = sum(window.text.load.cost * window.text_share for window in batch)
         self.stats.record(lengths, texts, pass_time, cost)
         for window, window_logits, of_tokens in zip(batch, logits, evidence, strict=True):
-            window.future.set_result(WindowResult(window_logits, pass_time, of_tokens))
+            window.future.set_result(result_of(window, window_logits, pass_time, of_tokens))
 
     def _run_one_by_one(self, batch: list[Window], own: _ModelThread, error: Exception) -> None:
         """A pass failed: find the windows at fault by running each alone, so that their neighbours are answered."""

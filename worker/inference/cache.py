@@ -14,7 +14,7 @@ from concurrent.futures import Future
 import numpy as np
 
 from worker.inference.engines.protocol import Logits
-from worker.inference.turns import WindowResult
+from worker.inference.turns import WindowResult, rows_of_text
 from worker.inference.waiting import Priority
 
 # What Python adds to the bytes of one result (key, objects, places in the table), measured with tracemalloc.
@@ -74,7 +74,7 @@ class Flight:
             self._on_end(self, None)
             self.rows.set_exception(error)
             return
-        rows = [window.result().logits for window in self._windows]
+        rows = rows_of_text([window.result() for window in self._windows])
         self._on_end(self, rows)
         self.rows.set_result(rows)
 

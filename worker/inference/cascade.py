@@ -9,6 +9,7 @@ import numpy as np
 
 from bundles.cascade import CascadeTable, cascade_of
 from bundles.format import Bundle
+from bundles.windows import SentenceIds, whole_windows
 from shared.errors import BundleInvalidError
 from shared.log import get_logger
 from shared.messages import CascadeFigures
@@ -57,9 +58,9 @@ class Cascade:
     def logits(self, windows: Sequence[Sequence[int]]) -> Logits | None:
         """What to answer with in place of the model's logits; None where the text is not certainly clean."""
         found = None
-        if len(windows) == 1 and len(windows[0]) <= self._table.most_tokens:
-            margin = self._table.margin(windows[0])
-            if margin is not None and margin < self._table.cut:
+        if len(whole_windows(windows)) == 1:
+            margin = self._table.certain(windows[0])
+            if margin is not None:
                 found = _row(self._table.logits_at(margin))
         with self._lock:
             if found is None:
@@ -82,13 +83,19 @@ class Cascade:
         for text, windows in texts:
             logits = self.logits(windows) if text.may_cascade else None
             if logits is None:
-                others.append((text, windows))
+                others.append((text, self.to_be_read(windows) if text.may_cascade else windows))
                 continue
             window: Future[WindowResult] = Future()
             window.set_result(WindowResult(logits, _NO_PASS, None))
             text.begin([window])
             certain.append(text)
         return certain, others
+
+    def to_be_read(self, windows: Sequence[Sequence[int]]) -> Sequence[Sequence[int]]:
+        """Without the sentences that are read besides and in which nothing may be wrong."""
+        if len(windows) == 1:
+            return windows
+        return [row for row in windows if not isinstance(row, SentenceIds) or not self._table.is_calm(row)]
 
     @property
     def figures(self) -> CascadeFigures:
@@ -123,7 +130,7 @@ def build_cascade(bundle: Bundle, judge: Judge) -> Cascade | NoCascade:
         log.warning("cascade_unusable", reason=error.message)
         return NoCascade()
     if cascade is None:
-        log.warning("cascade_missing", reason="the model has none, so it reads every text", model=bundle.config.name)
+        log.info("cascade_missing", reason="the model has none, so it reads every text", model=bundle.config.name)
         return NoCascade()
     log.info("cascade_on", certified_share=cascade.certificate.share, agreement=cascade.certificate.agreement)
     return cascade

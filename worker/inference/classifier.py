@@ -26,7 +26,7 @@ from worker.inference.stage import NoStage, Reading, Stage
 from worker.inference.stats import seconds_covered
 from worker.inference.submitted import Submitted, Tokenised, ending_flights
 from worker.inference.tokenizer import BundleTokenizer
-from worker.inference.turns import TextLoad, WindowResult
+from worker.inference.turns import TextLoad, WindowResult, rows_of_text
 from worker.inference.verdict import Judge
 from worker.inference.waiting import Priority
 from worker.spans.showing import show_spans
@@ -278,7 +278,7 @@ class Classifier:
 
     def _verdict(self, text: Submitted, rows: Sequence[WindowResult], rest: Sequence[WindowResult]) -> Verdict:
         reading = text.reading
-        said = self._judge.judge([row.logits for row in rows], reading.options)
+        said = self._judge.judge(rows_of_text(rows), reading.options)
         if text.explanation is not None:
             spans = self._explainer.spans(text.explanation, rows, rest, said)
             said = msgspec.structs.replace(said, spans=spans)

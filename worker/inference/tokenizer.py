@@ -3,7 +3,6 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import compress
-from typing import TypeVar
 
 from tokenizers import Encoding, Tokenizer
 
@@ -11,11 +10,9 @@ from bundles.format import Bundle
 from bundles.text.normalise import CURRENT, NORMALISERS, normalise_once
 from bundles.text.offsets import TracedText, trace
 from bundles.text.words import Range
-from bundles.windows import split_windows
+from bundles.windows import Windows, places_of, rows_of, whole_windows
 from shared.errors import BundleInvalidError, TextRejectedError
 from worker.inference.plain_texts import is_plain, without_normaliser
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -42,8 +39,9 @@ class BundleTokenizer:
         self._tokenizer.encode_special_tokens = True
         self._bare = without_normaliser(self._tokenizer)
         self._prefix, self._suffix = _special_tokens(self._tokenizer)
-        self._window_tokens = bundle.config.max_length - len(self._prefix) - len(self._suffix)
-        self._overlap = bundle.config.window_overlap
+        config = bundle.config
+        self._window_tokens = config.max_length - len(self._prefix) - len(self._suffix)
+        self._windows = Windows(self._window_tokens, config.window_overlap, config.sentence_discount)
         self._max_windows = max_windows
         self._normaliser = bundle.config.normaliser
         self._normalise = _normaliser(bundle)
@@ -60,59 +58,63 @@ class BundleTokenizer:
 
     def encode_normalised(self, texts: Sequence[str]) -> list[list[list[int]]]:
         """As `encode`, of texts that are normalised."""
-        return [[self._wrap(window) for window in self._split(encoding.ids)] for encoding in self._encodings(texts)]
+        return [self._windows_of(text, encoding) for text, encoding in zip(texts, self._encodings(texts), strict=True)]
+
+    def _windows_of(self, text: str, encoding: Encoding) -> list[list[int]]:
+        whole, sentences = self._places(text, encoding)
+        ends = (self._prefix, self._suffix)
+        return rows_of(encoding.ids, whole, sentences, ends, self._windows.sentence_discount)
 
     def _encodings(self, texts: Sequence[str]) -> list[Encoding]:
         if self._bare is None:
-            return _encode(self._tokenizer, texts)
+            return self._encode(self._tokenizer, texts)
         are_plain = [bool(is_plain(text)) for text in texts]
-        plain = _encode(self._bare, list(compress(texts, are_plain)))
+        plain = self._encode(self._bare, list(compress(texts, are_plain)))
         if len(plain) == len(texts):
             return plain
         rest = [text for text, plainly in zip(texts, are_plain, strict=True) if not plainly]
-        others = iter(_encode(self._tokenizer, rest))
+        others = iter(self._encode(self._tokenizer, rest))
         plainly_encoded = iter(plain)
         return [next(plainly_encoded if plainly else others) for plainly in are_plain]
+
+    def _encode(self, tokenizer: Tokenizer, texts: Sequence[str]) -> list[Encoding]:
+        if len(texts) == 1:
+            # Of a batch each text goes to a thread of the library's own, which takes one text longer than reading it.
+            return [tokenizer.encode(texts[0], add_special_tokens=False)]
+        if self._windows.sentence_discount is not None:  # the fast one does not say where the tokens stand
+            return tokenizer.encode_batch(list(texts), add_special_tokens=False)
+        return tokenizer.encode_batch_fast(texts, add_special_tokens=False)
 
     def encode_traced(self, text: str) -> TracedWindows:
         """The windows of one text, with where in it each token is."""
         traced = trace(text, self._normaliser)
         encoding = self._tokenizer.encode(traced.text, add_special_tokens=False)
-        ranges: Sequence[Sequence[Range]] = self._split(encoding.offsets)
-        windows = [self._wrap(window) for window in self._split(encoding.ids)]
-        return TracedWindows(traced, windows, list(ranges))
+        whole, sentences = self._places(traced.text, encoding)
+        ranges: list[Sequence[Range]] = [encoding.offsets[place] for place in (*whole, *sentences)]
+        return TracedWindows(traced, self._windows_of(traced.text, encoding), ranges)
 
     @property
     def special_tokens(self) -> tuple[int, int]:
         """How many special tokens a window has before and after those of the text."""
         return len(self._prefix), len(self._suffix)
 
-    def _split(self, tokens: Sequence[T]) -> list[Sequence[T]]:
-        return split_windows(tokens, self._window_tokens, self._overlap)
-
-    def _wrap(self, window: Sequence[int]) -> list[int]:
-        return [*self._prefix, *window, *self._suffix]
+    def _places(self, text: str, encoding: Encoding) -> tuple[list[slice], list[slice]]:
+        return places_of(text, len(encoding), lambda: encoding.offsets, self._windows)
 
     def check_length(self, windows: Sequence[Sequence[int]]) -> None:
-        """Refuse a text with more windows than MAX_WINDOWS.
+        """Refuse a text with more windows than MAX_WINDOWS; sentences that are read besides do not count.
 
         Raises:
             TextRejectedError: with the number of windows and the setting.
         """
-        if len(windows) > self._max_windows:
+        whole = len(whole_windows(windows))
+        if whole > self._max_windows:
             raise TextRejectedError(
-                f"the text is {len(windows)} windows of {self._window_tokens} tokens long; "
+                f"the text is {whole} windows of {self._window_tokens} tokens long; "
                 f"at most {self._max_windows} are read (MAX_WINDOWS). Split the text",
                 code="text_too_long",
                 param="text",
             )
-
-
-def _encode(tokenizer: Tokenizer, texts: Sequence[str]) -> list[Encoding]:
-    if len(texts) == 1:
-        # Of a batch each text goes to a thread of the library's own, which takes one text longer than reading it.
-        return [tokenizer.encode(texts[0], add_special_tokens=False)]
-    return tokenizer.encode_batch_fast(texts, add_special_tokens=False)
 
 
 def _load(bundle: Bundle) -> Tokenizer:

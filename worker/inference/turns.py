@@ -11,6 +11,9 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+import numpy as np
+
+from bundles.windows import SentenceIds
 from worker.inference.engines.protocol import Evidence, Logits
 from worker.inference.stats import PassTime
 
@@ -35,12 +38,22 @@ NO_LOAD = TextLoad()
 class WindowResult(NamedTuple):
     """Logits `[labels]` of one window, and when its pass ran.
 
-    `evidence` is what each of its tokens adds, where the text is to be explained and the engine can tell.
+    `evidence` is what each of its tokens adds, where the text is to be explained and the engine can tell;
+    `is_sentence`: it was read besides the windows of the whole text.
     """
 
     logits: Logits
     pass_time: PassTime
     evidence: Evidence | None = None
+    is_sentence: bool = False
+
+
+def rows_of_text(results: Sequence[WindowResult]) -> list[Logits]:
+    """The logits of a text's windows; what its sentences say is in the first one, as the highest logits count."""
+    whole = [result.logits for result in results if not result.is_sentence]
+    for result in results[len(whole) :]:
+        whole[0] = np.maximum(whole[0], result.logits)
+    return whole
 
 
 # Told after each pass of the windows, or of others' results, that somebody waits for: by their futures.
@@ -82,6 +95,13 @@ def windows_of(windows: Sequence[Sequence[int]], told: Told | None, load: TextLo
     """The windows of one text."""
     text = Text(len(windows), len(windows), told=told, load=load)
     return [Window(token_ids, text) for token_ids in windows]
+
+
+def result_of(window: Window, logits: Logits, pass_time: PassTime, evidence: Evidence | None) -> WindowResult:
+    """What a pass found in a window; of a sentence that is read besides its text, less its discount."""
+    if isinstance(window.token_ids, SentenceIds):
+        return WindowResult(logits - np.float32(window.token_ids.discount), pass_time, evidence, is_sentence=True)
+    return WindowResult(logits, pass_time, evidence)
 
 
 class Turns:

@@ -1,7 +1,7 @@
 """What every peer does with texts: this project's graph, tokenizer and normaliser, and one word for each text.
 
 Runs in the peers' own virtual environments, which have onnxruntime, tokenizers and numpy and nothing of this project
-but the folders `bundles/text` and `bundles/session.py` on the path.
+but the folder `bundles/text`, `bundles/session.py` and `bundles/windows.py` on the path.
 """
 
 import json
@@ -13,13 +13,14 @@ from typing import Any
 
 import numpy as np
 import onnxruntime
-from tokenizers import Tokenizer
+from tokenizers import Encoding, Tokenizer
 
 ROOT = Path(__file__).resolve().parents[3]
 sys.path.append(str(ROOT))
 
 from bundles.session import session_options  # noqa: E402
 from bundles.text.normalise import normalise  # noqa: E402
+from bundles.windows import Windows, discount_of, places_of, rows_of  # noqa: E402
 
 TUNED = os.environ.get("PEER_STYLE") == "tuned"
 MAX_BATCH = 64
@@ -44,7 +45,7 @@ class Handler:
         self._pad_token_id = config["pad_token_id"]
         self._tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
         self._tokenizer.no_padding()
-        self._tokenizer.enable_truncation(config["max_length"])
+        self._windows = Windows(config["max_length"] - 2, config["window_overlap"], config["sentence_discount"])
         options = session_options(1) if TUNED else onnxruntime.SessionOptions()
         self._session = onnxruntime.InferenceSession(
             str(folder / "model.onnx"), options, providers=["CPUExecutionProvider"]
@@ -54,16 +55,27 @@ class Handler:
 
     def predict(self, texts: list[str]) -> list[dict[str, Any]]:
         """One answer a text, in order."""
-        rows = [encoding.ids for encoding in self._tokenizer.encode_batch_fast([normalise(text) for text in texts])]
-        answers: list[dict[str, Any]] = [{}] * len(rows)
+        read = [normalise(text) for text in texts]
+        by_text = [
+            self._rows(text, encoding) for text, encoding in zip(read, self._tokenizer.encode_batch(read), strict=True)
+        ]
+        rows = [row for of_text in by_text for row in of_text]
+        found: list[np.ndarray] = [np.empty(0)] * len(rows)
         passes = self._passes(rows)
         batches = [[rows[place] for place in places] for places in passes]
         # A model of this size gains more from passes side by side than from threads in a pass, as in our engine.
         results = self._threads.map(self._run, batches) if len(batches) > 1 else map(self._run, batches)
         for places, logits in zip(passes, results, strict=True):
             for place, row in zip(places, logits, strict=True):
-                answers[place] = self._answer(row)
-        return answers
+                found[place] = row - discount_of(rows[place])
+        each = iter(found)
+        return [self._answer(np.max([next(each) for _ in of_text], axis=0)) for of_text in by_text]
+
+    def _rows(self, text: str, encoding: Encoding) -> list[list[int]]:
+        """What our worker reads of a text: its windows, and each of its sentences besides."""
+        first, *ids, last = encoding.ids
+        whole, sentences = places_of(text, len(ids), lambda: encoding.offsets[1:-1], self._windows)
+        return rows_of(ids, whole, sentences, ([first], [last]), self._windows.sentence_discount)
 
     def _passes(self, rows: list[list[int]]) -> list[list[int]]:
         """Places of rows that go through the graph together."""

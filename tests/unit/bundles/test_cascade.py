@@ -1,10 +1,11 @@
 import math
+import random
 from pathlib import Path
 
 import msgspec
 import pytest
 
-from bundles.cascade import CASCADE_FILE, FIRST, SECOND, SHIFT, ZERO, CascadeTable, cascade_of
+from bundles.cascade import CASCADE_FILE, FIRST, SECOND, SHIFT, ZERO, CascadeTable, cascade_of, peaks_of
 from bundles.format import load_bundle, write_manifest
 from shared.errors import BundleInvalidError
 from tests.support.cascades import PAIRS, cascade_for, put_cascade
@@ -20,6 +21,45 @@ def test_a_margin_is_the_sum_of_pieces_and_pairs_over_the_root_of_the_length(ech
     table = msgspec.structs.replace(table, weights=bytes(weights), step=0.5, bias=-1.0)
 
     assert table.margin(ids) == pytest.approx(-1.0 + 0.5 * (3 - 5) / math.sqrt(4))
+
+
+@pytest.mark.parametrize(("length", "peak"), [(0, 7), (1, 5), (2, 4), (3, 7), (4, 6), (6, 6)])
+def test_a_peak_is_the_largest_sum_of_a_stretch_with_its_pairs(length: int, peak: int) -> None:
+    pieces, buckets = 20, 1009
+    weights = bytearray([ZERO] * (pieces + buckets))
+    for piece, weight in {3: -1, 4: 5, 5: -2, 6: 3}.items():
+        weights[piece] = ZERO + weight
+    weights[(4 * FIRST + 5 * SECOND + SHIFT) % buckets + pieces] = ZERO + 1
+    # Weights of special tokens are never counted.
+    weights[1] = weights[2] = 255
+
+    assert peaks_of([1, 3, 4, 5, 6, 2], bytes(weights), pieces, [length]) == [peak]
+
+
+def test_words_around_a_text_never_lower_its_peak_of_any_length(echo_bundle: Path) -> None:
+    generator = random.Random(3)
+    table = cascade_for(echo_bundle)
+    weights = bytes(generator.randrange(1, 256) for _ in table.weights)
+    for _ in range(300):
+        before, text, after = (generator.choices(range(3, table.pieces), k=generator.randrange(1, 9)) for _ in range(3))
+        (alone,) = peaks_of([1, *text, 2], weights, table.pieces, [0])
+        (padded,) = peaks_of([1, *before, *text, *after, 2], weights, table.pieces, [0])
+
+        assert padded >= alone
+
+
+def test_clean_words_around_a_bad_one_lower_the_margin_but_the_text_is_not_certain(echo_bundle: Path) -> None:
+    table = cascade_for(echo_bundle)
+    weights = bytearray(table.weights)
+    bad, clean = 10, 11
+    weights[bad], weights[clean] = ZERO + 3, ZERO - 100
+    table = msgspec.structs.replace(table, weights=bytes(weights))
+    margin = table.margin([1, clean, clean, bad, clean, clean, 2])
+
+    assert margin is not None
+    assert margin < table.cut
+    assert table.certain([1, clean, clean, bad, clean, clean, 2]) is None
+    assert table.certain([1, clean, clean, 2]) is not None
 
 
 def test_a_text_with_an_unknown_piece_has_no_margin(echo_bundle: Path) -> None:
@@ -77,15 +117,25 @@ def test_a_file_that_is_no_cascade_is_refused(echo_bundle: Path) -> None:
         cascade_of(load_bundle(echo_bundle))
 
 
+def test_a_file_of_an_older_version_says_so(echo_bundle: Path) -> None:
+    (echo_bundle / CASCADE_FILE).write_bytes(msgspec.msgpack.encode({"format_version": 1, "cut": -3.0}))
+    write_manifest(echo_bundle)
+
+    with pytest.raises(BundleInvalidError, match="format_version 1, not 2"):
+        cascade_of(load_bundle(echo_bundle))
+
+
 @pytest.mark.parametrize(
     ("changed", "said"),
     [
-        ({"format_version": 2}, "format_version 2"),
+        ({"format_version": 1}, "format_version 1"),
         ({"pieces": 0}, "no room"),
         ({"pieces": 1 << 20}, "no room"),
         ({"knots": []}, "must rise"),
         ({"knots": [(1.0, [0.0] * 4), (1.0, [0.0] * 4)]}, "must rise"),
         ({"knots": [(1.0, [0.0] * 3)]}, "need 4 logits"),
+        ({"peaks": []}, "peaks need a length"),
+        ({"peaks": [(0, math.nan)]}, "not finite"),
         ({"step": math.nan}, "not finite"),
         ({"knots": [(1.0, [0.0, 0.0, 0.0, math.inf])]}, "not finite"),
     ],

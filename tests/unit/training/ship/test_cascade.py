@@ -6,7 +6,8 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="the training extra is not installed")
 
-import numpy as np  # noqa: E402  after the skip
+import msgspec  # noqa: E402  after the skip
+import numpy as np  # noqa: E402
 
 from bundles.cascade import CERTIFIED_FILES, ZERO, CascadeTable, Certificate, cascade_of  # noqa: E402
 from bundles.format import load_bundle  # noqa: E402
@@ -16,7 +17,7 @@ from training.cascade import table_of  # noqa: E402
 from training.data.parts import FIT, HELD, TUNE, held_texts, part_of, read_by_cascade  # noqa: E402
 from training.data.sources import Row  # noqa: E402
 from training.learn.cascade import Table, TablePlan, fit_table  # noqa: E402
-from training.ship.cascade import Said, certified, choose_cut, put_into, tally  # noqa: E402
+from training.ship.cascade import Evidence, Said, certified, choose_cut, choose_peaks, put_into, tally  # noqa: E402
 from training.ship.cascade_plan import CutPlan  # noqa: E402
 from training.ship.serving import ServedLabel, Taxonomy  # noqa: E402
 
@@ -45,6 +46,10 @@ def said_of(count: int, seed: int) -> Said:
     return Said([str(row) for row in ids], ["made up"] * count, ids, [1] * count, logits, TAXONOMY)
 
 
+def plain(said: Said) -> Evidence:
+    return Evidence(said, said)
+
+
 @pytest.fixture(scope="module")
 def table() -> Table:
     said = said_of(1_500, 1)
@@ -59,9 +64,10 @@ def as_served(table: Table, cut: float = 0.0) -> CascadeTable:
         step=table.step,
         bias=table.bias,
         cut=cut,
+        peaks=[(0, 1e6)],
         most_tokens=48,
         knots=[(-1.0, [-3.0, -2.0, -3.0])],
-        certificate=Certificate(texts=0, share=0.0, agreement=0.0),
+        certificate=Certificate(texts=0, share=0.0, agreement=0.0, padded=0, padded_lost=0),
     )
 
 
@@ -93,6 +99,20 @@ def test_what_is_not_clean_is_not_answered_and_most_of_the_rest_is(table: Table)
     assert found.agreement == 1 - found.lost / 800
 
 
+def test_what_the_peaks_hold_back_alone_is_held_back_between_the_cleanest_words_too(table: Table) -> None:
+    tune, held = said_of(800, 4), said_of(400, 5)
+    any_length, *_ = choose_peaks(table, tune, CUT)
+    served = msgspec.structs.replace(as_served(table, cut=100.0), peaks=[any_length])
+    cleanest = [min(range(3, PIECES), key=lambda piece: table.weights[piece])] * 15
+    curses = [row for row, bad in zip(held.ids, held.bad, strict=True) if bad and served.certain(row) is None]
+    padded = [[FIRST_ID, *cleanest, *row[1:-1], *cleanest, LAST_ID] for row in curses]
+
+    assert len(padded) > 50
+    assert all(margin < 0 for margin in table.margins(padded))
+    assert [served.certain(row) for row in padded] == [None] * len(padded)
+    assert tally("held", served, held).share > 0.3
+
+
 def test_the_more_may_be_lost_the_more_is_answered(table: Table) -> None:
     said = said_of(800, 6)
     cuts = [choose_cut(table, said, CutPlan(most_lost=share, most_grave_lost=share)) for share in (0.0, 0.02, 0.2)]
@@ -104,7 +124,7 @@ def test_the_more_may_be_lost_the_more_is_answered(table: Table) -> None:
 def test_a_cascade_answers_with_the_scores_that_the_model_gives_in_the_mean(table: Table, tmp_path: Path) -> None:
     bundle = load_bundle(write_echo_bundle(tmp_path / "echo", **MULTI))
     said = said_of(1_000, 7)
-    cascade = certified(bundle, table, said, said_of(500, 8), CUT)
+    cascade = certified(bundle, table, plain(said), plain(said_of(500, 8)), CUT)
     found = tally("held", cascade, said_of(500, 9))
 
     assert [margin for margin, _ in cascade.knots] == sorted(margin for margin, _ in cascade.knots)
@@ -117,7 +137,7 @@ def test_a_cascade_answers_with_the_scores_that_the_model_gives_in_the_mean(tabl
 
 def test_it_is_put_into_the_bundle_under_a_new_revision_and_found_there(table: Table, tmp_path: Path) -> None:
     bundle = load_bundle(write_echo_bundle(tmp_path / "echo", **MULTI))
-    cascade = certified(bundle, table, said_of(1_000, 7), said_of(500, 8), CUT)
+    cascade = certified(bundle, table, plain(said_of(1_000, 7)), plain(said_of(500, 8)), CUT)
     newer = put_into(bundle, cascade)
 
     assert set(cascade.files) == set(CERTIFIED_FILES)

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bundles.windows import SentenceIds
 from shared.errors import PredictionFailedError, UnavailableError
 from worker.inference.batcher import MicroBatcher
 from worker.inference.engines.protocol import Logits
@@ -293,3 +294,10 @@ def test_a_text_of_which_several_windows_fail_is_one_failed_text(batcher: MicroB
 
     assert [future.exception(WAIT_S) is None for future in broken] == [False, True, False]
     assert batcher.stats.snapshot().failed_texts == 1
+
+
+def test_what_a_sentence_is_discounted_is_taken_off_its_logits(batcher: MicroBatcher) -> None:
+    ((whole, sentence),) = batcher.submit([[[7, 8], SentenceIds([7], 0.5)]], Priority.INTERACTIVE)
+
+    assert whole.result(WAIT_S).logits.tolist() == [7]
+    assert sentence.result(WAIT_S).logits.tolist() == [6.5]

@@ -1,5 +1,6 @@
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -52,8 +53,9 @@ def engine() -> CountingEngine:
     return CountingEngine()
 
 
-@pytest.fixture
-def classifier(bundle: Bundle, engine: CountingEngine) -> Iterator[Classifier]:
+@contextmanager
+def running(bundle: Bundle, engine: CountingEngine) -> Iterator[Classifier]:
+    """A classifier with the cascade of its bundle."""
     batcher = MicroBatcher(engine, max_batch_tokens=256)
     batcher.start()
     judge = Judge(bundle.config, {})
@@ -61,6 +63,12 @@ def classifier(bundle: Bundle, engine: CountingEngine) -> Iterator[Classifier]:
     built.cascade = build_cascade(bundle, judge)
     yield built
     batcher.close()
+
+
+@pytest.fixture
+def classifier(bundle: Bundle, engine: CountingEngine) -> Iterator[Classifier]:
+    with running(bundle, engine) as built:
+        yield built
 
 
 def verdict(classifier: Classifier, text: str, options: VerdictOptions = NO_OPTIONS) -> Verdict:
@@ -75,8 +83,8 @@ def figures(classifier: Classifier) -> CascadeFigures:
     return classifier.cascade.figures
 
 
-def test_it_is_off_by_default() -> None:
-    assert Settings().cascade == "off"
+def test_it_is_on_by_default() -> None:
+    assert Settings().cascade == "on"
 
 
 def test_a_certain_text_is_answered_without_the_model(classifier: Classifier, engine: CountingEngine) -> None:
@@ -206,3 +214,24 @@ def test_each_text_is_counted_once(bundle: Bundle) -> None:
         cascade.logits([[1, 10, 2], [1, 10, 2]])
 
     assert cascade.figures == CascadeFigures(answered=100, unsure=100)
+
+
+@pytest.mark.parametrize(
+    ("text", "rows"),
+    [
+        ("plain words. more words. and some words!!", 2),  # the whole, and the one sentence with "!"
+        ("plain words. what is it? more words.", 2),  # as much where a byte is not known
+        ("plain words. more words. and other words.", 0),
+    ],
+)
+def test_sentences_in_which_nothing_may_be_wrong_are_not_read_besides(
+    tmp_path: Path, engine: CountingEngine, text: str, rows: int
+) -> None:
+    path = write_echo_bundle(tmp_path / "sentences", **MULTI, sentence_discount=0.0)
+    bundle = load_bundle(put_cascade(path, cascade_for(path, logits=CLEAN)))
+    with running(bundle, engine) as classifier:
+        verdict(classifier, text)
+        assert engine.rows == rows
+        classifier.cascade = NoCascade()
+        assert verdict(classifier, text).windows == 1
+        assert engine.rows == rows + 1 + 3

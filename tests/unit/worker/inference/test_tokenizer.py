@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bundles.format import load_bundle
+from bundles.windows import discount_of
 from shared.errors import BundleInvalidError, TextRejectedError
 from tests.support.echo import write_echo_bundle
 from worker.inference.tokenizer import BundleTokenizer
@@ -50,3 +51,32 @@ def test_a_special_token_in_a_text_is_read_as_its_characters(tokenizer: BundleTo
     ((window,),) = tokenizer.encode(["a[SEP]b"])
     assert len(window) == 2 + len("a[SEP]b")
     assert window.count(2) == 1
+
+
+@pytest.fixture
+def reader_of_sentences(tmp_path: Path) -> BundleTokenizer:
+    config = {"problem_type": "multi_label_classification", "labels": ["curse"], "sentence_discount": 0.5}
+    return BundleTokenizer(load_bundle(write_echo_bundle(tmp_path / "bundle", **config)), max_windows=1)
+
+
+def test_sentences_are_read_besides_and_do_not_make_a_text_too_long(reader_of_sentences: BundleTokenizer) -> None:
+    ((whole, first, second),) = reader_of_sentences.encode(["재미있었어요. 또 올게요."])
+
+    assert [discount_of(row) for row in (whole, first, second)] == [0, 0.5, 0.5]
+    assert first[1:-1] == whole[1 : len(first) - 1]
+    assert second[1:-1] == whole[1 - len(second) : -1]
+    reader_of_sentences.check_length([whole, first, second])
+
+
+def test_sentences_are_the_same_alone_and_among_other_texts(reader_of_sentences: BundleTokenizer) -> None:
+    text = "재미있었어요. 또 올게요."
+    assert reader_of_sentences.encode([text]) == reader_of_sentences.encode([text, "다른 글"])[:1]
+
+
+def test_a_text_to_be_explained_is_read_in_the_same_windows(reader_of_sentences: BundleTokenizer) -> None:
+    text = "재미있었어요. 또 올게요."
+
+    traced = reader_of_sentences.encode_traced(text)
+
+    assert [traced.windows] == reader_of_sentences.encode([text])
+    assert [len(ranges) + 2 for ranges in traced.token_ranges] == [len(window) for window in traced.windows]

@@ -3,7 +3,10 @@
 from collections import deque
 from collections.abc import Sequence
 
-from worker.inference.turns import TextLoad, Turns, Window, windows_of
+import numpy as np
+
+from worker.inference.stats import PassTime
+from worker.inference.turns import TextLoad, Turns, Window, WindowResult, rows_of_text, windows_of
 
 
 class Model:
@@ -64,3 +67,14 @@ def test_texts_of_one_caller_keep_their_order() -> None:
     model.submit([5], [4], caller=1)
 
     assert [length for _, length in model.passes(5)] == [3, 1, 2, 5, 4]
+
+
+def test_what_a_sentence_says_is_in_the_first_window_of_its_text() -> None:
+    results = [
+        WindowResult(np.array([1, 5], dtype=np.float32), PassTime(0, 0, 0)),
+        WindowResult(np.array([2, 0], dtype=np.float32), PassTime(0, 0, 0)),
+        WindowResult(np.array([4, 4], dtype=np.float32), PassTime(0, 0, 0), is_sentence=True),
+    ]
+
+    assert [row.tolist() for row in rows_of_text(results)] == [[4, 5], [2, 0]]
+    assert results[0].logits.tolist() == [1, 5]  # of which spans are read
