@@ -3,7 +3,7 @@
 import json
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
@@ -69,6 +69,7 @@ class Contender:
     parts: Mapping[str, str] = field(default_factory=dict)
     # Whether its processes can be halted while others are measured.
     may_be_halted: bool = True
+    is_ours: bool = False
     # How long it needs after a halt until it answers as before.
     settle_s: float = 0.0
 
@@ -123,9 +124,17 @@ OURS = Contender(
     has_styles=False,
     parts={"api.main": "api", "worker.main": "worker", "valkey": "store", "kobert run": "start"},
     may_be_halted=False,  # a worker that halts is taken for dead; idle it costs next to nothing
+    is_ours=True,
 )
-CONTENDERS = (
+ALL_READ = replace(
     OURS,
+    name="ours-all-read",
+    says="the same with `CASCADE=off`: its model reads every text",
+    environment={"CASCADE": "off"},
+)
+OWN = (OURS, ALL_READ)
+CONTENDERS = (
+    *OWN,
     Contender(
         "fastapi",
         "FastAPI and ONNX Runtime, a handler in the thread pool",

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.peers.contenders import CONTENDERS, ENGINE, OURS, ROOT
+from bench.peers.contenders import ALL_READ, CONTENDERS, ENGINE, OURS, ROOT
 from bench.peers.loads import ARRAYS, FULL, LONE, Load
 
 POINTS = ROOT / "docs" / "performance" / "peers.json"
@@ -43,6 +43,7 @@ ENGLISH = Language(
     {
         ENGINE: "the engine alone, without a service",
         OURS.name: "**this service**",
+        ALL_READ.name: "this service, its model reading every text (`CASCADE=off`)",
         "fastapi": "forty lines of FastAPI and ONNX Runtime",
         "litserve": "LitServe",
         "bentoml": "BentoML",
@@ -62,6 +63,7 @@ KOREAN = Language(
         **ENGLISH.names,
         ENGINE: "서비스 없이 엔진만",
         OURS.name: "**이 서비스**",
+        ALL_READ.name: "이 서비스, 모든 글을 모델이 읽을 때(`CASCADE=off`)",
         "fastapi": "FastAPI와 ONNX Runtime 40줄",
         "celery": "결과 백엔드를 쓰는 FastAPI와 Celery",
     },

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from bench.peers.contenders import CONTENDERS, ENGINE, OURS, Contender
+from bench.peers.contenders import ALL_READ, CONTENDERS, ENGINE, OURS, Contender
 from bench.peers.goals import goals, in_rounds, three
 from bench.peers.loads import CLOSED, FULL, LONE, OPEN, Load, Point
 from bench.peers.plot import plot
@@ -24,7 +24,7 @@ Written by `python -m bench.peers --write`; do not edit.
 ![Texts a second, and p99 of arrivals at random times](peers.svg)
 
 - Each service has the same model, tokenizer and normaliser. Two are different: infinity has no place for a
-  normaliser and thresholds; the original's weights are not to be had, so its network has random ones.
+  normaliser, thresholds and single sentences; the original's weights are not to be had, so its network has random ones.
 - `tuned`: with our session options, passes of 512 tokens sorted by length, one on each processor, and short waits.
   `plain`: ONNX Runtime's default options, one padded pass a batch of up to 64, and the waits that its documentation
   shows.
@@ -33,6 +33,8 @@ Written by `python -m bench.peers --write`; do not edit.
   when a request is due.
 - Ratios are taken within a round. A service is halted while others are measured. Memory is resident, summed over all
   processes of a service.
+- Ours is what `make run` starts, whose [cascade](cascade.md) answers some texts without the model; beside it, the same
+  with `CASCADE=off`. How many it answers of these texts: `python -m bench.cascade --smoke`; of news comments a fifth.
 - One answer of five is compared with what the engine says of the text alone; the original's with its own to the text
   alone.
 """
@@ -122,7 +124,9 @@ def _of_load(load: Load, points: Sequence[Point]) -> str:
 def _row(chosen: Sequence[Point], load: Load, points: Sequence[Point]) -> str:
     name, style = chosen[0].contender, chosen[0].style
     ratios = in_rounds(points, load, (name, style), lambda own, other: own.texts_per_s / other.texts_per_s)
-    shown = {OURS.name: f"**{OURS.name}**", ENGINE: "the engine alone"}.get(name, name)
+    shown = {OURS.name: f"**{OURS.name}**", ALL_READ.name: "ours, `CASCADE=off`", ENGINE: "the engine alone"}.get(
+        name, name
+    )
     cells = [
         shown,
         style,

@@ -142,7 +142,7 @@ class Service:
             "DATA_DIR": str(self._folder / f"data-{self._mark}"),
             "LOG_LEVEL": "warning",
         }
-        if self.contender.name == "ours":
+        if self.contender.is_ours:
             own = {name: own[name] for name in (_MARK, "PORT", "DATA_DIR")}
         return {**CLEAN_ENVIRONMENT, **own, **self.contender.environment}
 
@@ -161,7 +161,7 @@ class Service:
             self._started.append(
                 subprocess.Popen(  # noqa: S603  commands of this file and of `contenders`
                     command,
-                    cwd=ROOT if self.contender.name == "ours" else APPS,
+                    cwd=ROOT if self.contender.is_ours else APPS,
                     env=environment,
                     stdout=log,
                     stderr=log,
