@@ -91,7 +91,10 @@ def choose_peaks(table: Table, said: Said, plan: CutPlan) -> list[tuple[int, flo
         min(_limit(column[said.bad], plan.most_hidden), _limit(column[said.grave], plan.most_grave_hidden))
         for column in peaks.T
     ]
-    return [(length, min(limit, _UNLIMITED)) for length, limit in zip(plan.peaks, map(float, limits), strict=True)]
+    return [
+        (length, min(limit - plan.peak_slack, _UNLIMITED))
+        for length, limit in zip(plan.peaks, map(float, limits), strict=True)
+    ]
 
 
 Peaks = Sequence[tuple[int, float]]
@@ -117,7 +120,7 @@ def choose_cut(table: Table, said: Said, plan: CutPlan, peaks: Peaks = ()) -> fl
     if not len(known):
         raise ModelSourceError("the cascade knows none of the texts that its cut is chosen on")
     limits = [
-        float(known.max()),
+        float(np.nextafter(known.max(), np.float32(np.inf))),  # where all texts are clean, all may be answered
         _limit(margins[said.bad], plan.most_lost),
         _limit(margins[said.grave], plan.most_grave_lost),
     ]

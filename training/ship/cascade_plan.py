@@ -19,6 +19,8 @@ class CutPlan:
     peaks: tuple[int, ...] = (0,)
     most_hidden: float = 0.0
     most_grave_hidden: float = 0.0
+    # Logits that the cut of stretches stays below the lowest that this allows: what is seldom is in few of the texts.
+    peak_slack: float = 0.8
     slack: float = 0.0  # logits that the cut stays below the lowest margin that this allows
     most_tokens: int = 48
     knots: int = 12
