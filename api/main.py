@@ -236,7 +236,7 @@ def serve(settings: Settings) -> None:
 
 
 def _listeners(settings: Settings) -> list[socket.socket]:
-    # A supervisor may hold them: then nobody is refused while this process is started again.
+    # A supervisor may hold the sockets, so that connections wait, and are not refused, while this process restarts.
     listeners = inherited_listeners(os.environ, os.getpid()) or open_all_listeners(settings.listen_addresses)
     for listener in listeners:
         bound_socket_memory(listener)

@@ -40,11 +40,11 @@ class HalfClosedProtocol(InTurnsProtocol):
 
     def _is_answered(self) -> bool:
         """Whether no request waits for its answer."""
-        raise NotImplementedError
+        raise NotImplementedError  # the protocol that this is a part of knows; it is never used alone
 
     def _has_whole_request(self) -> bool:
         """Whether the newest request has its whole body, or what is behind it will be refused."""
-        raise NotImplementedError
+        raise NotImplementedError  # the protocol that this is a part of knows; it is never used alone
 
     def _takes_interim(self) -> bool:
         """Whether the client that waits speaks HTTP/1.1: one of HTTP/1.0 knows no answer before the answer."""

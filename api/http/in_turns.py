@@ -54,7 +54,7 @@ class InTurnsProtocol(HttpToolsProtocol):
 
     def _has_unwanted_rest(self) -> bool:
         """Whether a body is coming whose request is answered already."""
-        raise NotImplementedError
+        raise NotImplementedError  # the protocol that this is a part of knows; it is never used alone
 
     def serve(self) -> bool:
         """Go on with the bytes that waited; returns whether that was, or began, something costly."""

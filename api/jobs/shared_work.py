@@ -1,7 +1,6 @@
 """Lets threads that keep the processor busy give way to each other, so that only one of them wants Python's lock.
 
-Three that want it all the time are no faster than one, and the event loop, which wants it for a moment, waits behind
-each of them.
+Three busy threads finish no sooner than one at a time would, and the event loop has to wait for each of them.
 """
 
 import threading
