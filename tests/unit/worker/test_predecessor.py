@@ -9,23 +9,13 @@ import pytest
 from fakeredis import FakeRedis
 
 from shared import keys
-from shared.messages import Heartbeat, ModelInfo, Throughput, encode
+from shared.messages import Heartbeat, Throughput, encode
+from tests.support.heartbeats import ECHO_MODEL
 from worker.predecessor import Predecessors, process_space
 
 pytestmark = pytest.mark.integration
 
 HOST = "container"
-MODEL = ModelInfo(
-    name="echo",
-    revision="1",
-    problem_type="multi_label_classification",
-    labels=["curse", "clean"],
-    clean_label="clean",
-    strictness="standard",
-    thresholds={},
-    levels={},
-    max_length=64,
-)
 
 
 def write(
@@ -37,7 +27,7 @@ def write(
         pid=pid,
         started_at=0.0,
         beat_at=beat_at,
-        model=MODEL,
+        model=ECHO_MODEL,
         throughput=Throughput(),
         waiting_texts=0,
         rss_bytes=0,

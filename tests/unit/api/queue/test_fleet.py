@@ -10,23 +10,13 @@ from redis.exceptions import ResponseError
 from api.queue.fleet import DOUBT_INTERVALS, FRESH_S, Fleet
 from shared import keys
 from shared.errors import DiskFullError, NoWorkerError, StoreFullError, StoreUnavailableError, UnavailableError
-from shared.messages import Heartbeat, ModelInfo, Throughput, encode
+from shared.messages import Heartbeat, Throughput, encode
+from tests.support.heartbeats import ECHO_MODEL
 
 AN_HOUR_S = 3600.0
 
 
 def heartbeat(worker_id: str) -> bytes:
-    model = ModelInfo(
-        name="echo",
-        revision="1",
-        problem_type="multi_label_classification",
-        labels=["curse", "clean"],
-        clean_label="clean",
-        strictness="standard",
-        thresholds={},
-        levels={},
-        max_length=64,
-    )
     return encode(
         Heartbeat(
             worker_id=worker_id,
@@ -34,7 +24,7 @@ def heartbeat(worker_id: str) -> bytes:
             pid=1,
             started_at=0.0,
             beat_at=0.0,
-            model=model,
+            model=ECHO_MODEL,
             throughput=Throughput(),
             waiting_texts=0,
             rss_bytes=0,
@@ -110,14 +100,20 @@ class Noted:
         self.fleet.on_store_back = lambda: self.calls.append("back")
 
 
-async def after_an_outage(monkeypatch: pytest.MonkeyPatch) -> tuple[Store, Noted, list[float]]:
-    """The worker's heartbeat ran out while the store was away; the list holds the time."""
+async def with_one_worker(monkeypatch: pytest.MonkeyPatch) -> tuple[Store, Noted, list[float]]:
+    """A fleet that has seen one worker; the list holds the time."""
     now = [100.0]
     monkeypatch.setattr("api.queue.fleet.time.monotonic", lambda: now[0])
     store = Store()
     store.beats["one"] = heartbeat("one")
     noted = Noted(store)
     await noted.fleet.refresh()
+    return store, noted, now
+
+
+async def after_an_outage(monkeypatch: pytest.MonkeyPatch) -> tuple[Store, Noted, list[float]]:
+    """The worker's heartbeat ran out while the store was away; the list holds the time."""
+    store, noted, now = await with_one_worker(monkeypatch)
     store.is_away = True
     await noted.fleet.refresh()
     noted.calls.clear()
@@ -208,12 +204,7 @@ async def test_a_heartbeat_that_ran_out_because_the_clock_was_set_forward_says_n
 
 
 async def test_a_worker_that_died_as_the_clock_was_set_is_lost_in_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    now = [100.0]
-    monkeypatch.setattr("api.queue.fleet.time.monotonic", lambda: now[0])
-    store = Store()
-    store.beats["one"] = heartbeat("one")
-    noted = Noted(store)
-    await noted.fleet.refresh()
+    store, noted, now = await with_one_worker(monkeypatch)
     noted.calls.clear()
     store.step_s, store.silent = -3600, {"one"}
     for _ in range(DOUBT_INTERVALS + 2):
