@@ -19,8 +19,8 @@ UNIT_PROCESSES ?= 2
 SLOW_PROCESSES ?= 6
 # To import a file of tests takes each process as long as some tests do, so only those that have such tests are.
 SLOW_TESTS = tests/e2e tests/integration $(shell grep -rlE 'mark\.(integration|e2e)' tests/unit tests/test_*.py | sort)
-# Parts that run beside each other, each with its output in one piece.
-BESIDE := --no-print-directory --output-sync=target --jobs
+# Parts that run beside each other: how many at a time, and which.
+BESIDE := MAKE=$(MAKE) $(BIN)/python tests/support/beside.py
 
 .DEFAULT_GOAL := help
 .PHONY: help run test lint typecheck fast-test slow-test nightly schema-cases browser-test containers-test coverage bench-smoke chaos soak attack lock sbom pin-images audit hooks release clean
@@ -66,7 +66,7 @@ run: $(VENV)/.run  ## serve on http://127.0.0.1:8000 with the embedded model and
 
 # CI adds the benchmarks. They come last, beside the slow tests, which leave a third of two processors idle.
 test: lint  ## all tests; with ALSO=bench-smoke, everything that CI runs
-	@$(MAKE) $(BESIDE) 2 slow-test typecheck fast-test browser-test $(ALSO)
+	@$(BESIDE) 2 slow-test typecheck fast-test browser-test $(ALSO)
 
 lint: $(VENV)/.dev  ## style and architecture
 	$(BIN)/ruff check .
@@ -111,7 +111,7 @@ SMOKED := soak peers full_kobert own_model ceiling teach_corrections startup cha
   result_cache cascade spans model_threads passes pack_rows corrections
 
 bench-smoke: $(VENV)/.dev  ## every benchmark for a few seconds, to show that it runs
-	@$(MAKE) $(BESIDE) 3 $(SMOKED:%=smoke-%)
+	@$(BESIDE) 3 $(SMOKED:%=smoke-%)
 
 smoke-%: $(VENV)/.dev
 	$(ONE_THREAD) $(BIN)/python -m bench.$* --smoke $(SMOKE_OPTIONS)
