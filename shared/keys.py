@@ -23,6 +23,12 @@ JOB_TURNS = PREFIX + "jobs:turns"
 JOB_TURN_COUNTER = PREFIX + "jobs:turn-counter"
 JOBS_OPEN = PREFIX + "jobs:open"
 JOB_WEBHOOKS = PREFIX + "jobs:webhooks"
+# A sorted set of the jobs whose upload goes on, by when its last rows came.
+JOB_UPLOADS = PREFIX + "jobs:uploads"
+
+# What each owner takes in the store, by owner: a hash of bytes by key, a sorted set of these keys by when they expire.
+USAGE = PREFIX + "usage:"
+USAGE_ENDS = PREFIX + "usage-ends:"
 
 # Policies, which do not expire: a hash of their heads by name, and a counter that is the version of the last change.
 # Each has two hashes with its older versions (`policy_versions`), which expire once it is deleted.

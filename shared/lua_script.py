@@ -8,6 +8,9 @@ from typing import Any
 from redis import Redis
 from redis.exceptions import NoScriptError
 
+# First line of a script that frees memory or needs very little, so that it also runs when the store is full.
+ALLOW_FULL = "#!lua flags=allow-oom\n"
+
 
 def scripts_of(package: str) -> dict[str, str]:
     """The scripts in the folder `lua` of a package, by name.

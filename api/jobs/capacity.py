@@ -1,17 +1,21 @@
 """Checks that the store has room for another job, or for more of one that is being uploaded."""
 
+from collections import Counter
 from typing import Any
 
 from redis import Redis
 
 from api.jobs.room import JobRoom
 from shared import keys
-from shared.errors import DiskFullError, OverloadedError
+from shared.errors import DiskFullError, OverloadedError, RateLimitedError
 from shared.jobs.scripts import Scripts
+from shared.lua_script import run_script
 from shared.settings import Settings
+from shared.usage.scripts import source_of
 
 # What a verdict adds to the store for each row, packed (docs/jobs.md says how it was measured).
 RESULT_BYTES_PER_ROW = 32
+RETRY_AFTER_S = 60
 
 
 class StoreCapacity:
@@ -30,34 +34,59 @@ class StoreCapacity:
         """Check that another job of `owner` may begin.
 
         Raises:
-            OverloadedError: too many jobs are open, of all or of this owner, or the store is nearly full.
+            OverloadedError: too many jobs are open, or the store is nearly full, of all or of this owner.
             DiskFullError: the store would keep the job in memory alone.
         """
         require_disk(self._redis)
         answer = self._scripts.run("room", [keys.JOBS_OPEN], [keys.JOB, owner, *self._room.limits_of(owner)])
         self._room.refuse(answer.decode(), owner)
-        self.require_memory()
+        self.require_memory(owner)
 
-    def require_memory(self) -> None:
-        """Check that the store has room, counting the results that open jobs have yet to add.
+    def require_memory(self, owner: str | None = None, upload: str | None = None) -> None:
+        """Check that the store has room, counting the results that open jobs and uploads have yet to add.
+
+        With several keys, an owner takes no more of it than it leaves free. `upload` is the one that would go on.
 
         Raises:
-            OverloadedError: it is nearly full.
+            OverloadedError: the store is nearly full.
+            RateLimitedError: the owner takes as much of it as is free.
         """
         memory: Any = self._redis.info("memory")
         limit = memory.get("maxmemory", 0) * self._settings.max_store_fill
-        if limit and memory["used_memory"] + self._pending_rows() * self._result_bytes_per_row > limit:
+        if not limit:
+            return
+        to_come = self._bytes_to_come()
+        free = int(limit - memory["used_memory"] - to_come.total())
+        if free < 0:
             raise OverloadedError(
-                "the store is nearly full; delete finished jobs, or wait until some expire", retry_after_s=60
+                "the store is nearly full; delete finished jobs, or wait until some expire", retry_after_s=RETRY_AFTER_S
+            )
+        if owner is not None and self._room.is_shared:
+            self._require_share(owner, to_come[owner], free, upload)
+
+    def _require_share(self, owner: str, to_come: int, free: int, upload: str | None) -> None:
+        in_hand = "" if upload is None else keys.job_part(upload, "")
+        taken, wait_s = run_script(self._redis, source_of("share"), [], [owner, to_come, free, in_hand])
+        if wait_s:
+            raise RateLimitedError(
+                f"this key's jobs, files and review queues take {taken:,} bytes of the store and {free:,} are free, of "
+                "which one key leaves as much to others as it takes (MAX_STORE_FILL); delete finished jobs, wait until "
+                "they expire, or send a smaller file",
+                retry_after_s=RETRY_AFTER_S if wait_s < 0 else wait_s,
             )
 
-    def _pending_rows(self) -> int:
-        ids: Any = self._redis.zrange(keys.JOBS_OPEN, 0, -1)
+    def _bytes_to_come(self) -> Counter[str]:
+        """What results will take that are not there yet, by the owner of their jobs."""
+        ids: Any = [*self._redis.zrange(keys.JOBS_OPEN, 0, -1), *self._redis.zrange(keys.JOB_UPLOADS, 0, -1)]
         with self._redis.pipeline(transaction=False) as pipeline:
             for job_id in ids:
-                pipeline.hmget(keys.job_part(job_id.decode(), ""), "total", "completed", "failed")
-            counts = pipeline.execute()
-        return sum(int(total or 0) - int(completed or 0) - int(failed or 0) for total, completed, failed in counts)
+                pipeline.hmget(keys.job_part(job_id.decode(), ""), "owner", "total", "completed", "failed")
+            found = pipeline.execute()
+        to_come: Counter[str] = Counter()
+        for owner, total, completed, failed in found:
+            rows = int(total or 0) - int(completed or 0) - int(failed or 0)
+            to_come[(owner or b"").decode()] += rows * self._result_bytes_per_row
+        return to_come
 
 
 def require_disk(redis: Redis) -> None:

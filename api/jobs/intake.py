@@ -27,8 +27,9 @@ from shared.settings import Settings
 
 log = get_logger(__name__)
 
-# The free room of the store is checked again after this many chunks.
+# The free room of the store is checked again after this many chunks, or this many bytes of them.
 CAPACITY_CHECK_CHUNKS = 64
+CAPACITY_CHECK_BYTES = 1 << 20
 # Sleep after each chunk: a thread that wants Python's lock would otherwise wait up to 5 ms for it.
 PAUSE_S = 0.0005
 
@@ -80,7 +81,7 @@ class JobIntake:
     def _store(self, request: UploadRequest, upload: Opened, body: Body) -> str:
         job_id = self._writer.begin(request.owner)
         try:
-            total = self._store_rows(job_id, upload.source.rows)
+            total = self._store_rows(job_id, request.owner, upload.source.rows)
             options = upload.final_options()
             spec = _describe(upload, body, options, self._options_check.begin(options))
             committed = self._writer.commit(job_id, request.owner, spec, total, request.idempotency_digest)
@@ -91,24 +92,28 @@ class JobIntake:
             self._discard(job_id, request.owner)
         return committed
 
-    def _store_rows(self, job_id: str, rows: Iterator[Row]) -> int:
+    def _store_rows(self, job_id: str, owner: str, rows: Iterator[Row]) -> int:
         """Write all chunks; returns the number of rows.
 
         Raises:
             MalformedRequestError: no row is usable, or the client has left.
             TooLargeError: too many rows.
-            OverloadedError: the store fills up.
+            OverloadedError: the store fills up, or this owner's part of it.
         """
         counts = _Counts()
+        unchecked_chunks = unchecked_bytes = 0
         client = current_caller().presence
         share = self._work.begin()
-        for number, chunk in enumerate(self._chunks(rows, counts), start=1):
+        for chunk in self._chunks(rows, counts):
             if client.is_lost:
                 # Nobody would learn the job's id, and a million rows of a body that has all come take a minute.
                 raise MalformedRequestError("the client left before its rows were stored")
-            self._writer.append(job_id, counts.rows - len(chunk), pack_rows(chunk))
-            if number % CAPACITY_CHECK_CHUNKS == 0:
-                self._capacity.require_memory()
+            packed = pack_rows(chunk)
+            self._writer.append(job_id, counts.rows - len(chunk), packed)
+            unchecked_chunks, unchecked_bytes = unchecked_chunks + 1, unchecked_bytes + len(packed)
+            if unchecked_chunks >= CAPACITY_CHECK_CHUNKS or unchecked_bytes >= CAPACITY_CHECK_BYTES:
+                self._capacity.require_memory(owner, job_id)
+                unchecked_chunks = unchecked_bytes = 0
             time.sleep(PAUSE_S + share.pause_s())
         if not counts.usable:
             raise MalformedRequestError(f"the file has no usable row: {counts.first_fault}")

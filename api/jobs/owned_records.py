@@ -13,6 +13,7 @@ from shared.errors import KobertError, NotFoundError, OverloadedError, TooLargeE
 from shared.lua_script import scripts_of
 from shared.settings import Settings
 from shared.store_errors import name_store_error
+from shared.usage.scripts import FUNCTIONS, source_of
 
 Kind = Literal["files", "batches"]
 KINDS: tuple[Kind, ...] = ("files", "batches")
@@ -57,7 +58,8 @@ class OwnedRecords:
             keys.owned_counter(kind, owner),
             keys.owned_record(kind, owner, record_id),
         ]
-        await self._run("record_put", kind, owner, names, [record_id, head, len(head) + parts_bytes, self._ttl_s])
+        kept = [record_id, head, len(head) + parts_bytes, self._ttl_s, owner]
+        await self._run("record_put", kind, owner, names, kept)
 
     async def put_part(self, kind: Kind, owner: str, record_id: str, place: int, part: bytes) -> None:
         """Keep a part of the body of a record that is `put` when all its parts are there."""
@@ -114,13 +116,14 @@ class OwnedRecords:
         pipeline.unlink(keys.owned_record(kind, owner, record_id))
         pipeline.zrem(keys.owned_index(kind, owner), record_id)
         pipeline.hdel(keys.owned_sizes(kind, owner), record_id)
+        pipeline.eval(source_of("end"), 0, owner, keys.owned_record(kind, owner, record_id))
         await self._named(pipeline.execute())
 
     async def _run(self, script: str, kind: Kind, owner: str, names: list[str], arguments: list[Any]) -> None:
         every = [name for each in KINDS for name in (keys.owned_index(each, owner), keys.owned_sizes(each, owner))]
         every += [keys.owned_index(kind, owner), *names]
         prefixes = " ".join(keys.owned_record(each, owner, "") for each in KINDS)
-        source = _SCRIPTS["record_room"] + _SCRIPTS[script]
+        source = FUNCTIONS + _SCRIPTS["record_room"] + _SCRIPTS[script]
         limits: list[Any] = [prefixes, self._max_bytes, MAX_RECORDS]
         asked: Any = self._redis.eval(source, len(every), *every, *limits, *arguments)
         why, taken = await self._named(cast("Awaitable[tuple[bytes, int]]", asked))

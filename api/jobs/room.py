@@ -16,7 +16,12 @@ class JobRoom:
 
     def limits_of(self, owner: str) -> tuple[int, int, int]:
         """Most open jobs of all, of this owner (0: no limit), and 1 if several owners share them."""
-        return self._most, self._keyring.open_jobs_of(owner) or 0, int(self._keyring.has_several_owners)
+        return self._most, self._keyring.open_jobs_of(owner) or 0, int(self.is_shared)
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether several owners share the store."""
+        return self._keyring.has_several_owners
 
     def require_valid(self, owner: str) -> None:
         """Check that the owner's key has not been revoked while its file was read, by `Keyring.require_valid`."""

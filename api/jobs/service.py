@@ -115,7 +115,7 @@ class JobService:
         """Check that another job of `owner` may begin.
 
         Raises:
-            OverloadedError: too many jobs are open, of all or of this owner, or the store is nearly full.
+            OverloadedError: too many jobs are open, or the store is nearly full, of all or of this owner.
             DiskFullError: the store would keep the job in memory alone.
         """
         await self.run(self._capacity.require_room, owner)
@@ -155,13 +155,13 @@ class JobService:
         async with self._slots.taken_by(body):
             return await self._threads.run_upload(read, *args)
 
-    async def require_memory(self) -> None:
-        """Check that the store has room for something other than a job.
+    async def require_memory(self, owner: str | None = None) -> None:
+        """Check that the store has room for something other than a job, for all and for `owner`.
 
         Raises:
-            OverloadedError: the store is nearly full.
+            OverloadedError: the store is nearly full, or the owner takes as much of it as is free.
         """
-        await self.run(self._capacity.require_memory)
+        await self.run(self._capacity.require_memory, owner)
 
     async def find_by_key(self, owner: str, digest: str) -> Job | None:
         """The job that an Idempotency-Key made, given its digest; None if there is none."""

@@ -39,21 +39,17 @@ class JobWriter:
     def begin(self, owner: str) -> str:
         """Reserve an id for an upload."""
         job_id = f"job_{secrets.token_hex(12)}"
-        with self._redis.pipeline(transaction=True) as pipeline:
-            fields: dict[Any, Any] = {"status": "validating", "owner": owner, "created_at": int(time.time())}
-            pipeline.hset(keys.job_part(job_id, ""), mapping=fields)
-            pipeline.expire(keys.job_part(job_id, ""), UPLOAD_TTL_S)
-            pipeline.execute()
+        self._scripts.run("begin", [], [keys.JOB, job_id, owner, int(time.time()), UPLOAD_TTL_S])
         return job_id
 
     def append(self, job_id: str, first_row: int, packed_rows: bytes) -> None:
-        """Write one chunk of an upload."""
-        with self._redis.pipeline(transaction=True) as pipeline:
-            pipeline.hset(keys.job_part(job_id, ":input"), str(first_row), packed_rows)
-            pipeline.rpush(keys.job_part(job_id, ":open"), first_row)
-            for part in ("", ":input", ":open"):
-                pipeline.expire(keys.job_part(job_id, part), UPLOAD_TTL_S)
-            pipeline.execute()
+        """Write one chunk of an upload.
+
+        Raises:
+            StoreUnavailableError: the upload took so long that it has expired.
+        """
+        if not self._scripts.run("append", [], [keys.JOB, job_id, first_row, packed_rows, UPLOAD_TTL_S]):
+            raise _lost()
 
     def commit(self, job_id: str, owner: str, spec: JobSpec, total: int, idempotency_digest: str | None) -> str:
         """Make the job real and durable; returns its id, or that of an earlier job with the same Idempotency-Key.
@@ -81,7 +77,7 @@ class JobWriter:
             self._wait_until_on_disk(connection)
         self._room.refuse(answer[0], owner)
         if answer[0] == "gone":
-            raise StoreUnavailableError("the store lost the upload before it was complete; send it again")
+            raise _lost()
         if answer[0] == "ok":
             journal.note_accepted(job_id, spec, total)
         return str(answer[1])
@@ -114,3 +110,7 @@ class JobWriter:
         if not synced:
             # A slow disk is no fault; one that cannot be written to makes the server refuse PING.
             connection.ping()
+
+
+def _lost() -> StoreUnavailableError:
+    return StoreUnavailableError("the store lost the upload before it was complete; send it again")

@@ -54,7 +54,7 @@ class ReviewService:
             raise ConflictError("the job has not ended; a queue is made of its results", code="results_not_ready")
         await self._require_room(owner)
         room = Room(self._settings.max_review_items, self._settings.max_review_chars)
-        await self._jobs.require_memory()
+        await self._jobs.require_memory(owner)
         with self._jobs.inputs.held(owner):
             items, left_out = await pick_items(self._jobs, job, selection, order, room)
         if not items:
@@ -83,6 +83,7 @@ class ReviewService:
         if not self._is_fed:
             raise ConflictError("the live feed is off; the setting REVIEW_FEED_TEXTS turns it on", code="feed_is_off")
         await self._require_room(owner)
+        await self._jobs.require_memory(owner)
         now = int(time.time())
         head = ReviewHead(
             id=new_review_id(),

@@ -10,6 +10,7 @@ from redis import Redis
 from api.reviews.records import Decision, ReviewHead, ReviewItem
 from shared import keys
 from shared.lua_script import run_script, scripts_of
+from shared.usage.scripts import source_of
 
 _SCRIPTS = scripts_of("api.reviews")
 _HEAD = msgspec.json.Decoder(ReviewHead)
@@ -19,6 +20,8 @@ _DECISION = msgspec.json.Decoder(Decision)
 _PARTS = ("", "items", "open", "leases", "holders", "decisions", "tally", "names", "ranks", "seen", "state")
 _COUNTED = ("tally", "names")
 DAY_S = 24 * 3600
+# What a queue takes besides its items, and an item besides its text, its lease and decision among it.
+QUEUE_BYTES, ITEM_BYTES = 2_000, 300
 _WRITTEN_AT_ONCE = 500
 
 
@@ -53,12 +56,13 @@ class ReviewStore:
 
         False, and nothing is kept, where the owner has `most` of them.
         """
+        stored_bytes = 0
         for start in range(0, len(items), _WRITTEN_AT_ONCE):
             part = items[start : start + _WRITTEN_AT_ONCE]
+            encoded = {str(one.item): msgspec.json.encode(one) for one in part}
+            stored_bytes += sum(map(len, encoded.values())) + ITEM_BYTES * len(part)
             with self._redis.pipeline() as pipe:
-                pipe.hset(
-                    _key(owner, head.id, "items"), mapping={str(one.item): msgspec.json.encode(one) for one in part}
-                )
+                pipe.hset(_key(owner, head.id, "items"), mapping=encoded)
                 pipe.zadd(_key(owner, head.id, "open"), {str(one.item): one.item for one in part})
                 # Should this process end before the queue is whole, what there is of it goes with the rest.
                 self._expire(pipe, owner, head)
@@ -67,7 +71,10 @@ class ReviewStore:
         done = self._redis.transaction(lambda pipe: self._list(pipe, owner, head, most), keys.reviews_of(owner))
         if not done:
             self.remove(owner, head.id)
-        return bool(done)
+            return False
+        counted = [owner, _key(owner, head.id, ""), QUEUE_BYTES + stored_bytes, head.expires_at]
+        run_script(self._redis, source_of("begin"), [], counted)
+        return True
 
     def _list(self, pipe: Any, owner: str, head: ReviewHead, most: int) -> None:  # noqa: ANN401  a pipeline
         """Let the transaction list a queue, unless there are enough."""
@@ -123,6 +130,7 @@ class ReviewStore:
                 pipe.unlink(*(_key(owner, review_id, f"item:{number.decode()}") for number in part))
             pipe.unlink(*(_key(owner, review_id, part) for part in _PARTS))
             pipe.zrem(keys.reviews_of(owner), review_id)
+            pipe.eval(source_of("end"), 0, owner, _key(owner, review_id, ""))
             pipe.execute()
 
     def lease(self, owner: str, head: ReviewHead, holder: tuple[str, int, int], count: int) -> list[ReviewItem]:

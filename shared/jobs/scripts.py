@@ -5,17 +5,21 @@ from typing import Any
 
 from redis import Redis
 
-from shared.lua_script import run_script, scripts_of
+from shared import keys
+from shared.lua_script import ALLOW_FULL, run_script, scripts_of
+from shared.usage.scripts import FUNCTIONS
 
-# The scripts free memory or need very little, so they must also run when the store is full.
-ALLOW_FULL = "#!lua flags=allow-oom\n"
+# What fills the store, and must not run when it is full.
+_FILLING = frozenset(("begin", "append"))
+_NAMES = f"local UPLOADS = '{keys.JOB_UPLOADS}'\n"
 _SCRIPTS = scripts_of("shared.jobs")
 
 
 @cache
 def source_of(name: str) -> str:
     """The whole text of a script, as Redis is given it."""
-    return ALLOW_FULL + _SCRIPTS["common"] + _SCRIPTS[name]
+    head = "#!lua\n" if name in _FILLING else ALLOW_FULL
+    return head + FUNCTIONS + _NAMES + _SCRIPTS["common"] + _SCRIPTS[name]
 
 
 class Scripts:

@@ -60,7 +60,7 @@ async def create_batch(request: Request, owner: OwnerDep, context: ContextDep) -
     if asked.completion_window != COMPLETION_WINDOW:
         raise MalformedRequestError(f"completion_window must be {COMPLETION_WINDOW}", param="completion_window")
     check_metadata(asked.metadata or {})
-    await context.jobs.require_memory()
+    await context.jobs.require_memory(owner)
     await context.records.require_room("batches", owner)
     with context.jobs.inputs.held(owner):
         await read_record(asked.input_file_id, owner, context)

@@ -65,7 +65,7 @@ async def upload_file(request: Request, owner: OwnerDep, context: ContextDep) ->
     try:
         name, size = await context.jobs.read_body(body, _keep_file, body, content_type, keep)
         # Again: others have come in meanwhile.
-        await context.jobs.require_memory()
+        await context.jobs.require_memory(owner)
         record = FileRecord(file_id, size, int(time.time()), name)
         await context.records.put("files", owner, file_id, msgspec.json.encode(record), packed_bytes)
     except BaseException:

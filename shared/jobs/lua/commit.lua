@@ -23,7 +23,10 @@ for field, value in pairs(cjson.decode(ARGV[3])) do
 end
 redis.call('HSET', base, 'status', 'in_progress', 'in_progress_at', now_s, 'deadline_at', now_s + ARGV[5],
   'expires_at', now_s + ARGV[5])
+change_bytes(base, 0, #ARGV[3])
 expire_job_at(base, now_s + ARGV[6])
+move_end(base, now_s + ARGV[6])
+redis.call('ZREM', UPLOADS, ARGV[2])
 give_turn(KEYS[1], KEYS[4], ARGV[2])
 redis.call('ZADD', KEYS[2], now_s, ARGV[2])
 redis.call('ZADD', KEYS[5], redis.call('HGET', base, 'created_at'), ARGV[2])

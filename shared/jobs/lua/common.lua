@@ -4,6 +4,17 @@ local function now_ms()
   return tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
 end
 
+-- What a job takes besides its chunks, and a chunk besides its rows and verdicts, in bytes of the store's memory.
+local JOB_BYTES, CHUNK_BYTES = 2000, 120
+
+-- Count a change of a job's input and of all that it takes. A job that an earlier version began is not counted.
+local function change_bytes(base, input_change, change)
+  local owner = redis.call('HGET', base, 'owner')
+  if owner and change_usage(owner, base, change) then
+    redis.call('HINCRBY', base, 'input_bytes', input_change)
+  end
+end
+
 -- `length` is what a lease is given at a time, in ms: by it the sweeper sees that the clock was set back.
 local function hold(lease, length_ms)
   lease.length = tonumber(length_ms)
@@ -16,6 +27,14 @@ local SUFFIXES = {'', ':input', ':open', ':leases', ':attempts', ':results', ':p
 local function expire_job_at(base, unix_s)
   for _, suffix in ipairs(SUFFIXES) do
     redis.call('EXPIREAT', base .. suffix, unix_s)
+  end
+end
+
+-- Note when all that a job takes is given back.
+local function move_end(base, unix_s)
+  local owner = redis.call('HGET', base, 'owner')
+  if owner and redis.call('HEXISTS', USAGE .. owner, base) == 1 then
+    usage_ends_at(owner, base, unix_s)
   end
 end
 
@@ -46,6 +65,9 @@ local function finish(keys, base, job, status, ttl_s)
   redis.call('ZREM', keys[2], job)
   redis.call('UNLINK', base .. ':input', base .. ':open', base .. ':leases', base .. ':attempts')
   expire_job_at(base, now_s + ttl_s)
+  local input_bytes = -(redis.call('HGET', base, 'input_bytes') or 0)
+  change_bytes(base, input_bytes, input_bytes)
+  move_end(base, now_s + ttl_s)
   if redis.call('HGET', base, 'webhook') then
     redis.call('ZADD', keys[3], now_s, job)
     redis.call('EXPIRE', keys[3], ROUND_LIFE_S)

@@ -10,7 +10,9 @@ redis.call('HDEL', base .. ':leases', ARGV[3])
 if redis.call('HGET', base, 'status') ~= 'in_progress' then
   return 1
 end
+local change = #ARGV[5] + #ARGV[7] + CHUNK_BYTES - redis.call('HSTRLEN', base .. ':input', ARGV[3])
 redis.call('HSET', base .. ':input', ARGV[3], ARGV[5], ARGV[6], ARGV[7])
+change_bytes(base, change, change)
 redis.call('HSET', base .. ':attempts', ARGV[3], ARGV[8], ARGV[6], ARGV[8])
 redis.call('LPUSH', base .. ':open', ARGV[6], ARGV[3])
 redis.call('EXPIREAT', base .. ':open', redis.call('EXPIRETIME', base))

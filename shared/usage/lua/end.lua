@@ -1,0 +1,2 @@
+-- Count no more what somebody has removed. KEYS: none. ARGV: owner, key
+end_usage(ARGV[1], ARGV[2])

@@ -1,0 +1,14 @@
+"""The Lua functions that count what an owner takes in the store, and the scripts that use nothing else."""
+
+from shared import keys
+from shared.lua_script import ALLOW_FULL, scripts_of
+
+_SCRIPTS = scripts_of("shared.usage")
+_NAMES = f"local USAGE, USAGE_ENDS = '{keys.USAGE}', '{keys.USAGE_ENDS}'\n"
+# Goes before every script that writes or removes what is counted, so that both are one step.
+FUNCTIONS = _NAMES + _SCRIPTS["usage"]
+
+
+def source_of(name: str) -> str:
+    """The text of `shared/usage/lua/{name}.lua`, with the functions before it."""
+    return ALLOW_FULL + FUNCTIONS + _SCRIPTS[name]
