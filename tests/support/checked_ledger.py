@@ -23,6 +23,8 @@ SETTINGS = Settings(
     result_ttl_s=1_000, max_job_age_s=3_000, max_open_jobs=4, job_lease_s=30, heartbeat_ttl_s=4, heartbeat_interval_s=1
 )
 OWNER = "owner"
+# As in `shared/jobs/lua/common.lua`.
+JOB_BYTES, CHUNK_BYTES = 2000, 120
 WORKERS = ("anna", "bela", "cleo")
 CLOCK = "test:clock"
 AHEAD_MS = 100 * 24 * 3600 * 1000
@@ -138,6 +140,21 @@ class CheckedLedger(RuleBasedStateMachine):
                 assert not is_open
                 for part in (":input", ":open", ":leases", ":attempts"):
                     assert not self.redis.exists(keys.job_part(job_id, part))
+
+    @invariant()
+    def what_is_counted_for_the_owner_is_what_is_there(self) -> None:
+        counted = {name.decode(): int(size) for name, size in self.redis.hgetall(keys.USAGE + OWNER).items()}
+        assert counted.pop("", 0) == sum(counted.values())
+        assert set(counted) == {name.decode() for name in self.redis.zrange(keys.USAGE_ENDS + OWNER, 0, -1)}
+        for base, size in counted.items():
+            parts = [self.redis.hvals(base + part) for part in (":input", ":results")]
+            chunks = [chunk for part in parts for chunk in part]
+            if self.redis.exists(base):
+                spec: Any = self.redis.hget(base, "spec")
+                fixed = size - sum(map(len, chunks)) - CHUNK_BYTES * len(chunks)
+                assert JOB_BYTES <= fixed <= JOB_BYTES + 2 * len(spec or b"") + 200
+        there = {keys.job_part(job_id, "") for job_id in [*self.jobs, *self.uploads] if self.status(job_id) is not None}
+        assert there <= set(counted)
 
     @invariant()
     def every_key_expires(self) -> None:

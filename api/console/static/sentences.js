@@ -2,6 +2,8 @@
 // The English is the service's own, word for word; a test holds it to that.
 
 const sentences = {
+  "this key's jobs, files and review queues take {taken} bytes of the store and {free} are free, of which one key leaves as much to others as it takes (MAX_STORE_FILL); delete finished jobs, wait until they expire, or send a smaller file":
+    "이 키의 작업, 파일, 검토 목록이 저장소에서 {taken}바이트를 차지하고, 남은 공간은 {free}바이트입니다. 키 하나는 남은 공간보다 많이 차지할 수 없습니다(MAX_STORE_FILL). 끝난 작업을 지우거나, 만료될 때까지 기다리거나, 더 작은 파일을 보내 주세요.",
   "the file has no usable row: {fault}":
     "판정할 수 있는 줄이 하나도 없습니다. 첫 문제: {fault}",
   "it has no rows":
