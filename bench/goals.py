@@ -24,7 +24,8 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from bench.cascade import Side, data_folder
+from bench.cascade.sides import Side
+from bench.cascade.texts import data_folder
 from bench.pages import replace_section
 from training.data.sets import TextSet, dev_sets, unseen_sets
 from training.data.sources import read_folder
