@@ -59,7 +59,7 @@ class ReviewStore:
         stored_bytes = 0
         for start in range(0, len(items), _WRITTEN_AT_ONCE):
             part = items[start : start + _WRITTEN_AT_ONCE]
-            encoded = {str(one.item): msgspec.json.encode(one) for one in part}
+            encoded: dict[Any, Any] = {str(one.item): msgspec.json.encode(one) for one in part}
             stored_bytes += sum(map(len, encoded.values())) + ITEM_BYTES * len(part)
             with self._redis.pipeline() as pipe:
                 pipe.hset(_key(owner, head.id, "items"), mapping=encoded)

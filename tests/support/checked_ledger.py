@@ -143,9 +143,11 @@ class CheckedLedger(RuleBasedStateMachine):
 
     @invariant()
     def what_is_counted_for_the_owner_is_what_is_there(self) -> None:
-        counted = {name.decode(): int(size) for name, size in self.redis.hgetall(keys.USAGE + OWNER).items()}
+        usage: Any = self.redis.hgetall(keys.USAGE + OWNER)
+        listed: Any = self.redis.zrange(keys.USAGE_ENDS + OWNER, 0, -1)
+        counted = {name.decode(): int(size) for name, size in usage.items()}
         assert counted.pop("", 0) == sum(counted.values())
-        assert set(counted) == {name.decode() for name in self.redis.zrange(keys.USAGE_ENDS + OWNER, 0, -1)}
+        assert set(counted) == {name.decode() for name in listed}
         for base, size in counted.items():
             parts = [self.redis.hvals(base + part) for part in (":input", ":results")]
             chunks = [chunk for part in parts for chunk in part]
