@@ -108,7 +108,7 @@ coverage: $(VENV)/.dev  ## branch coverage of all tests, subprocesses included
 # The longest first: three run at a time.
 SMOKED := soak peers full_kobert own_model ceiling teach_corrections startup chaos faults attack \
   bulk_and_predict million_rows live_feed record_replies overload predict result_pages policy_words \
-  result_cache cascade spans model_threads passes pack_rows corrections
+  result_cache cascade goals spans model_threads passes pack_rows corrections
 
 bench-smoke: $(VENV)/.dev  ## every benchmark for a few seconds, to show that it runs
 	@$(BESIDE) 3 $(SMOKED:%=smoke-%)

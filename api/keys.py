@@ -25,6 +25,7 @@ from shared import redis_faults, redis_url
 from shared.access import audit
 from shared.access.key_store import KeyStore
 from shared.access.records import SCOPES, KeyLimits, KeyRecord, digest_of, new_secret, new_webhook_secret
+from shared.commands import kobert_command
 from shared.errors import KobertError, StartupError
 from shared.settings import load_settings
 
@@ -144,7 +145,7 @@ def list_keys(*, as_json: bool) -> None:
         shown = _describe(record, now)
         click.echo(json.dumps(shown) if as_json else _line(shown))
     if not records and not as_json:
-        click.echo("There are no keys. Make one: kobert keys add NAME", err=True)
+        click.echo(f"There are no keys. Make one: {kobert_command('keys', 'add', 'NAME')}", err=True)
 
 
 @keys.command()

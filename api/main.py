@@ -193,7 +193,8 @@ def _lifespan(settings: Settings, redis_url: str) -> Callable[[FastAPI], Abstrac
 
 def _warn_if_open(keyring: Keyring) -> None:
     if keyring.may_be_open():
-        advice = f"add a key ({kobert_command('keys add NAME')}), or let only clients that you trust reach this port"
+        command = kobert_command("keys", "add", "NAME")
+        advice = f"add a key ({command}), or let only clients that you trust reach this port"
         log.warning("api_is_open", advice=advice)
 
 

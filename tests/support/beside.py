@@ -10,17 +10,36 @@ import os
 import subprocess
 import sys
 import tempfile
+import time
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from pathlib import Path
 
 
 def output_of(target: str) -> tuple[int, str]:
     """The exit status of `make target`, and what it printed."""
-    command = [os.environ.get("MAKE", "make"), "--no-print-directory", target]
-    # A file, since a pipe would end only when the last process that a test left behind does.
-    with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as output:
-        made = subprocess.run(command, check=False, stdout=output, stderr=subprocess.STDOUT)
+    # Files: a pipe would end only when the last process that a test left behind does, and a status that the system has
+    # lost would count as 0 (CPython's `Popen.wait`).
+    with (
+        tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as output,
+        tempfile.TemporaryDirectory() as to,
+    ):
+        status = Path(to, "status")
+        command = 'trap : INT; "${MAKE:-make}" --no-print-directory "$0"; echo $? >"$1"'
+        with subprocess.Popen(["sh", "-c", command, target, status], stdout=output, stderr=subprocess.STDOUT) as shell:
+            shell.wait()
+            while not status.exists() and is_there(shell.pid):
+                time.sleep(1)
         output.seek(0)
-        return made.returncode, output.read()
+        return int(status.read_text() if status.exists() else 1), output.read()
+
+
+def is_there(pid: int) -> bool:
+    """Whether there is such a process."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
 
 
 def run(at_once: int, targets: list[str]) -> list[str]:

@@ -78,11 +78,10 @@ class BundleTokenizer:
         return [next(plainly_encoded if plainly else others) for plainly in are_plain]
 
     def _encode(self, tokenizer: Tokenizer, texts: Sequence[str]) -> list[Encoding]:
-        if len(texts) == 1:
-            # Of a batch each text goes to a thread of the library's own, which takes one text longer than reading it.
-            return [tokenizer.encode(texts[0], add_special_tokens=False)]
-        if self._windows.sentence_discount is not None:  # the fast one does not say where the tokens stand
-            return tokenizer.encode_batch(list(texts), add_special_tokens=False)
+        # Of a batch each text goes to a thread of the library's own, which takes a single text longer than reading it;
+        # and every text, where it also has to say where the tokens stand.
+        if len(texts) == 1 or self._windows.sentence_discount is not None:
+            return [tokenizer.encode(text, add_special_tokens=False) for text in texts]
         return tokenizer.encode_batch_fast(texts, add_special_tokens=False)
 
     def encode_traced(self, text: str) -> TracedWindows:

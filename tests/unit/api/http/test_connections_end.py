@@ -20,8 +20,8 @@ from api.http.doorstep import doorstep_of
 from api.http.refusals import HeadLimits
 from api.http.traffic import Traffic, traffic_limits
 from shared.settings import Settings
+from tests.support.connections import NothingDirect
 from tests.support.happens import happens
-from tests.unit.api.http.test_protocol import NothingDirect
 
 MAX_BODY_BYTES = 8 << 20
 HEAD = b"POST /predict HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: 8000000\r\n\r\n"

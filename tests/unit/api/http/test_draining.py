@@ -9,7 +9,7 @@ from api.http import draining
 from api.http.draining import Draining
 from api.http.traffic import Traffic, traffic_limits
 from shared.settings import Settings
-from tests.unit.api.http.test_protocol import SilentTransport, protocol_of
+from tests.support.connections import SilentTransport, protocol_of
 
 PIECE = b"a" * 200_000
 

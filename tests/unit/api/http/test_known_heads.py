@@ -16,7 +16,7 @@ from api.http.known_heads import MAX_HEAD_BYTES, MAX_HEADS, Head, KnownHeads, he
 from api.http.refusals import HeadLimits
 from api.http.traffic import Traffic, traffic_limits
 from shared.settings import Settings
-from tests.unit.api.http.test_protocol import SilentTransport, answer_empty
+from tests.support.connections import SilentTransport, answer_empty
 
 FRAMEWORKS = b"not plain"
 
