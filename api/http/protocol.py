@@ -17,12 +17,12 @@ from api.http.bodies import BodyAccount
 from api.http.caller import SCOPE_KEY, Presence
 from api.http.chunks import HeldFlow
 from api.http.closing import ClosingTransport
-from api.http.half_closed import HalfClosedProtocol
+from api.http.ending import EndingProtocol
 from api.http.head_check import HeadCheck, RefusedHeadError
 from api.http.offers import without_offer
 from api.http.refusals import HEADERS_TOO_LARGE, TOO_MANY, TOO_SLOW, URL_TOO_LONG, HeadLimits, answer
 from api.http.send_stall import SendStall
-from api.http.traffic import LAST_REQUEST_S, TICK_S, Traffic
+from api.http.traffic import Traffic
 from api.http.unread import has_unread_bytes
 
 # How long what a refused client goes on sending is read and dropped: closed at once, it would not see the answer.
@@ -32,7 +32,7 @@ LINGER_S = 2.0
 MAX_AHEAD, MAX_AHEAD_IN_ALL = 128, 1_000
 
 
-class BoundedProtocol(HalfClosedProtocol):
+class BoundedProtocol(EndingProtocol):
     """Refuses a request head that is too large with 431, or 414 where it is the address, and closes the connection.
 
     Refuses with 408 what does not come in time. `traffic` knows all connections, and calls `check` every second.
@@ -257,26 +257,6 @@ class BoundedProtocol(HalfClosedProtocol):
             self.transport.write_eof()
         self._linger()
 
-    def shutdown(self) -> None:
-        """The server ends: answer what has come and what comes soon, say so in the answer, and close the connection."""
-        self._presence.is_last = True
-        if self._is_answered():
-            self._end_later()
-        elif self._waiting_bytes is None and self._head_began_at is None and not self.cycle.response_started:
-            self.cycle.keep_alive = False
-
-    def timeout_keep_alive_handler(self) -> None:
-        """Close a connection on which nothing came, not even a moment ago."""
-        if has_unread_bytes(self.transport):
-            self.timeout_keep_alive_task = self.loop.call_later(TICK_S, self.timeout_keep_alive_handler)
-        else:
-            super().timeout_keep_alive_handler()
-
-    def close_unless_unread(self) -> None:
-        """Close the connection, unless a request waits to be read."""
-        if not has_unread_bytes(self.transport):
-            self.transport.close()
-
     def close(self) -> None:
         """Close the connection after an answer; a client that is still sending must be able to read it first."""
         if self._account.is_complete and not has_unread_bytes(self.transport):
@@ -307,20 +287,6 @@ class BoundedProtocol(HalfClosedProtocol):
             self._refuse_if_due()
             if self.traffic.is_ending:
                 self._end_later()
-
-    def _end_later(self) -> None:
-        """End a connection of a server that ends, once nothing has come for a moment after the last answer."""
-        if not self.transport.is_closing():
-            self.loop.call_at(self._rest_began_at + LAST_REQUEST_S, self._end_at_rest)
-
-    def _end_at_rest(self) -> None:
-        is_at_rest = self._waiting_bytes is None and self._head_began_at is None and self._account.is_complete
-        if self.transport.is_closing() or not (is_at_rest and self._is_answered()):
-            return
-        if has_unread_bytes(self.transport):
-            self.loop.call_later(LAST_REQUEST_S, self._end_at_rest)
-        else:
-            self.transport.close()
 
     def _refuse_if_due(self) -> None:
         status, self._refusal_due = self._refusal_due, None
