@@ -225,7 +225,7 @@ def serve(settings: Settings) -> None:
         proxy_headers=False,  # ours are read by ProxiesMiddleware
         timeout_keep_alive=settings.keep_alive_s,
         backlog=BACKLOG,
-        timeout_graceful_shutdown=int(settings.shutdown_timeout_s),
+        timeout_graceful_shutdown=settings.shutdown_timeout_s,  # type: ignore[arg-type]  # goes to asyncio.wait_for
     )
     # It has a line for each request that is not HTTP.
     logging.getLogger("uvicorn.error").addFilter(FewWarnings())

@@ -45,6 +45,7 @@ class OrderlyServer(uvicorn.Server):
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Let current requests finish, then close everything."""
         self._traffic.on_crowd = None
+        self._traffic.is_ending = True
         if self._accepting is not None:
             # Nobody else may take those that wait, and the system would reset them.
             await self._accepting.take_last()

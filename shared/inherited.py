@@ -45,4 +45,7 @@ def _listener(number: int) -> socket.socket:
     is_internet = found.family in {socket.AF_INET, socket.AF_INET6}
     if found.type != socket.SOCK_STREAM or not is_internet:
         raise StartupError(f"descriptor {number}, which the supervisor passed, is no TCP socket (ListenStream=8000)")
+    # The system keeps this for the socket, not for the process. Were it ever blocking, and Python makes it so again in
+    # each copy of a blocking one, another API that takes connections from it would stand still until the next comes.
+    found.setblocking(False)  # noqa: FBT003  no names
     return found

@@ -72,6 +72,8 @@ def _bind(family: socket.AddressFamily, address: tuple[object, ...], *, is_dual:
         if family == socket.AF_INET6:
             listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0 if is_dual else 1)
         listener.bind(address)
+        # As an event loop wants it; the processes that a supervisor passes it to share this (`shared.inherited`).
+        listener.setblocking(False)  # noqa: FBT003  no names
     except OSError:
         listener.close()
         raise

@@ -10,6 +10,8 @@ import contextlib
 import socket
 from collections.abc import Callable, Sequence
 
+from shared.listening import BACKLOG
+
 # Connections taken at once; some ten milliseconds of the event loop.
 AT_ONCE = 128
 
@@ -25,8 +27,9 @@ class Accepting:
         self._loop = asyncio.get_running_loop()
         self._tasks: set[asyncio.Task[None]] = set()
 
-    def take_waiting(self) -> None:
-        """Take the connections that wait, up to `AT_ONCE` from each listener."""
+    def take_waiting(self) -> bool:
+        """Take the connections that wait, up to `AT_ONCE` from each listener; returns whether more may wait."""
+        has_more = False
         for listener in self._listeners:
             for _ in range(AT_ONCE):
                 try:
@@ -36,12 +39,17 @@ class Accepting:
                 task = self._loop.create_task(self._connect(connection))
                 self._tasks.add(task)
                 task.add_done_callback(self._tasks.discard)
+            else:
+                has_more = True
+        return has_more
 
     async def take_last(self) -> None:
         """Take those that wait now, before the server ends, and see that each has its protocol."""
-        self.take_waiting()
-        if self._tasks:
-            await asyncio.wait(self._tasks)
+        has_more = True
+        for _ in range(BACKLOG // AT_ONCE):
+            has_more = has_more and self.take_waiting()
+            if self._tasks:
+                await asyncio.wait(self._tasks)
 
     def close(self) -> None:
         """Take no more."""

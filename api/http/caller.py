@@ -14,10 +14,12 @@ SCOPE_KEY = "kobert.presence"
 class Presence:
     """Whether a client is still connected; calls those who want to know when it is not."""
 
-    __slots__ = ("_callbacks", "is_lost")
+    __slots__ = ("_callbacks", "is_last", "is_lost")
 
     def __init__(self) -> None:
         self.is_lost = False
+        # The server ends: an answer that can be short must not keep it.
+        self.is_last = False
         self._callbacks: set[Callable[[], None]] = set()
 
     def watch(self, callback: Callable[[], None]) -> None:

@@ -57,7 +57,7 @@ class DirectProtocol(BoundedProtocol):
     def check(self, now: float, elapsed_s: float) -> None:
         """End the connection when its client takes too long, or asks no more."""
         if self._rested_at is not None and now - self._rested_at > self.traffic.limits.keep_alive_s:
-            self.transport.close()
+            self.close_unless_unread()
         super().check(now, elapsed_s)
 
     def on_message_begin(self) -> None:
@@ -106,7 +106,7 @@ class DirectProtocol(BoundedProtocol):
         exchange = KnownExchange(
             head, data[len(raw) :], self._address, self._presence, self.server_state.default_headers
         )
-        exchange.keep_alive = exchange.keep_alive and not self._is_ending
+        exchange.keep_alive = exchange.keep_alive and not self.traffic.is_ending
         exchange.begin_on(self.transport, self._end_known)
         before = self.cycle, self._answered
         self.cycle = self._answered = exchange  # type: ignore[assignment]  # has what is asked of a cycle

@@ -11,16 +11,14 @@ from uvicorn.config import Config
 from uvicorn.server import ServerState
 
 from api.http.protocol import BoundedProtocol
-from api.http.traffic import Traffic
-
-# How long a server that ends waits for the request of a connection that it has taken: it may be on its way.
-LAST_REQUEST_S = 0.5
+from api.http.traffic import LAST_REQUEST_S, Traffic
+from api.http.unread import has_unread_bytes
 
 
 class Doorstep(asyncio.Protocol):
     """Hands the connection over to `protocol_class` with its first byte; `traffic` knows it until then."""
 
-    __slots__ = ("_arguments", "_is_ending", "_opened_at", "_state", "_transport")
+    __slots__ = ("_arguments", "_opened_at", "_state", "_transport")
 
     protocol_class: type[BoundedProtocol]
     traffic: Traffic
@@ -36,7 +34,6 @@ class Doorstep(asyncio.Protocol):
         self._arguments = (config, server_state, app_state, loop)
         self._state = server_state
         self._opened_at = loop.time()
-        self._is_ending = False
         self._transport: asyncio.Transport | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
@@ -44,8 +41,10 @@ class Doorstep(asyncio.Protocol):
         self._transport = transport
         self._state.connections.add(self)  # type: ignore[arg-type]  # it closes what is here by `shutdown` alone
         if self.traffic.opened(self):
-            return
-        if self.traffic.is_flooded():
+            if self.traffic.is_ending:
+                # The event loop took it just before the server stopped listening.
+                self.shutdown()
+        elif self.traffic.is_flooded():
             transport.abort()
         else:
             self._hand_over(transport).refuse_connection()
@@ -55,7 +54,7 @@ class Doorstep(asyncio.Protocol):
         if self._transport is not None:
             protocol = self._hand_over(self._transport)
             protocol.data_received(data)
-            if self._is_ending:
+            if self.traffic.is_ending:
                 protocol.shutdown()
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002  as asyncio has it
@@ -74,13 +73,19 @@ class Doorstep(asyncio.Protocol):
             self._transport.abort()
 
     def shutdown(self) -> None:
-        """The server ends: answer what has been sent by now, and close the connection."""
-        self._is_ending = True
-        asyncio.get_running_loop().call_later(LAST_REQUEST_S, self._close)
+        """The server ends: answer what comes soon, and close the connection."""
+        asyncio.get_running_loop().call_later(LAST_REQUEST_S, self._end)
 
-    def _close(self) -> None:
-        if self._transport is not None:
-            self._transport.close()
+    def _end(self) -> None:
+        if self._transport is not None and not self._close():
+            self.shutdown()
+
+    def _close(self) -> bool:
+        """Close the connection, unless its first bytes wait to be read."""
+        if self._transport is None or has_unread_bytes(self._transport):
+            return False
+        self._transport.close()
+        return True
 
     def _hand_over(self, transport: asyncio.Transport) -> BoundedProtocol:
         protocol = self.protocol_class(*self._arguments)

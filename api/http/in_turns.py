@@ -35,8 +35,6 @@ class InTurnsProtocol(HttpToolsProtocol):
         self._framework_count = 0
         # What came and has to wait for its turn.
         self._waiting_bytes: bytearray | None = None
-        # The server ends: a request that is being read is the last one.
-        self._is_ending = False
 
     def data_received(self, data: bytes) -> None:
         """Take bytes, or let them wait for this address's turn."""

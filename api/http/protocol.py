@@ -17,12 +17,13 @@ from api.http.bodies import BodyAccount
 from api.http.caller import SCOPE_KEY, Presence
 from api.http.chunks import HeldFlow
 from api.http.closing import ClosingTransport
-from api.http.half_closed import HalfClosedProtocol
+from api.http.ending import EndingProtocol
 from api.http.head_check import HeadCheck, RefusedHeadError
 from api.http.offers import without_offer
 from api.http.refusals import HEADERS_TOO_LARGE, TOO_MANY, TOO_SLOW, URL_TOO_LONG, HeadLimits, answer
 from api.http.send_stall import SendStall
 from api.http.traffic import Traffic
+from api.http.unread import has_unread_bytes
 
 # How long what a refused client goes on sending is read and dropped: closed at once, it would not see the answer.
 LINGER_S = 2.0
@@ -31,7 +32,7 @@ LINGER_S = 2.0
 MAX_AHEAD, MAX_AHEAD_IN_ALL = 128, 1_000
 
 
-class BoundedProtocol(HalfClosedProtocol):
+class BoundedProtocol(EndingProtocol):
     """Refuses a request head that is too large with 431, or 414 where it is the address, and closes the connection.
 
     Refuses with 408 what does not come in time. `traffic` knows all connections, and calls `check` every second.
@@ -64,6 +65,7 @@ class BoundedProtocol(HalfClosedProtocol):
         # Times of the event loop's clock; None: it is not so.
         self._opened_at: float | None = self.loop.time()
         self._head_began_at: float | None = None
+        self._rest_began_at = self.loop.time()
         self._send_stall = SendStall()
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
@@ -154,7 +156,7 @@ class BoundedProtocol(HalfClosedProtocol):
         waiting = len(self.pipeline)
         super().on_headers_complete()
         self.cycle.transport = ClosingTransport(self.transport, self.close)
-        self.cycle.keep_alive = self.cycle.keep_alive and not self._is_ending
+        self.cycle.keep_alive = self.cycle.keep_alive and not self.traffic.is_ending
         self.traffic.receives(self)
         if len(self.pipeline) == waiting:
             self._answered = self.cycle
@@ -221,7 +223,7 @@ class BoundedProtocol(HalfClosedProtocol):
             return
         elif self._opened_at is not None:
             if now - self._opened_at > limits.keep_alive_s:
-                self.transport.close()
+                self.close_unless_unread()
         elif self._head_began_at is not None:
             if self._is_answered() and now - self._head_began_at > limits.header_timeout_s:
                 self._refuse(TOO_SLOW)
@@ -255,15 +257,9 @@ class BoundedProtocol(HalfClosedProtocol):
             self.transport.write_eof()
         self._linger()
 
-    def shutdown(self) -> None:
-        """The server ends: answer what has come by now, and close the connection."""
-        self._is_ending = True
-        if self._waiting_bytes is None and self._head_began_at is None:
-            super().shutdown()
-
     def close(self) -> None:
         """Close the connection after an answer; a client that is still sending must be able to read it first."""
-        if self._account.is_complete:
+        if self._account.is_complete and not has_unread_bytes(self.transport):
             self.transport.close()
             return
         if self.transport.can_write_eof():
@@ -285,9 +281,12 @@ class BoundedProtocol(HalfClosedProtocol):
         """Tell the traffic when nothing is left to do; the time for the next head counts from now."""
         if self._is_answered() and self._account.is_complete:
             self.traffic.rests(self)
+            self._rest_began_at = self.loop.time()
             if self._head_began_at is not None:
-                self._head_began_at = self.loop.time()
+                self._head_began_at = self._rest_began_at
             self._refuse_if_due()
+            if self.traffic.is_ending:
+                self._end_later()
 
     def _refuse_if_due(self) -> None:
         status, self._refusal_due = self._refusal_due, None

@@ -33,6 +33,10 @@ MANY_BODIES = 64
 REFUSALS_AT_ONCE = 64
 # So many new connections in one round of the event loop are a crowd: more are waiting.
 CROWD = 16
+# How long a server that ends waits for the next request of a connection after the last answer on it, or for its first
+# one: it may be on its way. The answer then says that the connection ends, which a client of HTTP/1.1 cannot be told
+# otherwise: one that sends as the server closes gets nothing.
+LAST_REQUEST_S = 1.0
 # What the system may keep for one connection in each direction; by itself it grows to megabytes for a client that does
 # not read. At 100 ms to a client it still carries 2.5 MB/s.
 SOCKET_BYTES = 256 * 1024
@@ -66,12 +70,14 @@ class Traffic:
         self.budget = BodyBudget(limits.bodies.max_inflight_bytes)
         self.turns = Turns()
         self.draining = Draining()
+        # The server ends: each request is the last one of its connection.
+        self.is_ending = False
         # Requests that wait for the answer to the one before them on their connection.
         self.pipelined_count = 0
         # Slow bodies that may still be ended in this look.
         self._endings_left = MANY_BODIES
         # Takes the connections that wait to be taken.
-        self.on_crowd: Callable[[], None] | None = None
+        self.on_crowd: Callable[[], object] | None = None
         self._new_count = 0
         self._all: dict[Connection, None] = {}
         # Ordered by when they came into this state.

@@ -86,6 +86,22 @@ def _workers_rolled(service: Service) -> None:
         service.wait_ready(len(service.workers))
 
 
+def _apis_rolled_on_one_socket(service: Service) -> None:
+    """The APIs in turn; each has begun to serve before the next one ends, which no request to the socket would tell."""
+    for api in (service.api, *service.more_apis):
+        starts = _starts(api)
+        _killed(service, api, signal.SIGTERM)
+        wait_until(partial(_has_started_again, api, starts), "the API's return")
+
+
+def _starts(api: Part) -> int:
+    return api.log.read_text().count("api_ready")
+
+
+def _has_started_again(api: Part, starts: int) -> bool:
+    return _starts(api) > starts
+
+
 def _all_rolled(service: Service) -> None:
     """An upgrade of everything but the store: the APIs in turn, then the workers."""
     for api, url in zip((service.api, *service.more_apis), service.urls, strict=True):
@@ -122,6 +138,8 @@ class Fault:
     workers: int = 2
     apis: int = 1
     row: str | None = None
+    # Whether all APIs take their connections from one socket that the supervisor holds.
+    has_one_socket: bool = False
 
 
 FAULTS: dict[str, Fault] = {
@@ -132,6 +150,9 @@ FAULTS: dict[str, Fault] = {
     ),
     "workers_rolled": Fault("both workers are restarted in turn", _workers_rolled),
     "all_rolled": Fault("two APIs and three workers are restarted in turn", _all_rolled, workers=3, apis=2),
+    "apis_rolled_on_one_socket": Fault(
+        "two APIs on one held socket are restarted in turn", _apis_rolled_on_one_socket, apis=2, has_one_socket=True
+    ),
     "model_stuck": Fault(
         f"a worker's model thread hangs (`STALL_TIMEOUT_S={STALL_TIMEOUT_S}`)",
         lambda s: _model_thread(s, "stuck"),

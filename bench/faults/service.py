@@ -26,7 +26,9 @@ LEASE_S, RESTART_S, LOOK_S = 4, 0.5, 0.05
 class Service(Stack):
     """Starts on entering. What ends is started again half a second later, as a supervisor does."""
 
-    def __init__(self, folder: Path, model: Path, workers: int, apis: int, **settings: object) -> None:
+    def __init__(
+        self, folder: Path, model: Path, workers: int, apis: int, *, has_one_socket: bool = False, **settings: object
+    ) -> None:
         self.clock = SteppedClock(folder)
         clock = {name.lower(): value for name, value in self.clock.environment.items()}
         more: dict[str, Any] = {**clock, **settings}
@@ -47,6 +49,7 @@ class Service(Stack):
         # The text of this trial that ends each process that reads it.
         self.deadly_text = ""
         self._counts = (workers, apis)
+        self._has_one_socket = has_one_socket
         # As `kobert run` and systemd hold it: connections wait while the API is started again.
         (listener,) = open_listeners("127.0.0.1", self.port)
         listener.listen(BACKLOG)
@@ -59,8 +62,8 @@ class Service(Stack):
         self.proxy = StoreProxy(self.folder / "proxy.sock", self.folder / "store.sock")
         try:
             self.start(workers)
-            self.urls += [self.add_api() for _ in range(apis - 1)]
-            self.urls = self.urls[:apis]
+            for _ in range(apis - 1):
+                self._add_api()
         except BaseException:
             self.stop()
             raise
@@ -77,6 +80,17 @@ class Service(Stack):
             for listener in api.listeners:
                 listener.close()
         self.proxy.close()
+
+    def _add_api(self) -> None:
+        if not self._has_one_socket:
+            self.urls.append(self.add_api())
+            return
+        log = self.folder / f"api-shared-{len(self.more_apis)}.log"
+        api = Part(self.api.command, self.api.environment, log, self.checkout)
+        api.listeners = self.api.listeners
+        self.more_apis.append(api)
+        api.start()
+        wait_until(lambda: "api_ready" in log.read_text(), "the start of one more API")
 
     def redis(self) -> Redis:
         """A connection beside the proxy."""

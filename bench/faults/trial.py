@@ -64,7 +64,9 @@ def run(name: str, plan: Plan) -> Count:
 def _try_all(fault: Fault, count: Count, plan: Plan) -> None:
     with tempfile.TemporaryDirectory(prefix="kt-") as folder:
         bundle = write_echo_bundle(Path(folder) / "echo")
-        with Service(Path(folder), bundle, fault.workers, fault.apis, **fault.settings) as service:
+        with Service(
+            Path(folder), bundle, fault.workers, fault.apis, has_one_socket=fault.has_one_socket, **fault.settings
+        ) as service:
             while count.trials < plan.trials and time.time() < plan.until:
                 _try(service, fault, plan, count)
                 if count.trials % 5 == 0:
