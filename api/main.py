@@ -73,6 +73,7 @@ from shared.interpreter import (
 )
 from shared.listening import BACKLOG, open_all_listeners
 from shared.log import configure_logging, get_logger
+from shared.misspelt import misspelt
 from shared.settings import Settings, load_settings
 from shared.store_check import require_fit_store
 
@@ -254,6 +255,8 @@ def main() -> int:
     try:
         settings = load_settings()
         configure_logging(settings, "api")
+        for name, meant in misspelt(os.environ):
+            log.warning("setting_misspelt", name=name, advice=f"{name} is no setting and does nothing; {meant} is one")
         serve(settings)
     except PortInUseError as error:
         sys.stderr.write(f"kobert api: {error.message}\n")
