@@ -1,4 +1,4 @@
-"""Names in the environment that are nearly those of settings: who misspells one would wonder why it does nothing."""
+"""Finds misspelt settings in the environment, which would otherwise be ignored without a word."""
 
 from collections.abc import Iterable, Iterator
 
@@ -12,7 +12,7 @@ SIMILAR = 0.85
 
 
 def misspelt(names: Iterable[str]) -> Iterator[tuple[str, str]]:
-    """Each of the names that is no setting, with the one that was probably meant."""
+    """Yield each name that looks like a misspelt setting, with the setting that was probably meant."""
     settings = {field.upper() for field in Settings.model_fields}
     for name in sorted(names):
         if name.upper() in settings or len(name) < LEAST_CHARACTERS:

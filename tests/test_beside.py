@@ -1,4 +1,4 @@
-"""`make test` runs its parts with `tests/support/beside.py`: none is lost, whatever another does."""
+"""`tests/support/beside.py`, which runs the parts of `make test`: all of them run, whatever one of them does."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""What a client has sent and nobody has read yet.
+"""Tells whether a client has sent bytes that are not read yet.
 
 A connection that is closed with such bytes is reset, so that their request is lost, and with it perhaps the answer
 before it. On a busy machine a timer is often due before the event loop has read what came long ago.

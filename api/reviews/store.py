@@ -20,7 +20,7 @@ _DECISION = msgspec.json.Decoder(Decision)
 _PARTS = ("", "items", "open", "leases", "holders", "decisions", "tally", "names", "ranks", "seen", "state")
 _COUNTED = ("tally", "names")
 DAY_S = 24 * 3600
-# What a queue takes besides its items, and an item besides its text, its lease and decision among it.
+# Estimated overhead in the store: of a queue, and of each item (its lease and decision included).
 QUEUE_BYTES, ITEM_BYTES = 2_000, 300
 _WRITTEN_AT_ONCE = 500
 

@@ -31,23 +31,18 @@ EVERY_S = 0.02
 JSON = {"Content-Type": "application/json"}
 
 
-class Clients:
-    """Sends a text every few hundredths of a second, each on a connection of its own, until it is left.
+class Senders:
+    """Threads that send from `__enter__` to `__exit__`, with at least a few answers in between and after."""
 
-    `pause_s` lies between the opening of a connection and its request.
-    """
-
-    def __init__(self, url: str, pause_s: float = 0) -> None:
-        self._url = url
-        self._pause_s = pause_s
+    def __init__(self, count: int) -> None:
         self._goes_on = True
         self.statuses: list[int] = []
         self.errors: list[str] = []
-        self.refusals: list[str] = []
-        self._thread = threading.Thread(target=self._send_all)
+        self._threads = [threading.Thread(target=self._send_all) for _ in range(count)]
 
     def __enter__(self) -> Self:
-        self._thread.start()
+        for thread in self._threads:
+            thread.start()
         wait_until(lambda: len(self.statuses) > 5, "the first answers")
         return self
 
@@ -55,7 +50,24 @@ class Clients:
         answered = len(self.statuses)
         wait_until(lambda: len(self.statuses) > answered + 5, "more answers")
         self._goes_on = False
-        self._thread.join()
+        for thread in self._threads:
+            thread.join()
+
+    def _send_all(self) -> None:
+        raise NotImplementedError
+
+
+class Clients(Senders):
+    """Sends a text every few hundredths of a second, each on a connection of its own, until it is left.
+
+    `pause_s` lies between the opening of a connection and its request.
+    """
+
+    def __init__(self, url: str, pause_s: float = 0) -> None:
+        super().__init__(1)
+        self._url = url
+        self._pause_s = pause_s
+        self.refusals: list[str] = []
 
     def _send_all(self) -> None:
         calls: list[threading.Thread] = []
@@ -83,31 +95,15 @@ class Clients:
             connection.close()
 
 
-class KeptConnections:
+class KeptConnections(Senders):
     """Clients that send one text after the other on connections that they keep until the server says otherwise.
 
     They do not look whether a connection was closed before they use it again: a server that closes it is found out.
     """
 
     def __init__(self, port: int, count: int = 8) -> None:
+        super().__init__(count)
         self._port = port
-        self._goes_on = True
-        self.statuses: list[int] = []
-        self.errors: list[str] = []
-        self._threads = [threading.Thread(target=self._send_all) for _ in range(count)]
-
-    def __enter__(self) -> Self:
-        for thread in self._threads:
-            thread.start()
-        wait_until(lambda: len(self.statuses) > 5, "the first answers")
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        answered = len(self.statuses)
-        wait_until(lambda: len(self.statuses) > answered + 5, "more answers")
-        self._goes_on = False
-        for thread in self._threads:
-            thread.join()
 
     def _send_all(self) -> None:
         while self._goes_on:

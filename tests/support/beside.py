@@ -1,4 +1,4 @@
-"""Make targets beside each other: each one's output in one piece when it ends, all of them run, whatever fails.
+"""Runs make targets in parallel. Prints each one's output when it ends, and runs all of them even if one fails.
 
     python tests/support/beside.py AT_ONCE TARGET...
 
