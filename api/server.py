@@ -10,7 +10,7 @@ from typing import Any
 
 import uvicorn
 
-from api.http.accepting import Accepting
+from api.http.accepting import WAITING_SHARE, Accepting
 from api.http.traffic import CROWD, Traffic
 from shared.log import get_logger
 
@@ -39,7 +39,9 @@ class OrderlyServer(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Listen, and take connections at once when many come."""
         await super().startup(sockets)
-        self._accepting = Accepting((sockets or [])[::ACCEPTS_PER_ROUND], self._make_protocol)
+        max_waiting = int(WAITING_SHARE * self._traffic.limits.max_connections)
+        listeners = (sockets or [])[::ACCEPTS_PER_ROUND]
+        self._accepting = Accepting(listeners, self._make_protocol, self._traffic.turns, max_waiting)
         self._traffic.on_crowd = self._accepting.take_waiting
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
