@@ -260,7 +260,6 @@ export const words = {
     "error.invalid_api_key": "키가 없거나 맞지 않습니다.",
     "error.missing_scope": "이 키로는 할 수 없는 일입니다. 관리자에게 권한을 더해 달라고 하세요.",
     "error.quota_exceeded": "이 키로 쓸 수 있는 양을 다 썼습니다.",
-    "error.quota_exceeded": "This key has used up what it may send.",
     "error.too_many_wrong_keys": "틀린 키가 여러 번 들어와 잠시 막았습니다.",
     "error.disk_full": "서버의 디스크가 가득 찼습니다. 관리자에게 알려 주세요.",
     "error.deadline_exceeded": "시간 안에 답하지 못했습니다. 다시 해 보세요.",
