@@ -146,7 +146,8 @@ def build_worker(settings: Settings, engine_factory: EngineFactory = OnnxEngine)
     """
     if settings.redis_url is None:
         raise SettingsError(
-            f"REDIS_URL is not set; a worker needs the Redis that its api uses. {kobert_command('run')} starts both"
+            f"REDIS_URL is not set; a worker needs the Redis that its api uses. {kobert_command('run')} starts both, "
+            "and with WORKERS=2 a second worker"
         )
     redis: Redis = Redis.from_url(
         settings.redis_url, socket_timeout=REDIS_TIMEOUT_S, socket_connect_timeout=REDIS_TIMEOUT_S

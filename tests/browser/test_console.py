@@ -153,7 +153,9 @@ def test_a_file_of_a_wrong_kind_is_refused_in_words_that_help(open_page: Open) -
 
 def test_any_sheet_of_a_workbook_can_be_judged_and_none_that_is_hidden(open_page: Open) -> None:
     book = openpyxl.Workbook()
-    book.active.title, book.active["A1"] = "안내 & 표지", "11월 댓글 모음입니다"
+    book.active.title = "안내 & 표지"
+    book.active.append(["11월 댓글 모음입니다"])
+    book.active.append(["만든 사람", "운영팀"])
     for title, rows in (
         ("2026", [["날짜", "댓글"], ["1일", "첫 댓글"]]),
         ("숨김", [["댓글"], ["안 보임"]]),
@@ -168,7 +170,7 @@ def test_any_sheet_of_a_workbook_can_be_judged_and_none_that_is_hidden(open_page
 
     page = open_page("#files")
     upload(page, "시트 여럿.xlsx", out.getvalue())
-    expect(page.get_by_role("alert")).to_contain_text("11월 댓글 모음입니다")
+    expect(page.get_by_role("alert")).to_contain_text("제목이라면 열 이름 위의 줄을 지워 주세요")
     sheets = page.get_by_role("combobox", name="시트")
     expect(sheets.locator("option")).to_have_text(["내용이 있는 첫 시트", "안내 & 표지", "2026", "질문"])
     sheets.select_option("2026")
