@@ -33,8 +33,10 @@ def test_a_value_that_cannot_work_is_named_as_the_user_wrote_it(monkeypatch: pyt
         (
             "REDIS_URL",
             "localhost",
-            "REDIS_URL: 'localhost' is not a Redis address; "
-            "write redis://host:6379/0, rediss://host:6379/0 or unix:///path/to.sock",
+            (
+                "REDIS_URL: 'localhost' is not a Redis address; "
+                "write redis://host:6379/0, rediss://host:6379/0 or unix:///path/to.sock"
+            ),
         ),
     ],
 )
