@@ -162,7 +162,9 @@ def _lifespan(settings: Settings, redis_url: str) -> Callable[[FastAPI], Abstrac
             memory_given_back(),
         ):
             reviews_store, corrections_store = ReviewStore(jobs_service.redis), CorrectionStore(jobs_service.redis)
-            corrections_service = CorrectionService(corrections_store, settings, jobs_service.run)
+            corrections_service = CorrectionService(
+                corrections_store, settings, jobs_service.run, lambda: app.state.keyring.has_several_owners
+            )
             app.state.quotas = quotas = Quotas(path.redis)
             app.state.context = Context(
                 settings,

@@ -51,25 +51,41 @@ class StoreCapacity:
             OverloadedError: the store is nearly full.
             RateLimitedError: the owner takes as much of it as is free.
         """
+        looked = self._look()
+        if looked is not None and owner is not None and self._room.is_shared:
+            free, to_come = looked
+            self._require_share(owner, to_come[owner], free, upload)
+
+    def free_bytes(self) -> int | None:
+        """How much the store may still take, counting the results that are yet to come; None where it has no limit.
+
+        Raises:
+            OverloadedError: the store is nearly full.
+        """
+        looked = self._look()
+        return None if looked is None else looked[0]
+
+    def _look(self) -> tuple[int, Counter[str]] | None:
+        """The free bytes, and those that are to come by owner."""
         memory: Any = self._redis.info("memory")
         limit = memory.get("maxmemory", 0) * self._settings.max_store_fill
         if not limit:
-            return
+            return None
         to_come = self._bytes_to_come()
         free = int(limit - memory["used_memory"] - to_come.total())
         if free < 0:
             raise OverloadedError(
                 "the store is nearly full; delete finished jobs, or wait until some expire", retry_after_s=RETRY_AFTER_S
             )
-        if owner is not None and self._room.is_shared:
-            self._require_share(owner, to_come[owner], free, upload)
+        return free, to_come
 
     def _require_share(self, owner: str, to_come: int, free: int, upload: str | None) -> None:
         in_hand = "" if upload is None else keys.job_part(upload, "")
-        taken, wait_s = run_script(self._redis, source_of("share"), [], [owner, to_come, free, in_hand])
+        arguments = [owner, to_come, free, in_hand, self._room.key_id_of(owner)]
+        taken, wait_s = run_script(self._redis, source_of("share"), [], arguments)
         if wait_s:
             raise RateLimitedError(
-                f"this key's jobs, files and review queues take {taken:,} bytes of the store and {free:,} are free, of "
+                f"what this key has stored takes {taken:,} bytes of the store and {free:,} are free, of "
                 "which one key leaves as much to others as it takes (MAX_STORE_FILL); delete finished jobs, wait until "
                 "they expire, or send a smaller file",
                 retry_after_s=RETRY_AFTER_S if wait_s < 0 else wait_s,

@@ -163,6 +163,19 @@ class JobService:
         """
         await self.run(self._capacity.require_memory, owner)
 
+    async def free_bytes(self) -> int | None:
+        """How many bytes of the store are free; None where it has no limit.
+
+        Raises:
+            OverloadedError: it is nearly full.
+        """
+        return await self.run(self._capacity.free_bytes)
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether several keys share the store."""
+        return self._keyring.has_several_owners
+
     async def find_by_key(self, owner: str, digest: str) -> Job | None:
         """The job that an Idempotency-Key made, given its digest; None if there is none."""
         job_id = await self.run(self._writer.find_by_key, owner, digest)
