@@ -157,7 +157,7 @@ def _lifespan(settings: Settings, redis_url: str) -> Callable[[FastAPI], Abstrac
             running_policies(settings, path.redis, path.fleet.check_options) as policies,
             refreshed_keyring(app.state.keyring, path.redis, app.state.keys_file),
             running_jobs(settings, path, policies.book, app.state.keyring) as jobs_service,
-            running_feed(settings, jobs_service.redis, path.redis, jobs_service.run) as feed_service,
+            running_feed(settings, jobs_service, path.redis, app.state.keyring) as feed_service,
             running_store_watch(settings, redis_url) as store_watch,
             memory_given_back(),
         ):

@@ -147,6 +147,11 @@ def feed_of(owner: str) -> str:
     return f"{PREFIX}feed:of:{owner}"
 
 
+def feed_sizes(owner: str) -> str:
+    """The hash of how many bytes each text of an owner's live feed takes, by its number."""
+    return f"{PREFIX}feed:sizes:{owner}"
+
+
 def feed_text(owner: str, number: str = "") -> str:
     """One text of the live feed, which expires by itself; the prefix of all where no number is given."""
     return f"{PREFIX}feed:text:{owner}:{number}"

@@ -17,3 +17,9 @@ local function corrections_of(key_id)
   local found = redis.call('HMGET', CORRECTIONS_OF, 'count:' .. key_id, 'bytes:' .. key_id)
   return tonumber(found[1] or 0), tonumber(found[2] or 0)
 end
+
+local function kept_by(key_id)
+  local _, policy_bytes = policies_of(key_id)
+  local _, correction_bytes = corrections_of(key_id)
+  return policy_bytes + correction_bytes
+end

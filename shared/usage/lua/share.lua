@@ -4,11 +4,10 @@
 -- Returns {bytes, seconds until enough has expired}: 0 if the owner may go on, -1 if too much would be left.
 local owner, to_come, free, in_hand = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), ARGV[4]
 local now_s = tonumber(redis.call('TIME')[1])
-local _, policy_bytes = policies_of(ARGV[5])
-local _, correction_bytes = corrections_of(ARGV[5])
+local kept_bytes = kept_by(ARGV[5])
 
 local function bytes_now()
-  return usage_of(owner) + to_come + policy_bytes + correction_bytes
+  return usage_of(owner) + to_come + kept_bytes
 end
 
 -- With nothing of its own an owner may always begin: it is not kept out by those who fill the store.
