@@ -58,7 +58,7 @@ from api.reviews.store import ReviewStore
 from api.routes import corrections, docs, feed, jobs, metrics, predict, reviews, status
 from api.routes import policies as policies_routes
 from api.routes.direct_predict import DirectPredict
-from api.server import ACCEPTS_PER_ROUND, OrderlyServer, end_in_order
+from api.server import ACCEPTS_PER_ROUND, OrderlyServer, end_in_order, exit_s_of
 from api.store_watch import running_store_watch
 from shared.commands import kobert_command
 from shared.corrections.store import CorrectionStore
@@ -213,6 +213,7 @@ def serve(settings: Settings) -> None:
     shorten_switch_interval()
     app = create_app(settings)
     traffic = Traffic(traffic_limits(settings))
+    answering_s = settings.shutdown_timeout_s - exit_s_of(settings.shutdown_timeout_s)
     config = uvicorn.Config(
         app,
         http=doorstep_of(
@@ -228,7 +229,7 @@ def serve(settings: Settings) -> None:
         proxy_headers=False,  # ours are read by ProxiesMiddleware
         timeout_keep_alive=settings.keep_alive_s,
         backlog=BACKLOG,
-        timeout_graceful_shutdown=settings.shutdown_timeout_s,  # type: ignore[arg-type]  # goes to asyncio.wait_for
+        timeout_graceful_shutdown=answering_s,  # type: ignore[arg-type]  # goes to asyncio.wait_for
     )
     # It has a line for each request that is not HTTP.
     logging.getLogger("uvicorn.error").addFilter(FewWarnings())
