@@ -2,16 +2,10 @@
 
 import pytest
 
-from bundles.own_process import OnReport
 from bundles.sources import source_resolver
-from bundles.sources.conversion import ConversionRequest
-from convert.pipeline import Conversion
+from convert.__main__ import convert
 
 
 def convert_here(monkeypatch: pytest.MonkeyPatch) -> None:
     """For the length of a test that is about the source, and not about the process that converts it."""
-
-    def convert(request: ConversionRequest, on_report: OnReport) -> None:
-        Conversion(request, on_report).run()
-
     monkeypatch.setattr(source_resolver, "convert", convert)
