@@ -1,5 +1,6 @@
 """What a key is limited to, over two API processes: texts, bytes, open jobs, and what is for operators."""
 
+import json
 import os
 import signal
 import time
@@ -133,3 +134,41 @@ def test_info_tells_strangers_nothing_of_the_workers_processes(two: TwoApis) -> 
     assert told(httpx.get(f"{two.urls[0]}/info")) == told(two.ask("GET", "/info", user)) == set()
     assert told(two.ask("GET", "/info", operator)) == told(httpx.get(f"{two.admin_url}/info")) == private
     assert two.ask("GET", "/info", "wrong").status_code == 401
+
+
+def test_a_key_is_told_what_it_holds_and_nobody_else_is(two: TwoApis) -> None:
+    holder = two.add("holder", "--scope", "jobs", "--scope", "policies", "--requests-per-minute", "60")
+    other = two.add("bystander", "--scope", "jobs", "--scope", "policies")
+    job = two.ask("POST", "/jobs", holder, json={"texts": ["글"] * 50}).json()["id"]
+    assert two.ask("GET", f"/jobs/{job}?wait=30", holder).json()["status"] == "completed"
+    assert two.ask("PUT", "/policies/of-the-holder", holder, json={"deny": ["금칙어"]}).status_code == 201
+    wait_until(
+        lambda: two.ask("POST", "/corrections", holder, json={"text": "글", "classification": "clean"}).is_success,
+        "a worker that says its labels",
+    )
+
+    told = two.ask("GET", "/info", holder, api=1).json()["key"]
+    assert (told["id"], told["scopes"]) == (two.id_of("holder"), ["jobs", "policies"])
+    assert told["limits"] == {"requests_per_minute": 60}
+    holds = told["holds"]
+    assert (holds["policies"], holds["corrections"], holds["open_jobs"]) == (1, 1, 0)
+    assert holds["stored_bytes"] > 2_000
+    assert holds["policy_bytes"] > 0 < holds["correction_bytes"]
+    assert 0 <= told["left"]["requests_per_minute"] < 60
+
+    beside = two.ask("GET", "/info", other).json()["key"]
+    assert (beside["holds"], beside["left"]) == (dict.fromkeys(holds, 0), {})
+    assert "key" not in httpx.get(f"{two.urls[0]}/info").json()
+    assert "key" not in httpx.get(f"{two.admin_url}/info").json()
+
+    listed = {shown["name"]: shown for shown in map(json.loads, two.manage("list", "--json").splitlines())}
+    assert listed["holder"]["holds"] == holds
+    assert listed["bystander"]["holds"] == beside["holds"]
+    line = next(line for line in two.manage("list").splitlines() if "  holder  " in line)
+    assert f"stores {holds['stored_bytes']:,} bytes, 0 open jobs, 1 policies" in line
+    assert "requests_per_minute left" in line
+
+    # One of API_KEYS has another owner than its id.
+    assert two.ask("PUT", "/policies/of-the-plain-key", PLAIN, json={"deny": ["금칙어"]}).status_code == 201
+    plain = two.ask("GET", "/info", PLAIN).json()["key"]
+    assert (plain["id"], plain["holds"]["policies"]) == ("API_KEYS:1", 1)
