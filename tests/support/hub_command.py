@@ -27,7 +27,7 @@ class Kobert:
         }
 
     def __call__(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-        ended = run_command("model", *arguments, **{**self.environment, **environment})
+        ended = run_command("model", *arguments, piped=b"", **{**self.environment, **environment})
         return subprocess.CompletedProcess(ended.args, ended.returncode, ended.stdout.decode(), ended.stderr.decode())
 
     def refusal(self, *arguments: str, **environment: str) -> str:
