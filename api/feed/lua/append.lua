@@ -32,9 +32,9 @@ for place = 9, #ARGV do
   change = change + bytes
   number = number + 1
 end
-local over = math.max(0, redis.call('ZCARD', KEYS[1]) - most)
-for _, old in ipairs(redis.call('ZRANGE', KEYS[1], 0, over - 1)) do
-  if over > 0 then drop(old) end
+local over = redis.call('ZCARD', KEYS[1]) - most
+if over > 0 then
+  for _, old in ipairs(redis.call('ZRANGE', KEYS[1], 0, over - 1)) do drop(old) end
 end
 while not may_grow and change > 0 do
   drop(redis.call('ZRANGE', KEYS[1], 0, 0)[1])
