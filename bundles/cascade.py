@@ -79,7 +79,7 @@ class CascadeTable(msgspec.Struct, frozen=True, kw_only=True):
         return UNKNOWN not in own and self._has_no_peak(own, pairs)
 
     def _has_no_peak(self, own: bytes, pairs: bytes) -> bool:
-        return all([self.step * _peak(own[1:-1], pairs[1:-1], length) < cut for length, cut in self.peaks])
+        return all(self.step * _peak(own[1:-1], pairs[1:-1], length) < cut for length, cut in self.peaks)
 
     def margin(self, ids: Sequence[int]) -> float | None:
         """How far the text of these token ids, special tokens included, is from clean, in logits; None if unknown.
@@ -189,8 +189,7 @@ def _highest(own: bytes, pairs: bytes) -> int:
         # The best stretch that ends here goes on from the one before, or begins anew.
         here += pair - ZERO
         here = here + weight - ZERO if here > 0 else weight - ZERO
-        if here > highest:
-            highest = here
+        highest = max(highest, here)
     return highest
 
 
