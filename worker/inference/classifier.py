@@ -22,6 +22,7 @@ from worker.inference.cascade import Cascade, NoCascade
 from worker.inference.engines.protocol import Logits
 from worker.inference.explaining import Explainer, Explanation
 from worker.inference.failures import failed
+from worker.inference.info import model_info
 from worker.inference.stage import NoStage, Reading, Stage
 from worker.inference.stats import seconds_covered
 from worker.inference.submitted import Submitted, Tokenised, ending_flights
@@ -61,19 +62,7 @@ class Classifier:
     @property
     def info(self) -> ModelInfo:
         """The model's entry in `/info`."""
-        config = self.bundle.config
-        return ModelInfo(
-            name=config.name,
-            revision=self.bundle.revision,
-            problem_type=config.problem_type,
-            labels=config.all_labels,
-            clean_label=config.clean_label,
-            strictness=self._judge.strictness,
-            thresholds=self._judge.thresholds,
-            levels=self._judge.levels,
-            max_length=config.max_length,
-            notices=self._notices,
-        )
+        return model_info(self.bundle, self._judge, self._notices)
 
     def answers_as_done(
         self, items: Sequence[TextItem], deadline: float, options: Sequence[VerdictOptions] = ()
