@@ -19,12 +19,11 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from bundles.windows import SentenceIds, discount_of
 from shared.errors import PredictionFailedError, UnavailableError
 from shared.log import get_logger
 from worker.inference.engines.protocol import Engine, Evidence, ExplainingEngine, Logits
 from worker.inference.stats import BatchStats, PassTime
-from worker.inference.turns import NO_LOAD, Endings, TextLoad, TextResults, Told, Window, WindowResult, windows_of
+from worker.inference.turns import NO_LOAD, Endings, TextLoad, TextResults, Told, Window, result_of, windows_of
 from worker.inference.waiting import Priority, WaitingWindows
 
 log = get_logger(__name__)
@@ -282,15 +281,8 @@ class MicroBatcher:
         texts = sum(window.text_share for window in batch)
         cost = sum(window.text.load.cost * window.text_share for window in batch)
         self.stats.record(lengths, texts, pass_time, cost)
-        # Of a sentence that is read besides its text, less its discount: in one step for all, as each costs the same.
-        rows = logits - np.array([discount_of(window.token_ids) for window in batch], np.float32)[:, None]
-        self._endings.note(
-            batch,
-            [
-                WindowResult(row, pass_time, of_tokens, isinstance(window.token_ids, SentenceIds))
-                for window, row, of_tokens in zip(batch, rows, evidence, strict=True)
-            ],
-        )
+        found = zip(batch, logits, evidence, strict=True)
+        self._endings.note(batch, [result_of(window, row, pass_time, of_tokens) for window, row, of_tokens in found])
 
     def _run_one_by_one(self, batch: list[Window], own: _ModelThread, error: Exception) -> None:
         """A pass failed: find the windows at fault by running each alone, so that their neighbours are answered."""

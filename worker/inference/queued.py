@@ -8,7 +8,6 @@ import heapq
 from bisect import insort
 from collections import deque
 from collections.abc import Iterable, Iterator
-from itertools import groupby
 from operator import attrgetter
 
 from worker.inference.turns import Window
@@ -84,11 +83,13 @@ class QueuedWindows:
     def _nearest(self, target: int) -> Iterator[Window]:
         """All, those of the most similar length first; of equally similar ones the oldest first."""
 
-        def gap(length: int) -> int:
-            return abs(length - target)
-
-        for _, lengths in groupby(sorted(self._by_length, key=gap), key=gap):
-            yield from heapq.merge(*[self._by_length[length] for length in lengths], key=_turn)
+        left, gap = self._count, 0
+        while left:
+            lengths = {target - gap, target + gap}
+            same = [self._by_length[length] for length in lengths if length in self._by_length]
+            yield from same[0] if len(same) == 1 else heapq.merge(*same, key=_turn)
+            left -= sum(map(len, same))
+            gap += 1
 
     def _remove(self, batch: Iterable[Window]) -> None:
         # Each is the first of its length when its turn to be removed comes: `_nearest` keeps the order of a length.

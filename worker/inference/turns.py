@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from bundles.windows import SentenceIds
 from worker.inference.engines.protocol import Evidence, Logits
 from worker.inference.stats import PassTime
 
@@ -123,6 +124,13 @@ def windows_of(windows: Sequence[Sequence[int]], told: Told | None, load: TextLo
     """The windows of one text."""
     text = Text(len(windows), len(windows), told=told, load=load)
     return [Window(token_ids, text, place) for place, token_ids in enumerate(windows)]
+
+
+def result_of(window: Window, logits: Logits, pass_time: PassTime, evidence: Evidence | None) -> WindowResult:
+    """What a pass found in a window; of a sentence that is read besides its text, less its discount."""
+    if isinstance(window.token_ids, SentenceIds):
+        return WindowResult(logits - np.float32(window.token_ids.discount), pass_time, evidence, is_sentence=True)
+    return WindowResult(logits, pass_time, evidence)
 
 
 class Endings:

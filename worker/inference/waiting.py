@@ -101,9 +101,12 @@ class WaitingWindows:
 
     def _is_first_small(self) -> bool:
         """Whether the caller whose turn it is waits for little, and another for much."""
+        waiting = self._tokens_of.values()
+        least, most = min(waiting, default=0), max(waiting, default=0)
+        if least > SMALL_PASS_TOKENS or most < 2 * SMALL_PASS_TOKENS:
+            return False
         caller = self._windows[Priority.INTERACTIVE].oldest.text.load.flow
-        own = self._tokens_of.get(caller, 0)
-        return own <= SMALL_PASS_TOKENS and max(self._tokens_of.values(), default=0) >= 2 * SMALL_PASS_TOKENS
+        return self._tokens_of.get(caller, 0) <= SMALL_PASS_TOKENS
 
     def _is_crowded_by_one(self) -> bool:
         """Whether one caller has more than half of what waits, while others come, too."""
