@@ -19,6 +19,7 @@ import msgspec
 from redis import Redis
 from redis.exceptions import RedisError
 
+from api.access.holdings import HoldingsReader
 from api.access.keys_file import parse_keys, read_keys_file
 from shared import keys as redis_keys
 from shared import redis_faults, redis_url
@@ -135,14 +136,21 @@ def table(name: str, scopes: tuple[str, ...], *, expires: int | None, **limits: 
 @keys.command("list")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
 def list_keys(*, as_json: bool) -> None:
-    """Show all keys, without their secrets."""
+    """Show all keys, without their secrets, and what each has stored."""
     path = load_settings().keys_file
     of_file = [] if path is None else read_keys_file(path)
-    with _store() as store:
+    with _redis() as redis:
+        store, reader = KeyStore(redis, f"operator:{_operator()}"), HoldingsReader(redis)
         records = [*store.all(), *of_file]
+        holdings = {record.id: reader.of(record.id, record.id) for record in records}
+        left = {record.id: reader.left(record.id, record.limits) for record in records}
     now = time.time()
     for record in records:
-        shown = _describe(record, now)
+        shown = {
+            **_describe(record, now),
+            "holds": msgspec.structs.asdict(holdings[record.id]),
+            "left": left[record.id],
+        }
         click.echo(json.dumps(shown) if as_json else _line(shown))
     if not records and not as_json:
         click.echo(f"There are no keys. Make one: {kobert_command('keys', 'add', 'NAME')}", err=True)
@@ -220,9 +228,21 @@ def _line(shown: dict[str, Any]) -> str:
     limits = ", ".join(f"{name}={value:,}" for name, value in shown["limits"].items()) or "no limits"
     begins = ", ".join(f"{hint}…" for hint in shown["begins_with"]) or "-"
     scopes = ",".join(shown["scopes"])
-    return (
+    line = (
         f"{shown['id']}  {shown['name']}  {shown['state']}  {scopes}  {begins}  until {shown['expires_at']}  {limits}"
     )
+    return line if "holds" not in shown else f"{line}  {_held(shown['holds'], shown['left'])}"
+
+
+def _held(holds: dict[str, int], left: dict[str, int]) -> str:
+    parts = [
+        f"stores {holds['stored_bytes']:,} bytes",
+        f"{holds['open_jobs']:,} open jobs",
+        f"{holds['policies']:,} policies of {holds['policy_bytes']:,} bytes",
+        f"{holds['corrections']:,} corrections of {holds['correction_bytes']:,} bytes",
+        *(f"{value:,} {name} left" for name, value in left.items()),
+    ]
+    return ", ".join(parts)
 
 
 def _date(moment: int) -> str:

@@ -58,7 +58,7 @@ from api.reviews.store import ReviewStore
 from api.routes import corrections, docs, feed, jobs, metrics, predict, reviews, status
 from api.routes import policies as policies_routes
 from api.routes.direct_predict import DirectPredict
-from api.server import ACCEPTS_PER_ROUND, OrderlyServer, end_in_order
+from api.server import ACCEPTS_PER_ROUND, OrderlyServer, end_in_order, exit_s_of
 from api.store_watch import running_store_watch
 from shared.commands import kobert_command
 from shared.corrections.store import CorrectionStore
@@ -157,12 +157,14 @@ def _lifespan(settings: Settings, redis_url: str) -> Callable[[FastAPI], Abstrac
             running_policies(settings, path.redis, path.fleet.check_options) as policies,
             refreshed_keyring(app.state.keyring, path.redis, app.state.keys_file),
             running_jobs(settings, path, policies.book, app.state.keyring) as jobs_service,
-            running_feed(settings, jobs_service.redis, path.redis, jobs_service.run) as feed_service,
+            running_feed(settings, jobs_service, path.redis, app.state.keyring) as feed_service,
             running_store_watch(settings, redis_url) as store_watch,
             memory_given_back(),
         ):
             reviews_store, corrections_store = ReviewStore(jobs_service.redis), CorrectionStore(jobs_service.redis)
-            corrections_service = CorrectionService(corrections_store, settings, jobs_service.run)
+            corrections_service = CorrectionService(
+                corrections_store, settings, jobs_service.run, lambda: app.state.keyring.has_several_owners
+            )
             app.state.quotas = quotas = Quotas(path.redis)
             app.state.context = Context(
                 settings,
@@ -211,6 +213,7 @@ def serve(settings: Settings) -> None:
     shorten_switch_interval()
     app = create_app(settings)
     traffic = Traffic(traffic_limits(settings))
+    answering_s = settings.shutdown_timeout_s - exit_s_of(settings.shutdown_timeout_s)
     config = uvicorn.Config(
         app,
         http=doorstep_of(
@@ -226,7 +229,7 @@ def serve(settings: Settings) -> None:
         proxy_headers=False,  # ours are read by ProxiesMiddleware
         timeout_keep_alive=settings.keep_alive_s,
         backlog=BACKLOG,
-        timeout_graceful_shutdown=settings.shutdown_timeout_s,  # type: ignore[arg-type]  # goes to asyncio.wait_for
+        timeout_graceful_shutdown=answering_s,  # type: ignore[arg-type]  # goes to asyncio.wait_for
     )
     # It has a line for each request that is not HTTP.
     logging.getLogger("uvicorn.error").addFilter(FewWarnings())

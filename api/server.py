@@ -16,7 +16,7 @@ from shared.log import get_logger
 
 log = get_logger(__name__)
 
-# Time for the rest of the exit after everything is closed.
+# Time for the rest of the exit after everything is closed, of a short SHUTDOWN_TIMEOUT_S a quarter.
 EXIT_GRACE_S = 1.0
 # Connections that are taken in one round of the event loop, before `Accepting` takes those that still wait. Each
 # listener is given to the server so many times in a row.
@@ -33,7 +33,9 @@ class OrderlyServer(uvicorn.Server):
     def __init__(self, config: uvicorn.Config, traffic: Traffic, shutdown_timeout_s: float) -> None:
         super().__init__(config)
         self._traffic = traffic
-        self._shutdown_timeout_s = shutdown_timeout_s
+        self._exit_s = exit_s_of(shutdown_timeout_s)
+        # Before whoever gave it that time would kill it.
+        self._leave_s = shutdown_timeout_s - self._exit_s / 2
         self._accepting: Accepting | None = None
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
@@ -44,20 +46,25 @@ class OrderlyServer(uvicorn.Server):
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Let current requests finish, then close everything."""
+        _exit_after(self._leave_s)
         self._traffic.on_crowd = None
         self._traffic.is_ending = True
         if self._accepting is not None:
             # Nobody else may take those that wait, and the system would reset them.
             await self._accepting.take_last()
             self._accepting.close()
-        _exit_after(self._shutdown_timeout_s + EXIT_GRACE_S)
         await super().shutdown(sockets)
-        _exit_after(EXIT_GRACE_S)
+        _exit_after(self._exit_s / 2)
 
     def _make_protocol(self) -> asyncio.Protocol:
         make: Any = self.config.http_protocol_class
         protocol: asyncio.Protocol = make(self.config, self.server_state, self.lifespan.state)
         return protocol
+
+
+def exit_s_of(shutdown_timeout_s: float) -> float:
+    """How much of the time for a shutdown is for the exit; requests have the rest."""
+    return min(EXIT_GRACE_S, shutdown_timeout_s / 4)
 
 
 def _exit_after(seconds: float) -> None:

@@ -23,7 +23,8 @@ from shared.settings import Settings
 PRIVATE_UMASK = 0o077
 POLL_S = 0.1
 PROBE_S = 2
-# Shares of SHUTDOWN_TIMEOUT_S: first the API answers what it has, then the workers finish, then the store writes.
+# Shares of SHUTDOWN_TIMEOUT_S: first the API answers what it has, then the workers finish, then the store writes. Each
+# API and worker is told its own, so that it ends by itself before it would be killed.
 API_SHARE, WORKER_SHARE, STORE_SHARE = 0.4, 0.4, 0.2
 SAMPLE = "이 영화 정말 재미있었어요!"
 
@@ -54,7 +55,9 @@ class Service:
             )
             for number in range(1, settings.workers + 1)
         ]
-        self._api = [Child("api", lambda: python_module("api.main"), environment)]
+        self._api = [
+            Child("api", lambda: python_module("api.main"), _told_to_stop_in(API_SHARE, settings, environment))
+        ]
         self._api[0].listeners = self._listeners = listeners
         for child, module in ((self._api[0], "api.main"), *((worker, "worker.main") for worker in self._workers[:1])):
             child.early = early.get(module)
@@ -192,7 +195,13 @@ def _store_child(store: EmbeddedStore, environment: Mapping[str, str]) -> Child:
 def _worker_environment(settings: Settings, environment: Mapping[str, str], number: int) -> dict[str, str]:
     """Workers of one machine cannot share a port for their metrics: each has the next one."""
     first = settings.worker_metrics_port
-    return {**environment, "WORKER_METRICS_PORT": str(first + number - 1 if first else 0)}
+    told = _told_to_stop_in(WORKER_SHARE, settings, environment)
+    return {**told, "WORKER_METRICS_PORT": str(first + number - 1 if first else 0)}
+
+
+def _told_to_stop_in(share: float, settings: Settings, environment: Mapping[str, str]) -> dict[str, str]:
+    """The environment of a child that is killed after this share of SHUTDOWN_TIMEOUT_S."""
+    return {**environment, "SHUTDOWN_TIMEOUT_S": str(settings.shutdown_timeout_s * share)}
 
 
 async def _stop_together(children: Sequence[Child], timeout_s: float) -> None:

@@ -40,6 +40,8 @@ POLICIES_DELETED = PREFIX + "policies:deleted"
 POLICIES_SIZES = PREFIX + "policies:sizes"
 # Keys of rules that are kept for a while only, replaced, deleted or tried ones, by when they end.
 POLICIES_PASSING = PREFIX + "policies:passing"
+# The id of the key whose change left each of them.
+POLICIES_PASSING_OF = PREFIX + "policies:passing-of"
 
 # Corrections, which do not expire: hashes of records by id and of ids by text, a sorted set of ids by the version of
 # their last change, a hash with that version, and a sorted set of withdrawn ids (`shared/corrections`).
@@ -48,6 +50,8 @@ CORRECTIONS_BY_TEXT = CORRECTIONS + ":by-text"
 CORRECTIONS_VERSIONS = CORRECTIONS + ":versions"
 CORRECTIONS_STATE = CORRECTIONS + ":state"
 CORRECTIONS_WITHDRAWN = CORRECTIONS + ":withdrawn"
+# How many corrections of each key there are, and their bytes, by the key's id.
+CORRECTIONS_OF = CORRECTIONS + ":of"
 
 # API keys: a hash of JSON records by id, and a number that every change raises. What was done with keys: a stream.
 ACCESS_KEYS = PREFIX + "access:keys"
@@ -141,6 +145,11 @@ def review_part(owner: str, review_id: str, part: str) -> str:
 def feed_of(owner: str) -> str:
     """The sorted set of the numbers of an owner's texts in the live feed."""
     return f"{PREFIX}feed:of:{owner}"
+
+
+def feed_sizes(owner: str) -> str:
+    """The hash of how many bytes each text of an owner's live feed takes, by its number."""
+    return f"{PREFIX}feed:sizes:{owner}"
 
 
 def feed_text(owner: str, number: str = "") -> str:

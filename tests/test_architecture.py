@@ -1,6 +1,7 @@
 """The rules of the house that no linter knows."""
 
 import ast
+import functools
 import os
 import re
 import subprocess
@@ -20,10 +21,11 @@ MACHINE_LEARNING = ("torch", "transformers", "onnxruntime", "numpy", "tokenizers
 LONGEST_FILE_LINES = 320
 
 
-def modules_after(statement: str) -> set[str]:
+@functools.cache
+def modules_after(statement: str) -> frozenset[str]:
     """Modules and their packages that a fresh interpreter has loaded after `statement`."""
     code = f"{statement}\nimport sys\nprint(*sys.modules)"
-    return set(
+    return frozenset(
         subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True, capture_output=True).stdout.decode().split()
     )
 

@@ -12,6 +12,7 @@ import pytest
 from api.jobs.events import KEEP_ALIVE_S
 from api.main import create_app
 from api.routes.jobs import MAX_WAIT_S
+from shared.errors import EXIT_CONFIG
 from shared.listening import BACKLOG
 from shared.settings import Settings
 
@@ -164,6 +165,24 @@ def test_systemd_waits_longer_than_the_service_takes_to_stop(unit: Path) -> None
     wait = re.search(r"^TimeoutStopSec=(\d+)$", unit.read_text(), re.MULTILINE)
     assert wait is not None
     assert int(wait[1]) > DEFAULTS.shutdown_timeout_s
+
+
+@pytest.mark.parametrize("unit", UNITS, ids=lambda unit: unit.name)
+def test_systemd_starts_again_before_a_heartbeat_runs_out_and_does_not_give_up_soon(unit: Path) -> None:
+    text = unit.read_text()
+    pause, limit = (
+        re.search(rf"^{name}=(\d+)$", text, re.MULTILINE) for name in ("RestartSec", "StartLimitIntervalSec")
+    )
+    assert pause is not None
+    assert limit is not None
+    assert int(pause[1]) < DEFAULTS.heartbeat_ttl_s
+    if limit[1] == "0":
+        # Without a limit, only what no other start can mend ends it.
+        assert f"RestartPreventExitStatus={EXIT_CONFIG}\n" in text
+    else:
+        burst = re.search(r"^StartLimitBurst=(\d+)$", text, re.MULTILINE)
+        assert burst is not None
+        assert int(burst[1]) * (int(pause[1]) + 1) >= 60
 
 
 @pytest.mark.parametrize("unit", UNITS, ids=lambda unit: unit.name)

@@ -79,8 +79,8 @@ REDIS_TIMEOUT_S = 5
 BYTES_IN_MB = 1024 * 1024
 WARM_UP_TIMEOUT_S = 60
 WARM_UP_COUNT = 32
-# A worker gets two fifths of SHUTDOWN_TIMEOUT_S to stop; interactive texts finish first.
-BULK_SHUTDOWN_SHARE = 0.2
+# Of SHUTDOWN_TIMEOUT_S; interactive texts finish first.
+BULK_SHUTDOWN_SHARE = 0.5
 WARM_UP_TEXTS = ("안녕하세요.", "오늘 방송 정말 재미있게 잘 봤습니다, 다음에도 꼭 볼게요!")
 
 EngineFactory = Callable[[Bundle, int], Engine]
@@ -147,7 +147,8 @@ def build_worker(settings: Settings, engine_factory: EngineFactory = OnnxEngine)
     """
     if settings.redis_url is None:
         raise SettingsError(
-            f"REDIS_URL is not set; a worker needs the Redis that its api uses. {kobert_command('run')} starts both"
+            f"REDIS_URL is not set; a worker needs the Redis that its api uses. {kobert_command('run')} starts both, "
+            "and with WORKERS=2 a second worker"
         )
     redis: Redis = Redis.from_url(
         settings.redis_url, socket_timeout=REDIS_TIMEOUT_S, socket_connect_timeout=REDIS_TIMEOUT_S

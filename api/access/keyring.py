@@ -31,6 +31,7 @@ class Keyring:
         self, plain_keys: Iterable[str] = (), *, is_required: bool = False, now: Callable[[], float] = time.time
     ) -> None:
         self._plain = {digest_of(key): _plain_principal(number, key) for number, key in enumerate(plain_keys, start=1)}
+        self._plain_ids = {principal.owner: principal.key_id for principal in self._plain.values()}
         self._stored: dict[str, _Entry] = {}
         self._records: dict[str, KeyRecord] = {}
         self._of_file: dict[str, _Entry] = {}
@@ -108,6 +109,10 @@ class Keyring:
         """The most open jobs of an owner; None if its key does not say."""
         record = self.record_of(owner)
         return None if record is None else record.limits.open_jobs
+
+    def key_id_of(self, owner: str) -> str:
+        """The id of the key that owns something: its owner's name, but for one of API_KEYS."""
+        return self._plain_ids.get(owner, owner)
 
     def record_of(self, owner: str) -> KeyRecord | None:
         """The key of the store or KEYS_FILE that owns something; None for one of API_KEYS, or one that is forgotten."""

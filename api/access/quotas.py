@@ -28,15 +28,17 @@ Rate = Literal["requests_per_minute", "texts_per_minute", "bytes_per_day"]
 
 
 @dataclass(frozen=True, slots=True)
-class _Kind:
+class Kind:
+    """How a rate is counted, and what it is called."""
+
     period_ms: int
     what: str
 
 
-_KINDS: dict[Rate, _Kind] = {
-    "requests_per_minute": _Kind(60_000, "requests a minute"),
-    "texts_per_minute": _Kind(60_000, "texts a minute"),
-    "bytes_per_day": _Kind(24 * 3_600_000, "bytes in 24 hours"),
+KINDS: dict[Rate, Kind] = {
+    "requests_per_minute": Kind(60_000, "requests a minute"),
+    "texts_per_minute": Kind(60_000, "texts a minute"),
+    "bytes_per_day": Kind(24 * 3_600_000, "bytes in 24 hours"),
 }
 
 
@@ -60,7 +62,7 @@ class Quotas:
         for rate, units, limit in charges:
             if units > limit:
                 raise TooLargeError(
-                    f"this request has {units:,}, and the key may have {limit:,} {_KINDS[rate].what}; send it in parts"
+                    f"this request has {units:,}, and the key may have {limit:,} {KINDS[rate].what}; send it in parts"
                 )
         if not charges:
             return
@@ -69,13 +71,13 @@ class Quotas:
             rate, _, limit = charges[number - 1]
             wait_s = math.ceil(wait_ms / 1000)
             raise RateLimitedError(
-                f"this key may have {limit:,} {_KINDS[rate].what}; there is room for this request in {wait_s:,} s",
+                f"this key may have {limit:,} {KINDS[rate].what}; there is room for this request in {wait_s:,} s",
                 retry_after_s=wait_s,
             )
 
     async def _run(self, principal: Principal, charges: list[tuple[Rate, int, int]]) -> tuple[int, int]:
         names = [keys.quota(principal.key_id, rate) for rate, _, _ in charges]
-        arguments = [number for rate, units, limit in charges for number in (units, limit, _KINDS[rate].period_ms)]
+        arguments = [number for rate, units, limit in charges for number in (units, limit, KINDS[rate].period_ms)]
         try:
             try:
                 reply: Any = await self._redis.evalsha(_DIGEST, len(names), *names, *arguments)

@@ -5,7 +5,7 @@ from typing import Any
 
 from api.corrections.view import Export
 from shared.corrections.records import Correction, NewCorrection
-from shared.corrections.store import Added, CorrectionStore, Limit
+from shared.corrections.store import Added, Bounds, CorrectionStore, Limit
 from shared.errors import KobertError, NotFoundError, TooLargeError
 from shared.settings import Settings
 
@@ -19,15 +19,22 @@ RunInThread = Callable[..., Awaitable[Any]]
 class CorrectionService:
     """One per API process. Every method raises `StoreUnavailableError` when Redis does not answer."""
 
-    def __init__(self, store: CorrectionStore, settings: Settings, run: RunInThread) -> None:
+    def __init__(
+        self, store: CorrectionStore, settings: Settings, run: RunInThread, is_shared: Callable[[], bool]
+    ) -> None:
+        """`is_shared` tells whether there are several keys."""
         self._store = store
         self._settings = settings
+        self._is_shared = is_shared
         self._run = run
 
     async def add(self, new: Sequence[NewCorrection]) -> list[Added | KobertError]:
-        """Store each, replacing an earlier one for the same text and policy; returns an error where it does not fit."""
-        limits = (self._settings.max_corrections, self._settings.max_corrections_bytes)
-        outcomes: list[Added | Limit] = await self._run(self._store.add, new, *limits)
+        """Store each, all of one key, replacing an earlier one for the same text and policy.
+
+        Returns an error where it does not fit.
+        """
+        bounds = Bounds(self._settings.max_corrections, self._settings.max_corrections_bytes, self._is_shared())
+        outcomes: list[Added | Limit] = await self._run(self._store.add, new, bounds)
         return [outcome if isinstance(outcome, Added) else self._no_room(outcome) for outcome in outcomes]
 
     async def get(self, correction_id: str, param: str = "correction_id") -> Correction:
@@ -69,12 +76,19 @@ class CorrectionService:
             yield await self._run(export.lines, page)
 
     def _no_room(self, limit: Limit) -> TooLargeError:
-        if limit == "count":
+        most, most_bytes = self._settings.max_corrections, self._settings.max_corrections_bytes
+        if limit == "own_count":
             return TooLargeError(
-                f"there are {self._settings.max_corrections:,} corrections (MAX_CORRECTIONS); withdraw some, "
-                "or raise it"
+                "this key has as many corrections as are left to all others (MAX_CORRECTIONS is "
+                f"{most:,}); withdraw some"
             )
+        if limit == "own_bytes":
+            return TooLargeError(
+                "this key's corrections would have more bytes than they leave to all others (MAX_CORRECTIONS_BYTES is "
+                f"{most_bytes:,}); withdraw some"
+            )
+        if limit == "count":
+            return TooLargeError(f"there are {most:,} corrections (MAX_CORRECTIONS); withdraw some, or raise it")
         return TooLargeError(
-            f"corrections may have {self._settings.max_corrections_bytes:,} bytes together (MAX_CORRECTIONS_BYTES); "
-            "withdraw some, or raise it"
+            f"corrections may have {most_bytes:,} bytes together (MAX_CORRECTIONS_BYTES); withdraw some, or raise it"
         )

@@ -5,13 +5,14 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from itertools import islice
 
-from redis import Redis
 from redis.asyncio import Redis as AsyncRedis
 
+from api.access.keyring import Keyring
 from api.corrections.service import RunInThread
 from api.feed.records import FeedEntry
 from api.feed.store import FeedStore
 from api.feed.writer import FeedWriter
+from api.jobs.service import JobService
 from shared.settings import Settings
 
 
@@ -63,15 +64,16 @@ class FeedService:
 
 @asynccontextmanager
 async def running_feed(
-    settings: Settings, reading: Redis, writing: AsyncRedis, run: RunInThread
+    settings: Settings, jobs: JobService, writing: AsyncRedis, keyring: Keyring
 ) -> AsyncIterator[FeedService]:
     """The service; it writes only where the settings say so."""
-    writer = FeedWriter(writing, settings.review_feed_texts, settings.review_feed_ttl_s)
+    limits = (settings.review_feed_texts, settings.review_feed_ttl_s)
+    writer = FeedWriter(writing, limits, lambda: jobs.run(jobs.capacity.look), keyring)
     is_on = settings.review_feed_texts > 0
     if is_on:
         writer.start()
     try:
-        yield FeedService(FeedStore(reading), writer if is_on else None, settings, run)
+        yield FeedService(FeedStore(jobs.redis), writer if is_on else None, settings, jobs.run)
     finally:
         if is_on:
             await writer.close()

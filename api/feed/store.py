@@ -8,6 +8,8 @@ from redis import Redis
 
 from api.feed.records import FedText, FeedEntry
 from shared import keys
+from shared.lua_script import run_script
+from shared.usage.scripts import source_of
 
 _FED = msgspec.json.Decoder(FedText)
 _READ_AT_ONCE = 500
@@ -46,7 +48,8 @@ class FeedStore:
         names = [keys.feed_text(owner, raw.decode()) for raw in found]
         for start in range(0, len(names), _READ_AT_ONCE):
             self._redis.unlink(*names[start : start + _READ_AT_ONCE])
-        self._redis.unlink(keys.feed_of(owner))
+        self._redis.unlink(keys.feed_of(owner), keys.feed_sizes(owner))
+        run_script(self._redis, source_of("end"), [], [owner, keys.feed_of(owner)])
         return len(names)
 
     def _entries(self, owner: str, numbers: Sequence[int]) -> Iterator[FeedEntry]:

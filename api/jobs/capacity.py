@@ -1,6 +1,7 @@
 """Checks that the store has room for another job, or for more of one that is being uploaded."""
 
 from collections import Counter
+from dataclasses import dataclass
 from typing import Any
 
 from redis import Redis
@@ -16,6 +17,14 @@ from shared.usage.scripts import source_of
 # What a verdict adds to the store for each row, packed (docs/jobs.md says how it was measured).
 RESULT_BYTES_PER_ROW = 32
 RETRY_AFTER_S = 60
+
+
+@dataclass(frozen=True)
+class StoreRoom:
+    """How many bytes of the store are free, and how many are still to come for each owner, which are not."""
+
+    free: int
+    to_come: Counter[str]
 
 
 class StoreCapacity:
@@ -51,25 +60,40 @@ class StoreCapacity:
             OverloadedError: the store is nearly full.
             RateLimitedError: the owner takes as much of it as is free.
         """
+        room = self.look()
+        if room is not None and owner is not None and self._room.is_shared:
+            self._require_share(owner, room, upload)
+
+    def free_bytes(self) -> int | None:
+        """How much the store may still take, counting the results that are yet to come; None where it has no limit.
+
+        Raises:
+            OverloadedError: the store is nearly full.
+        """
+        room = self.look()
+        return None if room is None else room.free
+
+    def look(self) -> StoreRoom | None:
+        """How the store stands; None where it has no limit. Raises as `free_bytes`."""
         memory: Any = self._redis.info("memory")
         limit = memory.get("maxmemory", 0) * self._settings.max_store_fill
         if not limit:
-            return
+            return None
         to_come = self._bytes_to_come()
         free = int(limit - memory["used_memory"] - to_come.total())
         if free < 0:
             raise OverloadedError(
                 "the store is nearly full; delete finished jobs, or wait until some expire", retry_after_s=RETRY_AFTER_S
             )
-        if owner is not None and self._room.is_shared:
-            self._require_share(owner, to_come[owner], free, upload)
+        return StoreRoom(free, to_come)
 
-    def _require_share(self, owner: str, to_come: int, free: int, upload: str | None) -> None:
+    def _require_share(self, owner: str, room: StoreRoom, upload: str | None) -> None:
         in_hand = "" if upload is None else keys.job_part(upload, "")
-        taken, wait_s = run_script(self._redis, source_of("share"), [], [owner, to_come, free, in_hand])
+        arguments = [owner, room.to_come[owner], room.free, in_hand, self._room.key_id_of(owner)]
+        taken, wait_s = run_script(self._redis, source_of("share"), [], arguments)
         if wait_s:
             raise RateLimitedError(
-                f"this key's jobs, files and review queues take {taken:,} bytes of the store and {free:,} are free, of "
+                f"what this key has stored takes {taken:,} bytes of the store and {room.free:,} are free, of "
                 "which one key leaves as much to others as it takes (MAX_STORE_FILL); delete finished jobs, wait until "
                 "they expire, or send a smaller file",
                 retry_after_s=RETRY_AFTER_S if wait_s < 0 else wait_s,

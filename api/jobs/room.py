@@ -23,6 +23,10 @@ class JobRoom:
         """Whether several owners share the store."""
         return self._keyring.has_several_owners
 
+    def key_id_of(self, owner: str) -> str:
+        """The id of the owner's key, by which policies and corrections are counted."""
+        return self._keyring.key_id_of(owner)
+
     def require_valid(self, owner: str) -> None:
         """Check that the owner's key has not been revoked while its file was read, by `Keyring.require_valid`."""
         self._keyring.require_valid(owner)

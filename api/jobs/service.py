@@ -69,11 +69,12 @@ class JobService:
         self._ledger = Ledger(redis, settings)
         room = JobRoom(settings, keyring)
         self._writer = JobWriter(redis, settings, room)
-        self._capacity = StoreCapacity(redis, settings, room)
+        # Shared with others who keep something in the store.
+        self.capacity = StoreCapacity(redis, settings, room)
         self._store = JobStore(redis, settings)
         self._webhooks = WebhookQueue(redis)
         options_check = OptionsCheck(settings, rules, WebhookSecrets(settings, keyring))
-        self._intake = JobIntake(settings, self._writer, self._capacity, options_check)
+        self._intake = JobIntake(settings, self._writer, self.capacity, options_check)
         self._preview = JobPreview(settings, options_check)
         self._threads = JobThreads(settings.max_uploads)
         self._slots = UploadSlots(settings.max_uploads)
@@ -118,7 +119,7 @@ class JobService:
             OverloadedError: too many jobs are open, or the store is nearly full, of all or of this owner.
             DiskFullError: the store would keep the job in memory alone.
         """
-        await self.run(self._capacity.require_room, owner)
+        await self.run(self.capacity.require_room, owner)
 
     async def submit(self, request: UploadRequest, body: BodyPull) -> str:
         """Make a job of an upload and wake the workers; returns its id.
@@ -161,7 +162,20 @@ class JobService:
         Raises:
             OverloadedError: the store is nearly full, or the owner takes as much of it as is free.
         """
-        await self.run(self._capacity.require_memory, owner)
+        await self.run(self.capacity.require_memory, owner)
+
+    async def free_bytes(self) -> int | None:
+        """How many bytes of the store are free; None where it has no limit.
+
+        Raises:
+            OverloadedError: it is nearly full.
+        """
+        return await self.run(self.capacity.free_bytes)
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether several keys share the store."""
+        return self._keyring.has_several_owners
 
     async def find_by_key(self, owner: str, digest: str) -> Job | None:
         """The job that an Idempotency-Key made, given its digest; None if there is none."""

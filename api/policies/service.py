@@ -11,7 +11,7 @@ from redis.exceptions import RedisError
 
 from api.policies.book import PolicyBook
 from api.policies.file import read_policies_file
-from api.policies.store import PolicyStore, Stored, StoreLimits, no_policy
+from api.policies.store import PolicyStore, Sharing, Stored, StoreLimits, no_policy
 from shared.errors import ConflictError, MalformedRequestError, NotFoundError, TooLargeError
 from shared.options import PolicyRef, VerdictOptions
 from shared.policies.hits import entry_field
@@ -37,7 +37,9 @@ class PolicyService:
         self._reading = asyncio.Semaphore()
         self.book = book
 
-    async def put(self, name: str, body: Mapping[str, Any], owner: str, wanted: int | None) -> tuple[Stored, Policy]:
+    async def put(
+        self, name: str, body: Mapping[str, Any], key_id: str, wanted: int | None, sharing: Sharing
+    ) -> tuple[Stored, Policy]:
         """Store the rules in `body` under `name`; `wanted` is the version that they must replace, 0 for none.
 
         Returns what was stored with its lists: reading them again would hold them twice.
@@ -46,7 +48,9 @@ class PolicyService:
             MalformedRequestError: the name or a rule cannot work; names the field or the entry.
             UnsupportedOptionError: the served model lacks a level or a label.
             TooLargeError: more entries or bytes than a policy takes, or than the policies of one key may take together.
-            ConflictError: POLICIES_FILE has the policy, or there are too many; or another version is the newest.
+            ConflictError: POLICIES_FILE has the policy, or there are too many, of all or of this key; or another
+                version is the newest.
+            RateLimitedError: the key's policies would take more of the store than they leave free for others.
             OverloadedError: so much has been replaced in the last minute that there is no room for more yet.
         """
         if not is_policy_name(name):
@@ -54,9 +58,9 @@ class PolicyService:
                 f"a policy's name has 1 to {MAX_NAME_CHARS} letters, digits, _, - and dots, not {name[:80]!r}",
                 param="name",
             )
-        policy, _, head = await self._read_apart(body, owner)
+        policy, _, head = await self._read_apart(body, key_id)
         self._require_changeable(name)
-        stored = await _named(self._store.put(name, policy, head, wanted))
+        stored = await _named(self._store.put(name, policy, head, wanted, sharing))
         await _named(self.book.refresh())
         return stored, policy
 
@@ -97,7 +101,7 @@ class PolicyService:
 
     @asynccontextmanager
     async def draft(
-        self, name: str, body: Mapping[str, Any]
+        self, name: str, body: Mapping[str, Any], key_id: str, sharing: Sharing
     ) -> AsyncIterator[tuple[VerdictOptions | None, VerdictOptions]]:
         """Options to judge by the policy as it is (None: there is none), and by the rules in `body` instead.
 
@@ -108,8 +112,8 @@ class PolicyService:
         """
         if not is_policy_name(name):
             raise no_policy(name)
-        packed, head = (await self._read_apart(body, ""))[1:]
-        await _named(self._store.keep_draft(name, head.digest, packed))
+        packed, head = (await self._read_apart(body, key_id))[1:]
+        await _named(self._store.keep_draft(name, head, packed, sharing))
         del packed, body  # megabytes, and judging may take a while
         now = self.book.heads.get(name)
         try:
@@ -136,7 +140,7 @@ class PolicyService:
         await _named(self.book.refresh())
         return self.book.heads
 
-    async def delete(self, name: str, wanted: int | None) -> None:
+    async def delete(self, name: str, wanted: int | None, key_id: str) -> None:
         """Delete a policy; texts in flight and jobs that began with it are still judged by it.
 
         Raises:
@@ -146,15 +150,15 @@ class PolicyService:
         if not is_policy_name(name):
             raise no_policy(name)
         self._require_changeable(name)
-        await _named(self._store.delete(name, wanted))
+        await _named(self._store.delete(name, wanted, key_id=key_id))
         await _named(self.book.refresh())
 
-    async def _read_apart(self, body: Mapping[str, Any], owner: str) -> tuple[Policy, bytes, PolicyHead]:
+    async def _read_apart(self, body: Mapping[str, Any], key_id: str) -> tuple[Policy, bytes, PolicyHead]:
         """As `_read`, in a thread: 20,000 entries take a tenth of a second. One at a time."""
         async with self._reading:
-            return await asyncio.to_thread(self._read, body, owner)
+            return await asyncio.to_thread(self._read, body, key_id)
 
-    def _read(self, body: Mapping[str, Any], owner: str) -> tuple[Policy, bytes, PolicyHead]:
+    def _read(self, body: Mapping[str, Any], key_id: str) -> tuple[Policy, bytes, PolicyHead]:
         """The rules in `body`, packed, and with the head that they would have."""
         policy = parse_policy(body, self._settings.max_policy_entries)
         packed = pack_policy(policy)
@@ -163,7 +167,7 @@ class PolicyService:
                 f"the policy has {len(packed):,} bytes; {self._settings.max_policy_bytes:,} are taken "
                 "(MAX_POLICY_BYTES)"
             )
-        head = make_head(policy, packed, updated_at=int(time.time()), updated_by=owner)
+        head = make_head(policy, packed, updated_at=int(time.time()), updated_by=key_id)
         self._check_supported(head)
         return policy, packed, head
 

@@ -9,15 +9,26 @@ import msgspec
 from redis.asyncio import Redis
 
 from shared import keys
-from shared.errors import ConflictError, NotFoundError, OverloadedError, PreconditionFailedError, TooLargeError
+from shared.errors import (
+    ConflictError,
+    KobertError,
+    NotFoundError,
+    OverloadedError,
+    PreconditionFailedError,
+    RateLimitedError,
+    TooLargeError,
+)
 from shared.policies.hits import read_hits
 from shared.policies.records import Policy, PolicyHead, digest_of, pack_policy
 from shared.policies.scripts import source_of
 
 # More than the time between the moment a request is accepted and the moment a worker reads its policy.
 SPARE_S = 60
+# The room may come back when jobs expire, or somebody deletes something.
+RETRY_AFTER_S = 60
 # How long a deleted policy can be restored.
 DELETED_KEPT_S = 30 * 24 * 3600
+_PASSING = (keys.POLICIES_PASSING, keys.POLICIES_PASSING_OF)
 _HEAD = re.compile(rb"(\d+) (\d+) ([0-9a-f]+) (.*)", re.DOTALL)
 _decode_head = msgspec.json.Decoder(PolicyHead).decode
 _decode_policy = msgspec.json.Decoder(Policy).decode
@@ -44,6 +55,17 @@ class StoreLimits:
     versions_bytes: int
     passing_bytes: int
     key_bytes: int
+
+
+@dataclass(frozen=True)
+class Sharing:
+    """Whether several keys share the store, and then how many bytes of it are free (None: it has no limit)."""
+
+    is_shared: bool = False
+    free_bytes: int | None = None
+
+
+ALONE = Sharing()
 
 
 class PolicyStore:
@@ -95,7 +117,7 @@ class PolicyStore:
         packed: Any = await self._redis.hget(rules, str(version))
         return None if raw is None or packed is None else (_read_head(raw), _decode_policy(packed))
 
-    async def keep_draft(self, name: str, digest: str, packed: bytes) -> None:
+    async def keep_draft(self, name: str, head: PolicyHead, packed: bytes, sharing: Sharing) -> None:
         """Keep rules that are only tried out, for as long as a text takes, or until as many `drop_draft`.
 
         Raises:
@@ -103,23 +125,26 @@ class PolicyStore:
         """
         wait_s = await self._run(
             "draft",
-            [keys.policy_rules(name, digest), keys.POLICIES_PASSING],
-            [packed, self._old_rules_s, self._limits.passing_bytes],
+            [keys.policy_rules(name, head.digest), *_PASSING],
+            [packed, self._old_rules_s, self._limits.passing_bytes, head.updated_by, int(sharing.is_shared)],
         )
         if wait_s:
             raise _no_room(wait_s)
 
     async def drop_draft(self, name: str, digest: str) -> None:
         """Drop rules that are no longer tried out; those of a policy stay."""
-        await self._run("undraft", [keys.policy_rules(name, digest), keys.POLICIES_PASSING], [])
+        await self._run("undraft", [keys.policy_rules(name, digest), *_PASSING], [])
 
-    async def put(self, name: str, policy: Policy, head: PolicyHead, wanted: int | None = None) -> Stored:
+    async def put(
+        self, name: str, policy: Policy, head: PolicyHead, wanted: int | None = None, sharing: Sharing = ALONE
+    ) -> Stored:
         """Store it as the newest version. `wanted` is the version that it must replace, 0 for none, None for any.
 
         Raises:
             PreconditionFailedError: the newest version is another.
-            ConflictError: there are as many policies as the store takes.
+            ConflictError: there are as many policies as the store takes, or its author has as many as others may add.
             TooLargeError: the policies that its author has set would take too much.
+            RateLimitedError: they would take more of the store than they leave free for others.
             OverloadedError: so much has been replaced in the last minute that there is no room for more yet.
         """
         packed = pack_policy(policy)
@@ -132,6 +157,7 @@ class PolicyStore:
                 *_kept(name),
                 keys.POLICIES_PASSING,
                 keys.POLICIES_SIZES,
+                keys.POLICIES_PASSING_OF,
             ],
             [
                 name,
@@ -148,27 +174,46 @@ class PolicyStore:
                 head.updated_by,
                 self._limits.key_bytes,
                 keys.policy_versions(""),
+                int(sharing.is_shared),
+                "" if sharing.free_bytes is None else sharing.free_bytes,
             ],
         )
-        if outcome == b"over":
-            raise TooLargeError(
-                f"the policies that this key has set would take {version:,} bytes, each counted once for use and once "
-                f"for each kept version; {self._limits.key_bytes:,} are taken (MAX_POLICY_BYTES_PER_KEY). Delete some "
-                "that are not needed"
-            )
-        if outcome == b"busy":
-            raise _no_room(version)
         if outcome == b"changed":
             raise _changed(name, version)
-        if outcome == b"full":
-            raise ConflictError(
-                f"there are {self._limits.policies} policies (MAX_POLICIES); delete one first", code="too_many_policies"
-            )
+        if outcome not in {b"created", b"replaced", b"unchanged"}:
+            raise self._refusal(outcome, version)
         stored = msgspec.structs.replace(_decode_head(raw), version=version, created_at=created_at)
         return Stored(stored, outcome == b"created")
 
-    async def delete(self, name: str, wanted: int | None = None) -> None:
-        """Delete it; `wanted` is the version that it must have, None for any.
+    def _refusal(self, outcome: bytes, number: int) -> KobertError:
+        """Why a policy was not stored, with the number that goes with it."""
+        most = self._limits.policies
+        if outcome == b"full":
+            return ConflictError(
+                f"there are {most} policies (MAX_POLICIES); delete one first", code="too_many_policies"
+            )
+        if outcome == b"crowd":
+            return ConflictError(
+                f"this key has set {number} policies, as many as are left to all others (MAX_POLICIES is {most}); "
+                "delete one first",
+                code="too_many_policies",
+            )
+        if outcome == b"over":
+            return TooLargeError(
+                f"the policies that this key has set would take {number:,} bytes, each counted once for use and once "
+                f"for each kept version; {self._limits.key_bytes:,} are taken (MAX_POLICY_BYTES_PER_KEY). Delete some "
+                "that are not needed"
+            )
+        if outcome == b"share":
+            return RateLimitedError(
+                f"the policies that this key has set may take {number:,} bytes of the store now, as it leaves as much "
+                "free for others as it takes (MAX_STORE_FILL); delete some that are not needed, or make them smaller",
+                retry_after_s=RETRY_AFTER_S,
+            )
+        return _no_room(number)
+
+    async def delete(self, name: str, wanted: int | None = None, *, key_id: str = "") -> None:
+        """Delete it for a key; `wanted` is the version that it must have, None for any.
 
         Raises:
             NotFoundError: there is none of this name.
@@ -183,6 +228,7 @@ class PolicyStore:
                 keys.POLICIES_DELETED,
                 keys.POLICIES_PASSING,
                 keys.POLICIES_SIZES,
+                keys.POLICIES_PASSING_OF,
             ],
             [
                 name,
@@ -193,6 +239,7 @@ class PolicyStore:
                 keys.policy_versions(""),
                 self._limits.policies,
                 self._limits.versions_bytes,
+                key_id,
             ],
         )
         if outcome == b"missing":
@@ -219,7 +266,7 @@ def no_policy(name: str, known: Mapping[str, PolicyHead] | None = None) -> NotFo
 def _no_room(wait_s: int) -> OverloadedError:
     return OverloadedError(
         "the rules that were replaced, deleted or tried in the last minute are kept for texts on their way, and take "
-        "all the room for them (16 times MAX_POLICY_BYTES); try again later",
+        "all the room for them, or this key's part of it (16 times MAX_POLICY_BYTES); try again later",
         retry_after_s=wait_s,
     )
 

@@ -1,7 +1,7 @@
 """Fills a review queue from the live feed: adds what came since the last look, drops what is over its time."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import islice
 
 import msgspec
@@ -12,6 +12,7 @@ from api.jobs.results import Selection
 from api.reviews.picking import doubt_of
 from api.reviews.records import ReviewHead, ReviewItem
 from api.reviews.store import Ranked, ReviewStore
+from shared.errors import OverloadedError
 from shared.jobs.records import Row
 from shared.verdict import Verdict
 
@@ -21,11 +22,20 @@ _ADDED_AT_ONCE = 500
 class FeedIntake:
     """Thread-safe and blocking; raises `redis.RedisError` when Redis does not answer."""
 
-    def __init__(self, store: ReviewStore, feed: FeedStore, ttl_s: int, max_items: int) -> None:
+    def __init__(
+        self,
+        store: ReviewStore,
+        feed: FeedStore,
+        ttl_s: int,
+        max_items: int,
+        require_memory: Callable[[str], None],
+    ) -> None:
+        """`require_memory` raises OverloadedError where an owner may take no more of the store."""
         self._store = store
         self._feed = feed
         self._ttl_s = ttl_s
         self._max_items = max_items
+        self._require_memory = require_memory
 
     def refresh(self, owner: str, head: ReviewHead) -> ReviewHead:
         """The head as it is now; that of a job's queue never changes."""
@@ -35,11 +45,8 @@ class FeedIntake:
         now = int(time.time())
         head = msgspec.structs.replace(head, expires_at=now + self._ttl_s)
         cursor, _, _ = self._store.feed_state(owner, head.id)
-        entries = self._feed.after(owner, cursor)
         oldest = (now - self._ttl_s) * US
-        is_first = True
-        while (part := list(islice(entries, _ADDED_AT_ONCE))) or is_first:
-            is_first = False
+        for part in self._parts(owner, cursor):
             moved_to = part[-1].number if part else cursor
             ranked = list(self._ranked(part, head, selection))
             if not self._store.top_up(owner, head, (cursor, moved_to), ranked, (oldest, self._max_items)):
@@ -47,6 +54,26 @@ class FeedIntake:
             cursor = moved_to
         _, left_out, total = self._store.feed_state(owner, head.id)
         return msgspec.structs.replace(head, total=total, left_out=left_out)
+
+    def _parts(self, owner: str, cursor: int) -> Iterator[list[FeedEntry]]:
+        """What came after `cursor`, and an empty part where nothing did or there is no room for it.
+
+        What has no room now comes later, if it is still in the feed then.
+        """
+        entries = self._feed.after(owner, cursor)
+        is_first = True
+        while (part := list(islice(entries, _ADDED_AT_ONCE))) and self._has_room(owner):
+            yield part
+            is_first = False
+        if is_first:
+            yield []
+
+    def _has_room(self, owner: str) -> bool:
+        try:
+            self._require_memory(owner)
+        except OverloadedError:
+            return False
+        return True
 
     def _ranked(self, entries: list[FeedEntry], head: ReviewHead, selection: Selection) -> Iterator[Ranked]:
         for entry in entries:

@@ -38,7 +38,13 @@ class ReviewService:
         self._jobs = jobs
         self._corrections = corrections
         self._is_fed = feed.writer is not None
-        self._intake = FeedIntake(store, feed.store, settings.review_feed_ttl_s, settings.max_review_items)
+        self._intake = FeedIntake(
+            store,
+            feed.store,
+            settings.review_feed_ttl_s,
+            settings.max_review_items,
+            jobs.capacity.require_memory,
+        )
         self._settings = settings
         self._run = jobs.run
 

@@ -10,19 +10,22 @@ from redis import Redis
 from api.reviews.records import Decision, ReviewHead, ReviewItem
 from shared import keys
 from shared.lua_script import run_script, scripts_of
-from shared.usage.scripts import source_of
+from shared.usage.scripts import FUNCTIONS, source_of
 
 _SCRIPTS = scripts_of("api.reviews")
 _HEAD = msgspec.json.Decoder(ReviewHead)
 _ITEM = msgspec.json.Decoder(ReviewItem)
 _DECISION = msgspec.json.Decoder(Decision)
 # Those after the decisions are of queues that are fed. Their items are keys of their own, which end with their texts.
-_PARTS = ("", "items", "open", "leases", "holders", "decisions", "tally", "names", "ranks", "seen", "state")
+_PARTS = ("", "items", "open", "leases", "holders", "decisions", "tally", "names", "ranks", "seen", "state", "sizes")
 _COUNTED = ("tally", "names")
 DAY_S = 24 * 3600
-# Estimated overhead in the store: of a queue, and of each item (its lease and decision included).
-QUEUE_BYTES, ITEM_BYTES = 2_000, 300
+# Estimated overhead in the store: of a queue, of an item (its lease and decision included), and of one of the
+# feed, which is a key of its own.
+QUEUE_BYTES, ITEM_BYTES, FED_ITEM_BYTES = 2_000, 300, 500
 _WRITTEN_AT_ONCE = 500
+# How long items are kept of a queue that is not whole yet.
+UNFINISHED_S = 600
 
 
 @dataclass(frozen=True)
@@ -64,23 +67,23 @@ class ReviewStore:
             with self._redis.pipeline() as pipe:
                 pipe.hset(_key(owner, head.id, "items"), mapping=encoded)
                 pipe.zadd(_key(owner, head.id, "open"), {str(one.item): one.item for one in part})
-                # Should this process end before the queue is whole, what there is of it goes with the rest.
-                self._expire(pipe, owner, head)
+                # Should this process end before the queue is whole, what there is of it goes soon: nobody counts it.
+                for name in ("items", "open"):
+                    pipe.expire(_key(owner, head.id, name), UNFINISHED_S)
                 pipe.execute()
         # Once more, where another queue has come or gone meanwhile.
-        done = self._redis.transaction(lambda pipe: self._list(pipe, owner, head, most), keys.reviews_of(owner))
+        size = QUEUE_BYTES + stored_bytes
+        done = self._redis.transaction(lambda pipe: self._list(pipe, owner, head, most, size), keys.reviews_of(owner))
         if not done:
             self.remove(owner, head.id)
-            return False
-        counted = [owner, _key(owner, head.id, ""), QUEUE_BYTES + stored_bytes, head.expires_at]
-        run_script(self._redis, source_of("begin"), [], counted)
-        return True
+        return bool(done)
 
-    def _list(self, pipe: Any, owner: str, head: ReviewHead, most: int) -> None:  # noqa: ANN401  a pipeline
-        """Let the transaction list a queue, unless there are enough."""
+    def _list(self, pipe: Any, owner: str, head: ReviewHead, most: int, size: int) -> None:  # noqa: ANN401  a pipeline
+        """Let the transaction list and count a queue, unless there are enough."""
         if len(_heads(pipe, owner)) >= most:
             return
         pipe.multi()
+        pipe.eval(source_of("begin"), 0, owner, _key(owner, head.id, ""), size, head.expires_at)
         pipe.set(_key(owner, head.id, ""), msgspec.json.encode(head))
         pipe.zadd(keys.reviews_of(owner), {head.id: head.created_at})
         self._expire(pipe, owner, head)
@@ -93,12 +96,13 @@ class ReviewStore:
         `cursor` is the number up to which the feed was read before, and is read now. False, and nothing is added, where
         another process has read it since.
         """
-        parts = ("open", "leases", "holders", "decisions", "ranks", "seen", "state", *_COUNTED)
-        args: list[Any] = [_key(owner, head.id, "item:"), *bounds, *cursor]
+        parts = ("open", "leases", "holders", "decisions", "ranks", "seen", "state", *_COUNTED, "sizes")
+        counted = [owner, _key(owner, head.id, ""), head.expires_at, FED_ITEM_BYTES]
+        args: list[Any] = [_key(owner, head.id, "item:"), *bounds, *cursor, *counted]
         for one in ranked:
             args += [one.item.item, one.rank, one.expires_at, msgspec.json.encode(one.item)]
         names = [_key(owner, head.id, part) for part in parts]
-        is_added = run_script(self._redis, _counting("top_up"), names, args)
+        is_added = run_script(self._redis, FUNCTIONS + _counting("top_up"), names, args)
         with self._redis.pipeline() as pipe:
             self._expire(pipe, owner, head)
             pipe.execute()

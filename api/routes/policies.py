@@ -28,6 +28,7 @@ from api.policies.schemas import (
     show_head,
     show_policy,
 )
+from api.policies.store import Sharing
 from api.policies.toml_text import as_toml
 from api.queue.judging import Item, Judged
 from shared.errors import KobertError, MalformedRequestError
@@ -135,10 +136,10 @@ async def try_policy(name: str, request: Request, principal: WriterDep, context:
     rules = {field: value for field, value in rules.items() if field not in _SHOWN}
     refuse_unknown_fields(rules, FIELDS)
     items = _items(body.get("texts"), context.settings.max_texts_per_request)
-    await context.jobs.require_memory()
+    sharing = await _sharing(context)
     # A worker takes half a second to make 20,000 new entries ready.
     with context.jobs.inputs.held(principal.owner):
-        async with context.policies.draft(name, rules) as (old, new):
+        async with context.policies.draft(name, rules, principal.key_id, sharing) as (old, new):
             del body, rules  # megabytes, and judging may take a while
             was, now = await context.judging.judge(items, old), await context.judging.judge(items, new)
     return _json({"object": "list", "data": _compared(items, was, now)})
@@ -159,10 +160,10 @@ async def put_policy(name: str, request: Request, principal: WriterDep, context:
     body = await read_json_object(request, context.settings.max_body_bytes)
     body = {field: value for field, value in body.items() if field not in _SHOWN}
     refuse_unknown_fields(body, FIELDS)
-    await context.jobs.require_memory()
+    sharing = await _sharing(context)
     # Held until the answer holds a place of its own.
     with context.jobs.large_policies.held(principal.owner) if _is_large(request) else nullcontext():
-        stored, policy = await context.policies.put(name, body, principal.key_id, _wanted_version(request))
+        stored, policy = await context.policies.put(name, body, principal.key_id, _wanted_version(request), sharing)
     del body  # megabytes
     await context.audit.note(principal, "policy.changed", name)
     headers = {"ETag": f'"{stored.head.version}"'}
@@ -177,7 +178,7 @@ async def put_policy(name: str, request: Request, principal: WriterDep, context:
 )
 async def delete_policy(name: str, request: Request, principal: WriterDep, context: ContextDep) -> PolicyDeleted:
     """Jobs that began with it go on with it; whoever names it from now on gets 422."""
-    await context.policies.delete(name, _wanted_version(request))
+    await context.policies.delete(name, _wanted_version(request), principal.key_id)
     await context.audit.note(principal, "policy.deleted", name)
     return PolicyDeleted(name=name, object="policy", deleted=True)
 
@@ -201,6 +202,11 @@ def _compared(items: list[Item], was: Judged, now: Judged) -> list[dict[str, Any
             failure = next(one for one in pair if isinstance(one, KobertError))
             shown.append({"error": errors.body_of(failure, param=item.name)})
     return shown
+
+
+async def _sharing(context: Context) -> Sharing:
+    """How the store stands; raises OverloadedError where it is nearly full."""
+    return Sharing(context.jobs.is_shared, await context.jobs.free_bytes())
 
 
 def _wanted_version(request: Request) -> int | None:

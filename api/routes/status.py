@@ -1,15 +1,20 @@
 """The state of the service: `GET /`, `/health`, `/ready`, `/info`."""
 
 import time
+from contextlib import suppress
 from typing import Any
 
 import msgspec
 from fastapi import APIRouter, Request, Response
 
+from api.access.holdings import HoldingsReader
+from api.access.principal import EVERYBODY, Principal
 from api.console.routes import console_page, wants_page
 from api.context import Context, ContextDep
 from api.http import schemas
 from api.http.admin_side import may_see_everything
+from api.http.request_record import current_record
+from shared.errors import UnavailableError
 from shared.messages import CascadeFigures, Heartbeat
 
 router = APIRouter(tags=["status"])
@@ -58,16 +63,39 @@ async def ready(context: ContextDep) -> dict[str, str | int | list[str]]:
 async def info(request: Request, context: ContextDep) -> Response:
     """The model that is served, each worker with its speed and mean batch size, and the limits of a request.
 
-    With keys, only one with the scope `admin` is told the workers' ids, memory and start.
+    With keys, only one with the scope `admin` is told the workers' ids, memory and start. Who sends a key is told in
+    `key` what it may do, what it has stored, and what is left of its rates.
     """
     shown = _describe(context)
     if not await may_see_everything(request):
         shown["workers"] = [_without_private(worker) for worker in shown["workers"]]
+    principal = current_record().principal
+    if principal is not None and principal is not EVERYBODY:
+        shown["key"] = await _describe_key(principal, context)
     return Response(msgspec.json.encode(shown), media_type="application/json")
 
 
 def _without_private(worker: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in worker.items() if name not in _PRIVATE}
+
+
+async def _describe_key(principal: Principal, context: Context) -> dict[str, Any]:
+    """What a key's own holder is told of it; `holds` and `left` are None while the store does not answer."""
+    limits = {name: value for name, value in msgspec.structs.asdict(principal.limits).items() if value is not None}
+    shown: dict[str, Any] = {
+        "id": principal.key_id,
+        "scopes": sorted(principal.scopes),
+        "limits": limits,
+        "holds": None,
+        "left": None,
+    }
+    if not context.fleet.store_answers:
+        return shown  # at once, as the rest
+    reader, run = HoldingsReader(context.jobs.redis), context.jobs.run
+    with suppress(UnavailableError):
+        shown["holds"] = msgspec.structs.asdict(await run(reader.of, principal.owner, principal.key_id))
+        shown["left"] = await run(reader.left, principal.key_id, principal.limits)
+    return shown
 
 
 def _describe(context: Context) -> dict[str, Any]:

@@ -7,14 +7,14 @@ import hashlib
 import secrets
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import msgspec
 from redis import Redis
 
 from shared import keys
 from shared.corrections.records import Correction, NewCorrection, correction_id, number_of
-from shared.lua_script import run_script, scripts_of
+from shared.lua_script import ALLOW_FULL, run_script, scripts_of
 
 # Withdrawn ids that are kept for workers that were away; a worker further behind reads all corrections again.
 WITHDRAWN_KEPT = 1_000
@@ -22,7 +22,17 @@ PAGE = 500
 _SCRIPTS = scripts_of("shared.corrections")
 _RECORD = msgspec.json.Decoder(NewCorrection)
 
-Limit = Literal["count", "bytes"]
+# Of all corrections, and of those of one key where keys share them.
+Limit = Literal["count", "bytes", "own_count", "own_bytes"]
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """How many corrections there may be, and how many bytes; with several keys, one has no more than it leaves."""
+
+    count: int
+    bytes: int
+    is_shared: bool = False
 
 
 @dataclass(frozen=True)
@@ -60,13 +70,23 @@ class CorrectionStore:
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
 
-    def add(self, new: Sequence[NewCorrection], max_count: int, max_bytes: int) -> list[Added | Limit]:
-        """Store each, replacing an earlier one for the same text and policy; returns the limit that it exceeds."""
-        arguments: list[Any] = [max_count, max_bytes, secrets.token_hex(8)]
+    def add(self, new: Sequence[NewCorrection], bounds: Bounds) -> list[Added | Limit]:
+        """Store each, all of one key, replacing an earlier one for the same text and policy.
+
+        Returns the limit that a correction exceeds.
+        """
+        key_id = new[0].created_by
+        arguments: list[Any] = [bounds.count, bounds.bytes, secrets.token_hex(8), key_id, int(bounds.is_shared)]
         for record in new:
             arguments += [_digest(record), msgspec.json.encode(record)]
-        names = [keys.CORRECTIONS, keys.CORRECTIONS_BY_TEXT, keys.CORRECTIONS_VERSIONS, keys.CORRECTIONS_STATE]
-        replies = run_script(self._redis, _SCRIPTS["add"], names, arguments)
+        names = [
+            keys.CORRECTIONS,
+            keys.CORRECTIONS_BY_TEXT,
+            keys.CORRECTIONS_VERSIONS,
+            keys.CORRECTIONS_STATE,
+            keys.CORRECTIONS_OF,
+        ]
+        replies = run_script(self._redis, "#!lua\n" + _SCRIPTS["tally"] + _SCRIPTS["add"], names, arguments)
         return [_added(reply, record) for reply, record in zip(replies, new, strict=True)]
 
     def get(self, wanted: str) -> Correction | None:
@@ -82,9 +102,11 @@ class CorrectionStore:
             keys.CORRECTIONS_VERSIONS,
             keys.CORRECTIONS_STATE,
             keys.CORRECTIONS_WITHDRAWN,
+            keys.CORRECTIONS_OF,
         ]
         arguments = [correction.number, _digest(correction.record), WITHDRAWN_KEPT]
-        return bool(run_script(self._redis, _SCRIPTS["remove"], names, arguments))
+        source = ALLOW_FULL + _SCRIPTS["tally"] + _SCRIPTS["remove"]
+        return bool(run_script(self._redis, source, names, arguments))
 
     def count(self) -> int:
         """How many there are."""
@@ -145,7 +167,7 @@ def _digest(record: NewCorrection) -> bytes:
 
 def _added(reply: Any, record: NewCorrection) -> Added | Limit:  # noqa: ANN401  the script's
     if isinstance(reply, bytes):
-        return "count" if reply == b"count" else "bytes"
+        return cast("Limit", reply.decode())
     number, version, is_new = reply
     return Added(Correction(id=correction_id(number), version=version, record=record), bool(is_new))
 

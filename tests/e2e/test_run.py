@@ -105,6 +105,16 @@ def test_a_signal_ends_every_process_and_leaves_no_port(run: Run, number: signal
     run.assert_nothing_is_left()
 
 
+def test_an_api_with_a_request_that_goes_on_ends_by_itself_before_it_would_be_killed(run: Run) -> None:
+    with socket.create_connection(("127.0.0.1", run.port)) as upload:
+        upload.sendall(b"POST /jobs?format=txt HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\nhalf of it")
+        run.predict("올리는 중")
+        run.process.terminate()
+        assert run.process.wait(2 * END_S) == 0
+    assert "stopping" in run.text()
+    assert "killing it" not in run.text()
+
+
 def test_even_a_killed_command_leaves_no_process_behind(run: Run) -> None:
     run.process.kill()
     run.process.wait(END_S)

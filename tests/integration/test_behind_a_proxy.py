@@ -2,10 +2,15 @@
 
 import re
 import shutil
+import socketserver
 import subprocess
 import tempfile
+import threading
+from collections import Counter
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import ClassVar
 
 import httpx
 import pytest
@@ -68,16 +73,16 @@ def test_with_nobody_trusted_the_headers_mean_nothing(short_tmp: Path, echo_bund
         assert httpx.get(f"{stack.url}/jobs/", headers=headers).headers["location"] == f"{stack.url}/jobs"
 
 
-@pytest.fixture(scope="module")
-def behind_haproxy(stack: Stack) -> Iterator[str]:
-    """The address of an HAProxy with the project's own configuration, whose server is the one API of the stack."""
+@contextmanager
+def running_haproxy(server_port: int) -> Iterator[str]:
+    """The address of an HAProxy with the project's own configuration and one server."""
     command = shutil.which("haproxy")
     if command is None:
         pytest.skip("haproxy is not installed")
     port = free_port()
     config = (ROOT / "deploy/proxy/haproxy.cfg").read_text()
     config = re.sub(r"(?m)^resolvers docker\n(?:    .*\n)+", "", config).replace(" init-addr none resolvers docker", "")
-    config = config.replace("server-template api 16 api:8000", f"server api 127.0.0.1:{stack.port}")
+    config = config.replace("server-template api 16 api:8000", f"server api 127.0.0.1:{server_port}")
     config = config.replace("bind :8000", f"bind 127.0.0.1:{port}").replace("fd-hard-limit 8300", "fd-hard-limit 500")
     with tempfile.TemporaryDirectory(prefix="kt-") as folder:
         file = Path(folder) / "haproxy.cfg"
@@ -92,6 +97,41 @@ def behind_haproxy(stack: Stack) -> Iterator[str]:
             yield url
         finally:
             proxy.stop()
+
+
+@pytest.fixture(scope="module")
+def behind_haproxy(stack: Stack) -> Iterator[str]:
+    with running_haproxy(stack.port) as url:
+        yield url
+
+
+class SilentAtFirst(socketserver.StreamRequestHandler):
+    """Ends the connection of the first request of each kind without a word, as an API that is killed; then answers."""
+
+    seen: ClassVar[list[str]] = []
+
+    def handle(self) -> None:
+        while head := b"".join(iter(self.rfile.readline, b"\r\n")):
+            line = head.splitlines()[0].decode()
+            length = re.search(rb"(?im)^content-length: (\d+)", head)
+            self.rfile.read(int(length[1]) if length else 0)
+            self.seen.append(line)
+            if "/health" not in line and self.seen.count(line) == 1:
+                return
+            self.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+
+
+def test_the_proxy_of_compose_asks_again_only_where_asking_twice_changes_nothing() -> None:
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), SilentAtFirst) as server:
+        server.daemon_threads = True
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        with running_haproxy(server.server_address[1]) as url:
+            got = {method: httpx.request(method, f"{url}/jobs").status_code for method in ("GET", "HEAD", "DELETE")}
+            got["POST"] = httpx.post(f"{url}/predict", json={"text": "글"}).status_code
+        server.shutdown()
+    assert got == {"GET": 200, "HEAD": 200, "DELETE": 502, "POST": 502}
+    asked = Counter(line.split()[0] for line in SilentAtFirst.seen if "/health" not in line)
+    assert asked == {"GET": 2, "HEAD": 2, "DELETE": 1, "POST": 1}
 
 
 def _answers(url: str) -> bool:

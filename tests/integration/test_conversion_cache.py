@@ -14,6 +14,7 @@ pytest.importorskip("torch", reason="the training extra is not installed")
 
 from bundles.sources.resolver import resolve
 from shared.errors import StartupError
+from tests.support.converting import convert_here
 from tests.support.resolved import Reports, settings_for
 from tests.support.sources import write_legacy_folder
 
@@ -22,7 +23,8 @@ pytestmark = [pytest.mark.integration, pytest.mark.training]
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def test_a_second_start_converts_nothing(tmp_path: Path) -> None:
+def test_a_second_start_converts_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    convert_here(monkeypatch)
     settings = settings_for(write_legacy_folder(tmp_path / "legacy"), tmp_path / "cache")
     first, again = resolve(settings, Reports()), Reports()
 
@@ -32,14 +34,16 @@ def test_a_second_start_converts_nothing(tmp_path: Path) -> None:
     assert again == []
 
 
-def test_another_setting_makes_another_bundle(tmp_path: Path) -> None:
+def test_another_setting_makes_another_bundle(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    convert_here(monkeypatch)
     folder = write_legacy_folder(tmp_path / "legacy")
     first = resolve(settings_for(folder, tmp_path / "cache"), Reports())
     second = resolve(settings_for(folder, tmp_path / "cache", max_length=32), Reports())
     assert first.path != second.path
 
 
-def test_the_same_model_under_another_name_keeps_that_name(tmp_path: Path) -> None:
+def test_the_same_model_under_another_name_keeps_that_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    convert_here(monkeypatch)
     names = []
     for name in ("first", "둘째 모델"):
         folder = write_legacy_folder(tmp_path / name)
@@ -81,7 +85,8 @@ def test_a_kill_in_the_middle_leaves_no_half_bundle_and_the_next_start_makes_it_
     assert list((cache / "bundles").iterdir()) == [bundle.path]
 
 
-def test_a_damaged_bundle_in_the_cache_is_made_again(tmp_path: Path) -> None:
+def test_a_damaged_bundle_in_the_cache_is_made_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    convert_here(monkeypatch)
     settings = settings_for(write_legacy_folder(tmp_path / "legacy"), tmp_path / "cache")
     bundle = resolve(settings, Reports())
     bundle.model_path.write_bytes(b"damaged")

@@ -68,7 +68,7 @@ def test_the_last_texts_are_kept_for_their_own_key_alone_and_in_no_log(fed: Stac
     assert "들어온 글" not in fed.logs()
     with fed.redis() as redis:
         names = list(redis.scan_iter("kobert:feed:*"))
-        assert len(names) == MOST + 1
+        assert len(names) == MOST + 2
         assert all(0 < redis.ttl(name) <= 86_400 for name in names)
     assert client.delete("/feed").json()["deleted"] == MOST
     assert kept(client) == []

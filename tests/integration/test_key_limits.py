@@ -1,5 +1,6 @@
 """What a key is limited to, over two API processes: texts, bytes, open jobs, and what is for operators."""
 
+import json
 import os
 import signal
 import time
@@ -69,13 +70,13 @@ def test_a_key_that_opens_jobs_without_end_leaves_room_to_another(two: TwoApis) 
 
 def test_a_key_that_fills_the_store_with_jobs_leaves_half_of_it_to_others(two: TwoApis) -> None:
     greedy, modest = two.add("filling"), two.add("sparing")
-    # It packs to half of its size.
-    file = "\n".join(os.urandom(200).hex() for _ in range(2_000)).encode()
+    # It packs to half of its size, nearly all of which is a column that no model reads.
+    file = "\n".join(["text,column", *(f"글,{os.urandom(2_000).hex()}" for _ in range(200))]).encode()
     with Redis.from_url(two.stack.redis_url) as redis:
         redis.config_set("maxmemory", int((redis.info("memory")["used_memory"] + (8 << 20)) / 0.85))
         try:
             jobs = []
-            while (answer := two.ask("POST", "/jobs?format=txt", greedy, content=file)).status_code == 202:
+            while (answer := two.ask("POST", "/jobs?format=csv", greedy, content=file)).status_code == 202:
                 jobs.append(answer.json()["id"])
                 assert two.ask("GET", f"/jobs/{jobs[-1]}?wait=30", greedy).json()["status"] == "completed"
                 assert len(jobs) < 20
@@ -84,7 +85,7 @@ def test_a_key_that_fills_the_store_with_jobs_leaves_half_of_it_to_others(two: T
             assert int(answer.headers["retry-after"]) > 0
             assert len(jobs) >= 4
 
-            other = two.ask("POST", "/jobs?format=txt", modest, content=file, api=1)
+            other = two.ask("POST", "/jobs?format=csv", modest, content=file, api=1)
             assert other.status_code == 202
             assert two.ask("GET", f"/jobs/{other.json()['id']}?wait=30", modest).json()["status"] == "completed"
 
@@ -92,7 +93,7 @@ def test_a_key_that_fills_the_store_with_jobs_leaves_half_of_it_to_others(two: T
                 assert two.ask("DELETE", f"/jobs/{job}", greedy).is_success
             # The store frees in the background what is deleted.
             wait_until(
-                lambda: two.ask("POST", "/jobs?format=txt", greedy, content=file).status_code == 202,
+                lambda: two.ask("POST", "/jobs?format=csv", greedy, content=file).status_code == 202,
                 "room in the store",
             )
         finally:
@@ -133,3 +134,41 @@ def test_info_tells_strangers_nothing_of_the_workers_processes(two: TwoApis) -> 
     assert told(httpx.get(f"{two.urls[0]}/info")) == told(two.ask("GET", "/info", user)) == set()
     assert told(two.ask("GET", "/info", operator)) == told(httpx.get(f"{two.admin_url}/info")) == private
     assert two.ask("GET", "/info", "wrong").status_code == 401
+
+
+def test_a_key_is_told_what_it_holds_and_nobody_else_is(two: TwoApis) -> None:
+    holder = two.add("holder", "--scope", "jobs", "--scope", "policies", "--requests-per-minute", "60")
+    other = two.add("bystander", "--scope", "jobs", "--scope", "policies")
+    job = two.ask("POST", "/jobs", holder, json={"texts": ["글"] * 50}).json()["id"]
+    assert two.ask("GET", f"/jobs/{job}?wait=30", holder).json()["status"] == "completed"
+    assert two.ask("PUT", "/policies/of-the-holder", holder, json={"deny": ["금칙어"]}).status_code == 201
+    wait_until(
+        lambda: two.ask("POST", "/corrections", holder, json={"text": "글", "classification": "clean"}).is_success,
+        "a worker that says its labels",
+    )
+
+    told = two.ask("GET", "/info", holder, api=1).json()["key"]
+    assert (told["id"], told["scopes"]) == (two.id_of("holder"), ["jobs", "policies"])
+    assert told["limits"] == {"requests_per_minute": 60}
+    holds = told["holds"]
+    assert (holds["policies"], holds["corrections"], holds["open_jobs"]) == (1, 1, 0)
+    assert holds["stored_bytes"] > 2_000
+    assert holds["policy_bytes"] > 0 < holds["correction_bytes"]
+    assert 0 <= told["left"]["requests_per_minute"] < 60
+
+    beside = two.ask("GET", "/info", other).json()["key"]
+    assert (beside["holds"], beside["left"]) == (dict.fromkeys(holds, 0), {})
+    assert "key" not in httpx.get(f"{two.urls[0]}/info").json()
+    assert "key" not in httpx.get(f"{two.admin_url}/info").json()
+
+    listed = {shown["name"]: shown for shown in map(json.loads, two.manage("list", "--json").splitlines())}
+    assert listed["holder"]["holds"] == holds
+    assert listed["bystander"]["holds"] == beside["holds"]
+    line = next(line for line in two.manage("list").splitlines() if "  holder  " in line)
+    assert f"stores {holds['stored_bytes']:,} bytes, 0 open jobs, 1 policies" in line
+    assert "requests_per_minute left" in line
+
+    # One of API_KEYS has another owner than its id.
+    assert two.ask("PUT", "/policies/of-the-plain-key", PLAIN, json={"deny": ["금칙어"]}).status_code == 201
+    plain = two.ask("GET", "/info", PLAIN).json()["key"]
+    assert (plain["id"], plain["holds"]["policies"]) == ("API_KEYS:1", 1)

@@ -1,4 +1,7 @@
-"""MODEL as its users set it: files and folders become bundles, once, in a process of their own; or are refused."""
+"""MODEL as its users set it: files and folders become bundles, or are refused.
+
+Two are converted in a process of their own, as all are outside of tests; `test_conversion_cache.py` has more of these.
+"""
 
 import json
 import re
@@ -19,6 +22,7 @@ from convert.sentencepiece_tokenizer import own_ids
 from tests.support.adapters import write_adapter_folder
 from tests.support.checkpoints import LABELS, SENTENCES, VARIANTS, bert_classifier, save
 from tests.support.command import run_command
+from tests.support.converting import convert_here
 from tests.support.exported import write_exported_folder
 from tests.support.families import WORDS, family_classifier, write_family_folder
 from tests.support.pickles import gluonnlp_vocabulary
@@ -30,6 +34,12 @@ from worker.inference.tokenizer import BundleTokenizer
 pytestmark = [pytest.mark.integration, pytest.mark.training]
 
 ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(autouse=True)
+def converted_here(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    if not request.node.name.endswith("in_a_process_of_its_own"):
+        convert_here(monkeypatch)
 
 
 def logits_of(bundle: Bundle) -> np.ndarray:

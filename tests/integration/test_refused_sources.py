@@ -13,6 +13,7 @@ import transformers
 from bundles.sources.resolver import resolve
 from shared.errors import ModelNotFoundError, ModelSourceError
 from tests.support.checkpoints import bert_classifier
+from tests.support.converting import convert_here
 from tests.support.pickles import dumps
 from tests.support.resolved import Reports, refusal_of, settings_for
 from tests.support.sources import write_legacy_folder, write_transformers_folder
@@ -30,7 +31,8 @@ def test_where_torch_is_not_installed_the_user_is_told_what_to_install(
     assert "[convert]" in sentence
 
 
-def test_a_wrong_label_count_is_one_sentence(tmp_path: Path) -> None:
+def test_a_wrong_label_count_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    convert_here(monkeypatch)
     folder = write_legacy_folder(tmp_path / "legacy")
     message = refusal_of(settings_for(folder, tmp_path / "cache", model_labels=["clean", "curse"]))
     assert message == (
@@ -39,14 +41,18 @@ def test_a_wrong_label_count_is_one_sentence(tmp_path: Path) -> None:
     )
 
 
-def test_a_model_without_named_classes_is_one_sentence(tmp_path: Path) -> None:
+def test_a_model_without_named_classes_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    convert_here(monkeypatch)
     folder = write_legacy_folder(tmp_path / "legacy")
     (folder / "category.pkl").unlink()
     assert "does not name its 3 classes: set MODEL_LABELS" in refusal_of(settings_for(folder, tmp_path / "cache"))
 
 
 @pytest.mark.parametrize("config", [{"problem_type": "regression"}, {"id2label": {"0": "LABEL_0"}}])
-def test_a_model_that_answers_a_number_is_one_sentence(tmp_path: Path, config: dict[str, Any]) -> None:
+def test_a_model_that_answers_a_number_is_one_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, config: dict[str, Any]
+) -> None:
+    convert_here(monkeypatch)
     folder = write_transformers_folder(tmp_path / "source", **config)
     if "id2label" in config:
         save_one_output(folder)
@@ -61,13 +67,17 @@ def save_one_output(folder: Path) -> None:
     (folder / "config.json").write_text(config)
 
 
-def test_a_hostile_category_file_is_one_sentence(tmp_path: Path) -> None:
+def test_a_hostile_category_file_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    convert_here(monkeypatch)
     folder = write_legacy_folder(tmp_path / "legacy")
     (folder / "category.pkl").write_bytes(dumps(os.getcwd))
     assert "category.pkl was refused: it asks for posix.getcwd" in refusal_of(settings_for(folder, tmp_path / "cache"))
 
 
-def test_a_checkpoint_of_a_family_that_is_not_read_is_one_sentence(tmp_path: Path) -> None:
+def test_a_checkpoint_of_a_family_that_is_not_read_is_one_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    convert_here(monkeypatch)
     folder = write_transformers_folder(tmp_path / "bird")
     config = transformers.BigBirdConfig(
         vocab_size=100, hidden_size=64, num_hidden_layers=1, num_attention_heads=1, intermediate_size=64
@@ -101,7 +111,8 @@ def test_a_source_that_does_not_exist_is_one_sentence(tmp_path: Path) -> None:
         resolve(settings_for(tmp_path / "nowhere.pt", tmp_path / "cache"), Reports())
 
 
-def test_a_tokenizer_of_another_model_is_refused(tmp_path: Path) -> None:
+def test_a_tokenizer_of_another_model_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    convert_here(monkeypatch)
     state = {name: tensor[:50] if "word_embeddings" in name else tensor
              for name, tensor in bert_classifier().state_dict().items()}  # fmt: skip
     folder = write_legacy_folder(tmp_path / "legacy", state)

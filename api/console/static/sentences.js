@@ -2,8 +2,20 @@
 // The English is the service's own, word for word; a test holds it to that.
 
 const sentences = {
-  "this key's jobs, files and review queues take {taken} bytes of the store and {free} are free, of which one key leaves as much to others as it takes (MAX_STORE_FILL); delete finished jobs, wait until they expire, or send a smaller file":
-    "이 키의 작업, 파일, 검토 목록이 저장소에서 {taken}바이트를 차지하고, 남은 공간은 {free}바이트입니다. 키 하나는 남은 공간보다 많이 차지할 수 없습니다(MAX_STORE_FILL). 끝난 작업을 지우거나, 만료될 때까지 기다리거나, 더 작은 파일을 보내 주세요.",
+  "what this key has stored takes {taken} bytes of the store and {free} are free, of which one key leaves as much to others as it takes (MAX_STORE_FILL); delete finished jobs, wait until they expire, or send a smaller file":
+    "이 키로 저장한 것이 저장소에서 {taken}바이트를 차지하고, 남은 공간은 {free}바이트입니다. 키 하나는 남은 공간보다 많이 차지할 수 없습니다(MAX_STORE_FILL). 끝난 작업을 지우거나, 만료될 때까지 기다리거나, 더 작은 파일을 보내 주세요.",
+  "the store is nearly full; delete finished jobs, or wait until some expire":
+    "저장소가 거의 찼습니다. 끝난 파일을 지우거나, 보관 기간이 지나기를 기다려 주세요.",
+  "{most} jobs are open (MAX_OPEN_JOBS); wait for one to end":
+    "판정 중인 파일이 {most}개입니다(MAX_OPEN_JOBS). 하나가 끝난 뒤에 올려 주세요.",
+  "{count} jobs of this key are open, which is its quota; wait for one to end":
+    "이 키로 한 번에 판정할 수 있는 파일은 {count}개입니다. 하나가 끝난 뒤에 올려 주세요.",
+  "this key has as many open jobs as are left to all others (MAX_OPEN_JOBS is {most}); wait for one to end":
+    "이 키로 판정 중인 파일이 많아 다른 키의 자리를 남겨 두어야 합니다(MAX_OPEN_JOBS {most}). 하나가 끝난 뒤에 올려 주세요.",
+  "{count} uploads are coming in (MAX_UPLOADS); try again shortly":
+    "지금 올리는 파일이 {count}개 있습니다(MAX_UPLOADS). 잠시 뒤에 다시 해 보세요.",
+  "there are {most} review queues (MAX_REVIEWS); delete one first":
+    "검토 목록이 {most}개로 가득 찼습니다(MAX_REVIEWS). 쓰지 않는 것을 먼저 지워 주세요.",
   "the file has no usable row: {fault}":
     "판정할 수 있는 줄이 하나도 없습니다. 첫 문제: {fault}",
   "it has no rows":
@@ -176,6 +188,10 @@ const sentences = {
     "게시판 이름에는 글자와 숫자, _, -, 마침표만 {most}자까지 쓸 수 있습니다.",
   "the policy has {size} bytes; {most} are taken (MAX_POLICY_BYTES)":
     "규칙이 {size}바이트입니다. {most}바이트까지 받습니다(MAX_POLICY_BYTES).",
+  "this key has set {count} policies, as many as are left to all others (MAX_POLICIES is {most}); delete one first":
+    "이 키로 만든 게시판이 {count}개로, 다른 키에 남은 만큼 있습니다(MAX_POLICIES는 {most}). 쓰지 않는 것을 지워 주세요.",
+  "the policies that this key has set may take {most} bytes of the store now, as it leaves as much free for others as it takes (MAX_STORE_FILL); delete some that are not needed, or make them smaller":
+    "이 키로 만든 게시판 규칙은 지금 저장소에서 {most}바이트까지 차지할 수 있습니다. 키 하나는 차지하는 만큼을 다른 키에 남겨 둡니다(MAX_STORE_FILL). 쓰지 않는 게시판을 지우거나 규칙을 줄여 주세요.",
   "more than {most} entries of deny and allow are, or end in, {ending}; leave out those that contain another one":
     "금칙어와 허용어 가운데 ‘{ending}’이거나 ‘{ending}’(으)로 끝나는 것이 {most}개를 넘습니다. 다른 낱말이 든 낱말은 빼 주세요.",
   "{count} entries in deny and allow; a policy takes {most} (MAX_POLICY_ENTRIES)":
@@ -199,6 +215,10 @@ const sentences = {
 
   "there are {most} corrections (MAX_CORRECTIONS); withdraw some, or raise it":
     "바로잡은 판정이 {most}개로 가득 찼습니다(MAX_CORRECTIONS). 쓰지 않는 것을 되돌려 주세요.",
+  "this key has as many corrections as are left to all others (MAX_CORRECTIONS is {most}); withdraw some":
+    "이 키로 바로잡은 판정이 다른 키에 남은 만큼 있습니다(MAX_CORRECTIONS는 {most}). 쓰지 않는 것을 되돌려 주세요.",
+  "this key's corrections would have more bytes than they leave to all others (MAX_CORRECTIONS_BYTES is {most}); withdraw some":
+    "이 키로 바로잡은 판정이 다른 키에 남은 공간보다 커집니다(MAX_CORRECTIONS_BYTES는 {most}). 쓰지 않는 것을 되돌려 주세요.",
   "corrections may have {most} bytes together (MAX_CORRECTIONS_BYTES); withdraw some, or raise it":
     "바로잡은 판정이 모두 합쳐 {most}바이트로 가득 찼습니다(MAX_CORRECTIONS_BYTES). 쓰지 않는 것을 되돌려 주세요.",
   "{where} must be one of {labels}; {shown}":

@@ -24,12 +24,16 @@ local function note_unnoted(sizes, heads, prefix)
   end
 end
 
--- What the policies of a key take, but for the one of this name.
-local function bytes_beside(sizes, owner, name)
-  local bytes, found = 0, redis.call('HGETALL', sizes)
+-- What the policies of a key take but for the one of this name, what that one takes if it is the key's, and how many
+-- the key has.
+local function bytes_of(sizes, owner, name)
+  local beside, own, count, found = 0, 0, 0, redis.call('HGETALL', sizes)
   for place = 1, #found, 2 do
     local size, holder = found[place + 1]:match('^(%d+) (.*)$')
-    if holder == owner and found[place] ~= name then bytes = bytes + tonumber(size) end
+    if holder == owner then
+      count = count + 1
+      if found[place] == name then own = tonumber(size) else beside = beside + tonumber(size) end
+    end
   end
-  return bytes
+  return beside, own, count
 end

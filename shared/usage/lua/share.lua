@@ -1,21 +1,13 @@
 -- Say what an owner takes, and whether that is less than is free.
--- KEYS: none. ARGV: owner, bytes that are still to come for it, bytes that are free, key of the upload in hand ('' for none)
+-- KEYS: none. ARGV: owner, bytes that are still to come for it, bytes that are free, key of the upload in hand ('' for none),
+--       id of the owner's key
 -- Returns {bytes, seconds until enough has expired}: 0 if the owner may go on, -1 if too much would be left.
-local MOST_LOOKED_AT = 1000
 local owner, to_come, free, in_hand = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), ARGV[4]
 local now_s = tonumber(redis.call('TIME')[1])
-
--- What is gone already. Some go before their time: a version that counts nothing has ended or deleted them.
-local function forget_gone(until_s)
-  for _, key in ipairs(redis.call('ZRANGE', USAGE_ENDS .. owner, '-inf', until_s, 'BYSCORE', 'LIMIT', 0, MOST_LOOKED_AT)) do
-    if redis.call('EXISTS', key) == 0 then
-      end_usage(owner, key)
-    end
-  end
-end
+local kept_bytes = kept_by(ARGV[5])
 
 local function bytes_now()
-  return tonumber(redis.call('HGET', USAGE .. owner, SUM) or 0) + to_come
+  return usage_of(owner) + to_come + kept_bytes
 end
 
 -- With nothing of its own an owner may always begin: it is not kept out by those who fill the store.
@@ -23,11 +15,11 @@ local function may_go_on(bytes)
   return bytes == 0 or bytes < free
 end
 
-forget_gone(now_s)
+forget_gone(owner, now_s)
 if may_go_on(bytes_now()) then
   return {bytes_now(), 0}
 end
-forget_gone('+inf')
+forget_gone(owner, '+inf')
 local bytes = bytes_now()
 if may_go_on(bytes) then
   return {bytes, 0}

@@ -34,3 +34,10 @@ def bundle_files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
 @pytest.fixture
 def kobert(tmp_path: Path, hub: HubServer) -> Kobert:
     return Kobert(tmp_path, hub)
+
+
+@pytest.fixture
+def converted_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    from tests.support.converting import convert_here  # noqa: PLC0415  it needs the training extra
+
+    convert_here(monkeypatch)

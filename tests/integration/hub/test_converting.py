@@ -38,6 +38,7 @@ def test_a_legacy_repository_is_fetched_and_converted_once(
     assert not [request for request in hub.requests if "/resolve/" in request]
 
 
+@pytest.mark.usefixtures("converted_here")
 def test_a_repository_without_a_tokenizer_gets_koberts(
     kobert: Kobert, hub: HubServer, legacy_files: dict[str, bytes]
 ) -> None:
@@ -50,6 +51,7 @@ def test_a_repository_without_a_tokenizer_gets_koberts(
     assert not [request for request in hub.requests if request.startswith("GET") and "pytorch_model" in request]
 
 
+@pytest.mark.usefixtures("converted_here")
 def test_without_a_tokenizer_and_without_koberts_the_user_is_told_what_to_add(
     kobert: Kobert, hub: HubServer, tmp_path: Path
 ) -> None:
@@ -60,6 +62,7 @@ def test_without_a_tokenizer_and_without_koberts_the_user_is_told_what_to_add(
     assert "put spiece.model of skt/kobert-base-v1 beside the checkpoint" in sentence
 
 
+@pytest.mark.usefixtures("converted_here")
 def test_a_transformers_repository_is_converted(kobert: Kobert, hub: HubServer, tmp_path: Path) -> None:
     folder = write_transformers_folder(tmp_path / "checkpoint")
     files = {path.name: path.read_bytes() for path in folder.iterdir()}
@@ -81,6 +84,7 @@ def test_a_config_is_judged_before_anything_else_is_fetched(kobert: Kobert, hub:
     assert fetched == {"config.json"}
 
 
+@pytest.mark.usefixtures("converted_here")
 def test_a_folder_of_a_repository_is_a_model_of_its_own(
     kobert: Kobert, hub: HubServer, bundle_files: dict[str, bytes], tmp_path: Path
 ) -> None:
@@ -101,6 +105,7 @@ def test_a_folder_of_a_repository_is_a_model_of_its_own(
     assert kobert("verify", "me/bundles/a").returncode == 0
 
 
+@pytest.mark.usefixtures("converted_here")
 def test_an_adapter_brings_its_base_from_the_hub_at_the_revision_that_it_names(
     kobert: Kobert, hub: HubServer, tmp_path: Path
 ) -> None:
@@ -119,6 +124,7 @@ def test_an_adapter_brings_its_base_from_the_hub_at_the_revision_that_it_names(
     assert not [request for request in hub.requests if re.search("onnx|h5|optimizer", request)]
 
 
+@pytest.mark.usefixtures("converted_here")
 def test_an_adapter_is_judged_before_its_weights_and_its_base_are_fetched(
     kobert: Kobert, hub: HubServer, tmp_path: Path
 ) -> None:
@@ -135,6 +141,7 @@ def test_an_adapter_is_judged_before_its_weights_and_its_base_are_fetched(
     assert not [request for request in fetched if "me/vision" in request and "safetensors" in request]
 
 
+@pytest.mark.usefixtures("converted_here")
 def test_another_revision_is_another_model(kobert: Kobert, hub: HubServer, legacy_files: dict[str, bytes]) -> None:
     old = hub.add(REPO, {**legacy_files, "config.json": b'{"id2label": {"0": "a", "1": "b", "2": "c"}}'})
     new = hub.add(REPO, legacy_files)
@@ -151,7 +158,7 @@ def test_a_worker_without_torch_serves_the_last_bundle_when_somebody_has_pushed_
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     for name, value in kobert.environment.items():
-        monkeypatch.setenv(name, value)
+        monkeypatch.delenv(name, raising=False) if value is None else monkeypatch.setenv(name, value)
     hub.add(REPO, bundle_files)
     settings = load_settings(model=REPO)
     before = resolve(settings)

@@ -68,7 +68,7 @@ def test_offline_an_earlier_download_is_used(kobert: Kobert, hub: HubServer, bun
     assert kobert("import", REPO).returncode == 0
     hub.requests.clear()
 
-    ended = kobert("inspect", REPO, HF_HUB_OFFLINE="1", CACHE_DIR=kobert.environment["CACHE_DIR"] + "-new")
+    ended = kobert("inspect", REPO, HF_HUB_OFFLINE="1", CACHE_DIR=f"{kobert.environment['CACHE_DIR']}-new")
 
     assert ended.returncode == 0, ended.stderr
     assert hub.requests == []
@@ -174,6 +174,7 @@ def test_an_imported_bundle_can_be_written_to_a_folder_of_its_own(
     assert "is not empty; name a new folder" in kobert.refusal("import", REPO, "--output", str(output))
 
 
+@pytest.mark.usefixtures("converted_here")
 def test_a_bundle_is_pushed_with_its_card_and_served_from_there(
     kobert: Kobert, hub: HubServer, legacy_files: dict[str, bytes], tmp_path: Path
 ) -> None:
@@ -192,9 +193,10 @@ def test_a_bundle_is_pushed_with_its_card_and_served_from_there(
 
 
 def test_pushing_without_a_token_is_one_sentence_before_anything_is_converted(
-    kobert: Kobert, hub: HubServer, tmp_path: Path
+    kobert: Kobert, hub: HubServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = write_legacy_folder(tmp_path / "legacy")
+    monkeypatch.setattr("huggingface_hub.constants.HF_TOKEN_PATH", str(tmp_path / "no-token"))
     assert "HF_TOKEN is not set" in kobert.refusal("push", "me/bundle", "--from", str(folder))
     assert not (tmp_path / "cache").exists()
 

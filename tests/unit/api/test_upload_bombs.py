@@ -3,12 +3,14 @@
 import io
 import re
 import zipfile
-from typing import Any
+from contextlib import nullcontext
+from typing import IO, Any
 
 import pyarrow as pa
 import pytest
 from pyarrow import parquet
 
+from api.uploads import spreadsheets
 from shared.errors import MalformedRequestError, TooLargeError
 from tests.unit.api.test_upload_files import read, sheet_of
 
@@ -33,17 +35,27 @@ def shared_of(head: str, body: str) -> Any:
     "change",
     [
         {"xl/worksheets/sheet1.xml": lambda old: old + b" " * 70_000_000},
-        {"xl/sharedStrings.xml": shared_of("", "<si><t>x</t></si>" * 3_000_001)},
         {"xl/sharedStrings.xml": shared_of("", f"<si><t>{'x' * 250_000_000}</t></si>")},
         {"xl/styles.xml": lambda old: old + b" " * 40_000_000},
     ],
-    ids=["padding", "shared strings", "one string", "styles"],
+    ids=["padding", "one string", "styles"],
 )
 def test_a_zip_bomb_ends_by_its_limit_and_is_refused(change: dict[str, Any]) -> None:
     bomb = rezipped(sheet_of([["댓글"], ["좋아요"]]), change)
     assert len(bomb) < 1_000_000
     with pytest.raises(TooLargeError, match=r"unpacks to more|too much memory"):
         read(bomb, "a.xlsx")
+
+
+def test_more_strings_than_a_sheet_may_have_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(spreadsheets, "MAX_SHARED_STRINGS", 1_000)
+    for count in (1_000, 1_001):
+        with pytest.raises(TooLargeError, match="more than 1,000 strings") if count > 1_000 else nullcontext():
+            assert len(spreadsheets._shared_strings(strings_of(count))) == count
+
+
+def strings_of(count: int) -> IO[bytes]:
+    return io.BytesIO(shared_of("", "<si><t>x</t></si>" * count)(b""))
 
 
 def test_a_string_that_is_stored_once_and_stands_in_every_row_is_counted_each_time() -> None:

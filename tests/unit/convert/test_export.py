@@ -1,10 +1,11 @@
 """Families whose graph is not written here: transformers' own modules, exported, answer as they do."""
 
+import functools
 import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
@@ -57,6 +58,28 @@ def resolve(folder: Path, cache: Path, **settings: Any) -> Any:
     return resolver.resolve(Settings(model=str(folder), cache_dir=cache, **settings), lambda _: None)
 
 
+class Served(NamedTuple):
+    """A tiny model of a family, the bundle that it became, and what its float graph answered on the way."""
+
+    model: Any
+    bundle: Any
+    logits: np.ndarray
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Served]:
+    """Converts the model of a family, once for all tests: to export one takes seconds."""
+
+    @functools.cache
+    def served(model_type: str) -> Served:
+        folder = tmp_path_factory.mktemp(model_type)
+        model = write_exported_folder(folder / "model", model_type)
+        bundle = resolve(folder / "model", folder / "cache")
+        return Served(model, bundle, FloatKept.logits)
+
+    return served
+
+
 def test_every_family_that_is_exported_is_tried_here() -> None:
     assert set(EXPORTED_TYPES) == set(EXPORTED)
     assert not set(EXPORTED) & set(DIRECT)
@@ -65,16 +88,14 @@ def test_every_family_that_is_exported_is_tried_here() -> None:
 @pytest.mark.parametrize(
     "model_type", [name if name in SERVED else pytest.param(name, marks=pytest.mark.slow) for name in EXPORTED_TYPES]
 )
-def test_a_family_is_served_as_transformers_answers(tmp_path: Path, model_type: str) -> None:
-    model = write_exported_folder(tmp_path / "model", model_type)
-
-    bundle = resolve(tmp_path / "model", tmp_path / "cache")
+def test_a_family_is_served_as_transformers_answers(served: Callable[[str], Served], model_type: str) -> None:
+    model, bundle, logits = served(model_type)
 
     assert (bundle.config.labels, bundle.config.max_length) == (list(NAMES), 512)
     rows = token_rows(BundleTokenizer(bundle, 8)._tokenizer, 512, SAMPLE_TEXTS)
     with torch.no_grad():
         expected = np.concatenate([model(input_ids=torch.tensor([row])).logits.numpy() for row in rows])
-    np.testing.assert_allclose(FloatKept.logits, expected, rtol=0, atol=1e-4 * max(1, np.abs(expected).max()))
+    np.testing.assert_allclose(logits, expected, rtol=0, atol=1e-4 * max(1, np.abs(expected).max()))
     in_int8 = OnnxEngine(bundle, threads=1).run(rows)
     spread = float(expected.std())
     assert float(np.abs(in_int8 - expected).mean()) < 0.2 * spread
@@ -84,9 +105,8 @@ def test_a_family_is_served_as_transformers_answers(tmp_path: Path, model_type: 
 
 
 @pytest.mark.parametrize("model_type", SERVED)
-def test_a_text_answers_the_same_alone_and_padded(tmp_path: Path, model_type: str) -> None:
-    write_exported_folder(tmp_path / "model", model_type)
-    bundle = resolve(tmp_path / "model", tmp_path / "cache")
+def test_a_text_answers_the_same_alone_and_padded(served: Callable[[str], Served], model_type: str) -> None:
+    bundle = served(model_type).bundle
     rows = [windows[0] for windows in BundleTokenizer(bundle, 8).encode(["짧다", *SAMPLE_TEXTS[:5]])]
     engine = OnnxEngine(bundle, threads=1)
     alone = np.concatenate([engine.run([row]) for row in rows])

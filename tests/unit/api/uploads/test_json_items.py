@@ -68,7 +68,7 @@ def test_a_document_with_more_flat_rows_than_that_is_read() -> None:
 
 
 def test_a_large_array_is_taken_apart_item_by_item() -> None:
-    array = msgspec.json.decode(b"[" + b"[]," * 1_000_000 + b"[]]", type=msgspec.Raw)
+    array = msgspec.json.decode(b"[" + b"[]," * 400_000 + b"[]]", type=msgspec.Raw)
     tracemalloc.start()
     try:
         items = items_of(array)
@@ -78,4 +78,4 @@ def test_a_large_array_is_taken_apart_item_by_item() -> None:
         tracemalloc.stop()
     assert first == "[]"
     assert peak < 1 << 20
-    assert sum(1 for _ in items) == 1_000_000
+    assert sum(1 for _ in items) == 400_000

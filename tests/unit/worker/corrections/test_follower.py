@@ -6,7 +6,7 @@ import pytest
 from redis import Redis
 
 from shared.corrections.records import Correction, NewCorrection
-from shared.corrections.store import WITHDRAWN_KEPT, Added, CorrectionStore
+from shared.corrections.store import WITHDRAWN_KEPT, Added, Bounds, CorrectionStore
 from tests.support.stack import wait_until
 from tests.support.valkey import running_valkey
 from worker.corrections.book import CorrectionBook
@@ -45,7 +45,7 @@ def follower(server: str, book: CorrectionBook) -> CorrectionFollower:
 
 def add(store: CorrectionStore, *texts: str) -> list[Correction]:
     new = [NewCorrection(text=text, classification="hate") for text in texts]
-    return [one.correction for one in store.add(new, 10_000, 1 << 30) if isinstance(one, Added)]
+    return [one.correction for one in store.add(new, Bounds(10_000, 1 << 30)) if isinstance(one, Added)]
 
 
 def test_changes_are_followed_until_it_is_stopped(
