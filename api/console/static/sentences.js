@@ -188,6 +188,10 @@ const sentences = {
     "게시판 이름에는 글자와 숫자, _, -, 마침표만 {most}자까지 쓸 수 있습니다.",
   "the policy has {size} bytes; {most} are taken (MAX_POLICY_BYTES)":
     "규칙이 {size}바이트입니다. {most}바이트까지 받습니다(MAX_POLICY_BYTES).",
+  "the policies that this key has set would take {size} bytes, each counted once for use and once for each kept version; {most} are taken (MAX_POLICY_BYTES_PER_KEY). Delete some that are not needed":
+    "이 키로 만든 게시판 규칙이 남겨 둔 이전 판까지 {size}바이트가 됩니다. {most}바이트까지 받습니다(MAX_POLICY_BYTES_PER_KEY). 쓰지 않는 게시판을 지워 주세요.",
+  "the rules that were replaced, deleted or tried in the last minute are kept for texts on their way, and take all the room for them, or this key's part of it (16 times MAX_POLICY_BYTES); try again later":
+    "방금 바꾸거나 지우거나 시험한 규칙을 잠시 남겨 두느라 자리가 없습니다(MAX_POLICY_BYTES의 16배까지). 조금 뒤에 다시 해 주세요.",
   "this key has set {count} policies, as many as are left to all others (MAX_POLICIES is {most}); delete one first":
     "이 키로 만든 게시판이 {count}개로, 다른 키에 남은 만큼 있습니다(MAX_POLICIES는 {most}). 쓰지 않는 것을 지워 주세요.",
   "the policies that this key has set may take {most} bytes of the store now, as it leaves as much free for others as it takes (MAX_STORE_FILL); delete some that are not needed, or make them smaller":
