@@ -17,7 +17,7 @@ from shared.errors import KobertError, ServiceRefusedError, UnavailableError
 
 TIMEOUT_S = 120
 READ_BYTES = 1 << 16
-_NO_KEY = "the service wants an API key: set KOBERT_API_KEY to one of its API_KEYS, or give it with --key"
+_NO_KEY = "the service wants an API key: set KOBERT_API_KEY to one of its keys, or give it with --key"
 _WRONG_KEY = "the service does not know this API key (KOBERT_API_KEY, --key)"
 
 

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from shared import redis_url
+from shared import redis_url, settings_faults
 from shared.addresses import parse_networks, parse_origin, parse_prefix
 from shared.errors import SettingsError
 from shared.options import STANDARD, Level, split_thresholds
@@ -281,5 +281,4 @@ def load_settings(**overrides: object) -> Settings:
     try:
         return Settings(**overrides)  # type: ignore[arg-type]  # checked by pydantic, which is the point
     except ValidationError as error:
-        faults = [f"{'.'.join(str(part) for part in fault['loc']).upper()}: {fault['msg']}" for fault in error.errors()]
-        raise SettingsError("; ".join(faults)) from error
+        raise SettingsError("; ".join(settings_faults.explain(fault) for fault in error.errors())) from error

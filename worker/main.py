@@ -29,6 +29,7 @@ from shared.celery_app import QUEUES_TAKEN, make_celery
 from shared.commands import kobert_command
 from shared.errors import EXIT_CONFIG, KobertError, SettingsError
 from shared.interpreter import (
+    collect_garbage_less_often,
     freeze_startup_objects,
     limit_malloc_arenas,
     shorten_switch_interval,
@@ -146,7 +147,8 @@ def build_worker(settings: Settings, engine_factory: EngineFactory = OnnxEngine)
     """
     if settings.redis_url is None:
         raise SettingsError(
-            f"REDIS_URL is not set; a worker needs the Redis that its api uses. {kobert_command('run')} starts both"
+            f"REDIS_URL is not set; a worker needs the Redis that its api uses. {kobert_command('run')} starts both, "
+            "and with WORKERS=2 a second worker"
         )
     redis: Redis = Redis.from_url(
         settings.redis_url, socket_timeout=REDIS_TIMEOUT_S, socket_connect_timeout=REDIS_TIMEOUT_S
@@ -212,6 +214,7 @@ def serve(worker: Worker) -> int:
 def _announce(worker: Worker, **_: object) -> None:
     """Receives Celery's `worker_ready` signal."""
     freeze_startup_objects()
+    collect_garbage_less_often()
     worker.watchdog.start(worker.settings.heartbeat_interval_s)
     after = threading.Timer(worker.predecessors.wait_s(), worker.predecessors.end_rest)
     after.daemon = True

@@ -34,7 +34,7 @@ MAX_WAITING = 1_000
 MAX_TEXT_CHARS = 2_000
 _WRITTEN_AT_ONCE = 200
 # Estimated overhead of a text in the store.
-TEXT_BYTES = 300
+TEXT_BYTES = 350
 _APPEND = SHARE_FUNCTIONS + scripts_of("api.feed")["append"]
 
 # How the store stands, None without a limit; raises OverloadedError where it is nearly full.

@@ -22,15 +22,15 @@ from shared.store_errors import is_refusal, name_store_error
 
 log = get_logger(__name__)
 
-# How often the store, or a worker, is looked for while none is known: nothing can be answered until then.
+# Pause between looks while the store does not answer or no worker is known: no text can be answered until then.
 SEARCH_INTERVAL_S = 0.1
-# How long, in intervals, a worker may stay without a heartbeat once the store is back. Heartbeats run out while the
-# store does not take them, or at once when its clock is set forward. A worker is counted until then: texts wait for it.
+# After an outage of the store, a worker without a heartbeat counts as alive for this many intervals, and texts wait for
+# it. Heartbeats expire while the store takes no writes, or at once when its clock is set forward.
 DOUBT_INTERVALS = 4
-# Who asks whether the service is ready learns what was so at most this long ago: a rolling restart ends the next worker
-# on this word. So many looks a second are the most that any number of askers can cause.
+# /ready answers from a look that is at most this old: a rolling restart stops the next worker when it says 200. Any
+# number of requests causes at most one look in this time.
 FRESH_S = 0.1
-# How long it waits for that; a store that does not answer must not hold up the answer that it does not.
+# How long /ready waits for that look. A store that does not answer must not hold up the 503 that says so.
 PATIENCE_S = 0.5
 
 

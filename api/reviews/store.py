@@ -20,8 +20,9 @@ _DECISION = msgspec.json.Decoder(Decision)
 _PARTS = ("", "items", "open", "leases", "holders", "decisions", "tally", "names", "ranks", "seen", "state", "sizes")
 _COUNTED = ("tally", "names")
 DAY_S = 24 * 3600
-# Estimated overhead in the store: of a queue, and of each item (its lease and decision included).
-QUEUE_BYTES, ITEM_BYTES = 2_000, 300
+# Estimated overhead in the store: of a queue, of an item (its lease and decision included), and of one of the
+# feed, which is a key of its own.
+QUEUE_BYTES, ITEM_BYTES, FED_ITEM_BYTES = 2_000, 300, 500
 _WRITTEN_AT_ONCE = 500
 # How long items are kept of a queue that is not whole yet.
 UNFINISHED_S = 600
@@ -96,7 +97,7 @@ class ReviewStore:
         another process has read it since.
         """
         parts = ("open", "leases", "holders", "decisions", "ranks", "seen", "state", *_COUNTED, "sizes")
-        counted = [owner, _key(owner, head.id, ""), head.expires_at, ITEM_BYTES]
+        counted = [owner, _key(owner, head.id, ""), head.expires_at, FED_ITEM_BYTES]
         args: list[Any] = [_key(owner, head.id, "item:"), *bounds, *cursor, *counted]
         for one in ranked:
             args += [one.item.item, one.rank, one.expires_at, msgspec.json.encode(one.item)]

@@ -89,6 +89,8 @@ async def _describe_key(principal: Principal, context: Context) -> dict[str, Any
         "holds": None,
         "left": None,
     }
+    if not context.fleet.store_answers:
+        return shown  # at once, as the rest
     reader, run = HoldingsReader(context.jobs.redis), context.jobs.run
     with suppress(UnavailableError):
         shown["holds"] = msgspec.structs.asdict(await run(reader.of, principal.owner, principal.key_id))

@@ -17,7 +17,7 @@ from functools import lru_cache, partial
 from bundles.text.composing import compose_unicode
 from bundles.text.hangul import FINALS, INITIALS, VOWELS, from_keys, is_syllable, split_syllable
 from bundles.text.jamo import join_jamo
-from bundles.text.signs import apply, spell_known, undo_english, undo_signs
+from bundles.text.signs import Rewrites, apply, spell_known, undo_english, undo_signs
 from bundles.text.substitution import PLAIN_SUB, Normaliser, Step, Sub
 from bundles.text.syllables import RARE_SPELLINGS
 
@@ -81,8 +81,9 @@ _HAS_LATIN_SIGN = re.compile(
     "[A-Za-z^\u017f\u0130\u0131\u212a]|[시씨쉬씹][8\uff18]|1[08\uff10](?:새[끼키]|[알놈년련럼])"
 )
 # A run of one syllable is two long at most here: `_squeeze` goes before.
-_STRETCHED_CURSES: tuple[tuple[re.Pattern[str], str], ...] = (
-    (re.compile(r"([시씨])바{1,2}알"), r"\1발"),
+_STRETCHED_CURSES: Rewrites = (
+    # Of a pattern that begins with a group, the search does not know what its first letter is.
+    (re.compile("[시씨]바{1,2}알"), lambda match: f"{match[0][0]}발"),
     (re.compile(r"조{1,2}오{0,2}온나"), "존나"),
     (re.compile(r"지이{1,2}랄"), "지랄"),
     (re.compile(r"병시{1,2}이{0,2}인(?=[아들같이!.\s]|$)"), "병신"),

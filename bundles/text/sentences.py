@@ -9,9 +9,10 @@ LEAST_CHARACTERS = 6
 """A shorter sentence is read with the next one: of two syllables torn out of a text little can be said."""
 MOST_SENTENCES = 64
 """Of a text with more of them, neighbours are read together."""
-# After a mark that ends sentences, after laughter or tears, and, as comments do without marks, after the endings of
-# most finished verbs. "다" alone is a word ("all of them"), so a syllable must stand before the ending.
-_BREAK = re.compile(r"(?<=[.!?…~])\s+|(?<=[ㅋㅎㅠㅜ])\s+|(?<=[가-힣][다요죠네])\s+")
+# A mark that ends sentences, laughter or tears, and, as comments do without marks, the endings of most finished verbs.
+# "다" alone is a word ("all of them"), so a syllable must stand before the ending. All that a break may begin with
+# stands first, so that the search for it skips everything else.
+_BREAK = re.compile(r"[.!?…~ㅋㅎㅠㅜ다요죠네](?:(?<=[.!?…~ㅋㅎㅠㅜ])|(?<=[가-힣].))\s+")
 
 
 def sentences_of(text: str) -> list[Range]:
@@ -20,8 +21,9 @@ def sentences_of(text: str) -> list[Range]:
     found: list[Range] = []
     start = 0
     for place in _BREAK.finditer(text):
-        if place.start() - start >= least:
-            found.append((start, place.start()))
+        end = place.start() + 1
+        if end - start >= least:
+            found.append((start, end))
             start = place.end()
     if found and len(text) - start < least:
         start = found.pop()[0]

@@ -3,10 +3,10 @@
 import re
 from collections.abc import Sequence
 
-from bundles.text.substitution import Sub
+from bundles.text.substitution import Replacement, Sub
 from bundles.text.syllables import RARE, RARE_SPELLINGS, nearest_known
 
-Rewrites = Sequence[tuple[re.Pattern[str], str]]
+Rewrites = Sequence[tuple[re.Pattern[str], Replacement]]
 _HANGUL = "가-힣"
 _HAS_JAMO = re.compile("[ㄱ-ㅎㅏ-ㅣ]")
 _CJK = "\u3040-\u30ff\u3400-\u51f7\u51f9-\u9fff"  # kana and hanja, but for the finger 凸 itself

@@ -151,6 +151,52 @@ def test_a_file_of_a_wrong_kind_is_refused_in_words_that_help(open_page: Open) -
     expect(page.get_by_text("파일을 여기에 놓거나")).to_be_visible()
 
 
+def test_any_sheet_of_a_workbook_can_be_judged_and_none_that_is_hidden(open_page: Open) -> None:
+    book = openpyxl.Workbook()
+    book.active.title = "안내 & 표지"
+    book.active.append(["11월 댓글 모음입니다"])
+    book.active.append(["만든 사람", "운영팀"])
+    for title, rows in (
+        ("2026", [["날짜", "댓글"], ["1일", "첫 댓글"]]),
+        ("숨김", [["댓글"], ["안 보임"]]),
+        ("질문", [["댓글"], ["질문 있어요"], [""], [None], ["또 질문"]]),
+    ):
+        page_of_book = book.create_sheet(title)
+        for row in rows:
+            page_of_book.append(row)
+    book["숨김"].sheet_state = "hidden"
+    out = io.BytesIO()
+    book.save(out)
+
+    page = open_page("#files")
+    upload(page, "시트 여럿.xlsx", out.getvalue())
+    expect(page.get_by_role("alert")).to_contain_text("제목이라면 열 이름 위의 줄을 지워 주세요")
+    expect(page.get_by_role("alert")).not_to_contain_text("댓글이 어느 열에")
+    sheets = page.get_by_role("combobox", name="시트")
+    expect(sheets.locator("option")).to_have_text(["내용이 있는 첫 시트", "안내 & 표지", "2026", "질문"])
+    sheets.select_option("2026")
+    expect(page.locator("table.small td.chosen")).to_have_text("첫 댓글")
+    expect(page.get_by_role("alert")).to_have_count(0)
+    sheets.select_option("안내 & 표지")
+    expect(page.get_by_role("alert")).to_be_visible()
+    expect(page.locator("table.small")).to_have_count(0)
+    sheets.select_option("질문")
+    expect(page.locator("table.small td.chosen").first).to_have_text("질문 있어요")
+    start(page)
+    expect(page.locator("table.results tbody tr").last).to_contain_text("또 질문")
+    expect(page.locator("table.results tbody tr")).to_have_count(2)
+
+
+def test_a_row_without_a_verdict_names_its_line_of_the_file(open_page: Open) -> None:
+    page = open_page("#files")
+    upload(page, "빈 칸.xlsx", sheet([["번호", "댓글"], [], ["1", "안녕하세요"], [], ["2", ""], ["3", "반갑습니다"]]))
+    start(page)
+
+    row = page.locator("table.results tbody tr").nth(1)
+    expect(row.locator("td").first).to_have_text("2")
+    expect(row).to_contain_text("글이 비어 있습니다. (파일의 5번째 줄)")
+
+
 def test_a_column_that_cannot_be_guessed_can_be_typed_and_an_encoding_chosen(open_page: Open) -> None:
     page = open_page("#files")
     upload(page, "표.csv", "닉네임,내용물,등급\n가,안녕하세요,a\n".encode("cp949"))

@@ -98,13 +98,42 @@ def test_a_change_of_somebody_else_is_told_and_read_and_a_name_that_cannot_be_is
     expect(page.get_by_role("alert")).to_contain_text("그 사이 다른 사람이 이 규칙을 바꿨습니다")
 
     page.get_by_role("button", name="새로 불러오기").click()
-    expect(deny.locator(".chip")).to_have_count(1)
-    expect(deny.locator(".chip")).to_contain_text("왜가리")
+    expect(deny.locator(".chip")).to_have_count(2)
+    expect(deny.locator(".chip").first).to_contain_text("왜가리")
+    expect(deny.locator(".chip").last).to_contain_text("두루미")
     expect(page.get_by_role("alert")).to_have_count(0)
     page.get_by_label("게시판 이름").fill(MARKUP)
     page.get_by_role("button", name="새로 만들기").click()
     assert page.evaluate("document.querySelector('input:invalid').title").startswith("게시판 이름에는")
     assert page.url.endswith("#rules/shared-board")
+    httpx.delete(url)
+
+
+def test_words_that_are_not_saved_yet_outlive_another_tab_and_those_in_the_field_are_saved_too(
+    open_page: Open, stack: Stack
+) -> None:
+    url = f"{stack.url}/policies/draft-board"
+    httpx.put(url, json={"deny": ["기러기"]})
+    page = open_page("#rules/draft-board")
+    deny = page.get_by_role("group").first
+    deny.get_by_label("낱말").first.fill("두루미")
+    deny.get_by_role("button", name="더하기").click()
+    page.get_by_role("link", name="한마디 보기").click()
+    expect(page.get_by_label("살펴볼 댓글")).to_be_visible()
+    page.go_back()
+
+    expect(deny.locator(".chip")).to_have_count(2)
+    expect(page.get_by_text("아직 저장하지 않은 내용이 있습니다.")).to_be_visible()
+    deny.get_by_label("낱말").first.fill("왜가리")
+    page.get_by_role("button", name="저장", exact=True).click()
+    expect(page.get_by_text("저장했습니다.")).to_be_visible()
+    assert [entry["term"] for entry in httpx.get(url).json()["deny"]] == ["기러기", "두루미", "왜가리"]
+    deny.get_by_label("낱말").first.fill("까치")
+    page.get_by_role("button", name="저장하지 않고 되돌리기").click()
+    expect(page.get_by_text("아직 저장하지 않은 내용이 있습니다.")).to_have_count(0)
+    expect(deny.get_by_label("낱말").first).to_have_value("")
+    page.reload()
+    expect(deny.locator(".chip")).to_have_count(3)
     httpx.delete(url)
 
 
@@ -115,7 +144,7 @@ def test_versions_show_what_changed_and_one_is_restored_even_after_a_deletion(op
     page = open_page("#rules/versions-board")
     page.get_by_text("지난 판과 되돌리기 (2)").click()
     newest = page.locator(".versions ol > li").first
-    expect(newest).to_contain_text("everybody")
+    expect(newest).to_contain_text("키 없는 사용자")
     newest.get_by_text("달라진 점").click()
     expect(newest.locator(".changes li").nth(0)).to_have_text("금칙어: + 두루미 · 낱말")
     expect(newest.locator(".changes li").nth(1)).to_have_text(f"금칙어: − {MARKUP} · 낱말")

@@ -210,7 +210,7 @@ def test_a_missing_model_is_one_clear_sentence(short_tmp: Path) -> None:
 def test_a_data_directory_that_cannot_be_written_is_one_clear_sentence(short_tmp: Path) -> None:
     (short_tmp / "file").write_text("in the way")
     output = refused(short_tmp, data_dir=short_tmp / "file")
-    assert "cannot write to the data directory" in output
+    assert "a file is in its way; choose another with DATA_DIR" in output
     assert "Traceback" not in output
 
 

@@ -64,11 +64,11 @@ class SlowEngine:
 
 def submit(batcher: MicroBatcher, rows: Sequence[list[int]], priority: Priority = Priority.INTERACTIVE) -> list[Future]:
     """Queue texts of one window each."""
-    return [future for (future,) in batcher.submit([[row] for row in rows], priority)]
+    return list(batcher.submit([[row] for row in rows], priority))
 
 
 def results(futures: Sequence[Future]) -> list[float]:
-    return [future.result(WAIT_S).logits[0] for future in futures]
+    return [window.logits[0] for future in futures for window in future.result(WAIT_S)]
 
 
 def wait_until_idle(batcher: MicroBatcher) -> None:

@@ -20,13 +20,13 @@ class AskedTexts:
     def __init__(self, told: Told | None) -> None:
         self.told = told
         self._lock = threading.Lock()
-        self._unanswered: set[Submitted] = set()
+        # Those that nobody has taken, by what ends them.
         self._waiting: dict[Hashable, list[Submitted]] = {}
 
     @property
     def are_left(self) -> bool:
         """Whether some of them have not been taken."""
-        return bool(self._unanswered)
+        return bool(self._waiting)
 
     @contextmanager
     def joining(self) -> Iterator[list[Submitted]]:
@@ -41,28 +41,21 @@ class AskedTexts:
             return
         with self._lock:
             yield texts
-            self._unanswered.update(texts)
             for text in texts:
-                for future in (text.joined.rows,) if text.joined else text.futures:
-                    self._waiting.setdefault(future, []).append(text)
+                self._waiting.setdefault(text.awaited, []).append(text)
         for text in texts:
             if text.joined:
                 text.joined.rows.add_done_callback(lambda rows: told([rows]))
 
     def take(self, futures: Sequence[Hashable]) -> list[Submitted]:
-        """The texts of which one of these futures was the last that they waited for."""
+        """The texts that waited for one of these futures, which have ended."""
         with self._lock:
-            ended = [text for future in futures for text in self._waiting.pop(future, ()) if text.done]
-            # Several windows of one text may have been in one pass.
-            taken = [text for text in dict.fromkeys(ended) if text in self._unanswered]
-            self._unanswered.difference_update(taken)
-        return taken
+            return [text for future in futures for text in self._waiting.pop(future, ())]
 
     def take_all(self) -> list[Submitted]:
         """Those that have not been taken."""
         with self._lock:
-            left = list(self._unanswered)
-            self._unanswered.clear()
+            left = [text for texts in self._waiting.values() for text in texts]
             self._waiting.clear()
         return left
 
@@ -76,10 +69,10 @@ def read_alone(batcher: MicroBatcher, waiting: Sequence[Tokenised]) -> list[Subm
     if len(waiting) != 1:
         return []
     ((text, windows),) = waiting
-    futures = batcher.read_alone([windows], text.priority, [_load_of(text)])
-    if futures is None:
+    read = batcher.read_alone(windows, text.priority, _load_of(text))
+    if read is None:
         return []
-    text.begin(futures[0])
+    text.begin(read)
     return [text]
 
 
@@ -89,8 +82,8 @@ def queue_texts(batcher: MicroBatcher, waiting: Sequence[Tokenised], told: Told 
         return
     loads = [_load_of(text) for text, _ in waiting]
     submitted = batcher.submit([windows for _, windows in waiting], waiting[0][0].priority, told, loads)
-    for (text, _), futures in zip(waiting, submitted, strict=True):
-        text.begin(futures)
+    for (text, _), read in zip(waiting, submitted, strict=True):
+        text.begin(read)
 
 
 def _load_of(text: Submitted) -> TextLoad:

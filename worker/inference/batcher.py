@@ -17,11 +17,13 @@ from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
+import numpy as np
+
 from shared.errors import PredictionFailedError, UnavailableError
 from shared.log import get_logger
 from worker.inference.engines.protocol import Engine, Evidence, ExplainingEngine, Logits
 from worker.inference.stats import BatchStats, PassTime
-from worker.inference.turns import NO_LOAD, TextLoad, Told, Window, WindowResult, result_of, windows_of
+from worker.inference.turns import NO_LOAD, Endings, TextLoad, TextResults, Told, Window, result_of, windows_of
 from worker.inference.waiting import Priority, WaitingWindows
 
 log = get_logger(__name__)
@@ -60,6 +62,7 @@ class MicroBatcher:
         # Both guard the same state. A model thread waits for the first, work that gives way for the second.
         self._work = threading.Condition(lock)
         self._changed = threading.Condition(lock)
+        self._endings = Endings()
         self._idle_threads = 0
         # The pass that a task thread runs in place of a model thread, and whether such a pass has ended no text.
         self._lent: _ModelThread | None = None
@@ -83,10 +86,7 @@ class MicroBatcher:
             left = self._waiting.clear()
             self._work.notify_all()
             self._changed.notify_all()
-        stopped = [window for window in left if window.future.set_running_or_notify_cancel()]
-        for window in stopped:
-            window.future.set_exception(UnavailableError("the worker is stopping"))
-        _tell(stopped)
+        self._endings.note(left, [UnavailableError("the worker is stopping")] * len(left))
         for own in self._threads:
             if own.thread.is_alive():
                 own.thread.join()
@@ -133,12 +133,12 @@ class MicroBatcher:
         priority: Priority,
         told: Told | None = None,
         loads: Sequence[TextLoad] = (),
-    ) -> list[list["Future[WindowResult]"]]:
-        """Queue texts, each as its windows of token ids; returns a future per window, by text.
+    ) -> list["Future[TextResults]"]:
+        """Queue texts, each as its windows of token ids; returns a future for each text.
 
-        A future ends as a `WindowResult` or as the error of that window alone. `told` is called after each pass that
-        read some of these windows, in the model's thread, with their futures. `loads` has one for each text, or is
-        empty.
+        A future ends as the results of the text's windows, or as the error of the first of them that has one. `told` is
+        called after each pass that ended some of these texts, in the model's thread, with their futures. `loads` has
+        one for each text, or is empty.
 
         Raises:
             UnavailableError: the batcher is closed.
@@ -151,27 +151,23 @@ class MicroBatcher:
             if priority is Priority.INTERACTIVE:
                 self.interactive_steps += sum(map(len, by_text))
             self._work.notify()
-        return [[window.future for window in windows] for windows in by_text]
+        return [windows[0].text.future for windows in by_text]
 
     def read_alone(
-        self,
-        texts: Sequence[Sequence[Sequence[int]]],
-        priority: Priority,
-        loads: Sequence[TextLoad] = (NO_LOAD,),
-    ) -> list[list["Future[WindowResult]"]] | None:
+        self, windows: Sequence[Sequence[int]], priority: Priority, load: TextLoad = NO_LOAD
+    ) -> "Future[TextResults] | None":
         """Read an interactive text of one window in this thread, if it is the only one in work; None: `submit` it.
 
-        The arguments and the futures are those of `submit`; a future has ended, and nobody is told. Meanwhile one model
-        thread is idle.
+        The future, as that of `submit`, has ended, and nobody is told. Meanwhile one model thread is idle.
         """
-        if priority is not Priority.INTERACTIVE or len(texts) != 1 or len(texts[0]) != 1:
+        if priority is not Priority.INTERACTIVE or len(windows) != 1:
             return None
         with self._work:
             is_busy = self._interactive_in_hand > 1 or self._waiting or self._idle_threads < len(self._threads)
             if is_busy or self._closed or self._lent is not None:
                 return None
             self._lent = own = _ModelThread()
-        batch = windows_of(texts[0], None, loads[0])
+        batch = windows_of(windows, None, load)
         try:
             self._run_batch(batch, own)
         except BaseException:
@@ -179,7 +175,7 @@ class MicroBatcher:
             raise
         finally:
             self._take_back()
-        return [[window.future for window in batch]]
+        return batch[0].text.future
 
     def _take_back(self) -> None:
         with self._work:
@@ -209,11 +205,10 @@ class MicroBatcher:
 
     def _run(self, own: _ModelThread) -> None:
         while not self._closed:
-            # Callers that stopped waiting have cancelled their windows, which are skipped.
-            batch = [window for window in self._take(own) if window.future.set_running_or_notify_cancel()]
+            # Callers that stopped waiting have cancelled their texts, which are skipped.
+            batch = [window for window in self._take(own) if not window.text.future.cancelled()]
             if batch:
                 self._run_batch(batch, own)
-                _tell(batch)
 
     def _take(self, own: _ModelThread) -> list[Window]:
         """The windows of the next pass, once there are some; none when the batcher is closed."""
@@ -274,7 +269,7 @@ class MicroBatcher:
             pass_time = self.stats.end_pass(begun)
         if len(logits) != len(batch):
             raise RuntimeError(f"the engine gave {len(logits)} windows for {len(batch)}")
-        if not logits.sum() < math.inf:
+        if not np.add.reduce(logits, axis=None) < math.inf:
             # Not a number: no JSON has it, so that the whole reply would be lost with the neighbours' answers.
             raise FloatingPointError("a score is not finite")
         return logits, evidence, pass_time
@@ -286,8 +281,8 @@ class MicroBatcher:
         texts = sum(window.text_share for window in batch)
         cost = sum(window.text.load.cost * window.text_share for window in batch)
         self.stats.record(lengths, texts, pass_time, cost)
-        for window, window_logits, of_tokens in zip(batch, logits, evidence, strict=True):
-            window.future.set_result(result_of(window, window_logits, pass_time, of_tokens))
+        found = zip(batch, logits, evidence, strict=True)
+        self._endings.note(batch, [result_of(window, row, pass_time, of_tokens) for window, row, of_tokens in found])
 
     def _run_one_by_one(self, batch: list[Window], own: _ModelThread, error: Exception) -> None:
         """A pass failed: find the windows at fault by running each alone, so that their neighbours are answered."""
@@ -297,20 +292,9 @@ class MicroBatcher:
                 self.stats.record_failure()
             log.warning("text_failed", tokens=len(batch[0].token_ids), error_type=type(error).__name__)
             failure = PredictionFailedError(f"the model failed on this text ({type(error).__name__})")
-            batch[0].future.set_exception(failure)
+            self._endings.note(batch, [failure])
             return
         log.warning("pass_failed", windows=len(batch), error_type=type(error).__name__)
         for window in batch:
             own.beat_at = time.monotonic()
             self._run_batch([window], own)
-
-
-def _tell(windows: Iterable[Window]) -> None:
-    """Tell those who wait for some of these windows, each once."""
-    ended: dict[Told, list[Future[WindowResult]]] = {}
-    for window in windows:
-        told = window.text.told
-        if told is not None:
-            ended.setdefault(told, []).append(window.future)
-    for told, futures in ended.items():
-        told(futures)

@@ -14,7 +14,7 @@ from concurrent.futures import Future
 import numpy as np
 
 from worker.inference.engines.protocol import Logits
-from worker.inference.turns import WindowResult, rows_of_text
+from worker.inference.turns import TextResults, rows_of_text
 from worker.inference.waiting import Priority
 
 # What Python adds to the bytes of one result (key, objects, places in the table), measured with tracemalloc.
@@ -34,16 +34,14 @@ class Flight:
         self.rows: Future[Rows] = Future()
         self.waiting = 1
         self._on_end = on_end
-        self._windows: Sequence[Future[WindowResult]] = ()
+        self._read: Future[TextResults] | None = None
         self._lock = threading.Lock()
         self._has_ended = False
 
-    def follow(self, windows: "Sequence[Future[WindowResult]]") -> None:
-        """End when the last of `windows` does."""
-        self._windows = windows
-        # A pass reads windows in any order, so each may be the last one.
-        for window in windows:
-            window.add_done_callback(self._look)
+    def follow(self, read: "Future[TextResults]") -> None:
+        """End when the model has read the text."""
+        self._read = read
+        read.add_done_callback(self._look)
 
     def fail(self, error: Exception) -> None:
         """End as `error`: the text never came to the model."""
@@ -53,8 +51,8 @@ class Flight:
 
     def cancel(self) -> None:
         """Do not read what has not been read: nobody waits."""
-        for window in self._windows:
-            window.cancel()
+        if self._read is not None:
+            self._read.cancel()
 
     def _ends(self) -> bool:
         """Whether this call is the one that ends it: its windows may end in several threads."""
@@ -62,21 +60,18 @@ class Flight:
             is_first, self._has_ended = not self._has_ended, True
             return is_first
 
-    def _look(self, _window: "Future[WindowResult]") -> None:
-        if not all(window.done() for window in self._windows) or not self._ends():
+    def _look(self, read: "Future[TextResults]") -> None:
+        if not self._ends():
             return
-        if any(window.cancelled() for window in self._windows):
-            self._on_end(self, None)
-            self.rows.cancel()
-            return
-        error = next(filter(None, (window.exception() for window in self._windows)), None)
-        if error is not None:
-            self._on_end(self, None)
-            self.rows.set_exception(error)
-            return
-        rows = rows_of_text([window.result() for window in self._windows])
+        error = None if read.cancelled() else read.exception()
+        rows = None if read.cancelled() or error else rows_of_text(read.result())
         self._on_end(self, rows)
-        self.rows.set_result(rows)
+        if rows is not None:
+            self.rows.set_result(rows)
+        elif error is not None:
+            self.rows.set_exception(error)
+        else:
+            self.rows.cancel()
 
 
 class ResultCache:

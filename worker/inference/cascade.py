@@ -17,7 +17,7 @@ from shared.options import VerdictOptions
 from worker.inference.engines.protocol import Logits
 from worker.inference.stats import PassTime
 from worker.inference.submitted import Submitted, Tokenised
-from worker.inference.turns import WindowResult
+from worker.inference.turns import TextResults, WindowResult
 from worker.inference.verdict import RULES_KEPT, Judge
 
 log = get_logger(__name__)
@@ -85,9 +85,9 @@ class Cascade:
             if logits is None:
                 others.append((text, self.to_be_read(windows) if text.may_cascade else windows))
                 continue
-            window: Future[WindowResult] = Future()
-            window.set_result(WindowResult(logits, _NO_PASS, None))
-            text.begin([window])
+            read: Future[TextResults] = Future()
+            read.set_result([WindowResult(logits, _NO_PASS)])
+            text.begin(read)
             certain.append(text)
         return certain, others
 

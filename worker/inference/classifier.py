@@ -22,11 +22,12 @@ from worker.inference.cascade import Cascade, NoCascade
 from worker.inference.engines.protocol import Logits
 from worker.inference.explaining import Explainer, Explanation
 from worker.inference.failures import failed
+from worker.inference.info import model_info
 from worker.inference.stage import NoStage, Reading, Stage
 from worker.inference.stats import seconds_covered
 from worker.inference.submitted import Submitted, Tokenised, ending_flights
 from worker.inference.tokenizer import BundleTokenizer
-from worker.inference.turns import TextLoad, WindowResult, rows_of_text
+from worker.inference.turns import TextLoad, TextResults, WindowResult, rows_of_text
 from worker.inference.verdict import Judge
 from worker.inference.waiting import Priority
 from worker.spans.showing import show_spans
@@ -61,19 +62,7 @@ class Classifier:
     @property
     def info(self) -> ModelInfo:
         """The model's entry in `/info`."""
-        config = self.bundle.config
-        return ModelInfo(
-            name=config.name,
-            revision=self.bundle.revision,
-            problem_type=config.problem_type,
-            labels=config.all_labels,
-            clean_label=config.clean_label,
-            strictness=self._judge.strictness,
-            thresholds=self._judge.thresholds,
-            levels=self._judge.levels,
-            max_length=config.max_length,
-            notices=self._notices,
-        )
+        return model_info(self.bundle, self._judge, self._notices)
 
     def answers_as_done(
         self, items: Sequence[TextItem], deadline: float, options: Sequence[VerdictOptions] = ()
@@ -140,7 +129,7 @@ class Classifier:
         """
         started = time.perf_counter()
         answered, readings = self._prepare(items, options)
-        texts = [Submitted(item, [], 0.0, reading, priority) for item, reading in readings]
+        texts = [Submitted(item, 0.0, reading, priority) for item, reading in readings]
         self.cascade.choose(texts)
         known, joined, unread = self._look_up(texts)
         with ending_flights(unread):
@@ -148,7 +137,7 @@ class Classifier:
             refused, waiting = self._refuse_long(unread, windows_of)
             certain, waiting = self.cascade.split(waiting)
             certain += [text for text in read_alone(self.batcher, waiting) if not self._occlude(text, asked)]
-            waiting = [(text, windows) for text, windows in waiting if not text.windows]
+            waiting = [(text, windows) for text, windows in waiting if text.read is None]
             with asked.joining() as texts:
                 queue_texts(self.batcher, waiting, asked.told)
                 texts += [*(text for text, _ in waiting), *joined]
@@ -240,7 +229,7 @@ class Classifier:
             return False
         text.is_planned = True
         try:
-            rows = [future.result() for future in text.windows]
+            rows = _results(text.read)
         except KobertError:
             return False
         windows = self._explainer.occlusions(text.explanation, rows, text.reading.options)
@@ -258,8 +247,7 @@ class Classifier:
                 known = text.joined.rows.result()
             if known is not None:
                 return self._answer_cached(text, known)
-            rows = [future.result() for future in text.windows]
-            rest = [future.result() for future in text.occlusions]
+            rows, rest = _results(text.read), _results(text.occlusions)
             verdict = self._verdict(text, rows, rest)
         except Exception as error:  # noqa: BLE001  as above
             return failed(text.item, error, text.tokenization_s)
@@ -294,8 +282,9 @@ class Classifier:
 
     def _expire(self, text: Submitted) -> Answer:
         if text.flight is None:
-            for future in text.futures:
-                future.cancel()
+            for future in (text.read, text.occlusions):
+                if future is not None:
+                    future.cancel()
         elif self.cache.leave(text.flight):
             text.flight.cancel()
         error = DeadlineExceededError("the text was not classified before its deadline")
@@ -310,3 +299,8 @@ class Classifier:
             strictness=options.strictness or self._judge.strictness,
             thresholds=self._judge.thresholds_for(options),
         )
+
+
+def _results(read: Future[TextResults] | None) -> TextResults:
+    """What the model found; waits for it."""
+    return [] if read is None else read.result()

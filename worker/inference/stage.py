@@ -1,14 +1,14 @@
 """What may stand around the model: it says what the model reads of a text, and amends what the model says of it."""
 
-from dataclasses import dataclass
 from typing import Protocol
+
+import msgspec
 
 from shared.options import VerdictOptions
 from shared.verdict import Verdict
 
 
-@dataclass(frozen=True)
-class Reading:
+class Reading(msgspec.Struct, frozen=True):
     """How one text is read.
 
     `text` is what the model reads, as long as the text as sent, so that offsets hold in both. Where `verdict` is set,

@@ -3,32 +3,34 @@
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from typing import Any
 
 from shared.errors import UnavailableError
 from shared.messages import TextItem
 from worker.inference.cache import Flight
 from worker.inference.explaining import Explanation
 from worker.inference.stage import Reading
-from worker.inference.turns import WindowResult
+from worker.inference.turns import TextResults
 from worker.inference.waiting import Priority
 
 
 @dataclass(eq=False)
 class Submitted:
-    """One text whose windows a model thread has, or will have, read.
+    """One text whose windows a model thread has, or will have, read: `read` ends with them.
 
     `flight` is set where the result cache is asked; who does not lead it has no windows of its own. `may_cascade`:
-    whether the cascade may answer it, so that no model thread reads it.
+    whether the cascade may answer it, so that no model thread reads it. `occlusions` ends with the further windows that
+    explaining it needs.
     """
 
     item: TextItem
-    windows: "list[Future[WindowResult]]"
     tokenization_s: float
     reading: Reading
     priority: Priority
     explanation: Explanation | None = None
-    occlusions: "list[Future[WindowResult]]" = field(default_factory=list)
+    read: "Future[TextResults] | None" = None
+    occlusions: "Future[TextResults] | None" = None
     is_planned: bool = False
     flight: Flight | None = None
     is_leader: bool = True
@@ -36,15 +38,17 @@ class Submitted:
     may_cascade: bool = False
 
     @property
-    def futures(self) -> "list[Future[WindowResult]]":
-        """What the model threads end."""
-        return [*self.windows, *self.occlusions]
+    def awaited(self) -> "Future[Any] | None":
+        """What ends next of what it waits for; None where that has not begun."""
+        if self.is_leader or self.flight is None:
+            return self.occlusions or self.read
+        return self.flight.rows
 
-    def begin(self, windows: "list[Future[WindowResult]]") -> None:
-        """Note its windows, which are on their way through the model."""
-        self.windows = windows
+    def begin(self, read: "Future[TextResults]") -> None:
+        """Note that its windows are on their way through the model."""
+        self.read = read
         if self.flight is not None:
-            self.flight.follow(windows)
+            self.flight.follow(read)
 
     @property
     def joined(self) -> Flight | None:
@@ -54,12 +58,7 @@ class Submitted:
     @property
     def done(self) -> bool:
         """Whether there is an answer."""
-        if self.joined is not None:
-            return self.joined.rows.done()
-        # A generator is spared where there is one window.
-        if len(self.windows) == 1 and not self.occlusions:
-            return self.windows[0].done()
-        return all(future.done() for future in self.futures)
+        return self.awaited is not None and self.awaited.done()
 
 
 # A text with the token ids of its windows.

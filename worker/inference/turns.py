@@ -1,13 +1,15 @@
-"""Windows that wait for the model, in the order in which their callers take turns.
+"""Texts that the model reads in windows, and the order in which their callers take turns.
 
 Start-time fair queueing (Goyal, Vin and Cheng, 1996): each window has a virtual time at which its turn comes. A
 caller's next text comes after its last one, and the windows of a long text one after the other, while a text of another
 caller comes at once. So neither many texts nor long ones hold up anybody else, and everybody's turn comes.
 """
 
-from collections import deque
+import contextlib
+import itertools
+import threading
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future
+from concurrent.futures import Future, InvalidStateError
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -56,29 +58,56 @@ def rows_of_text(results: Sequence[WindowResult]) -> list[Logits]:
     return whole
 
 
-# Told after each pass of the windows, or of others' results, that somebody waits for: by their futures.
+# What a text ends as: the result of each of its windows.
+TextResults = list[WindowResult]
+# Told after each pass of the texts that it ended, and of what others were told, as somebody waits: by their futures.
 Told = Callable[[Sequence["Future[Any]"]], None]
 
 
 @dataclass(eq=False)
 class Text:
-    """Shared by the windows of one text, to count texts: the API plans with texts, not windows."""
+    """What the windows of one text share; `future` ends with the last of them.
+
+    `waiting` windows have not been taken: the API plans with texts, not windows.
+    """
 
     windows: int
     waiting: int
     has_failed: bool = False
     told: Told | None = None
     load: TextLoad = NO_LOAD
+    future: "Future[TextResults]" = field(default_factory=Future)
+    read: dict[int, WindowResult | Exception] = field(default_factory=dict)
+
+    def note(self, place: int, result: WindowResult | Exception) -> bool:
+        """Note how its window at `place` ended; returns whether it was the last one. One thread at a time calls it."""
+        self.read[place] = result
+        return len(self.read) == self.windows
+
+    def end(self) -> None:
+        """End as the results of all its windows, or as the error of the first that has one."""
+        in_order = [self.read[place] for place in range(self.windows)]
+        results = [result for result in in_order if isinstance(result, WindowResult)]
+        error = next((result for result in in_order if isinstance(result, Exception)), None)
+        # Who no longer waits has cancelled it.
+        with contextlib.suppress(InvalidStateError):
+            if error is None:
+                self.future.set_result(results)
+            else:
+                self.future.set_exception(error)
 
 
 @dataclass(eq=False)
 class Window:
-    """A part of a text that waits for a pass; `turn` is the virtual time at which its turn comes."""
+    """A part of a text that waits for a pass, at its `place` among them.
+
+    `turn` is the virtual time at which its turn comes, and a number that tells which of several was there first.
+    """
 
     token_ids: Sequence[int]
     text: Text = field(default_factory=lambda: Text(1, 1))
-    future: "Future[WindowResult]" = field(default_factory=Future)
-    turn: float = 0.0
+    place: int = 0
+    turn: tuple[float, int] = (0.0, 0)
 
     @property
     def text_share(self) -> float:
@@ -94,7 +123,7 @@ class Window:
 def windows_of(windows: Sequence[Sequence[int]], told: Told | None, load: TextLoad) -> list[Window]:
     """The windows of one text."""
     text = Text(len(windows), len(windows), told=told, load=load)
-    return [Window(token_ids, text) for token_ids in windows]
+    return [Window(token_ids, text, place) for place, token_ids in enumerate(windows)]
 
 
 def result_of(window: Window, logits: Logits, pass_time: PassTime, evidence: Evidence | None) -> WindowResult:
@@ -104,43 +133,58 @@ def result_of(window: Window, logits: Logits, pass_time: PassTime, evidence: Evi
     return WindowResult(logits, pass_time, evidence)
 
 
+class Endings:
+    """Thread-safe: windows of one text may end in several threads."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+
+    def note(self, windows: Sequence[Window], results: Sequence[WindowResult | Exception]) -> None:
+        """Note how windows ended; the texts of which each was the last one end, and who waits for them is told."""
+        with self._lock:
+            ended = [
+                window.text
+                for window, result in zip(windows, results, strict=True)
+                if window.text.note(window.place, result)
+            ]
+        by_told: dict[Told, list[Future[TextResults]]] = {}
+        for text in ended:
+            text.end()
+            if text.told is not None:
+                by_told.setdefault(text.told, []).append(text.future)
+        for told, futures in by_told.items():
+            told(futures)
+
+
 class Turns:
     """Not thread-safe. Virtual time counts tokens."""
 
     def __init__(self) -> None:
         self._now = 0.0
+        self._numbers = itertools.count()
         # When the next text of each caller has its turn.
         self._next: dict[int, float] = {}
 
-    def queue(self, texts: Sequence[Sequence[Window]], waiting: deque[Window]) -> None:
-        """Put the windows of these texts into `waiting`, each where its turn is."""
+    def assign(self, texts: Sequence[Sequence[Window]]) -> None:
+        """Tell the windows of these texts when their turns are."""
         for windows in texts:
             turn = max(self._now, self._next.get(windows[0].text.load.flow, 0.0)) if windows else 0.0
-            for place, window in enumerate(windows):
-                window.turn = turn
-                _insert(window, waiting)
+            for window in windows:
+                window.turn = (turn, next(self._numbers))
                 turn += len(window.token_ids)
-                if not place:
+                if not window.place:
                     # The rest of a long text does not hold up the next one of the same caller.
                     self._next[window.text.load.flow] = turn
 
-    def note(self, batch: Sequence[Window], texts: int, waiting: deque[Window]) -> None:
-        """A pass begins on `batch`, whose first window is the oldest, of `texts` texts; `waiting` is what is left.
+    def note(self, batch: Sequence[Window], texts: int, *, is_last: bool) -> None:
+        """A pass begins on `batch`, whose first window is the oldest, of `texts` texts; `is_last`: none is left.
 
         Virtual time goes on as if each of the texts had got its share of the pass: whose turn is next can be late, but
         comes.
         """
         tokens = sum(len(window.token_ids) for window in batch)
-        self._now = max(self._now, batch[0].turn) + tokens / max(1, texts)
-        if not waiting:
+        self._now = max(self._now, batch[0].turn[0]) + tokens / max(1, texts)
+        if is_last:
             self._next.clear()
         elif len(self._next) > MAX_FLOWS:
             self._next = {flow: turn for flow, turn in self._next.items() if turn > self._now}
-
-
-def _insert(window: Window, waiting: deque[Window]) -> None:
-    """Behind everything whose turn is not later; mostly that is the end."""
-    place = len(waiting)
-    while place and waiting[place - 1].turn > window.turn:
-        place -= 1
-    waiting.insert(place, window)

@@ -171,7 +171,6 @@ class MultiLabelDecision:
         self._has_own_clean = clean in at
         self._clean_at = at.get(clean, len(labels))
         self._names = [*labels, *([] if clean in at else [clean])]
-        self._at = {name: place for place, name in enumerate(self._names)}
         self._parent_at = [at[parents.get(label, label)] for label in labels]
         # Scores that turn at 0.5 promise that the highest one is the answer, so a kind may not be above its parent.
         self._kinds = [place for place, parent in enumerate(self._parent_at) if parent != place]
@@ -196,7 +195,7 @@ class MultiLabelDecision:
         ranked = sorted(self._order, key=scores.__getitem__, reverse=True)
         shown = {self._names[at]: rounded(scores[at]) for at in ranked}
         named = self._names[best]
-        labels = [name for name in shown if self._at[name] in counted] if counted else [named]
+        labels = [self._names[at] for at in ranked if at in counted] if counted else [named]
         return Verdict(named, shown[named], shown, labels, len(windows))
 
     def _counted(self, passing: Sequence[int], rules: Rules) -> list[int]:

@@ -1,24 +1,15 @@
-"""The windows that wait for the model, and which of them the next pass takes.
+"""The windows that wait for the model: of which priority the next pass is, and how large."""
 
-A pass is closed by a token budget, as in Hugging Face's text-embeddings-inference (`core/src/queue.rs`), and holds
-windows of similar length, because on a CPU padding costs as much as text.
-"""
-
-import itertools
 import math
 import time
-from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from enum import IntEnum
 
+from worker.inference.queued import QueuedWindows
 from worker.inference.turns import Turns, Window
 
 # Where interactive texts never end, bulk gets a pass after so long.
 MAX_BULK_STARVATION_S = 0.25
-# How many waiting windows are searched for ones of similar length; bounds the cost of closing a batch.
-LENGTH_SCAN_WINDOWS = 512
-# A pass costs about as much as these tokens by itself.
-PASS_TOKENS = 16
 # Windows are divided among free model threads only into passes of at least this size: of smaller ones, two at a time
 # take as long as one after the other (docs/performance/path.md).
 MIN_SHARE_TOKENS = 64
@@ -44,8 +35,7 @@ class WaitingWindows:
     def __init__(self, max_tokens: Mapping[Priority, int]) -> None:
         self.texts = 0
         self._max_tokens = max_tokens
-        self._windows: dict[Priority, deque[Window]] = {priority: deque() for priority in Priority}
-        self._tokens = dict.fromkeys(Priority, 0)
+        self._windows = {priority: QueuedWindows() for priority in Priority}
         # Tokens of interactive windows, by the number of their caller.
         self._tokens_of: dict[int, int] = {}
         self._turns = {priority: Turns() for priority in Priority}
@@ -64,13 +54,13 @@ class WaitingWindows:
 
     def fills_passes(self, count: int, priority: Priority) -> bool:
         """Whether as much of this priority waits as fits into so many passes."""
-        return self._tokens[priority] >= count * self._max_tokens[priority]
+        return self._windows[priority].tokens >= count * self._max_tokens[priority]
 
     def add(self, by_text: Sequence[Sequence[Window]], priority: Priority) -> None:
         """Queue the windows of texts, each where its turn is."""
-        self._turns[priority].queue(by_text, self._windows[priority])
+        self._turns[priority].assign(by_text)
         windows = [window for windows in by_text for window in windows]
-        self._tokens[priority] += sum(len(window.token_ids) for window in windows)
+        self._windows[priority].add(windows)
         if priority is Priority.INTERACTIVE:
             self._count(windows, 1)
             self._note_callers(windows)
@@ -78,10 +68,7 @@ class WaitingWindows:
 
     def clear(self) -> list[Window]:
         """Take everything."""
-        left = [window for windows in self._windows.values() for window in windows]
-        for priority in Priority:
-            self._windows[priority].clear()
-            self._tokens[priority] = 0
+        left = [window for windows in self._windows.values() for window in windows.clear()]
         self._tokens_of.clear()
         self.texts = 0
         return left
@@ -91,11 +78,10 @@ class WaitingWindows:
         for priority in self._order():
             windows = self._windows[priority]
             if windows:
-                batch = close_batch(windows, self._budget(priority, free_threads))
-                self._tokens[priority] -= sum(len(window.token_ids) for window in batch)
+                batch = windows.take_pass(self._budget(priority, free_threads))
                 if priority is Priority.INTERACTIVE:
                     self._count(batch, -1)
-                self._turns[priority].note(batch, self.texts, windows)
+                self._turns[priority].note(batch, self.texts, is_last=not windows)
                 self.texts -= sum(window.leaves() for window in batch)
                 return batch
         return []
@@ -110,20 +96,23 @@ class WaitingWindows:
                 whole = min(whole, SHORT_PASS_TOKENS)
         if not free_threads:
             return whole
-        share = math.ceil(self._tokens[priority] / (free_threads + 1))
+        share = math.ceil(self._windows[priority].tokens / (free_threads + 1))
         return min(whole, max(share, MIN_SHARE_TOKENS))
 
     def _is_first_small(self) -> bool:
         """Whether the caller whose turn it is waits for little, and another for much."""
-        caller = self._windows[Priority.INTERACTIVE][0].text.load.flow
-        own = self._tokens_of.get(caller, 0)
-        return own <= SMALL_PASS_TOKENS and max(self._tokens_of.values(), default=0) >= 2 * SMALL_PASS_TOKENS
+        waiting = self._tokens_of.values()
+        least, most = min(waiting, default=0), max(waiting, default=0)
+        if least > SMALL_PASS_TOKENS or most < 2 * SMALL_PASS_TOKENS:
+            return False
+        caller = self._windows[Priority.INTERACTIVE].oldest.text.load.flow
+        return self._tokens_of.get(caller, 0) <= SMALL_PASS_TOKENS
 
     def _is_crowded_by_one(self) -> bool:
         """Whether one caller has more than half of what waits, while others come, too."""
         most = max(self._tokens_of.values(), default=0)
         is_shared = time.monotonic() - self._caller_changed_at < LATELY_S
-        return is_shared and 2 * most > self._tokens[Priority.INTERACTIVE]
+        return is_shared and 2 * most > self._windows[Priority.INTERACTIVE].tokens
 
     def _note_callers(self, windows: Iterable[Window]) -> None:
         for caller in {window.text.load.flow for window in windows}:
@@ -153,42 +142,3 @@ class WaitingWindows:
             self._bulk_due_at = now + MAX_BULK_STARVATION_S
             return (Priority.BULK, Priority.INTERACTIVE) if is_due else (Priority.INTERACTIVE, Priority.BULK)
         return (Priority.INTERACTIVE, Priority.BULK)
-
-
-def close_batch(waiting: deque[Window], max_batch_tokens: int) -> list[Window]:
-    """Take the oldest window and so many of the most similar length that the pass costs least for each of its tokens.
-
-    A pass costs its tokens, padding included, and `PASS_TOKENS`. Windows that would be left over alone are taken, too,
-    if that pads less than a pass of their own costs. The oldest window is always taken, even if it alone exceeds the
-    budget. Windows that are left keep their order.
-    """
-    oldest = waiting[0]
-    target = len(oldest.token_ids)
-    near = list(itertools.islice(waiting, LENGTH_SCAN_WINDOWS))
-    lengths = [len(window.token_ids) for window in near]
-    gaps = [abs(length - target) for length in lengths]
-    batch, longest, tokens = [oldest], target, target
-    size, best_use = 1, target / (target + PASS_TOKENS)
-    # The sort is stable, so of equal lengths the oldest comes first.
-    for place in sorted(range(1, len(near)), key=gaps.__getitem__):
-        window, length = near[place], lengths[place]
-        longest = max(longest, length)
-        tokens += length
-        padded = longest * (len(batch) + 1)
-        if padded > max_batch_tokens:
-            break
-        batch.append(window)
-        use = tokens / (padded + PASS_TOKENS)
-        is_all = len(batch) == len(waiting)
-        if use >= best_use or (is_all and padded - tokens <= PASS_TOKENS):
-            size, best_use = len(batch), use
-    del batch[size:]
-    taken = set(batch)
-    kept = [window for window in near if window not in taken]
-    if len(near) == len(waiting):
-        waiting.clear()
-    else:
-        for _ in near:
-            waiting.popleft()
-    waiting.extendleft(reversed(kept))
-    return batch

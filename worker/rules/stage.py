@@ -2,7 +2,6 @@
 
 import unicodedata
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import msgspec
 
@@ -17,8 +16,7 @@ from worker.rules.words import NOTHING, Found
 CERTAIN = 1.0
 
 
-@dataclass(frozen=True)
-class RuledReading(Reading):
+class RuledReading(Reading, frozen=True):
     """A reading under a policy, with what its lists found in the text as `sent`."""
 
     found: Found = NOTHING

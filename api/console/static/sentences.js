@@ -4,6 +4,18 @@
 const sentences = {
   "what this key has stored takes {taken} bytes of the store and {free} are free, of which one key leaves as much to others as it takes (MAX_STORE_FILL); delete finished jobs, wait until they expire, or send a smaller file":
     "이 키로 저장한 것이 저장소에서 {taken}바이트를 차지하고, 남은 공간은 {free}바이트입니다. 키 하나는 남은 공간보다 많이 차지할 수 없습니다(MAX_STORE_FILL). 끝난 작업을 지우거나, 만료될 때까지 기다리거나, 더 작은 파일을 보내 주세요.",
+  "the store is nearly full; delete finished jobs, or wait until some expire":
+    "저장소가 거의 찼습니다. 끝난 파일을 지우거나, 보관 기간이 지나기를 기다려 주세요.",
+  "{most} jobs are open (MAX_OPEN_JOBS); wait for one to end":
+    "판정 중인 파일이 {most}개입니다(MAX_OPEN_JOBS). 하나가 끝난 뒤에 올려 주세요.",
+  "{count} jobs of this key are open, which is its quota; wait for one to end":
+    "이 키로 한 번에 판정할 수 있는 파일은 {count}개입니다. 하나가 끝난 뒤에 올려 주세요.",
+  "this key has as many open jobs as are left to all others (MAX_OPEN_JOBS is {most}); wait for one to end":
+    "이 키로 판정 중인 파일이 많아 다른 키의 자리를 남겨 두어야 합니다(MAX_OPEN_JOBS {most}). 하나가 끝난 뒤에 올려 주세요.",
+  "{count} uploads are coming in (MAX_UPLOADS); try again shortly":
+    "지금 올리는 파일이 {count}개 있습니다(MAX_UPLOADS). 잠시 뒤에 다시 해 보세요.",
+  "there are {most} review queues (MAX_REVIEWS); delete one first":
+    "검토 목록이 {most}개로 가득 찼습니다(MAX_REVIEWS). 쓰지 않는 것을 먼저 지워 주세요.",
   "the file has no usable row: {fault}":
     "판정할 수 있는 줄이 하나도 없습니다. 첫 문제: {fault}",
   "it has no rows":

@@ -74,12 +74,20 @@ export function explain(error) {
   if (!(error instanceof ApiError)) return [String(error?.message ?? error), ""];
   const [exact, known] = [`error.${error.code}.${error.param}`, `error.${error.code}`].map((name) => words[language()][name]);
   const wait = error.retryAfterS ? ` ${t("retry", { n: error.retryAfterS })}` : "";
+  // Which limit it is, where the service's own sentence tells.
+  if (["overloaded", "quota_exceeded"].includes(error.code) && told(error.message) !== error.message) return [told(error.message) + wait, ""];
+  // A title above the names of the columns: no column that could be typed would help.
+  if (error.param === "text_column" && /^line \d/.test(error.message)) return [told(error.message), ""];
   if (exact) return [exact + wait, ["text_column", "format", null].includes(error.param) ? error.message : ""];
   return known ? [known + wait, ["invalid_request", "store_unfit"].includes(error.code) || error.status === 413 ? error.message : ""] : [told(error.message) + wait, ""];
 }
 
 // The same of an error in an answer: of one row among others.
 export const explainRow = ({ code, message }) => words[language()][`error.${code}`] ?? told(message);
+
+// The same of a row of a file, whose number among the rows need not be that of its line; the service's own sentence names it.
+export const explainLine = ({ line, ...error }) =>
+  line && words[language()][`error.${error.code}`] ? `${explainRow(error)} (${t("job.line", { n: number(line) })})` : explainRow(error);
 
 export function Problem({ error, children }) {
   if (!error) return null;

@@ -6,8 +6,11 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).resolve().parents[3]
 TABLE = ROOT / "api/console/static/sentences.js"
+WORDS = ROOT / "api/console/static/words.js"
 # What reads a moderator's files and rules, and what looks at the store.
 ROOMS = (
     *sorted((ROOT / "api/uploads").glob("*.py")),
@@ -17,6 +20,8 @@ ROOMS = (
     ROOT / "shared/policies/parsing.py",
     ROOT / "shared/store_check.py",
 )
+# What refuses a file or a queue for lack of room.
+LIMITS = ("api/jobs/capacity.py", "api/jobs/room.py", "api/jobs/upload_slots.py", "api/reviews/service.py")
 # Only programs send what these refuse, or ask where the page asks nothing.
 FOR_PROGRAMS = re.compile(
     "multipart|the form |form's fields|came after the file|JSON body|JSON object|metadata|an option |of an option|"
@@ -38,10 +43,10 @@ def template(node: ast.expr) -> str:
     return node.value if isinstance(node, ast.Constant) and isinstance(node.value, str) else ""
 
 
-def said(path: Path) -> Iterator[str]:
+def said(path: Path, kinds: tuple[str, ...] = ("Error", "Fault", "Finding", "Failure")) -> Iterator[str]:
     """The sentences that a file raises, or keeps of a row or of the store."""
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.Call) and ast.unparse(node.func).endswith(("Error", "Fault", "Finding", "Failure")):
+        if isinstance(node, ast.Call) and ast.unparse(node.func).endswith(kinds):
             yield from (text for text in map(template, node.args) if " " in text)
 
 
@@ -53,6 +58,13 @@ def test_every_sentence_that_a_moderator_can_meet_is_there_in_korean() -> None:
     known = {bare(sentence) for sentence in table()}
     missing = {text for path in ROOMS for text in said(path) if text not in known and not FOR_PROGRAMS.search(text)}
     assert not missing
+
+
+def test_every_limit_that_a_moderator_can_reach_is_told_in_korean() -> None:
+    known = {bare(sentence) for sentence in table()}
+    told = {text for name in LIMITS for text in said(ROOT / name, ("OverloadedError", "RateLimitedError"))}
+    assert len(told) >= 7
+    assert told <= known
 
 
 def test_every_english_sentence_is_one_of_the_service() -> None:
@@ -68,3 +80,28 @@ def test_what_is_filled_in_is_one_that_the_service_fills_in() -> None:
         given = names.findall(english)
         assert len(given) == len(set(given)), english
         assert set(names.findall(korean)) <= set(given), english
+
+
+def words_of(language: str) -> list[str]:
+    """The names of the page's own words, in order."""
+    section = WORDS.read_text(encoding="utf-8").partition(f"\n  {language}: {{\n")[2].partition("\n  },")[0]
+    return re.findall(r'^    "?([\w./-]+)"?: "', section, re.MULTILINE)
+
+
+@pytest.mark.parametrize("language", ["ko", "en"])
+def test_no_word_of_the_page_is_written_twice(language: str) -> None:
+    names = words_of(language)
+    assert len(names) > 150
+    assert sorted(names) == sorted(set(names))
+
+
+def test_the_two_languages_have_the_same_words_but_for_what_the_service_says_in_english_itself() -> None:
+    korean, english = set(words_of("ko")), set(words_of("en"))
+    assert english <= korean
+    assert {name for name in korean - english if not name.startswith("error.")} == set()
+
+
+def test_the_korean_words_are_korean() -> None:
+    text = WORDS.read_text(encoding="utf-8").partition("\n  ko: {\n")[2].partition("\n  },")[0]
+    pairs = re.findall(r'^    "?([\w./-]+)"?: "(.*)",$', text, re.MULTILINE)
+    assert {name for name, said in pairs if not re.search("[가-힣]", said)} == {"language"}

@@ -17,7 +17,7 @@ from api.jobs.results import Selection
 from api.queue.judging import Item
 from api.reviews.feeding import FeedIntake
 from api.reviews.records import ReviewHead, ReviewItem, new_review_id
-from api.reviews.store import ITEM_BYTES, QUEUE_BYTES, UNFINISHED_S, ReviewStore
+from api.reviews.store import FED_ITEM_BYTES, ITEM_BYTES, QUEUE_BYTES, UNFINISHED_S, ReviewStore
 from shared import keys
 from shared.errors import OverloadedError, RateLimitedError
 from shared.lua_script import run_script
@@ -169,7 +169,7 @@ async def test_a_queue_of_the_feed_counts_what_it_has_and_waits_for_room(redis: 
 
     assert intake.refresh("a", head).total == 2
     assert taken(redis) == of_feed + of_queue()
-    assert of_queue() > QUEUE_BYTES + 2 * ITEM_BYTES
+    assert of_queue() > QUEUE_BYTES + 2 * FED_ITEM_BYTES
 
     room.is_free = False
     await feeding.send("셋", "넷")

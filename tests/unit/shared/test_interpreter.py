@@ -3,20 +3,28 @@
 import gc
 import subprocess
 import sys
+import weakref
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from api.memory import find_trim
-from shared.interpreter import SWITCH_INTERVAL_S, freeze_startup_objects, shorten_switch_interval
+from shared.interpreter import (
+    NEW_OBJECTS,
+    SWITCH_INTERVAL_S,
+    collect_garbage_less_often,
+    freeze_startup_objects,
+    shorten_switch_interval,
+)
 
 
 @pytest.fixture(autouse=True)
 def as_it_was() -> Iterator[None]:
-    interval = sys.getswitchinterval()
+    interval, threshold = sys.getswitchinterval(), gc.get_threshold()
     yield
     sys.setswitchinterval(interval)
+    gc.set_threshold(*threshold)
     gc.unfreeze()
 
 
@@ -29,6 +37,21 @@ def test_what_was_made_is_not_walked_through_again_and_what_comes_later_is() -> 
     assert id(made[0]) not in walked
     assert id(made[1]) in walked
     assert gc.isenabled()
+
+
+def test_garbage_in_cycles_is_looked_for_less_often_but_found() -> None:
+    class Knot:
+        def __init__(self) -> None:
+            self.own = self
+
+    gc.enable()
+    collect_garbage_less_often()
+    gc.collect()
+    first = weakref.ref(Knot())
+    knots = [weakref.ref(Knot()) for _ in range(1_000)]
+    assert first() is not None
+    knots += [weakref.ref(Knot()) for _ in range(NEW_OBJECTS)]
+    assert first() is None
 
 
 def test_threads_take_turns_more_often_than_by_default() -> None:

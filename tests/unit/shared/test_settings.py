@@ -11,6 +11,44 @@ def test_a_value_that_cannot_work_is_named_as_the_user_wrote_it(monkeypatch: pyt
         load_settings()
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "sentence"),
+    [
+        ("PORT", "abc", "PORT: write a whole number, not 'abc'"),
+        ("KEEP_ALIVE_S", "0", "KEEP_ALIVE_S: it must be greater than or equal to 1"),
+        ("HUB_TIMEOUT_S", "soon", "HUB_TIMEOUT_S: write a number, not 'soon'"),
+        ("REQUIRE_KEYS", "perhaps", "REQUIRE_KEYS: write true or false, not 'perhaps'"),
+        ("STRICTNESS", "hard", "STRICTNESS: write 'lenient', 'standard' or 'strict', not 'hard'"),
+        ("CLOSED_ROUTES", "doors", "CLOSED_ROUTES: write 'metrics', 'docs' or 'info', not 'doors'"),
+        (
+            "THRESHOLDS",
+            "curse:0.4",
+            "THRESHOLDS: write each label with a score from 0 to 1, such as curse=0.4,insult=0.6, not 'curse:0.4'",
+        ),
+        (
+            "THRESHOLDS",
+            "curse=4",
+            "THRESHOLDS: write each label with a score from 0 to 1, such as curse=0.4,insult=0.6, not 'curse=4'",
+        ),
+        (
+            "REDIS_URL",
+            "localhost",
+            (
+                "REDIS_URL: 'localhost' is not a Redis address; "
+                "write redis://host:6379/0, rediss://host:6379/0 or unix:///path/to.sock"
+            ),
+        ),
+    ],
+)
+def test_a_wrong_value_is_told_in_a_sentence_that_says_what_to_write(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str, sentence: str
+) -> None:
+    monkeypatch.setenv(name, value)
+    with pytest.raises(SettingsError) as refusal:
+        load_settings()
+    assert refusal.value.message == sentence
+
+
 def test_an_empty_variable_means_the_default(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PORT", "")
     monkeypatch.setenv("MODEL", " ")

@@ -2,6 +2,7 @@
 
 import { useEffect, useRef, useState } from "../lib/hooks.js";
 import { address, call, key, upload } from "../api.js";
+import { sheetsOf } from "../sheets.js";
 import { Problem, explainRow, html, number, percent, t, time, useFetched } from "../ui.js";
 
 const EXAMPLE = "console/files/examples/comments.csv";
@@ -62,11 +63,16 @@ function Chosen({ file, leave }) {
   useEffect(() => () => aborter.current?.abort(), []);
   const isByLine = BY_LINE.test(file.name);
   const canPreview = isByLine || file.size <= MOST_BYTES;
-  const [preview, previewError] = useFetched(async (signal) => {
+  const [seen, previewError] = useFetched(async (signal) => {
     if (!canPreview) return null;
     const head = isByLine && file.size > HEAD_BYTES ? file.slice(0, HEAD_BYTES) : file;
     return call("POST", "jobs/preview", { query: options, body: form(head, file.name), signal });
   }, [file, JSON.stringify(options)]);
+  // What was seen of another sheet, or in another encoding, is not what would be judged.
+  const preview = previewError?.status === 422 ? null : seen;
+  const [sheets] = useFetched(() => sheetsOf(file), [file]);
+  // No choice here makes another kind of file readable.
+  const isReadable = preview || (previewError?.status === 422 && previewError.param !== "format");
   const start = async () => {
     aborter.current = new AbortController();
     setError(null);
@@ -80,14 +86,21 @@ function Chosen({ file, leave }) {
     }
   };
   const change = (name, value) => setOptions({ ...options, [name]: value });
+  // Each sheet has columns of its own.
+  const changeSheet = (event) => setOptions({ sheet: event.target.value || undefined });
   return html`<section>
     <h2 class="name">${t("files.first", { name: file.name })}</h2>
     ${!canPreview && html`<p>${t("files.nopreview")}</p>`}
+    ${sheets?.length > 1 && html`<label>${t("files.sheet")}
+      <select value=${options.sheet ?? ""} onChange=${changeSheet}>
+        <option value="">${t("files.sheet.first")}</option>
+        ${sheets.map((name) => html`<option value=${name}>${name}</option>`)}
+      </select></label>`}
     ${canPreview && !preview && !previewError && html`<p aria-busy="true">${t("files.reading")}</p>`}
     <${Problem} error=${previewError} />
     ${!preview && previewError?.param === "text_column" && html`<label>${t("files.column")} <small>${t("files.column.type")}</small>
       <input value=${options.text_column ?? ""} onChange=${(event) => change("text_column", event.target.value)} /></label>`}
-    ${(preview || previewError) && html`<div class="row">
+    ${isReadable && html`<div class="row">
       ${preview && html`<p>${t("files.format")}<br /><strong>${preview.format}</strong></p>`}
       ${(preview ? preview.encoding : isByLine) && html`<label>${t("files.encoding")}
         <select value=${options.encoding ?? ""} onChange=${(event) => change("encoding", event.target.value)}>

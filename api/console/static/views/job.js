@@ -2,7 +2,7 @@
 
 import { useEffect, useRef, useState } from "../lib/hooks.js";
 import { ApiError, call, download, followJob, hasEnded, lines } from "../api.js";
-import { Marked, Problem, Word, duration, explainRow, html, labelWord, number, percent, t, tone, useDebounced, useFetched, useRecovery } from "../ui.js";
+import { Marked, Problem, Word, duration, explainLine, html, labelWord, number, percent, t, tone, useDebounced, useFetched, useRecovery } from "../ui.js";
 
 const PAGE = 50;
 // Rows that one request searches.
@@ -145,7 +145,7 @@ function Results({ job }) {
       <tbody>${found?.rows.map((row) => html`<tr key=${row.row}>
         <td>${number(row.row)}</td>
         ${row.error
-          ? html`<td colspan="2"><em>${explainRow(row.error)}</em></td>`
+          ? html`<td colspan="2"><em>${explainLine(row.error)}</em></td>`
           : html`<td><${Word} label=${row.classification} /></td><td class="tight">${percent(row.confidence)}</td>`}
         <td lang="ko"><${Marked} text=${row.text ?? ""} spans=${row.spans} /></td>
       </tr>`)}</tbody>

@@ -1,6 +1,6 @@
 // Rules of boards: strictness, words that are denied or allowed, and what a change would do before it is saved.
 
-import { useEffect, useState } from "../lib/hooks.js";
+import { useEffect, useRef, useState } from "../lib/hooks.js";
 import { ApiError, call, hasEnded, lines } from "../api.js";
 import { Problem, Word, html, labelWord, number, shortened, t, time, useFetched, useRecovery } from "../ui.js";
 import { Versions } from "./versions.js";
@@ -11,7 +11,41 @@ const TRIED_ROWS = 1000;
 const AT_ONCE = 100;
 const EMPTY = { strictness: null, thresholds: {}, labels: null, deny: [], allow: [], mask: null };
 const RULES = Object.keys(EMPTY);
+// Rules that are not saved yet, so that they are not lost with a look at another tab.
+const DRAFT = "kobert-rules-";
+const LISTS = ["deny", "allow"];
+const BLANK = { typed: "", label: "denied", match: "word" };
+const NOTHING_TYPED = { deny: BLANK, allow: BLANK };
 const rulesOf = (policy) => Object.fromEntries(RULES.map((field) => [field, policy[field] ?? EMPTY[field]]));
+const whoChanged = (who) => (who === "everybody" ? t("rules.everybody") : who);
+
+// The entries with what stands in the field beside them: who saves at once means those words too.
+function withTyped(entries, { typed, label, match }, list) {
+  const known = new Set(entries.map((entry) => entry.term));
+  const terms = [...new Set(typed.split(/[\n,]/).map((term) => term.trim()))].filter((term) => term && !known.has(term));
+  return terms.length ? [...entries, ...terms.map((term) => ({ term, match, ...(list === "deny" && { label }) }))] : entries;
+}
+
+function withoutTerms(entries, others) {
+  const known = new Set(others.map((other) => other.term));
+  return entries.filter((entry) => !known.has(entry.term));
+}
+const withAdded = (rules, added) => (added ?? []).reduce((all, [list, entries]) => ({ ...all, [list]: [...all[list], ...withoutTerms(entries, all[list])] }), rules);
+
+// What was changed of these rules in this tab; null where nothing was, or another version has been saved since.
+function draftOf(name, policy) {
+  const draft = JSON.parse(sessionStorage.getItem(DRAFT + name) ?? "null");
+  return draft?.version === (policy?.version ?? 0) ? draft.rules : null;
+}
+
+function keepDraft(name, draft) {
+  try {
+    if (draft) sessionStorage.setItem(DRAFT + name, JSON.stringify(draft));
+    else sessionStorage.removeItem(DRAFT + name);
+  } catch {
+    // The browser has no room for so many words; they are still on the page.
+  }
+}
 
 export function Rules({ rest: name, info }) {
   const [page, error, reload] = useFetched((signal) => call("GET", "policies", { signal }), []);
@@ -37,29 +71,37 @@ function Board({ name, labels, levels, changed }) {
   const [rules, setRules] = useState(null);
   const [error, setError] = useState(null);
   const [isSaved, setIsSaved] = useState(false);
+  const [typing, setTyping] = useState(NOTHING_TYPED);
   const [hits] = useFetched(async (signal) => (await call("GET", `${path}/hits`, { signal })).data, [path, saved?.version]);
   const [feed] = useFetched((signal) => call("GET", "feed", { query: { limit: 1 }, signal }), []);
   const [round, setRound] = useState(0);
-  const reread = () => setRound((n) => n + 1);
+  // Words that were added to rules which somebody else has changed meanwhile; they are added to the new ones.
+  const added = useRef(null);
   const fired = (list) => Object.fromEntries((hits ?? []).filter((one) => one.list === list).map((one) => [one.term, one.hits]));
   useEffect(() => {
-    call("GET", path).then(
-      (policy) => (setSaved(policy), setRules(rulesOf(policy)), setError(null)),
-      (failure) => (failure instanceof ApiError && failure.status === 404 ? (setSaved(null), setRules(EMPTY), setError(null)) : setError(failure)),
-    );
+    const begin = (policy) => (setSaved(policy), setRules(draftOf(name, policy) ?? withAdded(policy ? rulesOf(policy) : EMPTY, added.current)), setError(null));
+    call("GET", path).then(begin, (failure) => (failure instanceof ApiError && failure.status === 404 ? begin(null) : setError(failure)));
   }, [path, round]);
+  const reread = () => {
+    added.current = rules && LISTS.map((list) => [list, withoutTerms(wanted[list], asSaved[list])]);
+    setTyping(NOTHING_TYPED);
+    setRound((n) => n + 1);
+  };
   useRecovery(rules ? null : error, reread);
+  const wanted = rules && LISTS.reduce((all, list) => ({ ...all, [list]: withTyped(all[list], typing[list], list) }), rules);
+  const asSaved = saved ? rulesOf(saved) : EMPTY;
+  const isChanged = rules !== null && JSON.stringify(wanted) !== JSON.stringify(asSaved);
+  useEffect(() => void (rules && keepDraft(name, isChanged && { version: saved?.version ?? 0, rules: wanted })), [rules, typing, saved]);
   if (!rules) return html`<${Problem} error=${error} />`;
   const change = (field, value) => (setIsSaved(false), setRules({ ...rules, [field]: value }));
-  const isChanged = JSON.stringify(rules) !== JSON.stringify(saved ? rulesOf(saved) : EMPTY);
-  const store = async (wanted) => {
+  const type = (list) => (typed) => (setIsSaved(false), setTyping({ ...typing, [list]: { ...typing[list], ...typed } }));
+  const show = (policy) => (setSaved(policy), setRules(policy ? rulesOf(policy) : EMPTY), setTyping(NOTHING_TYPED), setError(null));
+  const store = async (rules) => {
     try {
       const headers = saved ? { "If-Match": `"${saved.version}"` } : { "If-None-Match": "*" };
-      const policy = await call("PUT", path, { json: wanted, headers });
-      setSaved(policy);
-      setRules(rulesOf(policy));
+      const policy = await call("PUT", path, { json: rules, headers });
+      show(policy);
       setIsSaved(true);
-      setError(null);
       changed();
     } catch (failure) {
       setError(failure);
@@ -69,8 +111,7 @@ function Board({ name, labels, levels, changed }) {
     if (!confirm(t("rules.sure"))) return;
     try {
       await call("DELETE", path);
-      setSaved(null);
-      setRules(EMPTY);
+      show(null);
       setIsSaved(false);
       changed();
     } catch (failure) {
@@ -80,17 +121,18 @@ function Board({ name, labels, levels, changed }) {
   const isFixed = saved?.read_only;
   return html`<section>
     <h2 class="name">${name}</h2>
-    ${saved && html`<p><small>${t("rules.version", { n: saved.version, who: saved.updated_by, when: time(saved.updated_at) })}</small></p>`}
+    ${saved && html`<p><small>${t("rules.version", { n: saved.version, who: whoChanged(saved.updated_by), when: time(saved.updated_at) })}</small></p>`}
     ${isFixed && html`<p class="note">${t("rules.fixed")}</p>`}
     <label>${t("try.strictness")}<select value=${rules.strictness ?? ""} disabled=${isFixed} onChange=${(event) => change("strictness", event.target.value || null)}>
       ${["", ...levels].map((level) => html`<option value=${level}>${t(`strictness.${level}`)}</option>`)}</select></label>
-    <${Words} list="deny" board=${name} isFed=${feed?.enabled} entries=${rules.deny} hits=${fired("deny")} labels=${labels} isFixed=${isFixed} set=${(entries) => change("deny", entries)} />
-    <${Words} list="allow" board=${name} isFed=${feed?.enabled} entries=${rules.allow} hits=${fired("allow")} labels=${labels} isFixed=${isFixed} set=${(entries) => change("allow", entries)} />
-    <${TryOut} rules=${rules} path=${path} />
+    <${Words} list="deny" board=${name} isFed=${feed?.enabled} entries=${rules.deny} hits=${fired("deny")} labels=${labels} isFixed=${isFixed} typing=${typing.deny} type=${type("deny")} set=${(entries) => change("deny", entries)} />
+    <${Words} list="allow" board=${name} isFed=${feed?.enabled} entries=${rules.allow} hits=${fired("allow")} labels=${labels} isFixed=${isFixed} typing=${typing.allow} type=${type("allow")} set=${(entries) => change("allow", entries)} />
+    <${TryOut} rules=${wanted} path=${path} />
     <div class="actions">
-      <button type="button" disabled=${isFixed || (!isChanged && saved)} onClick=${() => store(rules)}>${t("rules.save")}</button>
+      <button type="button" disabled=${isFixed || (!isChanged && saved)} onClick=${() => store(wanted)}>${t("rules.save")}</button>
       ${saved && !isFixed && html`<button type="button" class="secondary" onClick=${remove}>${t("job.delete")}</button>`}
-      <span role="status">${isSaved ? t("rules.saved") : ""}</span>
+      ${isChanged && saved && html`<button type="button" class="secondary" onClick=${() => show(saved)}>${t("rules.discard")}</button>`}
+      <span role="status">${isChanged && saved ? t("rules.unsaved") : isSaved ? t("rules.saved") : ""}</span>
     </div>
     <${Problem} error=${error}>${error?.code === "precondition_failed" && html`<p><button type="button" class="secondary" onClick=${reread}>${t("rules.reread")}</button></p>`}<//>
     <${Versions} path=${path} name=${name} saved=${saved} restore=${(version) => store(rulesOf(version))} />
@@ -108,25 +150,21 @@ function Recent({ board, list, term, close }) {
   </div>`;
 }
 
-function Words({ list, board, entries, hits, isFed, labels, isFixed, set }) {
+function Words({ list, board, entries, hits, isFed, labels, isFixed, typing, type, set }) {
   const [recent, setRecent] = useState(null);
-  const [typed, setTyped] = useState("");
-  const [label, setLabel] = useState("denied");
-  const [match, setMatch] = useState("word");
+  const { typed, label, match } = typing;
   const [find, setFind] = useState("");
   const add = (event) => {
     event.preventDefault();
-    const known = new Set(entries.map((entry) => entry.term));
-    const terms = [...new Set(typed.split(/[\n,]/).map((term) => term.trim()))].filter((term) => term && !known.has(term));
-    set([...entries, ...terms.map((term) => ({ term, match, ...(list === "deny" && { label }) }))]);
-    setTyped("");
+    set(withTyped(entries, typing, list));
+    type({ typed: "" });
   };
   const shown = entries.filter((entry) => entry.term.includes(find));
   return html`<fieldset><legend><strong>${t(`rules.${list}`)}</strong></legend><p><small>${t(`rules.${list}.help`)}</small></p>
     ${!isFixed && html`<form class="row" onSubmit=${add}>
-      <label class="wide">${t("rules.terms")}<textarea rows="1" lang="ko" required value=${typed} onInput=${(event) => setTyped(event.target.value)}></textarea></label>
-      ${list === "deny" && html`<label>${t("rules.label")}<select value=${label} onChange=${(event) => setLabel(event.target.value)}>${["denied", ...labels.filter((one) => one !== "clean" && !one.includes("/"))].map((one) => html`<option value=${one}>${labelWord(one)}</option>`)}</select></label>`}
-      <label>${t("rules.match")}<select value=${match} onChange=${(event) => setMatch(event.target.value)}><option value="word">${t("rules.word")}</option><option value="part">${t("rules.part")}</option></select></label>
+      <label class="wide">${t("rules.terms")}<textarea rows="1" lang="ko" required value=${typed} onInput=${(event) => type({ typed: event.target.value })}></textarea></label>
+      ${list === "deny" && html`<label>${t("rules.label")}<select value=${label} onChange=${(event) => type({ label: event.target.value })}>${["denied", ...labels.filter((one) => one !== "clean" && !one.includes("/"))].map((one) => html`<option value=${one}>${labelWord(one)}</option>`)}</select></label>`}
+      <label>${t("rules.match")}<select value=${match} onChange=${(event) => type({ match: event.target.value })}><option value="word">${t("rules.word")}</option><option value="part">${t("rules.part")}</option></select></label>
       <button type="submit" class="secondary">${t("rules.add")}</button>
     </form>`}
     ${entries.length > 20 && html`<label>${t("rules.find", { n: number(entries.length) })}<input type="search" value=${find} onInput=${(event) => setFind(event.target.value)} /></label>`}
@@ -152,8 +190,7 @@ function TryOut({ rules, path }) {
     setError(null);
     setState({ done: 0, rows: 0, changes: [] });
     try {
-      const after = Math.max(0, chosen.request_counts.total - TRIED_ROWS);
-      const rows = (await lines(`jobs/${chosen.id}/results`, { query: { own_columns: "false", format: "jsonl", partial: "true", cursor: after } })).filter((row) => !row.error);
+      const rows = (await lines(`jobs/${chosen.id}/results`, { query: { own_columns: "false", format: "jsonl", partial: "true", last: "true", limit: TRIED_ROWS } })).filter((row) => !row.error);
       setState({ done: 0, rows: rows.length, changes: [] });
       const changes = [];
       for (let start = 0; start < rows.length; start += AT_ONCE) {

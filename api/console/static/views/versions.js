@@ -63,7 +63,7 @@ function Version({ path, name, head, before, isCurrent, isFixed, restore }) {
   };
   const changes = pair && differences(pair.old, pair.now);
   return html`<li>
-    <p><span>${t("rules.version", { n: head.version, who: head.updated_by, when: time(head.updated_at) })}</span>
+    <p><span>${t("rules.version", { n: head.version, who: head.updated_by === "everybody" ? t("rules.everybody") : head.updated_by, when: time(head.updated_at) })}</span>
       ${isCurrent && html` <strong>${t("versions.current")}</strong>`}
       <small> ${t("rules.deny")} ${number(head.counts.deny)}, ${t("rules.allow")} ${number(head.counts.allow)}</small></p>
     <div class="actions">

@@ -1,21 +1,18 @@
 import threading
 import time
-from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from bundles.windows import SentenceIds
 from shared.errors import PredictionFailedError, UnavailableError
+from tests.support.stack import wait_until
 from worker.inference.batcher import MicroBatcher
 from worker.inference.engines.protocol import Logits
 from worker.inference.stats import BatchStats, PassTime
-from worker.inference.turns import Window
-from worker.inference.waiting import PASS_TOKENS, Priority, close_batch
+from worker.inference.waiting import Priority
 
 WAIT_S = 10
 POISON = 666
@@ -55,7 +52,7 @@ def batcher(engine: GatedEngine) -> Iterator[MicroBatcher]:
 
 def submit(batcher: MicroBatcher, rows: Sequence[list[int]], priority: Priority) -> list[Future]:
     """Queue texts of one window each."""
-    return [future for (future,) in batcher.submit([[row] for row in rows], priority)]
+    return list(batcher.submit([[row] for row in rows], priority))
 
 
 def hold_the_model(batcher: MicroBatcher, engine: GatedEngine) -> Future:
@@ -67,7 +64,7 @@ def hold_the_model(batcher: MicroBatcher, engine: GatedEngine) -> Future:
 
 
 def results(futures: Sequence[Future]) -> list[float]:
-    return [future.result(WAIT_S).logits[0] for future in futures]
+    return [window.logits[0] for future in futures for window in future.result(WAIT_S)]
 
 
 def test_a_lone_row_is_run_without_waiting_for_company(batcher: MicroBatcher) -> None:
@@ -173,6 +170,21 @@ def test_a_row_whose_caller_left_is_not_computed(batcher: MicroBatcher, engine: 
     assert engine.passes[1:] == [[2]]
 
 
+def test_a_text_ends_when_all_its_windows_have_been_read_in_whatever_order(
+    batcher: MicroBatcher, engine: GatedEngine
+) -> None:
+    told: list[list[Future]] = []
+    hold_the_model(batcher, engine)
+    (read,) = batcher.submit(
+        [[[1] * 16, [2] * 30, [3] * 16]], Priority.INTERACTIVE, lambda ended: told.append([*ended])
+    )
+    engine.gate.set()
+
+    assert results([read]) == [1, 2, 3]
+    assert engine.passes[1:] == [[1, 3], [2]]
+    wait_until(lambda: told == [[read]], "one notice of the text", WAIT_S)
+
+
 def test_closing_ends_every_row_that_waits_with_a_named_error(batcher: MicroBatcher, engine: GatedEngine) -> None:
     held = hold_the_model(batcher, engine)
     (waiting,) = submit(batcher, [[1]], Priority.BULK)
@@ -183,7 +195,7 @@ def test_closing_ends_every_row_that_waits_with_a_named_error(batcher: MicroBatc
         waiting.result(WAIT_S)
     engine.gate.set()
     closing.join(WAIT_S)
-    assert held.result(WAIT_S).logits[0] == 0
+    assert results([held]) == [0]
     with pytest.raises(UnavailableError):
         submit(batcher, [[1]], Priority.BULK)
 
@@ -207,65 +219,6 @@ def test_an_idle_model_thread_goes_on_saying_that_it_lives(batcher: MicroBatcher
     assert batcher.beat_at > before
 
 
-def rows_of(lengths: Sequence[int]) -> deque[Window]:
-    return deque(Window([0] * length) for length in lengths)
-
-
-def lengths_of(rows: Sequence[Window]) -> list[int]:
-    return [len(row.token_ids) for row in rows]
-
-
-def test_a_batch_starts_with_the_oldest_row_and_adds_those_nearest_in_length() -> None:
-    waiting = rows_of([10, 60, 11, 3, 9, 58])
-
-    assert lengths_of(close_batch(waiting, max_batch_tokens=33)) == [10, 11, 9]
-    assert lengths_of(waiting) == [60, 3, 58]
-
-
-def test_the_budget_counts_padding() -> None:
-    waiting = rows_of([10, 9, 9, 9])
-
-    assert lengths_of(close_batch(waiting, max_batch_tokens=30)) == [10, 9, 9]
-
-
-def test_rows_of_other_lengths_wait_for_a_pass_of_their_own() -> None:
-    waiting = rows_of([30, 5, 30, 27])
-
-    assert lengths_of(close_batch(waiting, max_batch_tokens=200)) == [30, 30, 27]
-    assert lengths_of(waiting) == [5]
-
-
-def test_a_row_that_would_be_left_over_alone_is_taken_if_that_costs_less_than_a_pass() -> None:
-    few, many = rows_of([10, 3]), rows_of([10, 3, 10, 10, 3, 3, 3])
-
-    assert lengths_of(close_batch(few, max_batch_tokens=200)) == [10, 3]
-    assert lengths_of(close_batch(many, max_batch_tokens=200)) == [10, 10, 10]
-
-
-def test_a_row_over_the_budget_is_run_alone() -> None:
-    waiting = rows_of([100, 1])
-
-    assert lengths_of(close_batch(waiting, max_batch_tokens=30)) == [100]
-
-
-@given(lengths=st.lists(st.integers(1, 128), min_size=1, max_size=700), budget=st.integers(16, 2048))
-def test_closing_batches_loses_and_doubles_no_row_and_keeps_to_the_budget(lengths: list[int], budget: int) -> None:
-    waiting = rows_of(lengths)
-    rows = list(waiting)
-    taken: list[Window] = []
-    while waiting:
-        oldest = waiting[0]
-        batch = close_batch(waiting, budget)
-        assert batch[0] is oldest
-        padded = max(lengths_of(batch)) * len(batch)
-        assert len(batch) == 1 or padded <= budget
-        # A token costs no more than in a pass of the oldest row alone, or the padding less than another pass.
-        tokens, alone = sum(lengths_of(batch)), len(oldest.token_ids)
-        assert padded - tokens <= max(PASS_TOKENS * (tokens / alone - 1) + 1e-9, PASS_TOKENS)
-        taken.extend(batch)
-    assert sorted(map(id, taken)) == sorted(map(id, rows))
-
-
 def test_the_figures_count_texts_whatever_the_number_of_their_windows(
     batcher: MicroBatcher, engine: GatedEngine
 ) -> None:
@@ -273,7 +226,7 @@ def test_the_figures_count_texts_whatever_the_number_of_their_windows(
     long, short = batcher.submit([[[1] * 16] * 8, [[2] * 16]], Priority.INTERACTIVE)
     assert (batcher.waiting_windows, batcher.waiting_texts) == (9, 2)
     engine.gate.set()
-    results([*long, *short])
+    assert results([long, short]) == [1] * 8 + [2]
 
     snapshot = batcher.stats.snapshot()
     assert (snapshot.texts, snapshot.tokens) == (3, 9 * 16 + 1)
@@ -292,12 +245,14 @@ def test_the_speed_is_in_texts_so_that_long_ones_are_slower() -> None:
 def test_a_text_of_which_several_windows_fail_is_one_failed_text(batcher: MicroBatcher) -> None:
     (broken,) = batcher.submit([[[POISON], [1], [POISON]]], Priority.INTERACTIVE)
 
-    assert [future.exception(WAIT_S) is None for future in broken] == [False, True, False]
+    with pytest.raises(PredictionFailedError):
+        broken.result(WAIT_S)
     assert batcher.stats.snapshot().failed_texts == 1
 
 
 def test_what_a_sentence_is_discounted_is_taken_off_its_logits(batcher: MicroBatcher) -> None:
-    ((whole, sentence),) = batcher.submit([[[7, 8], SentenceIds([7], 0.5)]], Priority.INTERACTIVE)
+    (read,) = batcher.submit([[[7, 8], SentenceIds([7], 0.5)]], Priority.INTERACTIVE)
 
-    assert whole.result(WAIT_S).logits.tolist() == [7]
-    assert sentence.result(WAIT_S).logits.tolist() == [6.5]
+    whole, sentence = read.result(WAIT_S)
+    assert (whole.logits.tolist(), whole.is_sentence) == ([7], False)
+    assert (sentence.logits.tolist(), sentence.is_sentence) == ([6.5], True)

@@ -21,7 +21,7 @@ from worker.inference.classifier import Classifier
 from worker.inference.engines.protocol import Logits
 from worker.inference.stats import PassTime
 from worker.inference.tokenizer import BundleTokenizer
-from worker.inference.turns import WindowResult
+from worker.inference.turns import TextResults, WindowResult
 from worker.inference.verdict import Judge
 from worker.inference.waiting import Priority
 
@@ -88,10 +88,11 @@ def put(cache: ResultCache, text: str, windows: int = 1) -> None:
     _, flight, is_leader = cache.find(text, Priority.INTERACTIVE)
     assert flight is not None
     assert is_leader
-    futures: list[Future[WindowResult]] = [Future() for _ in range(windows)]
-    flight.follow(futures)
-    for number, future in enumerate(futures):
-        future.set_result(WindowResult(np.full(LABELS, number, np.float32), PassTime(0.0, 0.1, 0.1)))
+    read: Future[TextResults] = Future()
+    flight.follow(read)
+    read.set_result(
+        [WindowResult(np.full(LABELS, number, np.float32), PassTime(0.0, 0.1, 0.1)) for number in range(windows)]
+    )
 
 
 def test_it_is_off_by_default_and_every_text_is_read() -> None:

@@ -105,10 +105,10 @@ def test_a_text_that_is_read_before_it_is_waited_for_is_not_lost(
     submit = classifier.batcher.submit
 
     def submit_and_read(*arguments: Any) -> Any:
-        by_text = submit(*arguments)
-        assert not wait([future for futures in by_text for future in futures], 10).not_done
+        futures = submit(*arguments)
+        assert not wait(futures, 10).not_done
         time.sleep(0.1)  # until whoever waits is told
-        return by_text
+        return futures
 
     monkeypatch.setattr(classifier.batcher, "submit", submit_and_read)
 

@@ -26,8 +26,7 @@ from worker.inference.waiting import Priority
 
 def read_alone(batcher: MicroBatcher, row: list[int]) -> Future | None:
     with batcher.interactive():
-        futures = batcher.read_alone([[row]], Priority.INTERACTIVE)
-    return None if futures is None else futures[0][0]
+        return batcher.read_alone([row], Priority.INTERACTIVE)
 
 
 def test_a_text_alone_in_work_is_read_by_the_thread_that_brings_it(
@@ -62,9 +61,8 @@ def test_a_text_is_read_by_a_model_thread_where_anything_else_is_in_work(
     with batcher.interactive():
         assert read_alone(batcher, [3]) is None
     with batcher.interactive():
-        assert batcher.read_alone([[[4], [5]]], Priority.INTERACTIVE) is None
-        assert batcher.read_alone([[[4]], [[5]]], Priority.INTERACTIVE) is None
-        assert batcher.read_alone([[[4]]], Priority.BULK) is None
+        assert batcher.read_alone([[4], [5]], Priority.INTERACTIVE) is None
+        assert batcher.read_alone([[4]], Priority.BULK) is None
 
 
 def test_a_task_thread_reads_in_place_of_a_model_thread_not_beside_all(

@@ -19,7 +19,9 @@ class Model:
     def submit(self, *lengths: Sequence[int], caller: int) -> None:
         """Texts of one caller, each as the lengths of its windows."""
         texts = [windows_of([[0] * length for length in text], None, TextLoad(1, caller)) for text in lengths]
-        self.turns.queue(texts, self.waiting)
+        self.turns.assign(texts)
+        waiting = [*self.waiting, *(window for windows in texts for window in windows)]
+        self.waiting = deque(sorted(waiting, key=lambda window: window.turn))
 
     def passes(self, count: int) -> list[tuple[int, int]]:
         """The caller and the length of the next windows."""
@@ -27,7 +29,7 @@ class Model:
         for _ in range(count):
             texts = len({id(window.text) for window in self.waiting})
             window = self.waiting.popleft()
-            self.turns.note([window], texts, self.waiting)
+            self.turns.note([window], texts, is_last=not self.waiting)
             taken.append((window.text.load.flow, len(window.token_ids)))
         return taken
 
