@@ -65,6 +65,8 @@ def exclusive_data_dir(data_dir: Path) -> Iterator[None]:
     try:
         _make_data_dir(data_dir)
         lock = (data_dir / "lock").open("a")
+    except (FileExistsError, NotADirectoryError) as error:
+        raise StartupError(f"{data_dir} is no folder: a file is in its way; choose another with DATA_DIR") from error
     except OSError as error:
         raise StartupError(
             f"cannot write to the data directory {data_dir} ({error.strerror}); choose another with DATA_DIR"

@@ -171,6 +171,7 @@ def test_any_sheet_of_a_workbook_can_be_judged_and_none_that_is_hidden(open_page
     page = open_page("#files")
     upload(page, "시트 여럿.xlsx", out.getvalue())
     expect(page.get_by_role("alert")).to_contain_text("제목이라면 열 이름 위의 줄을 지워 주세요")
+    expect(page.get_by_role("alert")).not_to_contain_text("댓글이 어느 열에")
     sheets = page.get_by_role("combobox", name="시트")
     expect(sheets.locator("option")).to_have_text(["내용이 있는 첫 시트", "안내 & 표지", "2026", "질문"])
     sheets.select_option("2026")

@@ -55,6 +55,14 @@ def test_a_data_directory_is_held_by_one_at_a_time(tmp_path: Path) -> None:
         pass
 
 
+@pytest.mark.parametrize("place", ["", "data"])
+def test_a_file_in_the_place_of_the_data_directory_is_named_as_one(tmp_path: Path, place: str) -> None:
+    (tmp_path / "file").touch()
+    wanted = tmp_path / "file" / place
+    with pytest.raises(StartupError, match="a file is in its way; choose another with DATA_DIR"):
+        preflight.exclusive_data_dir(wanted).__enter__()
+
+
 @pytest.mark.parametrize("host", ["192.0.2.1", "no-such-host.invalid", "0.0.0.0.0.0", "가나다", "::2", "x" * 300])
 def test_an_address_that_cannot_work_is_not_answered_with_another_port(host: str) -> None:
     with pytest.raises(StartupError, match=r"127\.0\.0\.1") as refusal:
