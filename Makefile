@@ -17,8 +17,11 @@ PYTEST := $(ONE_THREAD) env -u MAKEFLAGS -u MAKELEVEL $(BIN)/pytest --dist loadf
 # Unit tests compute. Tests with real processes wait for them most of their time, so more run at once than there are two cores.
 UNIT_PROCESSES ?= 2
 SLOW_PROCESSES ?= 6
+# Their tests take minutes of a processor, in one file each: begun last, one would run on alone.
+LONGEST := tests/e2e tests/integration/training
 # To import a file of tests takes each process as long as some tests do, so only those that have such tests are.
-SLOW_TESTS = tests/e2e tests/integration $(shell grep -rlE 'mark\.(integration|e2e)' tests/unit tests/test_*.py | sort)
+SLOW_TESTS = $(LONGEST) $(filter-out $(LONGEST) %.py,$(sort $(wildcard tests/integration/[a-z]*))) \
+  $(sort $(wildcard tests/integration/test_*.py)) $(shell grep -rlE 'mark\.(integration|e2e)' tests/unit tests/test_*.py | sort)
 # Parts that run beside each other: how many at a time, and which.
 BESIDE := MAKE=$(MAKE) $(BIN)/python tests/support/beside.py
 
@@ -84,7 +87,7 @@ typecheck: $(VENV)/.dev  ## types, strictly
 fast-test: $(VENV)/.dev  ## unit tests: seconds
 	$(PYTEST) $(UNIT_PROCESSES) -m 'not integration and not e2e and not browser and not containers and not slow' tests/unit tests/test_*.py
 
-# In order: tests/e2e, whose files take longest, begins, and short ones of tests/unit end. By itself xdist puts long files of few tests last.
+# In order: those whose files take longest begin, and short ones of tests/unit end. By itself xdist puts long files of few tests last.
 slow-test: $(VENV)/.dev  ## real servers and processes: minutes
 	$(PYTEST) $(SLOW_PROCESSES) --no-loadscope-reorder -m '(integration or e2e) and not slow' $(SLOW_TESTS)
 

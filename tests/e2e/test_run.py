@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -88,13 +89,22 @@ def run(short_tmp: Path) -> Iterator[Run]:
     running.end()
 
 
-def test_the_sample_of_the_readme_is_clean_and_an_outright_curse_is_a_curse(run: Run) -> None:
-    assert run.predict("이 영화 정말 재미있었어요!")["classification"] == "clean"
-    assert run.predict("야 이 씨발 새끼야 꺼져")["classification"] == "curse"
-    assert httpx.get(run.url).json() == {"message": "Text Classification API (KoBERT)"}
-    output = run.text()
-    assert f"Ready: {run.url}" in output
-    assert f"curl -X POST {run.url}/predict" in output
+@pytest.fixture(scope="module")
+def shared_run() -> Iterator[Run]:
+    """For the tests that end none of its processes."""
+    with tempfile.TemporaryDirectory(prefix="kt-") as folder:
+        running = Run(Path(folder))
+        yield running.wait_ready()
+        running.end()
+
+
+def test_the_sample_of_the_readme_is_clean_and_an_outright_curse_is_a_curse(shared_run: Run) -> None:
+    assert shared_run.predict("이 영화 정말 재미있었어요!")["classification"] == "clean"
+    assert shared_run.predict("야 이 씨발 새끼야 꺼져")["classification"] == "curse"
+    assert httpx.get(shared_run.url).json() == {"message": "Text Classification API (KoBERT)"}
+    output = shared_run.text()
+    assert f"Ready: {shared_run.url}" in output
+    assert f"curl -X POST {shared_run.url}/predict" in output
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -217,13 +227,13 @@ def test_a_redis_that_does_not_answer_is_named_without_its_password(short_tmp: P
     assert "Traceback" not in output
 
 
-def test_a_second_start_on_the_same_data_is_refused(run: Run) -> None:
-    output = refused(run.output.parent)
+def test_a_second_start_on_the_same_data_is_refused(shared_run: Run) -> None:
+    output = refused(shared_run.output.parent)
     assert "another kobert uses the data directory" in output
 
 
-def test_what_the_store_writes_is_for_its_user_alone(run: Run) -> None:
-    folder = run.output.parent / "data"
+def test_what_the_store_writes_is_for_its_user_alone(shared_run: Run) -> None:
+    folder = shared_run.output.parent / "data"
     assert folder.stat().st_mode & 0o777 == 0o700
     assert not [path for path in (folder / "store").rglob("*") if path.stat().st_mode & 0o077]
 
