@@ -17,9 +17,10 @@ What each attack of `bench/attack/` does to somebody else's requests, as `.venv/
 measured it ({processors} processors, {others}).
 
 The service runs with its defaults, as `make run` starts it, on the same machine as the attackers, which run at low
-priority. {victims} victims ask {per_s} times a second each, from addresses of their own and each time on a new
-connection; a time counts from when the request was due. Just before each attack the same is done without one. Against
-attacks with uploads every fifth request is an upload: its answer waits for the store's disk.
+priority in a session of their own: over a network they would take none of its processors. {victims} victims ask
+{per_s} times a second each, from addresses of their own and each time on a new connection; a time counts from when the
+request was due. Just before each attack the same is done without one. Against attacks with uploads every fifth request
+is an upload: its answer waits for the store's disk.
 
 - **p99**: of the victims' answers without the attack, during it, and how many times as much that is;
 - **refused**: the victims' requests that got an honest 429 or 503; **errors**: anything else;
@@ -36,12 +37,6 @@ processes, and at most {growth:.0f} MiB kept.
 
 A flood and its victims share the processors of one machine with the service here; against a flood, limit requests by
 address in the proxy ([a sample](reverse-proxy.md)).
-
-What a victim waits for during `flood` was traced apart from this table, once, with other work on the machine: 160
-answers. The slowest tenth took 135 ms on average: 33 until the connection was taken, 27 from the answer's write until
-the client had read to its end, 20 waiting for a pass and 10 in it, 18 for the reply's way back to the API, and 27 in
-all other stages. The wait for the address's turn was 0.1 of these, that for its turn in the queue to the workers 4. So
-no one stage is most of it, and the turns of addresses are not what limits it.
 
 Attacks on what is off by default are not run here: webhooks (`WEBHOOK_SECRET`), and quotas of keys. Tests hold them;
 see [SECURITY.md](../SECURITY.md).
