@@ -204,8 +204,9 @@ async def _open(url: str, requests: Sequence[bytes], rate_per_s: float, seconds:
         await asyncio.sleep(max(0.0, due - time.perf_counter()))
         waiting += 1
         if not free:
-            free.append(await _connect(url))
-            wires.append(free[0])
+            # Meanwhile another one may become free.
+            wires.append(await _connect(url))
+            free.append(wires[-1])
         send(place, due, free.popleft())
     await _drained(lambda: waiting == 0)
     sample.failed += waiting
