@@ -173,10 +173,9 @@ def test_a_latency_of_open_arrivals_begins_when_the_request_was_due() -> None:
     with answering([200], together=count) as url:
         sample = open_arrivals(url, [request_bytes(url, "/", b"{}")], 200, 0.2, seed=3)
 
-    # All were answered at one moment, so whoever was due first waited longest.
+    # All were answered at one moment, so who was due first waited longest; neighbours may be read in any order.
     assert sample.answered == count > 20
-    assert sample.latencies == sorted(sample.latencies, reverse=True)
-    assert sample.latencies[0] > sample.latencies[-1]
+    assert min(sample.latencies[:10]) > max(sample.latencies[-10:])
 
 
 def test_the_share_answered_counts_refused_requests() -> None:
