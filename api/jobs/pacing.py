@@ -6,6 +6,8 @@ from shared.jobs.records import ENDED, Job
 
 # After this many missed chunks a job counts as stalled.
 SILENT_CHUNKS = 5
+# Of less time no speed is told: a job's first chunks, which several threads began together, also end together.
+LEAST_MS = 1_000
 
 
 def eta_seconds(job: Job, fleet_texts_per_s: float) -> int | None:
@@ -33,8 +35,8 @@ def average_speed(fields: dict[str, str], pace: Sequence[bytes], now_s: float) -
 def recent_speed(pace: Sequence[tuple[int, ...]], now_ms: int) -> float | None:
     """Rows per second from (finish time in ms, rows) of the last chunks, newest first.
 
-    The oldest chunk only marks the start. A pause longer than a few chunks take counts too, so that a stalled job does
-    not look as if it were running.
+    The oldest chunk only marks the start; None if the others took less than a second. A pause longer than a few chunks
+    take counts too, so that a stalled job does not look as if it were running.
     """
     if len(pace) < 2:
         return None
@@ -42,4 +44,6 @@ def recent_speed(pace: Sequence[tuple[int, ...]], now_ms: int) -> float | None:
     silence_ms = now_ms - pace[0][0]
     if silence_ms > SILENT_CHUNKS * worked_ms / (len(pace) - 1):
         worked_ms += silence_ms
-    return round(1000 * sum(rows for _, rows in pace[:-1]) / max(1, worked_ms), 1)
+    if worked_ms < LEAST_MS:
+        return None
+    return round(1000 * sum(rows for _, rows in pace[:-1]) / worked_ms, 1)

@@ -147,3 +147,4 @@ def test_the_speed_is_that_of_the_last_chunks_and_falls_while_nothing_comes() ->
     assert recent_speed(pace, 6_000) == 100
     assert recent_speed(pace, 21_000) == 10
     assert recent_speed(pace[:1], 3_000) is None
+    assert recent_speed([(1_004, 64), (1_000, 64)], 1_010) is None
