@@ -156,12 +156,13 @@ class ReviewService:
         """Take a decision back, with the correction that it became; the reviewer has the item again.
 
         Raises:
-            NotFoundError: this reviewer decided no such item.
+            ConflictError: this reviewer has not decided this item.
+            NotFoundError: it is gone from the live feed.
         """
         until = int(time.time()) + self._settings.review_lease_s
         decision: Decision | None = await self._run(self._store.undo, owner, head, item, reviewer, until)
         if decision is None:
-            raise NotFoundError(f"{reviewer} has decided no item {item} of this queue", param="item")
+            raise ConflictError(f"{reviewer} has decided no item {item} of this queue", code="item_undecided")
         if decision.correction_id is not None:
             # Somebody may have withdrawn it already.
             with contextlib.suppress(NotFoundError):

@@ -145,7 +145,8 @@ def test_a_decision_against_the_verdict_becomes_a_correction_until_it_is_undone(
 
     assert back["item"] == item["item"]
     assert httpx.get(f"{stack.url}/corrections/{kept['correction_id']}").status_code == 404
-    assert post(stack, review, "undo", reviewer="가", item=item["item"]).status_code == 404
+    again = post(stack, review, "undo", reviewer="가", item=item["item"])
+    assert (again.status_code, again.json()["error"]["code"]) == (409, "item_undecided")
     assert decide(stack, review, "가", item["item"], "reject")["decision"] == "reject"
 
 

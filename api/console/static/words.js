@@ -297,6 +297,7 @@ export const words = {
     "error.job_ended": "이미 끝난 작업입니다.",
     "error.feed_is_off": "실시간 글이 꺼져 있습니다.",
     "error.item_decided": "이미 정한 줄입니다.",
+    "error.item_undecided": "이 이름으로 정한 줄이 아닙니다.",
     "error.item_held": "다른 사람이 보고 있는 줄입니다.",
   },
   en: {
