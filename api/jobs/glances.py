@@ -43,3 +43,7 @@ class Glances:
             self._shared[key] = (now, job)
         # One follower who leaves must not end the look of the others.
         return await asyncio.shield(job)
+
+    def forget(self, job_id: str, owner: str) -> None:
+        """The job was deleted: whoever looks next finds it gone."""
+        self._shared.pop((job_id, owner), None)

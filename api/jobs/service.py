@@ -230,6 +230,7 @@ class JobService:
         """
         await self.get(job_id, owner)
         await self.run(self._store.delete, job_id, owner)
+        self._glances.forget(job_id, owner)
 
     async def result_starts(self, job_id: str) -> list[int]:
         """First rows of the chunks that have a result, in order."""

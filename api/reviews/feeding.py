@@ -56,9 +56,9 @@ class FeedIntake:
         return msgspec.structs.replace(head, total=total, left_out=left_out)
 
     def _parts(self, owner: str, cursor: int) -> Iterator[list[FeedEntry]]:
-        """What came after `cursor`, and an empty part where nothing did or there is no room for it.
+        """New texts after `cursor`, in parts; one empty part if there are none, or no room for them.
 
-        What has no room now comes later, if it is still in the feed then.
+        Texts that do not fit now are read again later, while the feed still has them.
         """
         entries = self._feed.after(owner, cursor)
         is_first = True

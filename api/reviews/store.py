@@ -67,7 +67,7 @@ class ReviewStore:
             with self._redis.pipeline() as pipe:
                 pipe.hset(_key(owner, head.id, "items"), mapping=encoded)
                 pipe.zadd(_key(owner, head.id, "open"), {str(one.item): one.item for one in part})
-                # Should this process end before the queue is whole, what there is of it goes soon: nobody counts it.
+                # If this process ends before the queue is complete, its parts expire soon: they are not counted.
                 for name in ("items", "open"):
                     pipe.expire(_key(owner, head.id, name), UNFINISHED_S)
                 pipe.execute()

@@ -127,6 +127,13 @@ def test_an_unknown_job_is_404_on_every_route(stack: Stack) -> None:
     assert {error_of(answer) for answer in answers} == {(404, "not_found")}
 
 
+def test_events_of_a_job_that_was_just_deleted_are_404(stack: Stack) -> None:
+    url = f"{stack.url}/jobs/{finish(stack, submit_texts(stack, ['안녕하세요']))['id']}"
+    assert '"completed"' in httpx.get(f"{url}/events").text
+    httpx.delete(url)
+    assert error_of(httpx.get(f"{url}/events")) == (404, "not_found")
+
+
 @pytest.mark.parametrize("query", ["limit=0", "limit=many", "limit=101"])
 def test_a_parameter_that_cannot_be_has_the_one_error_shape(stack: Stack, query: str) -> None:
     answer = httpx.get(f"{stack.url}/jobs?{query}")

@@ -47,6 +47,24 @@ async def test_a_later_look_asks_again() -> None:
     assert len(store.asked) == 2
 
 
+async def test_a_look_after_the_job_was_deleted_asks_again_for_its_owner_alone() -> None:
+    store = Store()
+    store.may_answer.set()
+    glances = Glances(store.get)
+
+    async def look(owner: str) -> None:
+        with pytest.raises(NotFoundError):
+            await glances.get("job_1", owner)
+
+    await look("a")
+    await look("b")
+    glances.forget("job_1", "a")
+    await look("a")
+    await look("b")
+
+    assert store.asked == [("job_1", "a"), ("job_1", "b"), ("job_1", "a")]
+
+
 def test_more_followers_look_less_often() -> None:
     assert pause_s(1) <= 0.5 * (1 + SPREAD)
     assert pause_s(50) >= 0.5 * (1 - SPREAD)
