@@ -1,14 +1,10 @@
-"""The console as a moderator uses it: a sentence, a file, the state of the service."""
+"""The console as a moderator uses it: a sentence, the state of the service, and the page as a whole."""
 
-import csv
-import io
 import json
 import signal
 from collections.abc import Callable
-from pathlib import Path
 
 import httpx
-import openpyxl
 import pytest
 from playwright.sync_api import FilePayload, Page, expect
 
@@ -35,16 +31,6 @@ def upload(page: Page, name: str, content: bytes) -> None:
 
 def start(page: Page) -> None:
     page.get_by_role("button", name="판정 시작").click()
-
-
-def sheet(rows: list[list[str]]) -> bytes:
-    book = openpyxl.Workbook(write_only=True)
-    page = book.create_sheet("댓글")
-    for row in rows:
-        page.append(row)
-    out = io.BytesIO()
-    book.save(out)
-    return out.getvalue()
 
 
 def test_a_text_is_judged_as_one_types_and_the_words_at_fault_are_marked(open_page: Open) -> None:
@@ -97,117 +83,6 @@ def test_a_correction_holds_after_a_reload_and_in_a_disguise_and_can_be_undone(o
     httpx.delete(f"{stack.url}/corrections/{correction['id']}")
     page.get_by_label("살펴볼 댓글").fill(f"{text} ")
     expect(page.locator(".headline .word")).not_to_have_text("문제없음")
-
-
-def test_a_sheet_of_5000_rows_is_judged_filtered_and_downloaded(open_page: Open, stack: Stack, tmp_path: Path) -> None:
-    rows = [[str(n), f"{CURSE} {n}" if n % 10 == 0 else f"오늘도 좋은 하루 보내세요 {n}"] for n in range(1, 5_001)]
-    page = open_page("#files")
-    upload(page, "댓글 모음.xlsx", sheet([["번호", "댓글"], *rows]))
-    expect(page.locator("table.small th.chosen")).to_have_text("댓글")
-    start(page)
-    expect(page.get_by_text("끝남")).to_be_visible(timeout=90_000)
-    job = page.url.rpartition("/")[2]
-    curses = httpx.get(f"{stack.url}/jobs/{job}/results?format=jsonl&own_columns=false&label=curse", timeout=60).text
-    expected = [str(json.loads(line)["row"]) for line in curses.splitlines()]
-    assert len(expected) > 400
-
-    page.get_by_role("combobox", name="판정", exact=True).select_option("curse")
-    expect(page.locator("table.results tbody tr").first.locator("td").first).to_have_text(expected[0])
-    expect(page.locator("table.results tbody tr")).to_have_count(50)
-    page.get_by_role("button", name="다음").click()
-    expect(page.locator("table.results tbody tr").first.locator("td").first).to_have_text(expected[50])
-    page.get_by_label("글에서 찾기").fill(expected[-1])
-    expect(page.locator("table.results tbody tr")).to_have_count(1)
-    with page.expect_download() as begun:
-        page.get_by_role("button", name="전체 (csv)").click()
-    begun.value.save_as(tmp_path / "out.csv")
-    whole = httpx.get(f"{stack.url}/jobs/{job}/results?format=csv&safe=true", timeout=60).content
-    assert (tmp_path / "out.csv").read_bytes() == whole
-    assert [row[:2] for row in csv.reader(io.StringIO(whole.decode("utf-8-sig")))][1:] == rows
-
-
-def test_a_reload_in_the_middle_goes_on_and_a_job_can_be_stopped(open_page: Open, stack: Stack) -> None:
-    page = open_page("#files")
-    upload(page, "많은 댓글.txt", "\n".join(f"안녕하세요 반갑습니다 {n}" for n in range(60_000)).encode())
-    start(page)
-    expect(page.get_by_text("판정 중")).to_be_visible()
-    page.reload()
-
-    expect(page.get_by_text("판정 중")).to_be_visible()
-    page.get_by_role("button", name="멈추기").click()
-    expect(page.get_by_text("취소됨")).to_be_visible()
-    page.on("dialog", lambda dialog: dialog.accept())
-    page.get_by_role("button", name="지우기").click()
-    expect(page.get_by_role("heading", name="지난 파일")).to_be_visible()
-
-
-def test_a_file_of_a_wrong_kind_is_refused_in_words_that_help(open_page: Open) -> None:
-    page = open_page("#files")
-    upload(page, "사진.xlsx", b"\x89PNG\r\n\x1a\n" + b"\0" * 500)
-
-    expect(page.get_by_role("alert").first).to_contain_text("xlsx")
-    expect(page.locator(".problem small").first).to_contain_text("xlsx 파일이 아닙니다.")
-    page.get_by_role("button", name="다른 파일").click()
-    expect(page.get_by_text("파일을 여기에 놓거나")).to_be_visible()
-
-
-def test_any_sheet_of_a_workbook_can_be_judged_and_none_that_is_hidden(open_page: Open) -> None:
-    book = openpyxl.Workbook()
-    book.active.title = "안내 & 표지"
-    book.active.append(["11월 댓글 모음입니다"])
-    book.active.append(["만든 사람", "운영팀"])
-    for title, rows in (
-        ("2026", [["날짜", "댓글"], ["1일", "첫 댓글"]]),
-        ("숨김", [["댓글"], ["안 보임"]]),
-        ("질문", [["댓글"], ["질문 있어요"], [""], [None], ["또 질문"]]),
-    ):
-        page_of_book = book.create_sheet(title)
-        for row in rows:
-            page_of_book.append(row)
-    book["숨김"].sheet_state = "hidden"
-    out = io.BytesIO()
-    book.save(out)
-
-    page = open_page("#files")
-    upload(page, "시트 여럿.xlsx", out.getvalue())
-    expect(page.get_by_role("alert")).to_contain_text("제목이라면 열 이름 위의 줄을 지워 주세요")
-    expect(page.get_by_role("alert")).not_to_contain_text("댓글이 어느 열에")
-    sheets = page.get_by_role("combobox", name="시트")
-    expect(sheets.locator("option")).to_have_text(["내용이 있는 첫 시트", "안내 & 표지", "2026", "질문"])
-    sheets.select_option("2026")
-    expect(page.locator("table.small td.chosen")).to_have_text("첫 댓글")
-    expect(page.get_by_role("alert")).to_have_count(0)
-    sheets.select_option("안내 & 표지")
-    expect(page.get_by_role("alert")).to_be_visible()
-    expect(page.locator("table.small")).to_have_count(0)
-    sheets.select_option("질문")
-    expect(page.locator("table.small td.chosen").first).to_have_text("질문 있어요")
-    start(page)
-    expect(page.locator("table.results tbody tr").last).to_contain_text("또 질문")
-    expect(page.locator("table.results tbody tr")).to_have_count(2)
-
-
-def test_a_row_without_a_verdict_names_its_line_of_the_file(open_page: Open) -> None:
-    page = open_page("#files")
-    upload(page, "빈 칸.xlsx", sheet([["번호", "댓글"], [], ["1", "안녕하세요"], [], ["2", ""], ["3", "반갑습니다"]]))
-    start(page)
-
-    row = page.locator("table.results tbody tr").nth(1)
-    expect(row.locator("td").first).to_have_text("2")
-    expect(row).to_contain_text("글이 비어 있습니다. (파일의 5번째 줄)")
-
-
-def test_a_column_that_cannot_be_guessed_can_be_typed_and_an_encoding_chosen(open_page: Open) -> None:
-    page = open_page("#files")
-    upload(page, "표.csv", "닉네임,내용물,등급\n가,안녕하세요,a\n".encode("cp949"))
-    expect(page.get_by_role("alert")).to_contain_text("내용물")
-    page.get_by_role("textbox", name="댓글이 있는 열").fill("내용물")
-    page.get_by_role("textbox", name="댓글이 있는 열").press("Enter")
-
-    expect(page.locator("table.small th.chosen")).to_have_text("내용물")
-    expect(page.locator("table.small td.chosen")).to_have_text("안녕하세요")
-    page.get_by_role("combobox", name="글자 인코딩").select_option("cp949")
-    expect(page.locator("table.small td.chosen")).to_have_text("안녕하세요")
 
 
 def test_markup_in_texts_and_names_is_shown_as_text(open_page: Open) -> None:

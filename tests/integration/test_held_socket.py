@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -31,7 +32,7 @@ EVERY_S = 0.02
 JSON = {"Content-Type": "application/json"}
 
 
-class Senders:
+class Senders(ABC):
     """Threads that send from `__enter__` to `__exit__`, with at least a few answers in between and after."""
 
     def __init__(self, count: int) -> None:
@@ -53,8 +54,9 @@ class Senders:
         for thread in self._threads:
             thread.join()
 
+    @abstractmethod
     def _send_all(self) -> None:
-        raise NotImplementedError
+        """Send until `_goes_on` is false, and note each status and error."""
 
 
 class Clients(Senders):

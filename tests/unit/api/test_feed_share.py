@@ -2,7 +2,6 @@
 
 import time
 from collections import Counter
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -23,24 +22,11 @@ from shared.errors import OverloadedError, RateLimitedError
 from shared.lua_script import run_script
 from shared.usage.scripts import source_of
 from shared.verdict import Verdict
-from tests.support.valkey import running_valkey
 
 pytestmark = pytest.mark.integration
 
 VERDICT = Verdict("clean", 0.9, {"clean": 0.9}, ["clean"])
 TTL_S = 1_000
-
-
-@pytest.fixture
-def url() -> Iterator[str]:
-    with running_valkey() as url:
-        yield url
-
-
-@pytest.fixture
-def redis(url: str) -> Iterator[Redis]:
-    with Redis.from_url(url) as client:
-        yield client
 
 
 def taken(redis: Redis, owner: str = "a") -> int:

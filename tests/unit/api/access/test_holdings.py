@@ -1,7 +1,6 @@
 """What a key is told that it holds, and what is left of its rates, in a real Valkey."""
 
 import time
-from collections.abc import Iterator
 
 import pytest
 from redis import Redis
@@ -14,21 +13,8 @@ from shared import keys
 from shared.access.records import NO_LIMITS, KeyLimits
 from shared.lua_script import run_script
 from shared.usage.scripts import source_of
-from tests.support.valkey import running_valkey
 
 pytestmark = pytest.mark.integration
-
-
-@pytest.fixture
-def url() -> Iterator[str]:
-    with running_valkey() as url:
-        yield url
-
-
-@pytest.fixture
-def redis(url: str) -> Iterator[Redis]:
-    with Redis.from_url(url) as client:
-        yield client
 
 
 def test_a_key_without_anything_holds_nothing(redis: Redis) -> None:

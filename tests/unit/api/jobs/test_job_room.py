@@ -1,7 +1,5 @@
 """How many jobs each key may have open, in a real Valkey."""
 
-from collections.abc import Iterator
-
 import pytest
 from redis import Redis
 
@@ -12,17 +10,10 @@ from shared.jobs.packing import pack_rows
 from shared.jobs.records import JobSpec, Row
 from shared.settings import Settings
 from tests.support.job_parts import JobParts
-from tests.support.valkey import running_valkey
 
 pytestmark = pytest.mark.integration
 
 SETTINGS = Settings(max_open_jobs=8)
-
-
-@pytest.fixture
-def redis() -> Iterator[Redis]:
-    with running_valkey() as url, Redis.from_url(url) as client:
-        yield client
 
 
 def parts_with(redis: Redis, *owners: str, open_jobs: int | None = None) -> JobParts:

@@ -1,6 +1,5 @@
 """Review queues in a real store, made by many at once."""
 
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -9,18 +8,11 @@ from redis import Redis
 from api.reviews.records import ReviewHead, new_review_id
 from api.reviews.store import ReviewStore
 from shared import keys
-from tests.support.valkey import running_valkey
 
 pytestmark = pytest.mark.integration
 
 MOST, CALLERS = 3, 16
 END = 4_000_000_000
-
-
-@pytest.fixture
-def redis() -> Iterator[Redis]:
-    with running_valkey() as url, Redis.from_url(url) as client:
-        yield client
 
 
 def head() -> ReviewHead:
