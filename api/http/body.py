@@ -154,5 +154,6 @@ async def _pieces(request: Request, unpacker: Unpacker | None, max_bytes: int, r
 
 def _where(error: Exception) -> str:
     if isinstance(error, json.JSONDecodeError):
-        return f"{error.msg} at line {error.lineno}, column {error.colno}"
+        # Some of Python's messages end in "at" themselves.
+        return f"{error.msg.removesuffix(' at')} at line {error.lineno}, column {error.colno}"
     return "it is nested too deeply"

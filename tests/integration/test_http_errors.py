@@ -111,3 +111,15 @@ def test_so_is_one_in_the_query(stack: Stack, options: dict[str, str]) -> None:
     assert_refused(
         httpx.post(f"{stack.url}/jobs", params=options, content="글", headers={"content-type": "text/plain"}), 422
     )
+
+
+@pytest.mark.parametrize(
+    ("body", "fault"),
+    [
+        ('{"text": "안녕', "Unterminated string starting at line 1, column 10"),
+        ('{"text":\n "안녕",}', "at line 2, column"),
+    ],
+)
+def test_a_body_that_is_not_json_is_told_where_it_breaks(stack: Stack, body: str, fault: str) -> None:
+    answer = httpx.post(f"{stack.url}/predict", content=body.encode(), headers=JSON)
+    assert fault in assert_refused(answer, 422)["message"]
