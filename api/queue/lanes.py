@@ -21,7 +21,7 @@ PASSES_AHEAD = 12
 PASSES_FOR_FRESH = 4
 # Messages that carry them, unless they are larger.
 MESSAGES_AHEAD = 2
-# Several workers divide the waiting texts, but not into smaller messages than this.
+# Messages are smaller where several workers divide few texts, but not smaller than this.
 LEAST_MESSAGE_TEXTS = 32
 # Long texts that may be with one worker at a time.
 LONG_AHEAD = 2
@@ -64,14 +64,13 @@ class Lanes:
         return any(lane.outbox for lane in self._all)
 
     def resize(self, workers: int, waiting_texts: int) -> None:
-        """Keep so many workers busy, with messages that divide what waits evenly among them."""
+        """Keep so many workers busy, and divide evenly among them what waits, if it is much."""
+        workers = max(1, workers)
         for lane in self._all:
-            lane.credit.limit = lane.limit_per_worker * max(1, workers)
-        self._message_texts = self._max_message_texts
-        if workers > 1:
-            messages = workers * max(1, math.ceil(waiting_texts / (workers * self._max_message_texts)))
-            share = max(LEAST_MESSAGE_TEXTS, math.ceil(waiting_texts / messages))
-            self._message_texts = min(self._max_message_texts, share)
+            lane.credit.limit = lane.limit_per_worker * workers
+        least = max(LEAST_MESSAGE_TEXTS, self._max_message_texts // workers)
+        messages = workers * max(1, math.ceil(waiting_texts / (workers * self._max_message_texts)))
+        self._message_texts = min(self._max_message_texts, max(least, math.ceil(waiting_texts / messages)))
 
     def add(self, request: PendingRequest) -> None:
         """Queue the texts of a request."""

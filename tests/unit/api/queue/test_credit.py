@@ -281,7 +281,7 @@ async def test_several_workers_divide_one_request_among_themselves(
     workers.interactive_count = 30
     await ask(dispatcher, ["b"] * 64)
 
-    assert [len(texts) for texts in queue.texts()] == [32, 32, 32, 32]
+    assert [len(texts) for texts in queue.texts()] == [48, 16, 32, 32]
 
 
 async def test_a_large_request_leaves_in_few_messages_as_many_for_each_worker(
