@@ -6,7 +6,7 @@ from typing import IO, Any
 import click
 
 from cli.env_file import ENV_FILE, load_env_file
-from shared.errors import KobertError
+from shared.errors import EXIT_CONFIG, KobertError, SettingsError, UnfitSettingError
 
 EXIT_ERROR = 1
 # Each sub-command is a function of its own name in this module. `kobert run` starts its processes sooner without the
@@ -25,7 +25,9 @@ MODULES = {
 class _OneSentence(click.ClickException):
     """An error of ours: shown as one sentence."""
 
-    exit_code = EXIT_ERROR
+    def __init__(self, error: KobertError) -> None:
+        super().__init__(error.message)
+        self.exit_code = EXIT_CONFIG if isinstance(error, SettingsError | UnfitSettingError) else EXIT_ERROR
 
     def show(self, file: IO[Any] | None = None) -> None:
         """Write it to standard error."""
@@ -33,7 +35,7 @@ class _OneSentence(click.ClickException):
 
 
 class _Commands(click.Group):
-    """The command; an error of ours ends it as one sentence and exit code 1.
+    """The command; an error of ours ends it as one sentence and exit code 1, or 78 where a setting is wrong.
 
     Sub-commands are loaded lazily, as click's documentation of complex applications has it.
     """
@@ -54,7 +56,7 @@ class _Commands(click.Group):
         try:
             return super().invoke(ctx)
         except KobertError as error:
-            raise _OneSentence(error.message) from error
+            raise _OneSentence(error) from error
 
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
