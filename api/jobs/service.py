@@ -146,7 +146,7 @@ class JobService:
         return job_id
 
     async def preview(self, request: UploadRequest, body: BodyPull) -> dict[str, Any]:
-        """How a file would be read, by `JobPreview.read`; refused as an upload, or where many previews are being read."""
+        """How a file would be read, by `JobPreview.read`; refused as an upload is, or among many previews."""
         self._uploads.require_share(request.owner)
         with self._uploads.counted(request.owner):
             async with self._preview_slots.taken_by(body):
