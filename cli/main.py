@@ -25,13 +25,17 @@ MODULES = {
 class _OneSentence(click.ClickException):
     """An error of ours: shown as one sentence."""
 
-    def __init__(self, error: KobertError) -> None:
-        super().__init__(error.message)
-        self.exit_code = EXIT_CONFIG if isinstance(error, SettingsError | UnfitSettingError) else EXIT_ERROR
+    exit_code = EXIT_ERROR
 
     def show(self, file: IO[Any] | None = None) -> None:
         """Write it to standard error."""
         click.echo(f"kobert: {self.message}", file=file, err=True)
+
+
+class _WrongSetting(_OneSentence):
+    """As `_OneSentence`, where a setting is wrong."""
+
+    exit_code = EXIT_CONFIG
 
 
 class _Commands(click.Group):
@@ -55,8 +59,10 @@ class _Commands(click.Group):
         """Run the sub-command."""
         try:
             return super().invoke(ctx)
+        except (SettingsError, UnfitSettingError) as error:
+            raise _WrongSetting(error.message) from error
         except KobertError as error:
-            raise _OneSentence(error) from error
+            raise _OneSentence(error.message) from error
 
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})

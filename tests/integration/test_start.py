@@ -70,7 +70,7 @@ def test_the_whole_service_says_that_starting_it_again_would_not_help(
 ) -> None:
     places = {"PORT": str(free_port()), "DATA_DIR": str(short_tmp / "data")}
     environment = {name: text for name, text in CLEAN_ENVIRONMENT.items() if name != "REDIS_URL"} | places | setting
-    command = [Path(sys.executable).parent / "kobert", "run"]
+    command = [str(Path(sys.executable).parent / "kobert"), "run"]
     ended = subprocess.run(
         command, cwd=short_tmp, env=environment, capture_output=True, text=True, timeout=120, check=False
     )
