@@ -14,6 +14,10 @@ const sentences = {
     "이 키로 판정 중인 파일이 많아 다른 키의 자리를 남겨 두어야 합니다(MAX_OPEN_JOBS {most}). 하나가 끝난 뒤에 올려 주세요.",
   "{count} uploads are coming in (MAX_UPLOADS); try again shortly":
     "지금 올리는 파일이 {count}개 있습니다(MAX_UPLOADS). 잠시 뒤에 다시 해 보세요.",
+  "{count} files are being looked at, and one caller may look at 2 at a time; try again shortly":
+    "지금 미리 보는 파일이 {count}개 있습니다. 한 사람이 동시에 2개까지 미리 볼 수 있습니다. 잠시 뒤에 다시 해 보세요.",
+  "this upload brought {bytes} bytes in {seconds} s, and somebody else needed its place; send it again, faster than {least} bytes a second":
+    "파일이 {seconds}초 동안 {bytes}바이트밖에 오지 않아 기다리던 다른 사람에게 자리를 내주었습니다. 초당 {least}바이트보다 빠르게 다시 올려 주세요.",
   "there are {most} review queues (MAX_REVIEWS); delete one first":
     "검토 목록이 {most}개로 가득 찼습니다(MAX_REVIEWS). 쓰지 않는 것을 먼저 지워 주세요.",
   "the file has no usable row: {fault}":
