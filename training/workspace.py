@@ -18,7 +18,7 @@ from shared.errors import ModelSourceError
 from training.corrections import read_corrections
 from training.data.batches import Floats, encode
 from training.data.made_up import made_up_rows
-from training.data.prepare import MADE_UP, correction_rows, training_rows
+from training.data.prepare import CORRECTIONS, MADE_UP, correction_rows, training_rows
 from training.data.sources import Row, file_hashes, read_folder
 from training.learn.network import load_encoder, new_encoder
 from training.plan import Plan
@@ -127,7 +127,7 @@ def one_in(number: int, rows: list[Row]) -> list[Row]:
 
 
 def _is_made_up(source: str) -> bool:
-    return "/" in source or source in MADE_UP
+    return ("/" in source or source in MADE_UP) and source != CORRECTIONS
 
 
 def load_or_compute(path: Path, compute: Callable[[], Floats]) -> Floats:
