@@ -73,6 +73,13 @@ def many_columns(target: Target) -> None:
     target.repeat(lambda: [target.post(JOBS, csv, CSV), target.post(JOBS, jsonl, "application/jsonl")], threads=4)
 
 
+def lines_of_no_encoding(target: Target) -> None:
+    """Lines of 4 MB, of Korean whose encoding has to be found out, and of bytes that no encoding has."""
+    files = [("각" * (4 * MIB // 3)).encode(), b"text\n" + b"\xff\xb0" * (2 * MIB - 9)]
+    packed = [gzip.compress((file + b"\n") * 4) for file in files]
+    target.repeat(lambda: [target.post(f"{JOBS}?format=txt", file, "text/plain") for file in packed], threads=4)
+
+
 def gzip_uploads(target: Target) -> None:
     """A gzip file of 1 MB that is one line of a gigabyte."""
     packer_input = io.BytesIO()
@@ -157,6 +164,7 @@ ATTACKS = (
     xlsx_bombs,
     xlsx_tags,
     many_columns,
+    lines_of_no_encoding,
     gzip_uploads,
     followers,
     unread_results,
