@@ -2,7 +2,6 @@
 
 import importlib.util
 import tempfile
-import threading
 from collections.abc import Iterator
 from itertools import chain, islice
 from subprocess import Popen
@@ -10,9 +9,10 @@ from typing import IO
 
 import msgspec
 
-from api.http.caller import Presence, current_caller
+from api.http.caller import Caller, current_caller
 from api.uploads import confined
 from api.uploads.columns import check_columns, find_column, find_text_column
+from api.uploads.file_turn import FileTurn
 from api.uploads.frames import MAX_MEMORY_MESSAGE, Frame
 from api.uploads.options import UploadOptions
 from api.uploads.rows import bad_row, make_row
@@ -32,7 +32,7 @@ _FRAME = msgspec.json.Decoder(Frame)
 _NULL = msgspec.Raw(b"null")
 
 # One such process at a time, or each upload slot could take its memory.
-_TURN = threading.BoundedSemaphore(1)
+_TURN = FileTurn()
 
 Cells = tuple[int, list[msgspec.Raw]]
 
@@ -68,14 +68,15 @@ class ExtractedTable:
         max_bytes, self._max_text_chars = limits
         self._kind = kind
         self.header_row: int | None = None
-        self._client = current_caller().presence
+        caller = current_caller()
+        self._client = caller.presence
         self._pending: list[Cells] = []
         # Unnamed, so that it is gone with the process whatever happens.
         with tempfile.TemporaryFile(prefix="kobert-upload-") as spool:
             for piece in pieces:
                 spool.write(piece)
             spool.seek(0)
-            self._process = _started(kind, _argument(options.sheet), max_bytes, spool, self._client)
+            self._process = _started(kind, _argument(options.sheet), max_bytes, spool, caller)
         self._is_open = True
         try:
             self._end_with_client()
@@ -99,7 +100,7 @@ class ExtractedTable:
             self._is_open = False
             self._client.forget(self._process.kill)
             confined.end(self._process)
-            _TURN.release()
+            _TURN.give_back()
 
     def _end_with_client(self) -> None:
         """Kill the process once the client has left: it would go on for a minute, with all the memory it may have."""
@@ -181,19 +182,14 @@ def _argument(sheet: str | None) -> str:
     return (sheet or "")[:_MAX_SHEET_CHARS].replace("\0", "\ufffd")
 
 
-def _started(kind: str, sheet: str, max_bytes: int, spool: IO[bytes], client: Presence) -> Popen[bytes]:
-    _TURN.acquire()
+def _started(kind: str, sheet: str, max_bytes: int, spool: IO[bytes], caller: Caller) -> Popen[bytes]:
+    if not _TURN.take(caller):
+        raise MalformedRequestError("the client left before its file was read")
     try:
-        _require(client)
         return confined.start("api.uploads.extraction", kind, sheet, str(max_bytes), stdin=spool)
     except BaseException:
-        _TURN.release()
+        _TURN.give_back()
         raise
-
-
-def _require(client: Presence) -> None:
-    if client.is_lost:
-        raise MalformedRequestError("the client left before its file was read")
 
 
 def _output_of(process: Popen[bytes]) -> IO[bytes]:

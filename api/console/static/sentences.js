@@ -149,6 +149,10 @@ const sentences = {
     "시트의 줄이 {most}개를 넘습니다. 나눠서 올려 주세요.",
   "row {row} has a cell in column {column}; at most {most} columns are read":
     "{row}번째 줄의 {column}번째 열에 칸이 있습니다. 열은 {most}개까지 읽습니다.",
+  "the xlsx file has a tag, a comment or a cell of more than {size}":
+    "xlsx 파일에 {size}보다 긴 태그나 주석, 셀이 있습니다.",
+  "the xlsx file has more than {most} sheets":
+    "xlsx 파일의 시트가 {most}개를 넘습니다.",
   "the xlsx file has more than {most} parts":
     "xlsx 파일의 부품이 {most}개를 넘습니다. csv로 저장해 올려 주세요.",
   "the xlsx file unpacks to more than {most} bytes ({part}); split it":
