@@ -206,7 +206,7 @@ class Dispatcher:
         """Send what waits now, and not in the sender's next turn, if there is nothing that it could leave with."""
         if self._sent or self._work.is_set() or not (self._is_sender_idle and self._publisher.is_open):
             return
-        self._lanes.resize(self._fleet.interactive_count)
+        self._resize_lanes()
         batch = self._lanes.take(time.monotonic(), self._horizon())
         if batch:
             self._begun = batch, self._publisher.publish_now(self._note_sent(batch))
@@ -228,9 +228,12 @@ class Dispatcher:
             begun, self._begun = self._begun, None
             if begun is not None:
                 await self._send(*begun)
-            self._lanes.resize(self._fleet.interactive_count)
+            self._resize_lanes()
             while batch := self._lanes.take(time.monotonic(), self._horizon()):
                 await self._send(batch)
+
+    def _resize_lanes(self) -> None:
+        self._lanes.resize(self._fleet.interactive_count, self._admission.texts - len(self._sent))
 
     def _horizon(self) -> float:
         """The time, on the monotonic clock, before which a text that leaves now cannot be answered."""

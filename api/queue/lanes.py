@@ -4,6 +4,7 @@ So short texts never wait for the many passes of a long one: a worker gives its 
 """
 
 import itertools
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -20,7 +21,7 @@ PASSES_AHEAD = 12
 PASSES_FOR_FRESH = 4
 # Messages that carry them, unless they are larger.
 MESSAGES_AHEAD = 2
-# Messages are smaller where several workers divide the texts, but not smaller than this.
+# Messages are smaller where several workers divide few texts, but not smaller than this.
 LEAST_MESSAGE_TEXTS = 32
 # Long texts that may be with one worker at a time.
 LONG_AHEAD = 2
@@ -62,12 +63,14 @@ class Lanes:
         """Whether a text waits."""
         return any(lane.outbox for lane in self._all)
 
-    def resize(self, workers: int) -> None:
-        """Keep so many workers busy."""
+    def resize(self, workers: int, waiting_texts: int) -> None:
+        """Keep so many workers busy, and divide evenly among them what waits, if it is much."""
+        workers = max(1, workers)
         for lane in self._all:
-            lane.credit.limit = lane.limit_per_worker * max(1, workers)
-        share = max(LEAST_MESSAGE_TEXTS, self._max_message_texts // max(1, workers))
-        self._message_texts = min(self._max_message_texts, share)
+            lane.credit.limit = lane.limit_per_worker * workers
+        least = max(LEAST_MESSAGE_TEXTS, self._max_message_texts // workers)
+        messages = workers * max(1, math.ceil(waiting_texts / (workers * self._max_message_texts)))
+        self._message_texts = min(self._max_message_texts, max(least, math.ceil(waiting_texts / messages)))
 
     def add(self, request: PendingRequest) -> None:
         """Queue the texts of a request."""

@@ -14,6 +14,10 @@ const sentences = {
     "이 키로 판정 중인 파일이 많아 다른 키의 자리를 남겨 두어야 합니다(MAX_OPEN_JOBS {most}). 하나가 끝난 뒤에 올려 주세요.",
   "{count} uploads are coming in (MAX_UPLOADS); try again shortly":
     "지금 올리는 파일이 {count}개 있습니다(MAX_UPLOADS). 잠시 뒤에 다시 해 보세요.",
+  "{count} files are being looked at, and one caller may look at 2 at a time; try again shortly":
+    "지금 미리 보는 파일이 {count}개 있습니다. 한 사람이 동시에 2개까지 미리 볼 수 있습니다. 잠시 뒤에 다시 해 보세요.",
+  "this upload brought {bytes} bytes in {seconds} s, and somebody else needed its place; send it again, faster than {least} bytes a second":
+    "파일이 {seconds}초 동안 {bytes}바이트밖에 오지 않아 기다리던 다른 사람에게 자리를 내주었습니다. 초당 {least}바이트보다 빠르게 다시 올려 주세요.",
   "there are {most} review queues (MAX_REVIEWS); delete one first":
     "검토 목록이 {most}개로 가득 찼습니다(MAX_REVIEWS). 쓰지 않는 것을 먼저 지워 주세요.",
   "the file has no usable row: {fault}":
@@ -25,9 +29,9 @@ const sentences = {
   "the file is empty, or its first line is; the first line names the columns":
     "파일이나 첫 줄이 비어 있습니다. 첫 줄에는 열 이름이 있어야 합니다.",
   "the header cannot be read: {fault}":
-    "열 이름이 있는 첫 줄을 읽을 수 없습니다. {fault}",
+    "열 이름이 있는 줄을 읽을 수 없습니다. {fault}",
   "the header cannot be read: {fault}; at most {most} columns are read":
-    "열 이름이 있는 첫 줄을 읽을 수 없습니다. {fault} 열은 {most}개까지 읽습니다.",
+    "열 이름이 있는 줄을 읽을 수 없습니다. {fault} 열은 {most}개까지 읽습니다.",
   "line {line} {fault}":
     "{line}번째 줄: {fault}",
   "line {line} {fault}; the lines up to {last} are lost with it":
@@ -52,8 +56,20 @@ const sentences = {
     "따옴표로 시작한 칸이 {last}번째 줄에서 닫힌 뒤에 글자가 더 있습니다. {advice}",
   "close the quote, or write \"\" for a quote that belongs to the text":
     "따옴표를 닫고, 글에 든 따옴표는 \"\"로 적어 주세요.",
-  "line {line} names one column, and line {wide} has more cells; if line {title} is a title, delete the lines above the names of the columns, else say text_column=NUMBER":
-    "{line}번째 줄에는 열 이름이 하나뿐인데 {wide}번째 줄에는 칸이 더 있습니다. {title}번째 줄이 제목이라면 열 이름 위의 줄을 지워 주세요. 제목이 아니라면 판정할 열을 골라 주세요.",
+  "line {line} is rather a title, and line {names} has the names of the columns; if so, say header_row={row}, else say text_column=NUMBER":
+    "{line}번째 줄은 제목이고 열 이름은 {names}번째 줄에 있는 듯합니다. 맞으면 '열 이름이 있는 줄'을 {row}번째로 정하고, 아니면 판정할 열의 번호를 적어 주세요.",
+  "line {line} names one column, and line {wide} has more cells; if line {title} is a title, say header_row=NUMBER, the line with the names of the columns, else say text_column=NUMBER":
+    "{line}번째 줄에는 열 이름이 하나뿐인데 {wide}번째 줄에는 칸이 더 있습니다. {title}번째 줄이 제목이라면 '열 이름이 있는 줄'에 줄 번호를 적어 주세요. 제목이 아니라면 판정할 열의 번호를 적어 주세요.",
+  "header_row={row}: line {line} is empty; say the number of the line with the names of the columns":
+    "{line}번째 줄은 비어 있습니다. 열 이름이 있는 줄의 번호를 적어 주세요.",
+  "header_row={row}: the last line is {last}; say the number of the line with the names of the columns":
+    "파일은 {last}번째 줄에서 끝나 {row}번째 줄이 없습니다. 열 이름이 있는 줄의 번호를 적어 주세요.",
+  "header_row is the number of the line with the names of the columns, from 1 to {most}, as a spreadsheet shows it; if that is the first line with cells, leave header_row out":
+    "'열 이름이 있는 줄'에는 엑셀에 보이는 줄 번호를 1에서 {most}까지 적어 주세요. 맨 위의 줄이라면 비워 두면 됩니다.",
+  "header=false says that no line has the names of the columns, and header_row which one; say one of them":
+    "열 이름이 없다고 하면서 열 이름이 있는 줄을 적었습니다. 둘 가운데 하나만 정해 주세요.",
+  "header_row is for csv, tsv and xlsx; the file is {format}":
+    "{format} 파일에는 열 이름이 있는 줄이 없습니다. '열 이름이 있는 줄'을 비워 주세요.",
   "row {row} holds {text}, an error of the spreadsheet; mend its formula, or delete the row":
     "{row}번째 줄에는 글 대신 엑셀 오류({text})가 있습니다. 수식을 고치거나 그 줄을 지우고 다시 올려 주세요.",
   "row {row} has cells to the right of the header's {width} columns":
@@ -62,8 +78,8 @@ const sentences = {
     "열이 {columns}개입니다. {most}개까지 읽습니다.",
   "the names of the columns have more than {most} characters":
     "열 이름이 모두 합쳐 {most}자를 넘습니다.",
-  "which column holds the text? Say text_column=NAME or text_column=NUMBER; there are {names}. If the first line is no header, say header=false":
-    "있는 열: {names}. 첫 줄이 열 이름이 아니면 '첫 줄은 열 이름'을 꺼 주세요.",
+  "which column holds the text? Say text_column=NAME or text_column=NUMBER; there are {names}. If another line has the names of the columns, say header_row=NUMBER; if none has, say header=false":
+    "있는 열: {names}. 열 이름이 다른 줄에 있으면 '열 이름이 있는 줄'에 줄 번호를 적고, 열 이름이 없으면 '열 이름 있음'을 꺼 주세요.",
   "{option}={wanted}: columns {numbers} have that name; say which by its number, {same}={first}":
     "이름이 {wanted}인 열이 여럿입니다({numbers}). 몇 번째 열인지 번호로 적어 주세요.",
   "{option}={wanted}: there is no such column; there are {names}":
@@ -133,6 +149,10 @@ const sentences = {
     "시트의 줄이 {most}개를 넘습니다. 나눠서 올려 주세요.",
   "row {row} has a cell in column {column}; at most {most} columns are read":
     "{row}번째 줄의 {column}번째 열에 칸이 있습니다. 열은 {most}개까지 읽습니다.",
+  "the xlsx file has a tag, a comment or a cell of more than {size}":
+    "xlsx 파일에 {size}보다 긴 태그나 주석, 셀이 있습니다.",
+  "the xlsx file has more than {most} sheets":
+    "xlsx 파일의 시트가 {most}개를 넘습니다.",
   "the xlsx file has more than {most} parts":
     "xlsx 파일의 부품이 {most}개를 넘습니다. csv로 저장해 올려 주세요.",
   "the xlsx file unpacks to more than {most} bytes ({part}); split it":
@@ -176,11 +196,11 @@ const sentences = {
   "the body is larger than {most} bytes (MAX_BODY_BYTES); send it in parts":
     "{most}바이트까지 받습니다(MAX_BODY_BYTES). 나눠서 보내 주세요.",
   "the model {model} has only the strictness {levels}, not {wanted}":
-    "{model} 모델의 엄격함은 {levels}뿐입니다.",
+    "{model} 모델의 엄격도는 {levels}뿐입니다.",
   "the model {model} answers its highest label and has no thresholds":
-    "{model} 모델은 점수가 가장 높은 판정을 답하므로 기준점이 없습니다.",
+    "{model} 모델은 점수가 가장 높은 판정을 답하므로 임계값이 없습니다.",
   "the model {model} has no threshold for {labels}; it has them for {known}":
-    "{model} 모델에는 {labels} 기준점이 없습니다. 있는 것: {known}",
+    "{model} 모델에는 {labels} 임계값이 없습니다. 있는 것: {known}",
   "policy must be the name of a policy, such as \"board1\"":
     "게시판 이름을 적어 주세요.",
 
@@ -189,7 +209,7 @@ const sentences = {
   "the policy has {size} bytes; {most} are taken (MAX_POLICY_BYTES)":
     "규칙이 {size}바이트입니다. {most}바이트까지 받습니다(MAX_POLICY_BYTES).",
   "the policies that this key has set would take {size} bytes, each counted once for use and once for each kept version; {most} are taken (MAX_POLICY_BYTES_PER_KEY). Delete some that are not needed":
-    "이 키로 만든 게시판 규칙이 남겨 둔 이전 판까지 {size}바이트가 됩니다. {most}바이트까지 받습니다(MAX_POLICY_BYTES_PER_KEY). 쓰지 않는 게시판을 지워 주세요.",
+    "이 키로 만든 게시판 규칙이 남겨 둔 이전 버전까지 {size}바이트가 됩니다. {most}바이트까지 받습니다(MAX_POLICY_BYTES_PER_KEY). 쓰지 않는 게시판을 지워 주세요.",
   "the rules that were replaced, deleted or tried in the last minute are kept for texts on their way, and take all the room for them, or this key's part of it (16 times MAX_POLICY_BYTES); try again later":
     "방금 바꾸거나 지우거나 시험한 규칙을 잠시 남겨 두느라 자리가 없습니다(MAX_POLICY_BYTES의 16배까지). 조금 뒤에 다시 해 주세요.",
   "this key has set {count} policies, as many as are left to all others (MAX_POLICIES is {most}); delete one first":
@@ -197,19 +217,19 @@ const sentences = {
   "the policies that this key has set may take {most} bytes of the store now, as it leaves as much free for others as it takes (MAX_STORE_FILL); delete some that are not needed, or make them smaller":
     "이 키로 만든 게시판 규칙은 지금 저장소에서 {most}바이트까지 차지할 수 있습니다. 키 하나는 차지하는 만큼을 다른 키에 남겨 둡니다(MAX_STORE_FILL). 쓰지 않는 게시판을 지우거나 규칙을 줄여 주세요.",
   "more than {most} entries of deny and allow are, or end in, {ending}; leave out those that contain another one":
-    "금칙어와 허용어 가운데 ‘{ending}’이거나 ‘{ending}’(으)로 끝나는 것이 {most}개를 넘습니다. 다른 낱말이 든 낱말은 빼 주세요.",
+    "금지어와 허용어 가운데 ‘{ending}’이거나 ‘{ending}’(으)로 끝나는 것이 {most}개를 넘습니다. 다른 단어가 든 단어는 빼 주세요.",
   "{count} entries in deny and allow; a policy takes {most} (MAX_POLICY_ENTRIES)":
-    "금칙어와 허용어가 모두 {count}개입니다. 게시판 하나에 {most}개까지 넣을 수 있습니다(MAX_POLICY_ENTRIES).",
+    "금지어와 허용어가 모두 {count}개입니다. 게시판 하나에 {most}개까지 넣을 수 있습니다(MAX_POLICY_ENTRIES).",
   "{where} has {chars} characters; a term takes {most}. Deny a part of it":
-    "{where}: {chars}자입니다. 낱말은 {most}자까지입니다. 그 일부만 넣어 주세요.",
+    "{where}: {chars}자입니다. 단어는 {most}자까지입니다. 그 일부만 넣어 주세요.",
   "{list}[{line}]":
     "{list}[{line}]",
   "deny":
-    "금칙어",
+    "금지어",
   "allow":
     "허용어",
   "{where} is empty or blank":
-    "{where}: 낱말이 비어 있습니다.",
+    "{where}: 단어가 비어 있습니다.",
   "{where}: a label is a string of 1 to {most} characters, not {shown}":
     "{where}: 판정 이름은 1자에서 {most}자까지입니다.",
   "{where}: a label has no |, which separates labels in csv files":
@@ -218,13 +238,13 @@ const sentences = {
     "{where}: 판정은 {most}개까지입니다.",
 
   "there are {most} corrections (MAX_CORRECTIONS); withdraw some, or raise it":
-    "바로잡은 판정이 {most}개로 가득 찼습니다(MAX_CORRECTIONS). 쓰지 않는 것을 되돌려 주세요.",
+    "교정이 {most}개로 가득 찼습니다(MAX_CORRECTIONS). 쓰지 않는 것을 되돌려 주세요.",
   "this key has as many corrections as are left to all others (MAX_CORRECTIONS is {most}); withdraw some":
-    "이 키로 바로잡은 판정이 다른 키에 남은 만큼 있습니다(MAX_CORRECTIONS는 {most}). 쓰지 않는 것을 되돌려 주세요.",
+    "이 키의 교정이 다른 키에 남은 만큼 있습니다(MAX_CORRECTIONS는 {most}). 쓰지 않는 것을 되돌려 주세요.",
   "this key's corrections would have more bytes than they leave to all others (MAX_CORRECTIONS_BYTES is {most}); withdraw some":
-    "이 키로 바로잡은 판정이 다른 키에 남은 공간보다 커집니다(MAX_CORRECTIONS_BYTES는 {most}). 쓰지 않는 것을 되돌려 주세요.",
+    "이 키의 교정이 다른 키에 남은 공간보다 커집니다(MAX_CORRECTIONS_BYTES는 {most}). 쓰지 않는 것을 되돌려 주세요.",
   "corrections may have {most} bytes together (MAX_CORRECTIONS_BYTES); withdraw some, or raise it":
-    "바로잡은 판정이 모두 합쳐 {most}바이트로 가득 찼습니다(MAX_CORRECTIONS_BYTES). 쓰지 않는 것을 되돌려 주세요.",
+    "교정이 모두 합쳐 {most}바이트로 가득 찼습니다(MAX_CORRECTIONS_BYTES). 쓰지 않는 것을 되돌려 주세요.",
   "{where} must be one of {labels}; {shown}":
     "이 모델의 판정은 {labels}입니다.",
   "decisions[{line}].classification must be one of {labels}":

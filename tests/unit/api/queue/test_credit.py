@@ -282,3 +282,15 @@ async def test_several_workers_divide_one_request_among_themselves(
     await ask(dispatcher, ["b"] * 64)
 
     assert [len(texts) for texts in queue.texts()] == [48, 16, 32, 32]
+
+
+async def test_a_large_request_leaves_in_few_messages_as_many_for_each_worker(
+    dispatcher: Dispatcher, queue: Queue, workers: Workers
+) -> None:
+    workers.interactive_count = 2
+    await ask(dispatcher, ["a"] * 170)
+    answer(dispatcher, *queue.messages)
+    workers.interactive_count = 4
+    await ask(dispatcher, ["b"] * 330)
+
+    assert [len(texts) for texts in queue.texts()] == [85, 85, 83, 83, 83, 81]
