@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 import click
 
 from cli.early import EarlyProcess, end_with_parent
-from shared.errors import EXIT_CONFIG, StartupError
+from shared.errors import EXIT_CONFIG, StartupError, UnfitSettingError
 from shared.inherited import naming
 
 FIRST_DELAY_S = 0.5
@@ -49,7 +49,8 @@ class Child:
         """Start the command again whenever it ends, with growing pauses while it dies young.
 
         Raises:
-            StartupError: the child said that starting it again would not help.
+            UnfitSettingError: the child said that a setting is wrong.
+            StartupError: what `explain_exit` said.
         """
         delay_s = FIRST_DELAY_S
         while not self._stopping:
@@ -58,7 +59,7 @@ class Child:
             if self._stopping:
                 return
             if code == EXIT_CONFIG:
-                raise StartupError(f"the {self.name} cannot run; its own message above says why")
+                raise UnfitSettingError(f"{self.name} cannot run; its own message above says why")
             reason = self._explain_exit(code)
             if reason is not None:
                 raise StartupError(reason)

@@ -6,7 +6,7 @@ from typing import IO, Any
 import click
 
 from cli.env_file import ENV_FILE, load_env_file
-from shared.errors import KobertError
+from shared.errors import EXIT_CONFIG, KobertError, SettingsError, UnfitSettingError
 
 EXIT_ERROR = 1
 # Each sub-command is a function of its own name in this module. `kobert run` starts its processes sooner without the
@@ -32,8 +32,14 @@ class _OneSentence(click.ClickException):
         click.echo(f"kobert: {self.message}", file=file, err=True)
 
 
+class _WrongSetting(_OneSentence):
+    """As `_OneSentence`, where a setting is wrong."""
+
+    exit_code = EXIT_CONFIG
+
+
 class _Commands(click.Group):
-    """The command; an error of ours ends it as one sentence and exit code 1.
+    """The command; an error of ours ends it as one sentence and exit code 1, or 78 where a setting is wrong.
 
     Sub-commands are loaded lazily, as click's documentation of complex applications has it.
     """
@@ -53,6 +59,8 @@ class _Commands(click.Group):
         """Run the sub-command."""
         try:
             return super().invoke(ctx)
+        except (SettingsError, UnfitSettingError) as error:
+            raise _WrongSetting(error.message) from error
         except KobertError as error:
             raise _OneSentence(error.message) from error
 

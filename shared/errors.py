@@ -3,6 +3,7 @@
 KobertError                     the base; has a machine-readable `code`
 ├── SettingsError               a setting has a value that cannot work
 ├── StartupError                a process cannot start: no disk, no store, a bad address
+│   ├── UnfitSettingError       a part of the service ended because of a setting
 │   ├── PortInUseError          another program listens on the port, now
 │   └── ConverterMissingError   a model must be converted, and what converts it is not installed
 ├── ModelError                  anything about a model source or bundle
@@ -64,6 +65,12 @@ class StartupError(KobertError):
     """Raised when a process cannot start; the message is shown to the user as it is."""
 
     code = "cannot_start"
+
+
+class UnfitSettingError(StartupError):
+    """Raised when a part of the service ended because of a setting, so that starting it again would not help."""
+
+    code = "unfit_setting"
 
 
 class PortInUseError(StartupError):

@@ -42,6 +42,7 @@ def documents() -> list[Path]:
 
 
 KOREAN_PAGES = [path for path in documents() if path.name.endswith(".ko.md")]
+CONSOLE_WORDS = [ROOT / "api/console/static" / name for name in ("words.js", "sentences.js")]
 
 
 def shown_default(name: str) -> str:
@@ -247,3 +248,22 @@ def test_the_tests_that_hold_a_promise_or_an_attack_are_there() -> None:
     assert len(named) > 30
     assert {path for path in named if not (ROOT / path).exists()} == set()
     assert {number for number in range(1, 16) if f"| F{number}: " not in text} == set()
+
+
+# What a thing is called in Korean, and other words that stood for it in the console or in the pages.
+ONE_WORD = {
+    "버전": r"[0-9}]판|(?:지난|이전|보관된|지금|이) 판(?:\W|[으을은이과까])",
+    "워커": "작업자",
+    "엄격도": "엄격함",
+    "임계값": "기준점|기준값",
+    "금지어": "금칙어",
+    "단어": "낱말",
+    "라벨": "레이블(?!`)",
+    "열": "칼럼|컬럼",
+}
+
+
+@pytest.mark.parametrize(("word", "others"), ONE_WORD.items(), ids=list(ONE_WORD))
+def test_the_console_and_the_korean_pages_have_one_word_for_a_thing(word: str, others: str) -> None:
+    found = {path.name: re.findall(others, path.read_text()) for path in (*KOREAN_PAGES, *CONSOLE_WORDS)}
+    assert {name: said for name, said in found.items() if said} == {}, f"say {word}"

@@ -176,10 +176,8 @@ def test_systemd_starts_again_before_a_heartbeat_runs_out_and_does_not_give_up_s
     assert pause is not None
     assert limit is not None
     assert int(pause[1]) < DEFAULTS.heartbeat_ttl_s
-    if limit[1] == "0":
-        # Without a limit, only what no other start can mend ends it.
-        assert f"RestartPreventExitStatus={EXIT_CONFIG}\n" in text
-    else:
+    assert f"RestartPreventExitStatus={EXIT_CONFIG}\n" in text
+    if limit[1] != "0":
         burst = re.search(r"^StartLimitBurst=(\d+)$", text, re.MULTILINE)
         assert burst is not None
         assert int(burst[1]) * (int(pause[1]) + 1) >= 60

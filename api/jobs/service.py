@@ -37,6 +37,10 @@ log = get_logger(__name__)
 LARGE_POLICIES = 8
 # Batches, review queues and trials of policies that are made at the same time: each may hold some 30 MB while it is.
 AT_ONCE = 2
+# Previews that are read at the same time, of all and of one caller: each may hold some 20 MB while it is.
+PREVIEWS = 3
+PREVIEWS_OF_ONE = 2
+MANY_PREVIEWS = "{} files are being looked at, and one caller may look at 2 at a time; try again shortly"
 T = TypeVar("T")
 
 
@@ -78,6 +82,7 @@ class JobService:
         self._preview = JobPreview(settings, options_check)
         self._threads = JobThreads(settings.max_uploads)
         self._slots = UploadSlots(settings.max_uploads)
+        self._preview_slots = UploadSlots(PREVIEWS, PREVIEWS_OF_ONE, MANY_PREVIEWS)
         self._uploads = Places(PlaceKind(settings.max_uploads, "uploads are coming in", "MAX_UPLOADS"), keyring)
         self.followers = Places(
             PlaceKind(settings.max_event_streams, "clients follow jobs", "MAX_EVENT_STREAMS"), keyring
@@ -141,10 +146,11 @@ class JobService:
         return job_id
 
     async def preview(self, request: UploadRequest, body: BodyPull) -> dict[str, Any]:
-        """How a file would be read, by `JobPreview.read`; refused as an upload."""
+        """How a file would be read, by `JobPreview.read`; refused as an upload is, or among many previews."""
         self._uploads.require_share(request.owner)
         with self._uploads.counted(request.owner):
-            return await self.read_body(body, self._preview.read, request, body)
+            async with self._preview_slots.taken_by(body):
+                return await self.read_body(body, self._preview.read, request, body)
 
     async def read_body(self, body: BodyPull, read: Callable[..., T], *args: Any) -> T:  # noqa: ANN401  the arguments of `read`
         """`read(*args)` in a thread and in the place of an upload, where it reads `body` as it comes.

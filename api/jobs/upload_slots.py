@@ -21,6 +21,7 @@ SLOW_BYTES_PER_S = 64 * 1024
 RETRY_AFTER_S = 10
 # Of so many places one is left to callers who hold none.
 PLACES_PER_RESERVE = 4
+ALL_TAKEN = "{} uploads are coming in (MAX_UPLOADS); try again shortly"
 
 
 class Sent(Protocol):
@@ -43,11 +44,15 @@ class Sent(Protocol):
 
 
 class UploadSlots:
-    """Places for `count` uploads. Not thread-safe: it belongs to the event loop."""
+    """Places for `count` uploads, of which one caller gets `most_of_one`. `refusal` says how many are coming in.
 
-    def __init__(self, count: int) -> None:
+    Not thread-safe: it belongs to the event loop.
+    """
+
+    def __init__(self, count: int, most_of_one: int | None = None, refusal: str = ALL_TAKEN) -> None:
         self._count = count
-        self._most_of_one = count - count // PLACES_PER_RESERVE
+        self._most_of_one = count - count // PLACES_PER_RESERVE if most_of_one is None else most_of_one
+        self._refusal = refusal
         # By whom each is sent.
         self._uploads: dict[Sent, str] = {}
         self._leaving: list[Sent] = []
@@ -76,10 +81,7 @@ class UploadSlots:
         try:
             while not self._has_room(caller):
                 if time.monotonic() >= deadline:
-                    raise OverloadedError(
-                        f"{len(self._uploads)} uploads are coming in (MAX_UPLOADS); try again shortly",
-                        retry_after_s=RETRY_AFTER_S,
-                    )
+                    raise OverloadedError(self._refusal.format(len(self._uploads)), retry_after_s=RETRY_AFTER_S)
                 if len(self._leaving) < self._waiting:
                     self._displace_slowest(caller)
                 await asyncio.sleep(_LOOK_S)
@@ -103,7 +105,7 @@ class UploadSlots:
         self._leaving.append(slowest)
         message = (
             f"this upload brought {slowest.received_bytes:,} bytes in {slowest.waited_s:.0f} s, and somebody else "
-            f"needed its place (MAX_UPLOADS); send it again, faster than {SLOW_BYTES_PER_S:,} bytes a second"
+            f"needed its place; send it again, faster than {SLOW_BYTES_PER_S:,} bytes a second"
         )
         slowest.refuse(partial(OverloadedError, message, retry_after_s=RETRY_AFTER_S))
 

@@ -56,9 +56,9 @@ def test_several_lines_are_a_table(open_page: Open) -> None:
 def test_a_slider_recolours_at_once_and_the_service_agrees(open_page: Open) -> None:
     page = open_page()
     type_text(page, CURSE)
-    page.get_by_text("기준점 바꿔 보기").click()
+    page.get_by_text("임계값 바꿔 보기").click()
     for label in ("욕설", "모욕"):
-        page.get_by_label(f"{label} 기준점").fill("1")
+        page.get_by_label(f"{label} 임계값").fill("1")
 
     expect(page.locator(".headline .word")).to_have_text("문제없음")
     page.get_by_role("button", name="처음 값으로").click()
@@ -102,7 +102,7 @@ def test_markup_in_texts_and_names_is_shown_as_text(open_page: Open) -> None:
 def test_the_state_says_what_is_wrong_and_recovers(open_page: Open, stack: Stack) -> None:
     page = open_page("#state")
     expect(page.get_by_text("잘 돌고 있습니다")).to_be_visible()
-    expect(page.get_by_text("작업자 1, 대기 0")).to_be_visible()
+    expect(page.get_by_text("워커 1, 대기 0")).to_be_visible()
     stack.api.kill(signal.SIGKILL)
 
     expect(page.get_by_text("서비스에 연결할 수 없습니다")).to_be_visible()
@@ -182,7 +182,7 @@ TOLD = (
         "xlsx가 아니라 zip 파일입니다. xlsx나 csv로 저장해 올려 주세요.",
     ),
     ("the file is xlsx, not parquet", "parquet 파일이 아니라 xlsx 파일입니다."),
-    ("deny[3] is empty or blank", "금칙어[3]: 낱말이 비어 있습니다."),
+    ("deny[3] is empty or blank", "금지어[3]: 단어가 비어 있습니다."),
     ("text_column=한글 $&: there is no such column; there are 1 'a'", "한글 $& 열이 없습니다. 있는 열: 1 'a'"),
     ("no sentence of the service", None),
 )

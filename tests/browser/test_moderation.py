@@ -61,7 +61,7 @@ def test_a_rule_is_tried_saved_and_acts(open_page: Open, stack: Stack) -> None:
     page.get_by_label("게시판 이름").fill("free-board")
     page.get_by_role("button", name="새로 만들기").click()
     deny = page.get_by_role("group").filter(has_text="이 말이 있으면")
-    deny.get_by_label("낱말").first.fill(f"두루미, {MARKUP}")
+    deny.get_by_label("단어").first.fill(f"두루미, {MARKUP}")
     deny.get_by_role("button", name="더하기").click()
     page.get_by_role("button", name="해 보기").click()
     expect(page.get_by_text("30 / 30줄을 보았고 30줄의 판정이 달라집니다.")).to_be_visible(timeout=30_000)
@@ -80,7 +80,7 @@ def test_a_rule_is_tried_saved_and_acts(open_page: Open, stack: Stack) -> None:
     page.goto(page.url.partition("#")[0] + "#try")
     page.get_by_label("살펴볼 댓글").fill("두루미가 난다")
     page.get_by_role("combobox", name="게시판 규칙").select_option("free-board")
-    expect(page.locator(".headline .word")).to_have_text("금칙어")
+    expect(page.locator(".headline .word")).to_have_text("금지어")
 
 
 def test_a_change_of_somebody_else_is_told_and_read_and_a_name_that_cannot_be_is_refused(
@@ -90,7 +90,7 @@ def test_a_change_of_somebody_else_is_told_and_read_and_a_name_that_cannot_be_is
     httpx.put(url, json={"deny": ["기러기"]})
     page = open_page("#rules/shared-board")
     deny = page.get_by_role("group").first
-    deny.get_by_label("낱말").first.fill("두루미, 두루미\n기러기")
+    deny.get_by_label("단어").first.fill("두루미, 두루미\n기러기")
     deny.get_by_role("button", name="더하기").click()
     expect(deny.locator(".chip")).to_have_count(2)
     httpx.put(url, json={"deny": ["왜가리"]})
@@ -116,7 +116,7 @@ def test_words_that_are_not_saved_yet_outlive_another_tab_and_those_in_the_field
     httpx.put(url, json={"deny": ["기러기"]})
     page = open_page("#rules/draft-board")
     deny = page.get_by_role("group").first
-    deny.get_by_label("낱말").first.fill("두루미")
+    deny.get_by_label("단어").first.fill("두루미")
     deny.get_by_role("button", name="더하기").click()
     page.get_by_role("link", name="한마디 보기").click()
     expect(page.get_by_label("살펴볼 댓글")).to_be_visible()
@@ -124,14 +124,14 @@ def test_words_that_are_not_saved_yet_outlive_another_tab_and_those_in_the_field
 
     expect(deny.locator(".chip")).to_have_count(2)
     expect(page.get_by_text("아직 저장하지 않은 내용이 있습니다.")).to_be_visible()
-    deny.get_by_label("낱말").first.fill("왜가리")
+    deny.get_by_label("단어").first.fill("왜가리")
     page.get_by_role("button", name="저장", exact=True).click()
     expect(page.get_by_text("저장했습니다.")).to_be_visible()
     assert [entry["term"] for entry in httpx.get(url).json()["deny"]] == ["기러기", "두루미", "왜가리"]
-    deny.get_by_label("낱말").first.fill("까치")
+    deny.get_by_label("단어").first.fill("까치")
     page.get_by_role("button", name="저장하지 않고 되돌리기").click()
     expect(page.get_by_text("아직 저장하지 않은 내용이 있습니다.")).to_have_count(0)
-    expect(deny.get_by_label("낱말").first).to_have_value("")
+    expect(deny.get_by_label("단어").first).to_have_value("")
     page.reload()
     expect(deny.locator(".chip")).to_have_count(3)
     httpx.delete(url)
@@ -142,25 +142,25 @@ def test_versions_show_what_changed_and_one_is_restored_even_after_a_deletion(op
     httpx.put(url, json={"deny": ["기러기", MARKUP], "strictness": "strict"})
     httpx.put(url, json={"deny": ["기러기", "두루미"]})
     page = open_page("#rules/versions-board")
-    page.get_by_text("지난 판과 되돌리기 (2)").click()
+    page.get_by_text("지난 버전과 되돌리기 (2)").click()
     newest = page.locator(".versions ol > li").first
     expect(newest).to_contain_text("키 없는 사용자")
     newest.get_by_text("달라진 점").click()
-    expect(newest.locator(".changes li").nth(0)).to_have_text("금칙어: + 두루미 · 낱말")
-    expect(newest.locator(".changes li").nth(1)).to_have_text(f"금칙어: − {MARKUP} · 낱말")
-    expect(newest.locator(".changes li").nth(2)).to_have_text("엄격함: 엄격하게 → 정하지 않음")
+    expect(newest.locator(".changes li").nth(0)).to_have_text("금지어: + 두루미 · 단어")
+    expect(newest.locator(".changes li").nth(1)).to_have_text(f"금지어: − {MARKUP} · 단어")
+    expect(newest.locator(".changes li").nth(2)).to_have_text("엄격도: 엄격하게 → 정하지 않음")
 
-    page.locator(".versions ol > li").nth(1).get_by_text("이 판으로 되돌리기").click()
+    page.locator(".versions ol > li").nth(1).get_by_text("이 버전으로 되돌리기").click()
     expect(page.get_by_text("저장했습니다.")).to_be_visible()
     expect(page.locator(".chip", has_text=MARKUP)).to_be_visible()
     assert [entry["term"] for entry in httpx.get(url).json()["deny"]] == ["기러기", MARKUP]
-    expect(page.get_by_text("지난 판과 되돌리기 (3)")).to_be_visible()
+    expect(page.get_by_text("지난 버전과 되돌리기 (3)")).to_be_visible()
 
     page.on("dialog", lambda dialog: dialog.accept())
     page.get_by_role("button", name="지우기").click()
     expect(page.get_by_text("이 게시판의 규칙은 지워졌습니다")).to_be_visible()
     assert httpx.get(url).status_code == 404
-    page.locator(".versions ol > li").first.get_by_text("이 판으로 되돌리기").click()
+    page.locator(".versions ol > li").first.get_by_text("이 버전으로 되돌리기").click()
     expect(page.get_by_text("저장했습니다.")).to_be_visible()
     assert httpx.get(url).status_code == 200
     httpx.delete(url)

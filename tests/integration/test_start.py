@@ -57,6 +57,29 @@ def test_a_worker_whose_model_is_missing_or_broken_says_so(tmp_path: Path, echo_
         assert "Traceback" not in ended.stderr
 
 
+@pytest.mark.parametrize(
+    ("setting", "complaint"),
+    [
+        ({"LOG_LEVEL": "loud"}, "LOG_LEVEL"),
+        # The command itself does not read it: the worker ends.
+        ({"THRESHOLDS": "nonsense=0.5"}, "cannot run; its own message above says why"),
+    ],
+)
+def test_the_whole_service_says_that_starting_it_again_would_not_help(
+    setting: dict, complaint: str, short_tmp: Path
+) -> None:
+    places = {"PORT": str(free_port()), "DATA_DIR": str(short_tmp / "data")}
+    environment = {name: text for name, text in CLEAN_ENVIRONMENT.items() if name != "REDIS_URL"} | places | setting
+    command = [str(Path(sys.executable).parent / "kobert"), "run"]
+    ended = subprocess.run(
+        command, cwd=short_tmp, env=environment, capture_output=True, text=True, timeout=120, check=False
+    )
+
+    assert ended.returncode == EXIT_CONFIG
+    assert complaint in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
 @pytest.mark.parametrize("module", ["api.main", "tests.support.echo"])
 @pytest.mark.parametrize("host", ["no-such-host.invalid", "192.0.2.1"])
 def test_a_host_that_is_not_this_machines_is_one_sentence_about_the_host(

@@ -14,6 +14,10 @@ const sentences = {
     "이 키로 판정 중인 파일이 많아 다른 키의 자리를 남겨 두어야 합니다(MAX_OPEN_JOBS {most}). 하나가 끝난 뒤에 올려 주세요.",
   "{count} uploads are coming in (MAX_UPLOADS); try again shortly":
     "지금 올리는 파일이 {count}개 있습니다(MAX_UPLOADS). 잠시 뒤에 다시 해 보세요.",
+  "{count} files are being looked at, and one caller may look at 2 at a time; try again shortly":
+    "지금 미리 보는 파일이 {count}개 있습니다. 한 사람이 동시에 2개까지 미리 볼 수 있습니다. 잠시 뒤에 다시 해 보세요.",
+  "this upload brought {bytes} bytes in {seconds} s, and somebody else needed its place; send it again, faster than {least} bytes a second":
+    "파일이 {seconds}초 동안 {bytes}바이트밖에 오지 않아 기다리던 다른 사람에게 자리를 내주었습니다. 초당 {least}바이트보다 빠르게 다시 올려 주세요.",
   "there are {most} review queues (MAX_REVIEWS); delete one first":
     "검토 목록이 {most}개로 가득 찼습니다(MAX_REVIEWS). 쓰지 않는 것을 먼저 지워 주세요.",
   "the file has no usable row: {fault}":
@@ -176,11 +180,11 @@ const sentences = {
   "the body is larger than {most} bytes (MAX_BODY_BYTES); send it in parts":
     "{most}바이트까지 받습니다(MAX_BODY_BYTES). 나눠서 보내 주세요.",
   "the model {model} has only the strictness {levels}, not {wanted}":
-    "{model} 모델의 엄격함은 {levels}뿐입니다.",
+    "{model} 모델의 엄격도는 {levels}뿐입니다.",
   "the model {model} answers its highest label and has no thresholds":
-    "{model} 모델은 점수가 가장 높은 판정을 답하므로 기준점이 없습니다.",
+    "{model} 모델은 점수가 가장 높은 판정을 답하므로 임계값이 없습니다.",
   "the model {model} has no threshold for {labels}; it has them for {known}":
-    "{model} 모델에는 {labels} 기준점이 없습니다. 있는 것: {known}",
+    "{model} 모델에는 {labels} 임계값이 없습니다. 있는 것: {known}",
   "policy must be the name of a policy, such as \"board1\"":
     "게시판 이름을 적어 주세요.",
 
@@ -189,7 +193,7 @@ const sentences = {
   "the policy has {size} bytes; {most} are taken (MAX_POLICY_BYTES)":
     "규칙이 {size}바이트입니다. {most}바이트까지 받습니다(MAX_POLICY_BYTES).",
   "the policies that this key has set would take {size} bytes, each counted once for use and once for each kept version; {most} are taken (MAX_POLICY_BYTES_PER_KEY). Delete some that are not needed":
-    "이 키로 만든 게시판 규칙이 남겨 둔 이전 판까지 {size}바이트가 됩니다. {most}바이트까지 받습니다(MAX_POLICY_BYTES_PER_KEY). 쓰지 않는 게시판을 지워 주세요.",
+    "이 키로 만든 게시판 규칙이 남겨 둔 이전 버전까지 {size}바이트가 됩니다. {most}바이트까지 받습니다(MAX_POLICY_BYTES_PER_KEY). 쓰지 않는 게시판을 지워 주세요.",
   "the rules that were replaced, deleted or tried in the last minute are kept for texts on their way, and take all the room for them, or this key's part of it (16 times MAX_POLICY_BYTES); try again later":
     "방금 바꾸거나 지우거나 시험한 규칙을 잠시 남겨 두느라 자리가 없습니다(MAX_POLICY_BYTES의 16배까지). 조금 뒤에 다시 해 주세요.",
   "this key has set {count} policies, as many as are left to all others (MAX_POLICIES is {most}); delete one first":
@@ -197,19 +201,19 @@ const sentences = {
   "the policies that this key has set may take {most} bytes of the store now, as it leaves as much free for others as it takes (MAX_STORE_FILL); delete some that are not needed, or make them smaller":
     "이 키로 만든 게시판 규칙은 지금 저장소에서 {most}바이트까지 차지할 수 있습니다. 키 하나는 차지하는 만큼을 다른 키에 남겨 둡니다(MAX_STORE_FILL). 쓰지 않는 게시판을 지우거나 규칙을 줄여 주세요.",
   "more than {most} entries of deny and allow are, or end in, {ending}; leave out those that contain another one":
-    "금칙어와 허용어 가운데 ‘{ending}’이거나 ‘{ending}’(으)로 끝나는 것이 {most}개를 넘습니다. 다른 낱말이 든 낱말은 빼 주세요.",
+    "금지어와 허용어 가운데 ‘{ending}’이거나 ‘{ending}’(으)로 끝나는 것이 {most}개를 넘습니다. 다른 단어가 든 단어는 빼 주세요.",
   "{count} entries in deny and allow; a policy takes {most} (MAX_POLICY_ENTRIES)":
-    "금칙어와 허용어가 모두 {count}개입니다. 게시판 하나에 {most}개까지 넣을 수 있습니다(MAX_POLICY_ENTRIES).",
+    "금지어와 허용어가 모두 {count}개입니다. 게시판 하나에 {most}개까지 넣을 수 있습니다(MAX_POLICY_ENTRIES).",
   "{where} has {chars} characters; a term takes {most}. Deny a part of it":
-    "{where}: {chars}자입니다. 낱말은 {most}자까지입니다. 그 일부만 넣어 주세요.",
+    "{where}: {chars}자입니다. 단어는 {most}자까지입니다. 그 일부만 넣어 주세요.",
   "{list}[{line}]":
     "{list}[{line}]",
   "deny":
-    "금칙어",
+    "금지어",
   "allow":
     "허용어",
   "{where} is empty or blank":
-    "{where}: 낱말이 비어 있습니다.",
+    "{where}: 단어가 비어 있습니다.",
   "{where}: a label is a string of 1 to {most} characters, not {shown}":
     "{where}: 판정 이름은 1자에서 {most}자까지입니다.",
   "{where}: a label has no |, which separates labels in csv files":
@@ -218,13 +222,13 @@ const sentences = {
     "{where}: 판정은 {most}개까지입니다.",
 
   "there are {most} corrections (MAX_CORRECTIONS); withdraw some, or raise it":
-    "바로잡은 판정이 {most}개로 가득 찼습니다(MAX_CORRECTIONS). 쓰지 않는 것을 되돌려 주세요.",
+    "교정이 {most}개로 가득 찼습니다(MAX_CORRECTIONS). 쓰지 않는 것을 되돌려 주세요.",
   "this key has as many corrections as are left to all others (MAX_CORRECTIONS is {most}); withdraw some":
-    "이 키로 바로잡은 판정이 다른 키에 남은 만큼 있습니다(MAX_CORRECTIONS는 {most}). 쓰지 않는 것을 되돌려 주세요.",
+    "이 키의 교정이 다른 키에 남은 만큼 있습니다(MAX_CORRECTIONS는 {most}). 쓰지 않는 것을 되돌려 주세요.",
   "this key's corrections would have more bytes than they leave to all others (MAX_CORRECTIONS_BYTES is {most}); withdraw some":
-    "이 키로 바로잡은 판정이 다른 키에 남은 공간보다 커집니다(MAX_CORRECTIONS_BYTES는 {most}). 쓰지 않는 것을 되돌려 주세요.",
+    "이 키의 교정이 다른 키에 남은 공간보다 커집니다(MAX_CORRECTIONS_BYTES는 {most}). 쓰지 않는 것을 되돌려 주세요.",
   "corrections may have {most} bytes together (MAX_CORRECTIONS_BYTES); withdraw some, or raise it":
-    "바로잡은 판정이 모두 합쳐 {most}바이트로 가득 찼습니다(MAX_CORRECTIONS_BYTES). 쓰지 않는 것을 되돌려 주세요.",
+    "교정이 모두 합쳐 {most}바이트로 가득 찼습니다(MAX_CORRECTIONS_BYTES). 쓰지 않는 것을 되돌려 주세요.",
   "{where} must be one of {labels}; {shown}":
     "이 모델의 판정은 {labels}입니다.",
   "decisions[{line}].classification must be one of {labels}":
