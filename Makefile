@@ -31,22 +31,28 @@ BESIDE := MAKE=$(MAKE) $(BIN)/python tests/support/beside.py
 help:  ## what there is to make
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
 
+# A new environment, as it must be before anything is installed.
+NEW_VENV = $(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || \
+	  { echo "Python 3.11, 3.12 or 3.13 is needed; name one with PYTHON=/path/to/python3.11" >&2; exit 1; }; \
+	  test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+
 $(VENV)/.run: pyproject.toml requirements/run.lock
 	@echo "Setting up $(VENV) (once; about a minute) with $$($(PYTHON) --version)"
-	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || \
-	  { echo "Python 3.11, 3.12 or 3.13 is needed; name one with PYTHON=/path/to/python3.11" >&2; exit 1; }
-	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(NEW_VENV)
 	@$(PIP) $(LOCKED) requirements/run.lock
 	@$(PIP) install --quiet --no-deps --no-build-isolation --editable .
 	@touch $@
 
-# Of its 19,000 modules the tests import a few thousand, which `compile` compiles.
-# torch has no lock: its CPU build comes from another index on each system. constraints.txt still has its version.
-$(VENV)/.dev: $(VENV)/.run constraints.txt requirements/dev.lock
-	@echo "Adding what the tests and the training need (once; a minute or two)"
-	@$(PIP) $(LOCKED) requirements/dev.lock --no-compile
+# All of `.run` and more, so it marks that as made, too. Of its 19,000 modules the tests import a few thousand, which
+# `compile` compiles. torch has no lock: its CPU build comes from another index on each system. constraints.txt still has
+# its version, and nothing else has a file of its wheel: its 190 MB are unpacked while the rest is installed.
+$(VENV)/.dev: pyproject.toml requirements/run.lock constraints.txt requirements/dev.lock
+	@echo "Setting up $(VENV) with what the tests and the training need (once; a minute or two)"
+	@$(NEW_VENV)
+	@$(PIP) install --quiet --no-compile --no-deps --constraint constraints.txt torch & torch=$$!; \
+	  $(PIP) $(LOCKED) requirements/dev.lock --no-compile; locked=$$?; wait $$torch && exit $$locked
 	@$(PIP) install --quiet --no-compile --no-build-isolation --constraint constraints.txt --editable '.[dev,training]'
-	@touch $@
+	@touch $(VENV)/.run $@
 
 $(VENV)/.convert: $(VENV)/.run
 	@echo "Adding what converts a model of your own (once; a minute)"
@@ -74,6 +80,7 @@ test: lint  ## all tests; with ALSO=bench-smoke, everything that CI runs
 # Python keeps what it has compiled. Eight processes import the same thousands of modules when the tests begin, and on a
 # new clone each would compile all of them, for 16 s. What cannot be imported is told by the tests.
 compile: $(VENV)/.dev
+	@$(BIN)/python -c 'import api.main, cli.start, worker.main'
 	@$(BIN)/pytest --collect-only -qq >/dev/null || true
 
 lint: $(VENV)/.dev  ## style and architecture

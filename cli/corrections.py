@@ -91,6 +91,7 @@ def export(client: ServiceClient, output: ResultFile, file_format: str | None, *
 @click.option("--format", "file_format", help="csv, tsv, jsonl, parquet or xlsx, when the file's name does not tell.")
 @click.option("--encoding", help="utf-8, cp949, …; it is found out when you say nothing.")
 @click.option("--sheet", help="Name or number of the sheet of an xlsx file; the first one when you say nothing.")
+@click.option("--header-row", type=int, help="Line with the names of the columns, where others are above it.")
 @click.pass_obj
 def import_corrections(client: ServiceClient, /, file: Path, **options: Any) -> None:  # noqa: ANN401  click gives each option its own type
     """Take the corrections in FILE, the results of a job for example, to which a column was added.
@@ -98,7 +99,7 @@ def import_corrections(client: ServiceClient, /, file: Path, **options: Any) -> 
     Rows with an empty cell there, or with the classification that they have, are left as they are. Exit code 3: some
     were refused, each named by its line.
     """
-    reading = ReadingOptions(options["file_format"], options["text_column"], options["encoding"], options["sheet"])
+    reading = ReadingOptions.taken(options)
     columns = Columns(options["column"], options["policy_column"], options["note_column"])
     report = _Report()
     wanted = report.wanted(read_corrected(file, reading, columns))

@@ -36,6 +36,7 @@ def jobs(**_address: str | None) -> None:
 @click.option("--format", help="csv, tsv, jsonl, txt, parquet or xlsx, when the file's name does not tell.")
 @click.option("--encoding", help="utf-8, cp949, …; it is found out when you say nothing.")
 @click.option("--sheet", help="Name or number of the sheet of an xlsx file; the first one when you say nothing.")
+@click.option("--header-row", type=int, help="Line with the names of the columns, where others are above it.")
 @click.option("--no-header", is_flag=True, help="The first line of the table is a row.")
 @judging_options
 @click.option("--output", "-o", type=ResultFileName(), help="Wait for the end and write the results here: "
@@ -159,6 +160,7 @@ def _send(client: ServiceClient, file: Path, options: dict[str, Any]) -> Any:  #
             "format": options["format"],
             "encoding": options["encoding"],
             "sheet": options["sheet"],
+            "header_row": options["header_row"],
             "header": "false" if options["no_header"] else None,
             **judging_query(options),
         }

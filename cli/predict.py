@@ -41,6 +41,7 @@ class _Printer(Protocol):
 @click.option("--format", "file_format", help="What the file or pipe is, when its name does not tell; a pipe is txt.")
 @click.option("--text-column", help="Name or number of the column that holds the text.")
 @click.option("--encoding", help="utf-8, cp949, …; it is found out when you say nothing.")
+@click.option("--header-row", type=int, help="Line with the names of the columns, where others are above it.")
 @judging_options
 @click.option("--output-format", type=click.Choice(("table", "jsonl")),
               help="table on a terminal and jsonl in a pipe, when you say nothing.")  # fmt: skip
@@ -52,7 +53,7 @@ def predict(texts: tuple[str, ...], url: str, key: str | None, **options: Any) -
     service does not answer or refuses; 2: the command is wrong; 3: some texts have no verdict, each with its error.
     """
     client = ServiceClient(url, key)
-    reading = ReadingOptions(options["file_format"], options["text_column"], options["encoding"])
+    reading = ReadingOptions.taken(options)
     source = _source(texts, options["file"], reading)
     fields = judging_fields(options)
     is_table = (options["output_format"] or ("table" if sys.stdout.isatty() else "jsonl")) == "table"

@@ -29,6 +29,13 @@ class ReadingOptions:
     text_column: str | None = None
     encoding: str | None = None
     sheet: str | None = None
+    header_row: int | None = None
+
+    @classmethod
+    def taken(cls, options: dict[str, Any]) -> "ReadingOptions":
+        """Take those that a command has out of its options."""
+        others = ("text_column", "encoding", "sheet", "header_row")
+        return cls(options.pop("file_format"), **{name: options.pop(name, None) for name in others})
 
 
 @dataclass(frozen=True)

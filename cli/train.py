@@ -61,6 +61,7 @@ class Wanted:
 @click.option("--format", "file_format", help="csv, tsv, jsonl, parquet or xlsx, when the file's name does not tell.")
 @click.option("--encoding", help="utf-8, cp949, …; it is found out when you say nothing.")
 @click.option("--sheet", help="Name or number of the sheet of an xlsx file; the first one when you say nothing.")
+@click.option("--header-row", type=int, help="Line with the names of the columns, where others are above it.")
 @click.option("--corrections", "wants_corrections", is_flag=True,
               help="Learn the corrections of the running service (--url), too.")  # fmt: skip
 @click.option("--corrections-file", type=click.Path(exists=True, dir_okay=False, path_type=Path),
@@ -78,9 +79,7 @@ def train(table: Path, output: Path, base: str | None, **options: Any) -> None: 
     missing = [name for name in _NEEDED if find_spec(name) is None]
     if missing:
         raise StartupError(f"training needs {', '.join(missing)}: {install_command('training')}")
-    reading = ReadingOptions(
-        options.pop("file_format"), options.pop("text_column"), options.pop("encoding"), options.pop("sheet")
-    )
+    reading = ReadingOptions.taken(options)
     service = ServiceClient(options.pop("url"), options.pop("key"))
     corrections = _corrections(service if options.pop("wants_corrections") else None, options.pop("corrections_file"))
     columns = _label_columns(options.pop("label_column"), options.pop("label_columns"))

@@ -19,6 +19,7 @@ _OPTIONS = {
     "format": "--format",
     "encoding": "--encoding",
     "sheet": "--sheet",
+    "header_row": "--header-row",
     "strictness": "--strictness",
     "thresholds": "--threshold",
     "mask_char": "--mask-char",
@@ -26,7 +27,7 @@ _OPTIONS = {
     "mask_labels": "--mask-label",
 }
 # A bare word is an option's name only where it cannot be anything else.
-_UNMISTAKABLE = ("text_column", "id_column", "label_column", "mask_char", "mask_labels")
+_UNMISTAKABLE = ("text_column", "id_column", "header_row", "label_column", "mask_char", "mask_labels")
 _FLAG = re.compile("|".join(rf"\b{re.escape(flag)}\b" for flag in _FLAGS))
 _GIVEN = re.compile(rf"(?<![\w-])({'|'.join(_OPTIONS)})=(\S*)")
 _BARE = re.compile(rf"(?<![\w-])({'|'.join(_UNMISTAKABLE)})(?!\w)")

@@ -78,6 +78,7 @@ class Plan:
     panel: PanelPlan | None = None
     cascade: CascadePlan | None = field(default_factory=CascadePlan)  # beside the bundle of verdicts
     evidence_texts: int = 6_000  # that the second output, which spans are read from, is fitted on at most
+    made_up_one_in: int = 1  # of so many texts that come from no labelled file, one is learnt from
     tiny: TinyEncoder | None = None
     bundles: tuple[str, ...] = field(default=("default", "sentiment"))
 
@@ -305,6 +306,7 @@ SMOKE = Plan(
     wide=WidePlan(buckets=1 << 14, own=OwnColumn("threat")),
     cascade=CascadePlan(TablePlan(pairs=1 << 12), CutPlan(most_lost=0.2, most_grave_lost=0.2), 600, 300, 300, 60),
     evidence_texts=60,
+    made_up_one_in=8,
     tiny=TinyEncoder(),
 )
 PLANS = {"full": FULL, "smoke": SMOKE}

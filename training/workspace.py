@@ -1,6 +1,7 @@
 """Where a run of the pipeline keeps what it makes, and the rows, encoder and tokenizer that it starts from."""
 
-from collections.abc import Callable
+import itertools
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -17,7 +18,7 @@ from shared.errors import ModelSourceError
 from training.corrections import read_corrections
 from training.data.batches import Floats, encode
 from training.data.made_up import made_up_rows
-from training.data.prepare import correction_rows, training_rows
+from training.data.prepare import CORRECTIONS, MADE_UP, correction_rows, training_rows
 from training.data.sources import Row, file_hashes, read_folder
 from training.learn.network import load_encoder, new_encoder
 from training.plan import Plan
@@ -54,10 +55,11 @@ class Workspace:
     @cached_property
     def train(self) -> list[Row]:
         """The rows to learn from."""
-        if self.corrections is None:
-            return training_rows(self.rows)
-        taught = read_corrections(self.corrections)
-        return training_rows(self.rows, correction_rows((one.text, one.classification) for one in taught.texts))
+        put_right: list[Row] = []
+        if self.corrections is not None:
+            taught = read_corrections(self.corrections)
+            put_right = correction_rows((one.text, one.classification) for one in taught.texts)
+        return one_in(self.plan.made_up_one_in, training_rows(self.rows, put_right))
 
     @cached_property
     def dev(self) -> list[Row]:
@@ -112,6 +114,20 @@ class Workspace:
     def hashes(self) -> dict[str, str]:
         """sha256 of each file that is trained on."""
         return file_hashes(self.data) if self.data else {}
+
+
+def one_in(number: int, rows: list[Row]) -> list[Row]:
+    """Keep one in `number` of each source's texts that come from no labelled file, and all others."""
+    places: dict[str, Iterator[int]] = {}
+    return [
+        row
+        for row in rows
+        if not _is_made_up(row.source) or next(places.setdefault(row.source, itertools.count())) % number == 0
+    ]
+
+
+def _is_made_up(source: str) -> bool:
+    return ("/" in source or source in MADE_UP) and source != CORRECTIONS
 
 
 def load_or_compute(path: Path, compute: Callable[[], Floats]) -> Floats:

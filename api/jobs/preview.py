@@ -100,6 +100,7 @@ def _describe(upload: Opened, rows: list[Row]) -> dict[str, Any]:
         "encoding": known.get("encoding"),
         "columns": columns,
         "text_column": text_column,
+        "header_row": known.get("header_row"),
         "rows": [_show(row, columns, known.get("text_at"), text_column) for row in rows],
     }
 

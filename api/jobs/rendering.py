@@ -3,6 +3,7 @@
 import codecs
 import csv
 import io
+import unicodedata
 from collections.abc import Iterable, Sequence
 from typing import Any, Literal, Protocol
 
@@ -22,6 +23,10 @@ _encode = msgspec.json.Encoder().encode
 LABEL_SEPARATOR = "|"
 # The full-width signs of a Korean or Japanese keyboard count as the others do.
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
+# What a program may drop before it looks for a formula: blanks, control characters, marks that nobody sees.
+_UNSEEN = "".join(
+    sign for sign in map(chr, range(0x10000)) if sign.isspace() or unicodedata.category(sign) in {"Cc", "Cf"}
+)
 
 
 class Renderer(Protocol):
@@ -211,4 +216,6 @@ def quoting_for(*, is_safe: bool) -> Literal[0, 1]:
 
 def defused(cell: str) -> str:
     """The cell with an apostrophe before what a spreadsheet would run as a formula."""
-    return "'" + cell if cell.startswith(_FORMULA_STARTS) else cell
+    if cell.startswith(_FORMULA_STARTS) or cell.lstrip(_UNSEEN).startswith(_FORMULA_STARTS):
+        return "'" + cell
+    return cell

@@ -6,7 +6,13 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 from api.http.schemas import EXAMPLE_TEXT, PolicyVersionOut
 from api.jobs.result_files import MEDIA_TYPES
-from api.uploads.options import FORMATS, MAX_METADATA_KEY_CHARS, MAX_METADATA_KEYS, MAX_METADATA_VALUE_CHARS
+from api.uploads.options import (
+    FORMATS,
+    MAX_HEADER_ROW,
+    MAX_METADATA_KEY_CHARS,
+    MAX_METADATA_KEYS,
+    MAX_METADATA_VALUE_CHARS,
+)
 from shared.jobs.records import Status
 from shared.options import LEVELS, MAX_THRESHOLDS, Level
 from shared.span_options import MASK_CHAR_PATTERN, Offsets
@@ -72,6 +78,7 @@ class JobOut(BaseModel):
     encoding: str | None
     file_name: str | None
     text_column: str | None
+    header_row: Annotated[int | None, Field(description="line with the names of the columns; absent where none")] = None
     metadata: dict[str, str]
     strictness: Annotated[Level | None, Field(description="absent where the settings decide")] = None
     thresholds: Annotated[dict[str, float] | None, Field(description="absent where the settings decide")] = None
@@ -113,6 +120,12 @@ JOB_OPTIONS: dict[str, dict[str, Any]] = {
     "file_name": {"type": "string", "description": "tells the format, and what results are called"},
     "encoding": {"type": "string", "examples": ["utf-8", "cp949", "utf-16"], "description": "unset: it is found out"},
     "header": {"type": "boolean", "default": True, "description": "false: the first line of a table is a row"},
+    "header_row": {
+        "type": "integer",
+        "minimum": 1,
+        "maximum": MAX_HEADER_ROW,
+        "description": "csv, tsv, xlsx: the line with the names of the columns, where others are above it",
+    },
     "sheet": {"type": "string", "description": "of an xlsx file: a name, or a number from 1"},
     "webhook_url": {"type": "string", "description": "who is told of the end of the job"},
     "metadata": {

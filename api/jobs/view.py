@@ -31,6 +31,7 @@ def show_job(job: Job, fleet_texts_per_s: float, root_path: str = "") -> dict[st
         "encoding": job.spec.encoding,
         "file_name": job.spec.file_name,
         "text_column": job.spec.text_column,
+        **({} if job.spec.header_row is None else {"header_row": job.spec.header_row}),
         "metadata": job.spec.metadata,
         **_verdict_options(job),
         **({} if job.webhook is None else {"webhook": msgspec.structs.asdict(job.webhook)}),

@@ -2,7 +2,7 @@
 
 import re
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from api.http.echo import is_unicode
 from shared.errors import MalformedRequestError, TooLargeError
@@ -30,15 +30,17 @@ _LIKELY = re.compile(
     rf"|(?:사용자|고객|상품|구매|원본|전체)?(?:{_KOREAN})(?:내용|본문|텍스트|원문|글|메시지)?"
 )
 _BETWEEN_WORDS = re.compile(r"[\s_.:()\[\]\-]+")
-# So many rows tell a title from the name of an only column.
-ROWS_BEHIND_TITLE = 5
 # The only column of a file is its text; but a sentence as its name is rather the first text of a file without a header.
 _SENTENCE = re.compile(r"[.!?~,;…]|[ㅋㅎㅠㅜ]{2}|(?:\S+\s+){3}")
 _MAX_NAME_CHARS = 30
+# As "No." is.
+_MAX_SHORT_NAME_CHARS = 4
 
 
-def find_text_column(names: Sequence[str], wanted: str | None, *, has_header: bool = True) -> int:
+def find_text_column(names: Sequence[str], wanted: str | None, *, may_be_row: bool = True) -> int:
     """The place of the text column: as named, or with a usual name, or the only one.
+
+    `may_be_row`: nobody has said that these are names, so they may be the cells of a first row.
 
     Raises:
         MalformedRequestError: it is not plain which one.
@@ -47,11 +49,11 @@ def find_text_column(names: Sequence[str], wanted: str | None, *, has_header: bo
         return find_column(names, wanted, "text_column")
     found = guess_text_name(names)
     if found is None:
-        found = _only_column(names, has_header=has_header)
+        found = _only_column(names, may_be_row=may_be_row)
     if found is None:
         raise MalformedRequestError(
             f"which column holds the text? Say text_column=NAME or text_column=NUMBER; there are {shown(names)}. "
-            "If the first line is no header, say header=false",
+            "If another line has the names of the columns, say header_row=NUMBER; if none has, say header=false",
             param="text_column",
         )
     return found
@@ -89,25 +91,26 @@ def find_column(names: Sequence[str], wanted: str, option: str) -> int:
     )
 
 
-def may_be_title(names: Sequence[str]) -> bool:
-    """Whether the only name of a first line may be a title above the names of columns."""
-    filled = [name for name in names if name.strip()]
-    return len(filled) == 1 and _key(filled[0]) not in _USUAL
+def has_usual_name(names: Sequence[str]) -> bool:
+    """Whether one of the names is that of a text, and of nothing else."""
+    return any(_key(name) in _USUAL for name in names)
 
 
-def refuse_title(line: int, rows: Iterable[tuple[int, int]]) -> None:
-    """Refuse a first line that names one column where the rows behind it, as number and filled cells, have more.
+def has_column(names: Sequence[str], wanted: str) -> bool:
+    """Whether the client can mean one of these columns, or several of one name."""
+    try:
+        find_column(names, wanted, "text_column")
+    except MalformedRequestError:
+        return any(_key(name) == _key(wanted) for name in names)
+    return True
 
-    Raises:
-        MalformedRequestError: it is rather a title, and nobody would see that another column was read.
-    """
-    wide = next((number for number, filled in rows if filled > 1), None)
-    if wide is not None:
-        raise MalformedRequestError(
-            f"line {line} names one column, and line {wide} has more cells; if line {line} is a title, delete the "
-            "lines above the names of the columns, else say text_column=NUMBER",
-            param="text_column",
-        )
+
+def may_be_name(cell: str) -> bool:
+    """Whether a cell can be the name of a column: a short word, no figure and no sentence."""
+    name = cell.strip()
+    if not name or len(name) > _MAX_NAME_CHARS or not (name == "#" or any(map(str.isalpha, name))):
+        return False
+    return len(name) <= _MAX_SHORT_NAME_CHARS or _SENTENCE.search(name) is None
 
 
 def check_columns(names: Sequence[str], line: int = 1) -> None:
@@ -137,13 +140,13 @@ def shown(names: Sequence[str]) -> str:
     return ", ".join(listed + more) or "none"
 
 
-def _only_column(names: Sequence[str], *, has_header: bool) -> int | None:
+def _only_column(names: Sequence[str], *, may_be_row: bool) -> int | None:
     filled = [place for place, name in enumerate(names) if name.strip()]
     if len(filled) != 1:
         return None
     name = names[filled[0]].strip()
     is_name = len(name) <= _MAX_NAME_CHARS and _SENTENCE.search(name) is None
-    return filled[0] if is_name or not has_header else None
+    return filled[0] if is_name or not may_be_row else None
 
 
 def _key(name: str) -> str:

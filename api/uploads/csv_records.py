@@ -82,6 +82,11 @@ class CsvRecords:
             if bare:
                 yield Record(number, bare.split(self._separator))
 
+    @property
+    def next_line(self) -> int:
+        """The number of the line at place 0."""
+        return self._number
+
     def line_at(self, place: int) -> str | None:
         """A line ahead, 0 being the next; None after the end."""
         while len(self._ahead) <= place:

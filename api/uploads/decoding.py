@@ -28,6 +28,7 @@ from api.uploads.encodings import (
 from shared.errors import MalformedRequestError, TooLargeError
 
 SAMPLE_BYTES = 1 << 16
+DECODE_STEP_BYTES = 1 << 16
 # A longer line is cut: no row may be that long, and its reader will say so.
 MAX_LINE_BYTES = 4 << 20
 # A line that has not ended by then is no row of a file of texts; 1 MB of gzip may unpack to a gigabyte of it.
@@ -134,7 +135,7 @@ class Decoded:
             return self._decode_in_utf8_file(line)
         if self.encoding == CP949:
             return self._decode_in_cp949_file(line)
-        return line.decode(self.encoding, "surrogateescape")
+        return _escaped(line, self.encoding)
 
     def _decode_in_utf8_file(self, line: bytes) -> str:
         text = strictly(line, UTF8)
@@ -150,7 +151,7 @@ class Decoded:
         if as_utf8 is not None and is_surely_utf8(as_utf8) and (text is None or korean_share(as_utf8) > share):
             return _marked(line) if self._is_given else as_utf8
         if text is None:
-            return line.decode(CP949, "surrogateescape")
+            return _escaped(line, CP949)
         if as_utf8 is None and (is_damaged_utf8(line) or not is_plausible_cp949(text)):
             return _marked(line)
         return text
@@ -258,6 +259,18 @@ def _narrowed(pieces: Iterator[bytes], encoding: str) -> Iterator[bytes]:
 
 def _less_faulty(line: bytes) -> str:
     return min((UTF8, CP949), key=lambda encoding: line.decode(encoding, "replace").count("\ufffd"))
+
+
+def _escaped(line: bytes, encoding: str) -> str:
+    """The line, with a lone surrogate for each byte that is not in the encoding.
+
+    In steps: where most bytes of 4 MB are wrong, one call would hold the interpreter for a second.
+    """
+    decoder = codecs.getincrementaldecoder(encoding)("surrogateescape")
+    steps = range(0, len(line), DECODE_STEP_BYTES)
+    return "".join([decoder.decode(line[at : at + DECODE_STEP_BYTES]) for at in steps]) + decoder.decode(
+        b"", final=True
+    )
 
 
 def _marked(line: bytes) -> str:

@@ -36,6 +36,8 @@ LONGEST_BOM = 4
 MIN_ZERO_SHARE = 0.01
 # Of the characters beyond ASCII that a line has, so many are common Hangul when its encoding is right.
 MIN_KOREAN_SHARE = 0.5
+# So much of a line tells what it is. A line may have megabytes, and to count is to make a list of its characters.
+LOOKED_AT_CHARS = 1 << 16
 # Characters of three bytes and more in UTF-8: all of Hangul, and nothing that CP949 would give by chance.
 _BEYOND_TWO_BYTES = re.compile("[^\x00-\u07ff]")
 _NON_ASCII = re.compile(r"[^\x00-\x7f]")
@@ -72,6 +74,7 @@ def strictly(line: bytes, encoding: str) -> str | None:
 
 def korean_share(text: str) -> float:
     """The share of common Hangul (KS X 1001) and of single letters such as ㅋ in what is not ASCII, 0 to 1."""
+    text = text[:LOOKED_AT_CHARS]
     total = len(_NON_ASCII.findall(text))
     return (_common_hangul(text) + len(_JAMO.findall(text))) / total if total else 0.0
 
@@ -83,7 +86,7 @@ def is_surely_utf8(text: str) -> bool:
 
 def is_damaged_utf8(line: bytes) -> bool:
     """Whether most of a line's characters are UTF-8 and only a few bytes are not."""
-    text = line.decode(UTF8, "replace")
+    text = line[:LOOKED_AT_CHARS].decode(UTF8, "replace")
     good = len(_BEYOND_TWO_BYTES.findall(text.replace("\ufffd", "")))
     return good > text.count("\ufffd")
 
@@ -92,6 +95,7 @@ def is_plausible_cp949(text: str) -> bool:
     """Whether a line that was read as CP949 is Korean: common Hangul above all, or the Hanja of real text."""
     if korean_share(text) >= MIN_KOREAN_SHARE:
         return True
+    text = text[:LOOKED_AT_CHARS]
     rare = sum(map(len, _HANGUL.findall(text))) - _common_hangul(text)
     # Misread UTF-8 is a mixture of Hanja and rare syllables; text has the one or the other.
     return not (rare and _HANJA.search(text))

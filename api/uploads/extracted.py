@@ -2,7 +2,6 @@
 
 import importlib.util
 import tempfile
-import threading
 from collections.abc import Iterator
 from itertools import chain, islice
 from subprocess import Popen
@@ -10,19 +9,14 @@ from typing import IO
 
 import msgspec
 
-from api.http.caller import Presence, current_caller
+from api.http.caller import Caller, current_caller
 from api.uploads import confined
-from api.uploads.columns import (
-    ROWS_BEHIND_TITLE,
-    check_columns,
-    find_column,
-    find_text_column,
-    may_be_title,
-    refuse_title,
-)
+from api.uploads.columns import check_columns, find_column, find_text_column
+from api.uploads.file_turn import FileTurn
 from api.uploads.frames import MAX_MEMORY_MESSAGE, Frame
 from api.uploads.options import UploadOptions
 from api.uploads.rows import bad_row, make_row
+from api.uploads.titles import ROWS_BEHIND_TITLE, TableRow, empty_header, may_be_title, no_header, refuse_title
 from shared.errors import MalformedRequestError, TooLargeError, UnsupportedMediaError
 from shared.jobs.records import Row
 from shared.verdict import Failure
@@ -38,7 +32,7 @@ _FRAME = msgspec.json.Decoder(Frame)
 _NULL = msgspec.Raw(b"null")
 
 # One such process at a time, or each upload slot could take its memory.
-_TURN = threading.BoundedSemaphore(1)
+_TURN = FileTurn()
 
 Cells = tuple[int, list[msgspec.Raw]]
 
@@ -73,21 +67,23 @@ class ExtractedTable:
         require_library(kind)
         max_bytes, self._max_text_chars = limits
         self._kind = kind
-        self._client = current_caller().presence
+        self.header_row: int | None = None
+        caller = current_caller()
+        self._client = caller.presence
         self._pending: list[Cells] = []
         # Unnamed, so that it is gone with the process whatever happens.
         with tempfile.TemporaryFile(prefix="kobert-upload-") as spool:
             for piece in pieces:
                 spool.write(piece)
             spool.seek(0)
-            self._process = _started(kind, _argument(options.sheet), max_bytes, spool, self._client)
+            self._process = _started(kind, _argument(options.sheet), max_bytes, spool, caller)
         self._is_open = True
         try:
             self._end_with_client()
             self._rows = self._read_rows(self._read_frame())
             self.columns = self._read_columns(options)
             check_columns(self.columns)
-            self.text_at = find_text_column(self.columns, options.text_column, has_header=options.header)
+            self.text_at = find_text_column(self.columns, options.text_column, may_be_row=options.is_header_guessed)
             wanted = options.id_column
             self.id_column = None if wanted is None else self.columns[find_column(self.columns, wanted, "id_column")]
         except BaseException:
@@ -104,7 +100,7 @@ class ExtractedTable:
             self._is_open = False
             self._client.forget(self._process.kill)
             confined.end(self._process)
-            _TURN.release()
+            _TURN.give_back()
 
     def _end_with_client(self) -> None:
         """Kill the process once the client has left: it would go on for a minute, with all the memory it may have."""
@@ -115,20 +111,34 @@ class ExtractedTable:
     def _read_columns(self, options: UploadOptions) -> list[str]:
         if self.names is not None:
             return self.names
-        first = next(self._rows, None)
+        first = next(self._rows, None) if options.header_row is None else self._find_header(options.header_row)
         if first is None:
             raise MalformedRequestError("the sheet is empty; its first row names the columns")
         if options.header:
+            self.header_row = first[0]
             self._refuse_title(first, options)
             return [_shown(cell) or f"column_{place}" for place, cell in enumerate(first[1], start=1)]
         self._pending = [first]
         return [f"column_{place}" for place in range(1, len(first[1]) + 1)]
 
+    def _find_header(self, wanted: int) -> Cells | None:
+        """The row of that number; None where there is no row at all."""
+        last = 0
+        for number, cells in self._rows:
+            if number == wanted:
+                return number, cells
+            if number > wanted:
+                raise empty_header(wanted)
+            last = number
+        if last:
+            raise no_header(wanted, last)
+        return None
+
     def _refuse_title(self, first: Cells, options: UploadOptions) -> None:
-        if options.text_column is None and may_be_title([_shown(cell) for cell in first[1]]):
+        row = _shown_row(first)
+        if options.is_header_guessed and may_be_title(row.cells, options.text_column):
             self._pending = list(islice(self._rows, ROWS_BEHIND_TITLE))
-            rows = ((number, sum(map(bool, map(_shown, cells)))) for number, cells in self._pending)
-            refuse_title(first[0], rows)
+            refuse_title(row, list(map(_shown_row, self._pending)), options.text_column, is_grid=True)
 
     def _read_rows(self, frame: Frame) -> Iterator[Cells]:
         self.names, self.column_types = frame.columns, frame.column_types
@@ -172,19 +182,14 @@ def _argument(sheet: str | None) -> str:
     return (sheet or "")[:_MAX_SHEET_CHARS].replace("\0", "\ufffd")
 
 
-def _started(kind: str, sheet: str, max_bytes: int, spool: IO[bytes], client: Presence) -> Popen[bytes]:
-    _TURN.acquire()
+def _started(kind: str, sheet: str, max_bytes: int, spool: IO[bytes], caller: Caller) -> Popen[bytes]:
+    if not _TURN.take(caller):
+        raise MalformedRequestError("the client left before its file was read")
     try:
-        _require(client)
         return confined.start("api.uploads.extraction", kind, sheet, str(max_bytes), stdin=spool)
     except BaseException:
-        _TURN.release()
+        _TURN.give_back()
         raise
-
-
-def _require(client: Presence) -> None:
-    if client.is_lost:
-        raise MalformedRequestError("the client left before its file was read")
 
 
 def _output_of(process: Popen[bytes]) -> IO[bytes]:
@@ -197,3 +202,7 @@ def _shown(cell: msgspec.Raw) -> str:
     if raw.startswith(b'"'):
         return str(msgspec.json.decode(raw))
     return "" if raw == b"null" else raw.decode()
+
+
+def _shown_row(row: Cells) -> TableRow:
+    return TableRow(row[0], [_shown(cell) for cell in row[1]])

@@ -12,6 +12,8 @@ _DAYS = "월화수목금토일"
 # The first of these formats are written differently on a Korean computer than in the file.
 _SYSTEM_DATES = ("mm-dd-yy", "[$-x-sysdate]", "[$-f800]")
 _SYSTEM_TIMES = ("m/d/yy h:mm", "m/d/yyyy h:mm", "[$-x-systime]", "[$-f400]")
+# No longer one can be made in a spreadsheet, and it is searched for each cell.
+_MAX_CHARS = 255
 _MAX_EXACT = 10**15
 _MAX_DECIMALS = 15
 _SYMBOL = re.compile(r"\[\$([^\]-]*)[^\]]*\]")
@@ -35,6 +37,8 @@ def shown(value: object, number_format: str) -> Shown:
         return value
     if isinstance(value, bool):
         return "TRUE" if value else "FALSE"
+    if len(number_format) > _MAX_CHARS:
+        number_format = "General"
     if isinstance(value, dt.timedelta):
         return _shown_duration(value)
     if isinstance(value, dt.datetime | dt.date | dt.time):
@@ -68,7 +72,11 @@ def _shown_number(value: float, number_format: str) -> Shown:
     section = _BRACKET.sub("", _SYMBOL.sub(lambda found: '"' + found[1].replace('"', "") + '"', section))
     if _GENERAL.search(section) or not section or "/" in section or section.strip() == "@":
         return plain
-    return _filled(value, section) or plain
+    try:
+        return _filled(value, section) or plain
+    except OverflowError:
+        # A hundred percent signs, or commas, which divide by a thousand each.
+        return plain
 
 
 def _filled(value: float, section: str) -> str | None:

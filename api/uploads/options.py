@@ -16,8 +16,10 @@ MAX_METADATA_KEYS = 16
 MAX_METADATA_KEY_CHARS = 64
 MAX_METADATA_VALUE_CHARS = 512
 MAX_NAME_CHARS = 200
+# Nobody has more rows above the names of columns, and they are read before anything is known of the file.
+MAX_HEADER_ROW = 100
 # What decides how a file is read; in a form it must come before the file.
-READING_OPTIONS = frozenset(("format", "encoding", "text_column", "id_column", "header", "sheet"))
+READING_OPTIONS = frozenset(("format", "encoding", "text_column", "id_column", "header", "header_row", "sheet"))
 # Names that a JSON body may also give as a number.
 _PLACES = ("text_column", "id_column", "sheet")
 
@@ -31,6 +33,7 @@ class UploadOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     text_column: str | None = None
     id_column: str | None = None
     header: bool = True
+    header_row: int | None = None
     sheet: str | None = None
     webhook_url: str | None = None
     metadata: dict[str, str] = {}
@@ -44,6 +47,11 @@ class UploadOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     mask_keep_first: bool | None = None
     mask_labels: Any = None
     offsets: Any = None
+
+    @property
+    def is_header_guessed(self) -> bool:
+        """Whether nobody has said which line of a table has the names of its columns, or that none has."""
+        return self.header and self.header_row is None
 
     @property
     def verdict(self) -> VerdictOptions | None:
@@ -68,6 +76,8 @@ def parse_options(fields: Mapping[str, Any]) -> UploadOptions:
     values |= {name: str(values[name]) for name in _PLACES if type(values.get(name)) is int}
     if isinstance(values.get("metadata"), str):
         values["metadata"] = _parse_metadata(values["metadata"])
+    if "header_row" in values:
+        values["header_row"] = _parse_header_row(values["header_row"])
     try:
         # Not strict: a form knows no booleans.
         options = msgspec.convert(values, UploadOptions, strict=False)
@@ -82,8 +92,28 @@ def parse_options(fields: Mapping[str, Any]) -> UploadOptions:
         )
     if options.encoding is not None:
         known_encoding(options.encoding)
+    if options.header_row is not None and not options.header:
+        raise MalformedRequestError(
+            "header=false says that no line has the names of the columns, and header_row which one; say one of them",
+            param="header_row",
+        )
     check_metadata(options.metadata)
     return options
+
+
+def _parse_header_row(value: object) -> int:
+    if isinstance(value, str):
+        digits = value.strip()
+        number = int(digits) if digits.isdecimal() and len(digits) <= len(str(MAX_HEADER_ROW)) else 0
+    else:
+        number = value if type(value) is int else 0
+    if not 1 <= number <= MAX_HEADER_ROW:
+        raise MalformedRequestError(
+            f"header_row is the number of the line with the names of the columns, from 1 to {MAX_HEADER_ROW}, as a "
+            "spreadsheet shows it; if that is the first line with cells, leave header_row out",
+            param="header_row",
+        )
+    return number
 
 
 def _parse_metadata(text: str) -> object:

@@ -9,6 +9,8 @@ from shared.jobs.records import Row
 from shared.verdict import Failure
 
 _MAX_RAW_CHARS = 1_000
+# One call for 4 MB of lone surrogates would hold the interpreter for most of a second.
+STEP_CHARS = 1 << 16
 _encode = msgspec.json.Encoder().encode
 
 
@@ -38,7 +40,13 @@ def readable(value: object) -> str | None:
     """A string whose invalid Unicode is replaced, so that it can be stored; None for anything but a string."""
     if not isinstance(value, str):
         return None
-    return value if is_unicode(value) else value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    if is_unicode(value):
+        return value
+    return "".join([_replaced(value[at : at + STEP_CHARS]) for at in range(0, len(value), STEP_CHARS)])
+
+
+def _replaced(part: str) -> str:
+    return part.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 def undecodable(line: int) -> str:

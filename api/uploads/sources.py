@@ -43,6 +43,7 @@ _BY_MEDIA_TYPE = {
 _BY_SUFFIX = {".csv": "csv", ".tsv": "tsv", ".tab": "tsv", ".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "json",
               ".txt": "txt", ".xlsx": "xlsx", ".xlsm": "xlsx", ".xls": "xls", ".parquet": "parquet",
               ".pq": "parquet"}  # fmt: skip
+_TABLES = frozenset(("csv", "tsv", "xlsx"))
 
 
 def _nothing() -> None:
@@ -89,15 +90,30 @@ def open_file(pieces: Iterator[bytes], file_format: str, options: UploadOptions,
     file_format = true_format(head, file_format, is_said=options.format is not None)
     if options.sheet is not None and file_format != "xlsx":
         raise MalformedRequestError(f"sheet= is for xlsx; the file is {file_format}", param="sheet")
+    _require_header(options, file_format)
     if file_format in {"xlsx", "parquet"}:
         return _open_extracted(plain, file_format, options, settings)
     return _OPENERS[file_format](plain, options, settings)
 
 
 def open_items(items: Iterable[msgspec.Raw | str], options: UploadOptions, settings: Settings) -> Source:
-    """The rows of a JSON body."""
+    """The rows of a JSON body.
+
+    Raises:
+        MalformedRequestError: an option is for files of another kind.
+    """
+    _require_header(options, "json")
     objects = ObjectReader(options, settings.max_text_chars)
     return Source(objects.from_raw(items), lambda: _names(objects))
+
+
+def _require_header(options: UploadOptions, file_format: str) -> None:
+    """Refuse `header_row` for what has no such row. A text file may be a table, unless it is said to be none."""
+    is_table = file_format in _TABLES or (file_format == "txt" and options.format is None)
+    if options.header_row is not None and not is_table:
+        raise MalformedRequestError(
+            f"header_row is for csv, tsv and xlsx; the file is {file_format}", param="header_row"
+        )
 
 
 def _open_extracted(pieces: Iterator[bytes], kind: str, options: UploadOptions, settings: Settings) -> Source:
@@ -152,6 +168,8 @@ def _open_txt(pieces: Iterator[bytes], options: UploadOptions, settings: Setting
 
 def _is_excel_text(first: str, decoded: Decoded, options: UploadOptions) -> bool:
     """Whether a .txt file is a table with tabs, which Excel calls text and Unicode text."""
+    if options.header_row is not None:
+        return True
     if "\t" not in first:
         return False
     names = [name.strip(' "\r\n') for name in first.split("\t")]
@@ -179,6 +197,7 @@ def _columns(table: TableReader | ExtractedTable) -> dict[str, Any]:
         "text_at": table.text_at,
         "text_column": table.columns[table.text_at],
         "id_column": table.id_column,
+        "header_row": table.header_row,
     }
 
 

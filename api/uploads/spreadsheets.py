@@ -19,7 +19,7 @@ sys.modules.setdefault("numpy", None)  # type: ignore[arg-type]
 from defusedxml.ElementTree import iterparse  # noqa: E402
 from openpyxl.reader.excel import ExcelReader  # noqa: E402
 from openpyxl.utils.escape import unescape  # noqa: E402
-from openpyxl.worksheet._reader import WorkSheetParser  # noqa: E402
+from openpyxl.worksheet import _reader as worksheet_reader  # noqa: E402
 
 # Strings that cells share are held in memory, the sheet is not.
 MAX_SHARED_BYTES = 256 << 20
@@ -27,6 +27,10 @@ MAX_SHARED_STRINGS = 3_000_000
 MAX_OTHER_BYTES = 32 << 20
 MAX_PARTS = 10_000
 MAX_ROWS = 1_048_576
+MAX_SHEETS = 1_000
+# Between the ends of two elements. A cell has 32,767 characters; a tag or a comment is read again from its start each
+# time that more of it comes, so one without end would take hours.
+MAX_ELEMENT_BYTES = 1 << 20
 
 
 def read_sheet(file: IO[bytes], sheet: str | None, max_bytes: int) -> Iterator[tuple[int, list[Any]]]:
@@ -40,6 +44,8 @@ def read_sheet(file: IO[bytes], sheet: str | None, max_bytes: int) -> Iterator[t
     reader = _Reader(file, read_only=True, data_only=True, keep_links=False)
     reader.read()
     book = reader.wb
+    if len(book.worksheets) > MAX_SHEETS:
+        raise TooLargeError(f"the xlsx file has more than {MAX_SHEETS:,} sheets")
     formats = [style.number_format for style in _styles(book)]
     for worksheet in _chosen(book, sheet):
         rows = _rows(book, worksheet, formats, max_bytes)
@@ -59,7 +65,7 @@ def _rows(
 ) -> Iterator[tuple[int, list[Any]]]:
     """The rows of one sheet, as `read_sheet` gives them."""
     with worksheet._get_source() as source:  # noqa: SLF001  its own iterator keeps a record of every row
-        parser = WorkSheetParser(
+        parser = worksheet_reader.WorkSheetParser(
             source,
             worksheet._shared_strings,  # noqa: SLF001
             data_only=True,
@@ -94,12 +100,44 @@ class _Reader(ExcelReader):  # type: ignore[misc]  # the library has no types
                 self.shared_strings = _shared_strings(part)
 
 
+class _Pieces:
+    """A part of the file that must bring an element now and then."""
+
+    def __init__(self, part: IO[bytes]) -> None:
+        self._part = part
+        self.silent_bytes = 0
+
+    def read(self, size: int) -> bytes:
+        """As of a file.
+
+        Raises:
+            TooLargeError: `MAX_ELEMENT_BYTES` were read since `silent_bytes` was set to 0.
+        """
+        if self.silent_bytes > MAX_ELEMENT_BYTES:
+            most = f"{MAX_ELEMENT_BYTES:,} bytes"
+            raise TooLargeError(f"the xlsx file has a tag, a comment or a cell of more than {most}")
+        piece = self._part.read(size)
+        self.silent_bytes += len(piece)
+        return piece
+
+
+def _elements(part: IO[bytes], events: tuple[str, ...] = ("end",)) -> Iterator[tuple[str, Any]]:
+    pieces = _Pieces(part)
+    for event in iterparse(pieces, events=events, forbid_dtd=True):
+        pieces.silent_bytes = 0
+        yield event
+
+
+# It has one of its own, without these limits.
+worksheet_reader.iterparse = _elements
+
+
 def _shared_strings(part: IO[bytes]) -> list[str]:
     strings: list[str] = []
     pieces: list[str] = []
     is_reading_aid = False
     root = None
-    for event, element in iterparse(part, events=("start", "end"), forbid_dtd=True):
+    for event, element in _elements(part, ("start", "end")):
         name = element.tag.rpartition("}")[2]
         if root is None:
             root = element

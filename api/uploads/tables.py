@@ -2,21 +2,28 @@
 
 import re
 from collections.abc import Iterator
-from itertools import chain, islice
+from itertools import chain
 
 from api.uploads.columns import (
     MAX_COLUMNS,
-    ROWS_BEHIND_TITLE,
+    MAX_HEADER_CHARS,
     check_columns,
     find_column,
     find_text_column,
     guess_text_name,
-    may_be_title,
-    refuse_title,
 )
 from api.uploads.csv_records import MAX_SEPARATORS, CsvRecords, Record
 from api.uploads.options import UploadOptions
 from api.uploads.rows import bad_row, make_row
+from api.uploads.titles import (
+    ROWS_BEHIND_TITLE,
+    TableRow,
+    empty_header,
+    find_names,
+    may_be_title,
+    no_header,
+    refuse_title,
+)
 from shared.errors import MalformedRequestError, TooLargeError
 from shared.jobs.records import Row
 
@@ -27,6 +34,8 @@ _SEPARATOR_LINE = re.compile(r'"?sep=(.)"?[,;\t]*\s*', re.IGNORECASE)
 MAX_GUESSED_NAMES = 4_096
 _BLANK = ' \t\r\n,;"'
 _QUOTED = re.compile(r'"[^"]*"')
+# Of the rows behind a title; some have lines that are empty between them.
+_LINES_BEHIND_TITLE = 2 * ROWS_BEHIND_TITLE
 
 
 class TableReader:
@@ -39,17 +48,16 @@ class TableReader:
 
     def __init__(self, lines: Iterator[str], options: UploadOptions, *, separator: str, max_text_chars: int) -> None:
         self._max_text_chars = max_text_chars
-        first, line = _first_filled(lines, 1)
-        said = _SEPARATOR_LINE.fullmatch(first)
-        if said is not None:
-            first, line = _first_filled(lines, line + 1)
-        self._separator = said[1] if said is not None else _separator_of(first, separator, options.text_column)
+        said, first, line = _find_header(lines, options.header_row)
+        self._is_separator_said = said is not None
+        self._separator = said if said is not None else _separator_of(first, separator, options.text_column)
         self._reader = CsvRecords(chain([first], lines), self._separator, line)
         self._records = iter(self._reader)
         self._pending: list[Record] = []
+        self.header_row = line if options.header else None
         self.columns = self._read_columns(options)
         self._reader.width = len(self.columns)
-        self.text_at = find_text_column(self.columns, options.text_column, has_header=options.header)
+        self.text_at = find_text_column(self.columns, options.text_column, may_be_row=options.is_header_guessed)
         wanted = options.id_column
         self.id_column = None if wanted is None else self.columns[find_column(self.columns, wanted, "id_column")]
 
@@ -85,22 +93,57 @@ class TableReader:
         cells = record.cells
         if options.header:
             check_columns(cells, record.line)
-            if options.text_column is None and len(cells) > 1 and may_be_title(cells):
-                self._pending = list(islice(self._records, ROWS_BEHIND_TITLE))
-                refuse_title(record.line, ((row.line, sum(map(bool, row.cells))) for row in self._pending))
+            if options.is_header_guessed and may_be_title(cells, options.text_column):
+                behind = self._rows_behind(cells)
+                refuse_title(TableRow(record.line, cells), behind, options.text_column, is_grid=len(cells) > 1)
             return cells
         self._pending = [record]
         names = [f"column_{number}" for number in range(1, len(cells) + 1)]
         check_columns(names)
         return names
 
+    def _rows_behind(self, first: list[str]) -> list[TableRow]:
+        """Rows that may be below a title, read ahead. A title without a separator does not tell what it is."""
+        lines: list[str] = []
+        while len(lines) < _LINES_BEHIND_TITLE and (line := self._reader.line_at(len(lines))) is not None:
+            if len(line) > MAX_HEADER_CHARS:
+                break
+            lines.append(line)
+        is_open = len(first) == 1 and not self._is_separator_said
+        separators = dict.fromkeys((self._separator, *(_SEPARATORS if is_open else ())))
+        read = [self._split(lines, separator) for separator in separators]
+        return next((rows for rows in read if find_names(rows) is not None), read[0])
 
-def _first_filled(lines: Iterator[str], line: int) -> tuple[str, int]:
-    """The next line with more than separators, of which Excel leaves some for empty rows, and its number."""
-    for number, found in enumerate(lines, start=line):
-        if found.strip(_BLANK):
-            return found, number
-    return "", line
+    def _split(self, lines: list[str], separator: str) -> list[TableRow]:
+        records = CsvRecords(iter(lines), separator, self._reader.next_line)
+        rows = [TableRow(record.line, record.cells) for record in records if record.fault is None]
+        return [row for row in rows if row.filled][:ROWS_BEHIND_TITLE]
+
+
+def _find_header(lines: Iterator[str], wanted: int | None) -> tuple[str | None, str, int]:
+    """What a line says that separates cells, and the line with the names of the columns with its number.
+
+    That is the one wanted, or the first with more than separators, of which Excel leaves some for empty rows.
+
+    Raises:
+        MalformedRequestError: there is no such line, or it is empty.
+    """
+    separator: str | None = None
+    is_above_all = True
+    number = 0
+    for number, line in enumerate(lines, start=1):
+        is_filled = bool(line.strip(_BLANK))
+        said = _SEPARATOR_LINE.fullmatch(line) if is_above_all and is_filled else None
+        is_above_all = is_above_all and not is_filled
+        if number == wanted and not is_filled:
+            raise empty_header(number)
+        if said is not None and number != wanted:
+            separator = said[1]
+        elif is_filled and wanted in {None, number}:
+            return separator, line, number
+    if wanted is not None and number:
+        raise no_header(wanted, number)
+    return separator, "", number
 
 
 def _separator_of(header: str, default: str, wanted: str | None) -> str:

@@ -59,12 +59,25 @@ def xlsx_bombs(target: Target) -> None:
     target.repeat(lambda: [target.post(JOBS, bomb, XLSX) for bomb in bombs], threads=4)
 
 
+def xlsx_tags(target: Target) -> None:
+    """F7: xlsx files of 30 kB with a comment or an attribute of 30 MB, which took a processor for minutes each."""
+    bombs = [_xlsx(sheet=b"<!--" + b"-a" * (15 * MIB) + b"-->"), _xlsx(sheet=b'<row r="' + b"9" * (30 * MIB) + b'"/>')]
+    target.repeat(lambda: [target.post(JOBS, bomb, XLSX) for bomb in bombs], threads=4)
+
+
 def many_columns(target: Target) -> None:
     """F11: 500,000 columns in a few kB of gz, and a row of jsonl with 250,000 keys."""
     csv = gzip.compress(b"text," + b"a," * 500_000 + b"\n" + b"b," * 500_000 + b"\n")
     keys = ",".join(f'"{n}":1' for n in range(250_000))
     jsonl = f'{{"text":"a",{keys}}}\n'.encode()
     target.repeat(lambda: [target.post(JOBS, csv, CSV), target.post(JOBS, jsonl, "application/jsonl")], threads=4)
+
+
+def lines_of_no_encoding(target: Target) -> None:
+    """Lines of 4 MB, of Korean whose encoding has to be found out, and of bytes that no encoding has."""
+    files = [("각" * (4 * MIB // 3)).encode(), b"text\n" + b"\xff\xb0" * (2 * MIB - 9)]
+    packed = [gzip.compress((file + b"\n") * 4) for file in files]
+    target.repeat(lambda: [target.post(f"{JOBS}?format=txt", file, "text/plain") for file in packed], threads=4)
 
 
 def gzip_uploads(target: Target) -> None:
@@ -149,7 +162,9 @@ ATTACKS = (
     part_names,
     parquet_bombs,
     xlsx_bombs,
+    xlsx_tags,
     many_columns,
+    lines_of_no_encoding,
     gzip_uploads,
     followers,
     unread_results,

@@ -70,7 +70,8 @@ class JobSpec(msgspec.Struct, frozen=True, kw_only=True):
     """The facts of a job that never change after it is accepted.
 
     `columns` are the names of a table's columns in their order (`column_types` their Arrow types, of parquet), and
-    `text_at` the place of the text among them; of an object, `text_column` names the field. `options` is what the
+    `text_at` the place of the text among them; of an object, `text_column` names the field. `header_row` is the line of
+    the file with those names, None where none has them. `options` is what the
     client set of how strict the verdicts are.
     """
 
@@ -82,6 +83,7 @@ class JobSpec(msgspec.Struct, frozen=True, kw_only=True):
     text_at: int = 0
     text_column: str | None = None
     id_column: str | None = None
+    header_row: int | None = None
     metadata: dict[str, str] = {}
     webhook_url: str | None = None
     bytes: int = 0

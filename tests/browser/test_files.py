@@ -97,7 +97,7 @@ def test_any_sheet_of_a_workbook_can_be_judged_and_none_that_is_hidden(open_page
 
     page = open_page("#files")
     upload(page, "시트 여럿.xlsx", out.getvalue())
-    expect(page.get_by_role("alert")).to_contain_text("제목이라면 열 이름 위의 줄을 지워 주세요")
+    expect(page.get_by_role("alert")).to_contain_text("제목이라면 '열 이름이 있는 줄'에 줄 번호를 적어 주세요")
     expect(page.get_by_role("alert")).not_to_contain_text("댓글이 어느 열에")
     sheets = page.get_by_role("combobox", name="시트")
     expect(sheets.locator("option")).to_have_text(["내용이 있는 첫 시트", "안내 & 표지", "2026", "질문"])
@@ -112,6 +112,43 @@ def test_any_sheet_of_a_workbook_can_be_judged_and_none_that_is_hidden(open_page
     start(page)
     expect(page.locator("table.results tbody tr").last).to_contain_text("또 질문")
     expect(page.locator("table.results tbody tr")).to_have_count(2)
+
+
+def test_a_title_above_the_names_of_columns_is_seen_and_one_click_reads_below_it(open_page: Open) -> None:
+    above = [["2026년 11월 댓글 목록"], [], ["작성일: 2026-11-27"]]
+    page = open_page("#files")
+    upload(page, "보고서.xlsx", sheet([*above, ["번호", "댓글"], ["1", "안녕하세요"], ["2", ""], ["3", CURSE]]))
+    expect(page.get_by_role("alert")).to_contain_text("1번째 줄은 제목이고 열 이름은 4번째 줄에 있는 듯합니다")
+    page.get_by_role("button", name="열 이름이 4번째 줄에 있습니다").click()
+    expect(page.get_by_role("alert")).to_have_count(0)
+    line = page.get_by_label("열 이름이 있는 줄")
+    expect(line).to_have_value("4")
+    expect(page.locator("table.small th.chosen")).to_have_text("댓글")
+    expect(page.locator("table.small tbody td").first).to_have_text("5")
+
+    line.fill("2")
+    line.press("Enter")
+    expect(page.get_by_role("alert")).to_contain_text("2번째 줄은 비어 있습니다")
+    line.fill("4")
+    line.press("Enter")
+    expect(page.locator("table.small td.chosen").first).to_have_text("안녕하세요")
+    start(page)
+    expect(page.locator("table.results tbody tr")).to_have_count(3)
+    expect(page.locator("table.results tbody tr").nth(1)).to_contain_text("파일의 6번째 줄")
+
+
+def test_a_table_is_read_from_its_first_line_or_without_names_as_the_moderator_says(open_page: Open) -> None:
+    page = open_page("#files")
+    upload(page, "표.csv", "번호,댓글\n1,안녕하세요\n2,반갑습니다\n".encode())
+    line = page.get_by_label("열 이름이 있는 줄")
+    expect(line).to_have_value("1")
+    page.get_by_label("열 이름 있음").uncheck()
+    expect(line).to_have_count(0)
+    page.get_by_role("textbox", name="댓글이 있는 열").fill("2")
+    page.get_by_role("textbox", name="댓글이 있는 열").press("Enter")
+    expect(page.locator("table.small td.chosen").first).to_have_text("댓글")
+    page.get_by_label("열 이름 있음").check()
+    expect(page.locator("table.small td.chosen").first).to_have_text("안녕하세요")
 
 
 def test_a_row_without_a_verdict_names_its_line_of_the_file(open_page: Open) -> None:

@@ -134,3 +134,32 @@ def test_parquet_comes_back_with_its_columns_in_their_types(stack: Stack) -> Non
         f"{stack.url}/jobs/{job['id']}/results", params={"format": "parquet"}, headers={"Range": "bytes=0-3"}
     )
     assert (partly.status_code, partly.content) == (206, b"PAR1")
+
+
+def test_a_table_below_its_title_is_a_job_once_its_names_are_said(stack: Stack) -> None:
+    rows = [[str(n), "" if n in {7, 111} else f"댓글 {n}", "가게"] for n in range(120)]
+    text = io.StringIO(newline="")
+    csv.writer(text).writerows([["2024년 댓글 목록", "", ""], [], ["번호", "댓글", "매장"], *rows])
+    file = {"file": ("댓글 모음.csv", text.getvalue().encode("cp949"))}
+
+    for path in ("jobs", "jobs/preview"):
+        refused = httpx.post(f"{stack.url}/{path}", files=file)
+        assert (refused.status_code, refused.json()["error"]["param"]) == (422, "header_row")
+        assert "say header_row=3" in refused.json()["error"]["message"]
+    preview = httpx.post(f"{stack.url}/jobs/preview", files=file, params={"header_row": 3}).json()
+    assert (preview["columns"], preview["header_row"]) == (["번호", "댓글", "매장"], 3)
+    assert [row["line"] for row in preview["rows"][:2]] == [4, 5]
+
+    job = finish(stack, httpx.post(f"{stack.url}/jobs", files=file, data={"header_row": "3"}).json())
+    assert (job["header_row"], job["text_column"]) == (3, "댓글")
+    assert job["request_counts"] == {"total": 120, "completed": 118, "failed": 2}
+    assert [(fault["row"], fault["line"]) for fault in job["errors"]["data"]] == [(8, 11), (112, 115)]
+    header, *cells = table_of(results(stack, job).content)
+    assert header[:4] == ["번호", "댓글", "매장", "classification"]
+    assert [row[:3] for row in cells] == rows
+
+
+@pytest.mark.parametrize("said", ["0", "-1", "abc", "101", "50"])
+def test_a_line_that_cannot_have_the_names_is_refused(stack: Stack, said: str) -> None:
+    answer = httpx.post(f"{stack.url}/jobs", params={"format": "csv", "header_row": said}, content=b"text\na\n")
+    assert (answer.status_code, answer.json()["error"]["param"]) == (422, "header_row")

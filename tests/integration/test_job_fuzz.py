@@ -119,6 +119,7 @@ hostile = st.fixed_dictionaries(
         "text_column": st.sampled_from([*["1"] * 10, *NAMES]),
         "id_column": st.sampled_from(NAMES),
         "header": st.sampled_from(["true", "false", "x"]),
+        "header_row": st.sampled_from(["1", "2", "3", "100", "0", "x", "9" * 5_000]),
         "sheet": st.sampled_from(["1", "Sheet1", "x", "9" * 5_000]),
         "metadata": st.sampled_from(["{}", '{"a":"b"}', "{", "[" * 3_000]),
         "file_name": st.sampled_from(["a.csv", "a.xls", "../a.json", "\n", "x"]),

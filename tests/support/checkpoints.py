@@ -33,7 +33,7 @@ def bert_classifier(
 ) -> Any:
     """A `BertForSequenceClassification` of transformers with random weights, spread so that its answers differ."""
     torch.manual_seed(20)
-    config = BertConfig(  # type: ignore[call-arg]  # its base class takes them, untyped
+    config = BertConfig(
         vocab_size=vocabulary,
         max_position_embeddings=positions,
         hidden_size=hidden,

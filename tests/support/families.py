@@ -58,7 +58,7 @@ def _electra_small(**sizes: Any) -> Any:
 
 def _distilbert(**sizes: Any) -> Any:
     given = {**_SIZES, **sizes}
-    config = transformers.DistilBertConfig(  # type: ignore[call-arg]  # its base class takes the labels, untyped
+    config = transformers.DistilBertConfig(
         vocab_size=given["vocab_size"], dim=given["hidden_size"], n_layers=given["num_hidden_layers"],
         n_heads=given["num_attention_heads"], hidden_dim=given["intermediate_size"],
         num_labels=given.get("num_labels", LABELS),

@@ -29,9 +29,9 @@ const sentences = {
   "the file is empty, or its first line is; the first line names the columns":
     "파일이나 첫 줄이 비어 있습니다. 첫 줄에는 열 이름이 있어야 합니다.",
   "the header cannot be read: {fault}":
-    "열 이름이 있는 첫 줄을 읽을 수 없습니다. {fault}",
+    "열 이름이 있는 줄을 읽을 수 없습니다. {fault}",
   "the header cannot be read: {fault}; at most {most} columns are read":
-    "열 이름이 있는 첫 줄을 읽을 수 없습니다. {fault} 열은 {most}개까지 읽습니다.",
+    "열 이름이 있는 줄을 읽을 수 없습니다. {fault} 열은 {most}개까지 읽습니다.",
   "line {line} {fault}":
     "{line}번째 줄: {fault}",
   "line {line} {fault}; the lines up to {last} are lost with it":
@@ -56,8 +56,20 @@ const sentences = {
     "따옴표로 시작한 칸이 {last}번째 줄에서 닫힌 뒤에 글자가 더 있습니다. {advice}",
   "close the quote, or write \"\" for a quote that belongs to the text":
     "따옴표를 닫고, 글에 든 따옴표는 \"\"로 적어 주세요.",
-  "line {line} names one column, and line {wide} has more cells; if line {title} is a title, delete the lines above the names of the columns, else say text_column=NUMBER":
-    "{line}번째 줄에는 열 이름이 하나뿐인데 {wide}번째 줄에는 칸이 더 있습니다. {title}번째 줄이 제목이라면 열 이름 위의 줄을 지워 주세요. 제목이 아니라면 판정할 열을 골라 주세요.",
+  "line {line} is rather a title, and line {names} has the names of the columns; if so, say header_row={row}, else say text_column=NUMBER":
+    "{line}번째 줄은 제목이고 열 이름은 {names}번째 줄에 있는 듯합니다. 맞으면 '열 이름이 있는 줄'을 {row}번째로 정하고, 아니면 판정할 열의 번호를 적어 주세요.",
+  "line {line} names one column, and line {wide} has more cells; if line {title} is a title, say header_row=NUMBER, the line with the names of the columns, else say text_column=NUMBER":
+    "{line}번째 줄에는 열 이름이 하나뿐인데 {wide}번째 줄에는 칸이 더 있습니다. {title}번째 줄이 제목이라면 '열 이름이 있는 줄'에 줄 번호를 적어 주세요. 제목이 아니라면 판정할 열의 번호를 적어 주세요.",
+  "header_row={row}: line {line} is empty; say the number of the line with the names of the columns":
+    "{line}번째 줄은 비어 있습니다. 열 이름이 있는 줄의 번호를 적어 주세요.",
+  "header_row={row}: the last line is {last}; say the number of the line with the names of the columns":
+    "파일은 {last}번째 줄에서 끝나 {row}번째 줄이 없습니다. 열 이름이 있는 줄의 번호를 적어 주세요.",
+  "header_row is the number of the line with the names of the columns, from 1 to {most}, as a spreadsheet shows it; if that is the first line with cells, leave header_row out":
+    "'열 이름이 있는 줄'에는 엑셀에 보이는 줄 번호를 1에서 {most}까지 적어 주세요. 맨 위의 줄이라면 비워 두면 됩니다.",
+  "header=false says that no line has the names of the columns, and header_row which one; say one of them":
+    "열 이름이 없다고 하면서 열 이름이 있는 줄을 적었습니다. 둘 가운데 하나만 정해 주세요.",
+  "header_row is for csv, tsv and xlsx; the file is {format}":
+    "{format} 파일에는 열 이름이 있는 줄이 없습니다. '열 이름이 있는 줄'을 비워 주세요.",
   "row {row} holds {text}, an error of the spreadsheet; mend its formula, or delete the row":
     "{row}번째 줄에는 글 대신 엑셀 오류({text})가 있습니다. 수식을 고치거나 그 줄을 지우고 다시 올려 주세요.",
   "row {row} has cells to the right of the header's {width} columns":
@@ -66,8 +78,8 @@ const sentences = {
     "열이 {columns}개입니다. {most}개까지 읽습니다.",
   "the names of the columns have more than {most} characters":
     "열 이름이 모두 합쳐 {most}자를 넘습니다.",
-  "which column holds the text? Say text_column=NAME or text_column=NUMBER; there are {names}. If the first line is no header, say header=false":
-    "있는 열: {names}. 첫 줄이 열 이름이 아니면 '첫 줄은 열 이름'을 꺼 주세요.",
+  "which column holds the text? Say text_column=NAME or text_column=NUMBER; there are {names}. If another line has the names of the columns, say header_row=NUMBER; if none has, say header=false":
+    "있는 열: {names}. 열 이름이 다른 줄에 있으면 '열 이름이 있는 줄'에 줄 번호를 적고, 열 이름이 없으면 '열 이름 있음'을 꺼 주세요.",
   "{option}={wanted}: columns {numbers} have that name; say which by its number, {same}={first}":
     "이름이 {wanted}인 열이 여럿입니다({numbers}). 몇 번째 열인지 번호로 적어 주세요.",
   "{option}={wanted}: there is no such column; there are {names}":
@@ -137,6 +149,10 @@ const sentences = {
     "시트의 줄이 {most}개를 넘습니다. 나눠서 올려 주세요.",
   "row {row} has a cell in column {column}; at most {most} columns are read":
     "{row}번째 줄의 {column}번째 열에 칸이 있습니다. 열은 {most}개까지 읽습니다.",
+  "the xlsx file has a tag, a comment or a cell of more than {size}":
+    "xlsx 파일에 {size}보다 긴 태그나 주석, 셀이 있습니다.",
+  "the xlsx file has more than {most} sheets":
+    "xlsx 파일의 시트가 {most}개를 넘습니다.",
   "the xlsx file has more than {most} parts":
     "xlsx 파일의 부품이 {most}개를 넘습니다. csv로 저장해 올려 주세요.",
   "the xlsx file unpacks to more than {most} bytes ({part}); split it":

@@ -77,7 +77,7 @@ export function explain(error) {
   // Which limit it is, where the service's own sentence tells.
   if (["overloaded", "quota_exceeded"].includes(error.code) && told(error.message) !== error.message) return [told(error.message) + wait, ""];
   // A title above the names of the columns: no column that could be typed would help.
-  if (error.param === "text_column" && /^line \d/.test(error.message)) return [told(error.message), ""];
+  if (error.param === "header_row") return [told(error.message), ""];
   if (exact) return [exact + wait, ["text_column", "format", null].includes(error.param) ? error.message : ""];
   return known ? [known + wait, ["invalid_request", "store_unfit"].includes(error.code) || error.status === 413 ? error.message : ""] : [told(error.message) + wait, ""];
 }

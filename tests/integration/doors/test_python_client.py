@@ -52,9 +52,10 @@ def test_many_texts_travel_in_batches_and_come_back_in_order(client: Client, ser
 
 def test_a_file_is_followed_to_its_results(client: Client, tmp_path: Path) -> None:
     file = tmp_path / "댓글.csv"
-    file.write_text("id,text\n" + "".join(f"{at},{text}\n" for at, text in enumerate([CLEAN, BAD] * 100)))
+    table = "".join(f"{at},{text}\n" for at, text in enumerate([CLEAN, BAD] * 100))
+    file.write_text("2024년 댓글 목록\n\nid,text\n" + table)
     seen: list[Job] = []
-    job = client.submit_file(file, metadata={"board": "1"}, id_column="id")
+    job = client.submit_file(file, metadata={"board": "1"}, id_column="id", header_row=3)
     done = client.wait(job.id, on_progress=seen.append)
     rows = [row for after in range(0, 250, 50) for row in client.results(job.id, after=after, limit=50)]
 

@@ -201,6 +201,16 @@ def test_a_protected_table_has_no_formula_of_a_policys_label_nor_behind_another_
     assert '"\'=1+1|@a"' in line
 
 
+@pytest.mark.parametrize("unseen", [" ", "\u3000", "\xa0", "\ufeff", "\u200b", "\u202e", "\x00", "\x0b", " \u2060 "])
+def test_a_protected_cell_has_no_formula_behind_what_nobody_sees(unseen: str) -> None:
+    table = Table(job_of(columns=["text"], text_at=0), ",", is_safe=True)
+    for formula in ("=1+1", "＠SUM(1)"):
+        body = table.lines(numbered((unseen + formula, [None], CLEAN)))
+        assert next(csv.reader(io.StringIO(body.decode(), newline="")))[0] == "'" + unseen + formula
+    harmless = table.lines(numbered((unseen + "좋아요 = 최고", [None], CLEAN)))
+    assert next(csv.reader(io.StringIO(harmless.decode(), newline="")))[0] == unseen + "좋아요 = 최고"
+
+
 def test_json_lines_put_a_text_at_a_path_back_in_its_place_and_find_an_id_there() -> None:
     job = job_of(format="jsonl", columns=["data"], text_column="data.text", id_column="data.no")
     line = JsonLines(job).lines(numbered(("좋아요", {"data": {"text": "좋아요", "no": 7}}, CLEAN)))

@@ -12,7 +12,7 @@ from pyarrow import parquet
 
 from api.uploads import spreadsheets
 from shared.errors import MalformedRequestError, TooLargeError
-from tests.unit.api.test_upload_files import read, sheet_of
+from tests.unit.api.test_upload_files import fields_of, read, sheet_of
 
 MAIN = 'xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main"'
 
@@ -43,7 +43,7 @@ def shared_of(head: str, body: str) -> Any:
 def test_a_zip_bomb_ends_by_its_limit_and_is_refused(change: dict[str, Any]) -> None:
     bomb = rezipped(sheet_of([["댓글"], ["좋아요"]]), change)
     assert len(bomb) < 1_000_000
-    with pytest.raises(TooLargeError, match=r"unpacks to more|too much memory"):
+    with pytest.raises(TooLargeError, match=r"unpacks to more|too much memory|a cell of more than"):
         read(bomb, "a.xlsx")
 
 
@@ -94,6 +94,47 @@ def test_a_row_number_out_of_range_costs_no_time(row: str) -> None:
 def test_a_cell_far_to_the_right_is_refused() -> None:
     with pytest.raises(TooLargeError, match="column 16,384"):
         read(sheet_of([["댓글"], ["좋아요", *[None] * 16_382, "x"]]), "a.xlsx")
+
+
+SHEET, STRINGS = "xl/worksheets/sheet1.xml", "xl/sharedStrings.xml"
+COMMENT = b"<!--" + b"-a" * 1_500_000 + b"-->"
+TAG = b'<a b="' + b">" * 3_000_000 + b'"/>'
+DEPTH = b"<a>" * 700_000 + b"</a>" * 700_000
+
+
+@pytest.mark.parametrize(
+    ("part", "long"),
+    [(SHEET, COMMENT), (SHEET, TAG), (SHEET, DEPTH), (STRINGS, COMMENT), (STRINGS, TAG)],
+    ids=["comment", "tag", "depth", "comment of strings", "tag of strings"],
+)
+def test_a_tag_without_end_is_refused_before_it_is_read_again_and_again(part: str, long: bytes) -> None:
+    """Each read of 16 kB begins a tag anew: one of 30 MB, which packs to 30 kB, took minutes."""
+    first = b"<sheetData>" if part == SHEET else b"<si>"
+    bomb = rezipped(sheet_of([["댓글"], ["좋아요"]]), {part: lambda old: old.replace(first, long + first, 1)})
+    assert len(bomb) < 30_000
+    with pytest.raises(TooLargeError, match="a tag, a comment or a cell of more than"):
+        read(bomb, "a.xlsx")
+
+
+def test_more_sheets_than_are_looked_through_are_refused() -> None:
+    entry = b'<sheet name="%d" sheetId="%d" r:id="rId1"/>'
+    many = b"".join(entry % (number, number) for number in range(2, 1_100))
+    bomb = rezipped(
+        sheet_of([["댓글"], ["좋아요"]]),
+        {"xl/workbook.xml": lambda old: old.replace(b"</sheets>", many + b"</sheets>")},
+    )
+    with pytest.raises(TooLargeError, match="more than 1,000 sheets"):
+        read(bomb, "a.xlsx")
+
+
+@pytest.mark.parametrize("code", ["#" * 100_000, "\\" * 9_999, "0" + "," * 250, "0" + "%" * 250])
+def test_a_format_that_no_spreadsheet_has_costs_no_time_and_no_file(code: str) -> None:
+    data = rezipped(
+        sheet_of([["댓글", "수"], ["좋아요", 1234.5]], formats={1: "0.0000"}),
+        {"xl/styles.xml": lambda old: old.replace(b"0.0000", code.encode())},
+    )
+    [row], _ = read(data, "a.xlsx")
+    assert fields_of(row) == [None, 1234.5]
 
 
 def test_a_parquet_bomb_is_refused_within_the_limit_of_its_process() -> None:

@@ -2,10 +2,12 @@
 
 import itertools
 import random
+import tracemalloc
 from collections.abc import Iterator
 
 import pytest
 
+from api.uploads import decoding
 from api.uploads.decoding import Decoded, table_lines
 from api.uploads.encodings import known_encoding
 from api.uploads.options import UploadOptions, parse_options
@@ -181,3 +183,24 @@ def test_the_encoding_is_found_when_pieces_cut_every_character() -> None:
         decoded = Decoded(pieces_of("가나\r\n다라".encode("cp949"), size), None, table_lines)
         assert list(decoded) == ["가나\r\n", "다라"]
         assert decoded.encoding == "cp949"
+
+
+@pytest.mark.parametrize(
+    "line", [("각" * 1_300_000).encode(), ("가a" * 1_300_000).encode("cp949"), "뷁".encode("cp949") * 2_000_000]
+)
+def test_to_find_the_encoding_of_a_line_of_megabytes_takes_few_times_its_bytes(line: bytes) -> None:
+    """Each of its characters was an object of its own, 180 MB of them, in each of four uploads."""
+    pieces = [line[start : start + 65_536] for start in range(0, len(line), 65_536)]
+    tracemalloc.start()
+    assert len(list(Decoded(iter([*pieces, b"\n"]), None))) == 1
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 10 * len(line)
+
+
+@pytest.mark.parametrize("encoding", ["cp949", "johab", "cp1252"])
+def test_a_long_line_is_decoded_in_steps_as_it_would_be_at_once(encoding: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(decoding, "DECODE_STEP_BYTES", 7)
+    for seed in range(50):
+        noise = random.Random(seed).randbytes(60) + "뷁 똠방".encode("cp949") + b"\xb0"
+        assert decoding._escaped(noise, encoding) == noise.decode(encoding, "surrogateescape")

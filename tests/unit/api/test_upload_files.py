@@ -234,7 +234,7 @@ def test_an_empty_sheet_before_the_first_one_with_cells_is_passed_over() -> None
 
 def test_a_title_above_the_names_of_a_sheets_columns_is_refused_and_says_what_to_do() -> None:
     data = sheet_of([["2024년 댓글 보고서"], [], ["번호", "댓글"], [1, "좋아요"]])
-    with pytest.raises(MalformedRequestError, match="line 1 names one column, and line 3 has more cells"):
+    with pytest.raises(MalformedRequestError, match="say header_row=3"):
         read(data, "a.xlsx")
     assert [row.text for row in read(sheet_of([["의견란"], ["좋아요"]]), "a.xlsx")[0]] == ["좋아요"]
 

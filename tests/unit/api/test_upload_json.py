@@ -5,6 +5,7 @@ import json
 import msgspec
 import pytest
 
+from api.uploads import rows as rows_module
 from api.uploads.columns import MAX_COLUMNS
 from shared.errors import MalformedRequestError
 from tests.unit.api.test_upload_encodings import pieces_of, read
@@ -153,3 +154,11 @@ def test_an_array_of_one_long_line_is_not_cut() -> None:
 def test_an_error_keeps_its_line_without_the_line_break(line_break: str) -> None:
     rows, _ = read(f"no json{line_break}{{}}{line_break}".encode(), "jsonl")
     assert [msgspec.json.decode(row.fields) for row in rows] == ["no json", "{}"]
+
+
+def test_invalid_unicode_is_replaced_in_steps_as_it_would_be_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    broken = "가\udcff나🙂\ud83d다" * 20
+    at_once = rows_module.readable(broken)
+    assert at_once == "가\ufffd나🙂\ufffd다" * 20
+    monkeypatch.setattr(rows_module, "STEP_CHARS", 7)
+    assert rows_module.readable(broken) == at_once

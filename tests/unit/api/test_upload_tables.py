@@ -217,16 +217,3 @@ def test_empty_rows_before_the_names_of_columns_are_passed_over(start: str) -> N
     assert [row.text for row in rows] == ["좋아요"]
     assert rows[0].line == start.count("\n") + 2
     assert source.describe()["text_column"] == "댓글"
-
-
-@pytest.mark.parametrize("title", ["2024년 댓글 목록", "상품 리뷰", "보고서"])
-def test_a_title_above_the_names_of_columns_is_refused_and_says_what_to_do(title: str) -> None:
-    table = f"\n{title},,\n1월,,\n번호,댓글,작성자\n1,좋아요,홍\n".encode()
-    with pytest.raises(MalformedRequestError, match="line 2 names one column, and line 4 has more cells"):
-        read(table, "csv")
-    assert read(table, "csv", text_column="1")[0][0].text == "1월"
-
-
-@pytest.mark.parametrize("table", ["댓글,,\n좋아요,x,\n", "의견란,,\n좋아요,,\n별로,,\n", "의견란\n좋아요\n별로\n"])
-def test_an_only_name_above_an_only_column_is_no_title(table: str) -> None:
-    assert read(table.encode(), "csv")[0][0].text == "좋아요"

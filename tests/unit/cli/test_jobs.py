@@ -71,6 +71,8 @@ def test_results_can_be_defused_and_a_job_judged_strictly(server: AnsweringServe
         "욕설=0.6",
         "--sheet",
         "2",
+        "--header-row",
+        "3",
         "-o",
         tmp_path / "v.csv",
     ]
@@ -79,6 +81,7 @@ def test_results_can_be_defused_and_a_job_judged_strictly(server: AnsweringServe
     sent = server.asked[0]
     assert (sent.query["strictness"], sent.query["thresholds"]) == ("lenient", '{"욕설": 0.6}')
     assert (sent.query["file_name"], sent.query["sheet"], sent.body) == ("댓글.csv", "2", "text\n가\n".encode())
+    assert sent.query["header_row"] == "3"
     assert server.asked[-1].query["safe"] == "true"
 
 

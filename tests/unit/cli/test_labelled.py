@@ -109,3 +109,12 @@ def test_label_columns_may_be_numbered_and_a_missing_one_is_named(tmp_path: Path
     assert read.pairs == [("가", "욕설")]
     with pytest.raises(KobertError, match="--label-columns 협박: there is no such column"):
         read_labelled(file, ReadingOptions(), LabelColumns(several=("욕설", "협박")), may_be_empty=True)
+
+
+def test_a_table_below_its_title_is_read_from_the_line_that_is_named(tmp_path: Path) -> None:
+    file = tmp_path / "모음.csv"
+    file.write_text("말뭉치 2024,\n,\ntext,label\n가,욕설\n나,정상\n")
+    with pytest.raises(KobertError, match="say --header-row 3, else say --text-column NUMBER"):
+        read_labelled(file, ReadingOptions(), LabelColumns())
+    read = read_labelled(file, ReadingOptions(header_row=3), LabelColumns())
+    assert read.pairs == [("가", "욕설"), ("나", "정상")]

@@ -234,3 +234,12 @@ def test_without_a_text_a_terminal_is_told_what_to_type(server: AnsweringServer)
     os.close(terminal)
     assert ended.returncode == 2
     assert "There is no text" in ended.stderr.decode()
+
+
+def test_a_table_below_its_title_is_read_from_the_line_that_is_named(server: AnsweringServer, tmp_path: Path) -> None:
+    file = tmp_path / "댓글.csv"
+    file.write_text("2024년 댓글 목록,\n번호,댓글\n1,좋아요\n")
+    refused = run_command("predict", "--url", server.url, "--file", file)
+    assert (refused.returncode, "say --header-row 2" in refused.stderr.decode()) == (1, True)
+    ended = run_command("predict", "--url", server.url, "--file", file, "--header-row", "2")
+    assert [line["text"] for line in lines(ended.stdout)] == ["좋아요"]

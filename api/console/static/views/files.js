@@ -12,6 +12,9 @@ const HEAD_BYTES = 256 * 1024;
 const MOST_BYTES = 8 * 1024 * 1024;
 const ENCODINGS = ["utf-8", "cp949", "utf-16"];
 const PAGE = 20;
+const MOST_HEADER_ROW = 100;
+// A file that cannot be previewed may be a table, unless its name says that it is one of these.
+const PARQUET = /\.(parquet|pq)(\.gz)?$/i;
 
 export function Files() {
   const [file, setFile] = useState(null);
@@ -71,8 +74,9 @@ function Chosen({ file, leave }) {
   // What was seen of another sheet, or in another encoding, is not what would be judged.
   const preview = previewError?.status === 422 ? null : seen;
   const [sheets] = useFetched(() => sheetsOf(file), [file]);
+  const refusal = previewError ?? error;
   // No choice here makes another kind of file readable.
-  const isReadable = preview || (previewError?.status === 422 && previewError.param !== "format");
+  const isReadable = preview || !canPreview || (previewError?.status === 422 && previewError.param !== "format");
   const start = async () => {
     aborter.current = new AbortController();
     setError(null);
@@ -86,6 +90,11 @@ function Chosen({ file, leave }) {
     }
   };
   const change = (name, value) => setOptions({ ...options, [name]: value });
+  // Another line has other names, among which the column of the texts is another.
+  const changeHeader = (row, header) => {
+    setError(null);
+    setOptions({ ...options, text_column: undefined, header_row: row, header });
+  };
   // Each sheet has columns of its own.
   const changeSheet = (event) => setOptions({ sheet: event.target.value || undefined });
   return html`<section>
@@ -97,8 +106,8 @@ function Chosen({ file, leave }) {
         ${sheets.map((name) => html`<option value=${name}>${name}</option>`)}
       </select></label>`}
     ${canPreview && !preview && !previewError && html`<p aria-busy="true">${t("files.reading")}</p>`}
-    <${Problem} error=${previewError} />
-    ${!preview && previewError?.param === "text_column" && html`<label>${t("files.column")} <small>${t("files.column.type")}</small>
+    <${Problem} error=${previewError}><${NamesFound} error=${previewError} use=${changeHeader} /></${Problem}>
+    ${!preview && ["text_column", "header_row"].includes(refusal?.param) && html`<label>${t("files.column")} <small>${t("files.column.type")}</small>
       <input value=${options.text_column ?? ""} onChange=${(event) => change("text_column", event.target.value)} /></label>`}
     ${isReadable && html`<div class="row">
       ${preview && html`<p>${t("files.format")}<br /><strong>${preview.format}</strong></p>`}
@@ -111,7 +120,7 @@ function Chosen({ file, leave }) {
         <select value=${preview.text_column} onChange=${(event) => change("text_column", event.target.value)}>
           ${preview.columns.map((name) => html`<option value=${name}>${name}</option>`)}
         </select></label>`}
-      ${["csv", "tsv", "xlsx"].includes(preview?.format ?? "csv") && html`<label><input type="checkbox" checked=${options.header !== "false"} onChange=${(event) => setOptions({ ...options, text_column: undefined, header: event.target.checked ? undefined : "false" })} /> ${t("files.header")}</label>`}
+      ${(preview ? ["csv", "tsv", "xlsx"].includes(preview.format) : !PARQUET.test(file.name)) && html`<${Header} options=${options} found=${preview?.header_row} change=${changeHeader} />`}
     </div>`}
     ${preview && html`<${Rows} preview=${preview} />`}
     ${sent === null
@@ -119,8 +128,22 @@ function Chosen({ file, leave }) {
           <button type="button" class="secondary" onClick=${leave}>${t("files.other")}</button></div>`
       : html`<div><label>${t("files.sending", { n: percent(sent) })}<progress max="1" value=${sent}></progress></label>
           <button type="button" class="secondary" onClick=${() => aborter.current.abort()}>${t("cancel")}</button></div>`}
-    <${Problem} error=${error} />
+    <${Problem} error=${error}><${NamesFound} error=${error} use=${changeHeader} /></${Problem}>
   </section>`;
+}
+
+// What a service tells that has seen the names of the columns below a title.
+function NamesFound({ error, use }) {
+  const found = error?.param === "header_row" && error.message.match(/say header_row=(\d+)/);
+  return found && html`<button type="button" class="secondary" onClick=${() => use(found[1])}>${t("files.headerrow.use", { n: found[1] })}</button>`;
+}
+
+// Which line of a table has the names of its columns, or that none has.
+function Header({ options, found, change }) {
+  const hasNames = options.header !== "false";
+  return html`<label><input type="checkbox" checked=${hasNames} onChange=${(event) => change(undefined, event.target.checked ? undefined : "false")} /> ${t("files.header")}</label>
+    ${hasNames && html`<label>${t("files.headerrow")} <small>${t("files.headerrow.help")}</small>
+      <input type="number" min="1" max=${MOST_HEADER_ROW} value=${options.header_row ?? found ?? ""} onChange=${(event) => change(event.target.value || undefined)} /></label>`}`;
 }
 
 function Rows({ preview }) {

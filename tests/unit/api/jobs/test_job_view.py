@@ -23,7 +23,12 @@ def test_the_object_is_what_openapi_says_and_nothing_else() -> None:
         "strict", (("curse", 0.4), ("insult", 0.6)), explain=True, mask=mask, policy=policy, details=True
     )
     shown = show_job(
-        job_of(spec=JobSpec(format="csv", options=options), webhook=Webhook("pending", 1, "slow", 9), corrected=2), 0.0
+        job_of(
+            spec=JobSpec(format="csv", header_row=1, options=options),
+            webhook=Webhook("pending", 1, "slow", 9),
+            corrected=2,
+        ),
+        0.0,
     )
 
     assert list(shown) == list(JobOut.model_fields)
@@ -33,7 +38,7 @@ def test_the_object_is_what_openapi_says_and_nothing_else() -> None:
 
 def test_options_of_a_verdict_are_shown_where_the_client_set_them() -> None:
     def names_with(options: VerdictOptions | None) -> set[str]:
-        shown = show_job(job_of(spec=JobSpec(format="csv", options=options)), 0.0)
+        shown = show_job(job_of(spec=JobSpec(format="csv", header_row=1, options=options)), 0.0)
         assert JobOut.model_validate(shown, strict=True)
         return set(shown) & {"strictness", "thresholds"}
 

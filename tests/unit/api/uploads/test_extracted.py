@@ -10,6 +10,7 @@ import pytest
 from api.http.caller import SCOPE_KEY, Presence, note_caller
 from api.uploads import confined, extracted
 from api.uploads.extracted import ExtractedTable
+from api.uploads.file_turn import FileTurn
 from api.uploads.options import UploadOptions
 from shared.errors import RequestError
 
@@ -31,7 +32,7 @@ def started(monkeypatch: pytest.MonkeyPatch) -> list[subprocess.Popen[bytes]]:
 
     monkeypatch.setattr(confined, "start", start)
     monkeypatch.setattr(extracted, "require_library", lambda _kind: None)
-    monkeypatch.setattr(extracted, "_TURN", threading.BoundedSemaphore(1))
+    monkeypatch.setattr(extracted, "_TURN", FileTurn())
     return processes
 
 
