@@ -12,6 +12,8 @@ from dataclasses import dataclass
 
 import msgspec
 
+from api.uploads.decoding import CutText, too_long
+
 # A quoted cell with more lines or characters has lost its closing quote.
 MAX_CELL_LINES = 200
 # A line with more separators is no row; each cell of it would be an object.
@@ -70,8 +72,11 @@ class CsvRecords:
 
     def __iter__(self) -> Iterator[Record]:
         while (line := self.line_at(0)) is not None:
+            if isinstance(line, CutText):
+                yield self._faulty(line, too_long(f"line {self._number}"))
+                continue
             if line.count(self._separator) > MAX_SEPARATORS:
-                yield self._too_wide(line)
+                yield self._faulty(line, f"line {self._number} has more than {MAX_SEPARATORS:,} cells")
                 continue
             if '"' in line:
                 cells = self._read_alone(line)
@@ -104,9 +109,8 @@ class CsvRecords:
         self._number += lines
         return number
 
-    def _too_wide(self, line: str) -> Record:
-        number = self._drop(1)
-        return Record(number, [], f"line {number} has more than {MAX_SEPARATORS:,} cells", line.rstrip("\r\n"))
+    def _faulty(self, line: str, fault: str) -> Record:
+        return Record(self._drop(1), [], fault, line.rstrip("\r\n"))
 
     def _read_alone(self, line: str) -> list[str] | None:
         """The cells of nearly every line with quotes, fast; None for one that needs a closer look."""
@@ -217,6 +221,9 @@ class _Reading:
         line = self._records.line_at(self.lines)
         if line is None:
             raise _CsvFault(f"opens a quoted cell that is never closed; {_ADVICE}")
+        if isinstance(line, CutText):
+            long_line = too_long(f"line {self._number + self.lines}")
+            raise _CsvFault(f"opens a quoted cell, and {long_line}")
         self.lines += 1
         self._line, self._place = line, 0
 

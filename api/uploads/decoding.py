@@ -29,8 +29,8 @@ from shared.errors import MalformedRequestError, TooLargeError
 
 SAMPLE_BYTES = 1 << 16
 DECODE_STEP_BYTES = 1 << 16
-# A longer line is cut: no row may be that long, and its reader will say so.
-MAX_LINE_BYTES = 4 << 20
+# A longer line is cut, and its row an error. Each upload may hold several times that.
+MAX_LINE_BYTES = 1 << 20
 # A line that has not ended by then is no row of a file of texts; 1 MB of gzip may unpack to a gigabyte of it.
 MAX_ENDLESS_BYTES = 32 << 20
 # Blank lines make no row, and so no limit on rows: a gigabyte of them would take minutes.
@@ -38,6 +38,16 @@ MAX_BLANK_LINES, BLANK_LINES_PER_LINE = 2_000_000, 20
 _MARK = "kobert-mark-invalid"
 # One lone surrogate for whatever is not valid UTF-16 or UTF-32; `surrogateescape` makes a byte of it again.
 codecs.register_error(_MARK, lambda error: ("\udcff", error.end))  # type: ignore[attr-defined]
+
+
+class CutBytes(bytes):
+    """The beginning of a line or item that is too long, with a line end where a line needs one."""
+
+
+class CutText(str):
+    """As `CutBytes`, once it is decoded."""
+
+    __slots__ = ()
 
 
 # From pieces and the first of the bytes, for what they tell, to lines.
@@ -87,11 +97,11 @@ class Decoded:
             else:
                 blanks_left += BLANK_LINES_PER_LINE
             if self._is_known or line.isascii():
-                yield self._decode(line)
+                yield self._text(line)
                 continue
             sample = self._collect(line)
             self.encoding, self._is_known = guess_encoding(sample), True
-            yield from map(self._decode, sample)
+            yield from map(self._text, sample)
 
     def _settle(self, head: bytes) -> bytes:
         """What the first bytes tell: a byte order mark, or the zeros of UTF-16. Returns them without the mark."""
@@ -125,6 +135,9 @@ class Decoded:
             sample.append(more)
             size += len(more)
         return sample
+
+    def _text(self, line: bytes) -> str:
+        return CutText(self._decode(line)) if isinstance(line, CutBytes) else self._decode(line)
 
     def _decode(self, line: bytes) -> str:
         if line.isascii():
@@ -177,7 +190,7 @@ def guess_encoding(sample: list[bytes]) -> str:
 
 
 def split_lines(pieces: Iterator[bytes], *, ends_at_cr: bool) -> Iterator[bytes]:
-    """Lines with their ends. Of a line over `MAX_LINE_BYTES` the rest is left out.
+    """Lines with their ends. Of a line over `MAX_LINE_BYTES` the beginning comes, as `CutBytes`.
 
     Raises:
         TooLargeError: while iterating, when a line does not end.
@@ -194,11 +207,11 @@ def split_lines(pieces: Iterator[bytes], *, ends_at_cr: bool) -> Iterator[bytes]
             require_an_end(length, "line")
             tail += line[: MAX_LINE_BYTES - len(tail)]
             if is_whole:
+                yield bytes(tail) if length <= MAX_LINE_BYTES else CutBytes(bytes(tail) + b"\n")
                 length = 0
-                yield bytes(tail) if tail.endswith((b"\n", b"\r")) else bytes(tail) + b"\n"
                 tail.clear()
     if tail:
-        yield bytes(tail)
+        yield bytes(tail) if length <= MAX_LINE_BYTES else CutBytes(tail)
 
 
 def require_an_end(length: int, what: str) -> None:
@@ -212,6 +225,11 @@ def require_an_end(length: int, what: str) -> None:
             f"a {what} of the file does not end within {MAX_ENDLESS_BYTES:,} bytes; is it a file of texts, each in a "
             f"{what} of its own?"
         )
+
+
+def too_long(where: str, most: int = MAX_LINE_BYTES) -> str:
+    """What to say of a line or item that was cut."""
+    return f"{where} has more than {most:,} bytes; make it shorter, or leave out columns that are not needed"
 
 
 def _with_whole_ends(pieces: Iterator[bytes]) -> Iterator[bytes]:
@@ -264,7 +282,7 @@ def _less_faulty(line: bytes) -> str:
 def _escaped(line: bytes, encoding: str) -> str:
     """The line, with a lone surrogate for each byte that is not in the encoding.
 
-    In steps: where most bytes of 4 MB are wrong, one call would hold the interpreter for a second.
+    In steps: where most bytes of 1 MB are wrong, one call would hold the interpreter for a quarter of a second.
     """
     decoder = codecs.getincrementaldecoder(encoding)("surrogateescape")
     steps = range(0, len(line), DECODE_STEP_BYTES)

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import msgspec
 
-from api.uploads.decoding import MAX_LINE_BYTES, require_an_end, split_lines, text_lines
+from api.uploads.decoding import CutBytes, require_an_end, split_lines, text_lines
 from shared.errors import MalformedRequestError, TooLargeError
 
 # An array up to here is taken apart at once.
@@ -18,8 +18,10 @@ _INSIDE = re.compile(rb'(?:[^"\\]++|\\.)*+', re.DOTALL)
 _PLAIN = rb'[^"\[\]{}]++|"(?:[^"\\]++|\\.)*+"'
 _WITHIN = re.compile(rb"(?:%b|[\[{](?:%b)*+[\]}])*+" % (_PLAIN, _PLAIN), re.DOTALL)
 # Brackets of one item that have others in them. They take a quarter of a second of the processor; a document of texts
-# has a hundred thousand at most, since it may have `MAX_LINE_BYTES`.
+# has a hundred thousand at most, since it may have `MAX_ITEM_BYTES`.
 MAX_BRACKETS = 250_000
+# A document may be one item. Of a longer one the beginning is kept, and it is an error.
+MAX_ITEM_BYTES = 4 << 20
 _OPENING = frozenset(b"[{")
 _CLOSING = frozenset(b"]}")
 _QUOTE, _BACKSLASH, _COMMA = b'"\\,'
@@ -83,7 +85,7 @@ def has_json_lines(head: bytes) -> bool:
 
 
 class _Items:
-    """Walks brackets and strings. An item over `MAX_LINE_BYTES` is cut, and so an error of its own."""
+    """Walks brackets and strings. Of an item over `MAX_ITEM_BYTES` the beginning comes, as `CutBytes`."""
 
     def __init__(self, *, is_array: bool) -> None:
         # Items stand within the brackets of the array, or side by side.
@@ -166,10 +168,10 @@ class _Items:
     def _keep(self, data: bytes) -> None:
         self._length += len(data)
         require_an_end(self._length, "item")
-        self._item += data[: MAX_LINE_BYTES - len(self._item)]
+        self._item += data[: MAX_ITEM_BYTES - len(self._item)]
 
     def _whole(self) -> Iterator[bytes]:
-        item = bytes(self._item).strip()
+        item = bytes(self._item).strip() if self._length <= MAX_ITEM_BYTES else CutBytes(self._item)
         self._item.clear()
         self._length = self._brackets = 0
         if item:

@@ -10,7 +10,8 @@ import msgspec
 from api.http.echo import is_unicode
 from api.http.json_values import require_few_values
 from api.uploads.columns import MAX_COLUMNS, MAX_HEADER_CHARS, find_column, guess_text_name, shown
-from api.uploads.json_items import items_of
+from api.uploads.decoding import MAX_LINE_BYTES, CutText, too_long
+from api.uploads.json_items import MAX_ITEM_BYTES, items_of
 from api.uploads.options import UploadOptions
 from api.uploads.rows import bad_row, make_row, readable, undecodable
 from shared.errors import MalformedRequestError, TooLargeError
@@ -19,7 +20,7 @@ from shared.verdict import Failure
 
 # A row that is nested deeper could not be read again by whatever reads it later.
 MAX_DEPTH = 64
-# A row of 4 MB can be an object of 250,000 fields, which would become 60 MB before its fields are counted.
+# A row of 1 MB can be an object of 60,000 fields, which would become 15 MB before its fields are counted.
 MAX_ROW_VALUES = 20_000
 _MAX_STEP_DIGITS = 6
 _OBJECT_START = b"{"
@@ -57,7 +58,10 @@ class ObjectReader:
         source = iter(items)
         first, second = next(source, None), next(source, None)
         if first is not None and second is None:
-            yield from self.from_raw(_unfolded(first.strip()))
+            if isinstance(first, CutText):
+                yield self._from_text(1, first, "item 1")
+            else:
+                yield from self.from_raw(_unfolded(first.strip()))
             return
         number = 0
         for given in (first, second):
@@ -75,6 +79,12 @@ class ObjectReader:
             yield self._from_text(number, text, f"item {number}")
 
     def _from_text(self, number: int, text: str, where: str) -> Row:
+        if isinstance(text, CutText):
+            most = MAX_LINE_BYTES if where.startswith("line") else MAX_ITEM_BYTES
+            return bad_row(number, "line_too_long", too_long(where, most), text)
+        return self._from_whole(number, text, where)
+
+    def _from_whole(self, number: int, text: str, where: str) -> Row:
         try:
             raw = text.strip().encode()
         except UnicodeEncodeError:

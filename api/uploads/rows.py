@@ -9,7 +9,7 @@ from shared.jobs.records import Row
 from shared.verdict import Failure
 
 _MAX_RAW_CHARS = 1_000
-# One call for 4 MB of lone surrogates would hold the interpreter for most of a second.
+# One call for a whole line of lone surrogates would hold the interpreter for a fifth of a second.
 STEP_CHARS = 1 << 16
 _encode = msgspec.json.Encoder().encode
 

@@ -38,6 +38,10 @@ const sentences = {
     "{line}번째 줄: {fault} {last}번째 줄까지 함께 읽지 못했습니다.",
   "line {line} has more than {most} cells":
     "{line}번째 줄에 칸이 {most}개 넘게 있습니다.",
+  "{where} has more than {most} bytes; make it shorter, or leave out columns that are not needed":
+    "{where}: {most}바이트를 넘습니다. 짧게 줄이거나 필요 없는 열을 빼 주세요.",
+  "opens a quoted cell, and {fault}":
+    "따옴표로 연 칸이 끝나지 않습니다. {fault}",
   "line {line} has {cells} cells and the header has {width}; quote cells that hold separators":
     "{line}번째 줄은 칸이 {cells}개인데 열 이름은 {width}개입니다. 쉼표 같은 구분 기호가 든 칸은 따옴표로 묶어 주세요.",
   "line {line} holds bytes that are not in the file's encoding; save the file as UTF-8, or say encoding=utf-8 or encoding=cp949":

@@ -104,7 +104,7 @@ def test_half_an_emoji_in_the_text_is_called_that_and_in_a_name_it_costs_one_sig
 
 
 def test_a_row_of_countless_fields_is_refused_before_it_becomes_objects() -> None:
-    wide = '{"text":"a",' + ",".join(f'"{n}":1' for n in range(250_000)) + "}\n"
+    wide = '{"text":"a",' + ",".join(f'"{n}":1' for n in range(60_000)) + "}\n"
     rows, _ = read(wide.encode() + b'{"text": "b"}\n', "jsonl")
 
     assert [row.error.code if row.error else row.text for row in rows] == ["too_many_fields", "b"]
@@ -118,7 +118,7 @@ def test_commas_within_strings_are_no_values() -> None:
 
 
 def test_fields_without_bound_cost_their_own_row() -> None:
-    wide = json.dumps({"text": "가", **{f"k{n}": 1 for n in range(100_000)}})
+    wide = json.dumps({"text": "가", **{f"k{n}": 1 for n in range(60_000)}})
     rows, source = read(f'{wide}\n{{"text": "나"}}\n'.encode(), "jsonl")
     assert [row.error.code if row.error else row.text for row in rows] == ["too_many_fields", "나"]
     lines = "\n".join(json.dumps({"text": "다", f"k{n}": 1}) for n in range(2_000))
