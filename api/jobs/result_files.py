@@ -10,7 +10,7 @@ from typing import IO
 
 import msgspec
 
-from api.http.caller import Presence, current_caller
+from api.http.caller import Caller, Presence, current_caller
 from api.jobs.file_writer import DISK_FULL, FileHead
 from api.jobs.names import prefix_for, unique
 from api.jobs.optional_columns import optional_cells, optional_columns
@@ -20,6 +20,7 @@ from api.jobs.service import JobService
 from api.jobs.temporary_file import TemporaryFileResponse
 from api.uploads import confined
 from api.uploads.extracted import require_library
+from api.uploads.file_turn import FileTurn
 from shared.errors import MalformedRequestError, StoreUnavailableError, TooLargeError
 from shared.jobs.records import Job
 from shared.verdict import Failure, Outcome
@@ -28,6 +29,9 @@ MEDIA_TYPES = {
     "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
     "parquet": "application/vnd.apache.parquet",
 }
+# Written at once, each for up to minutes by a process of its own.
+FILES_AT_ONCE = 2
+_TURNS = FileTurn(FILES_AT_ONCE)
 _encode = msgspec.json.Encoder().encode
 
 
@@ -41,7 +45,7 @@ async def file_response(
         TooLargeError: the rows need more memory or time to write than is allowed.
     """
     require_library(kind)
-    client = current_caller().presence
+    caller = current_caller()
     with tempfile.NamedTemporaryFile(prefix="kobert-results-", suffix=f".{kind}", delete=False) as file:
         path = Path(file.name)
     try:
@@ -51,8 +55,8 @@ async def file_response(
             # The pieces are empty: rows are spooled as they are rendered.
             async for _ in ResultStream(jobs, job, rows, selection).pieces():
                 jobs.require_valid(job.owner)
-                _require(client)
-            await jobs.run_file(rows.write_file, kind, path, client)
+                _require(caller.presence)
+            await jobs.run_file(rows.write_file, kind, path, caller)
     except BaseException:
         await asyncio.to_thread(path.unlink)
         raise
@@ -94,15 +98,19 @@ class RowSpool:
             self._spool.write(_encode([*self._cells(row), *self._verdict(outcome)]) + b"\n")
         return b""
 
-    def write_file(self, kind: str, path: Path, client: Presence) -> None:
-        """Make the file at `path`, unless the client leaves meanwhile.
+    def write_file(self, kind: str, path: Path, caller: Caller) -> None:
+        """Wait for the caller's turn and make the file at `path`, unless the client leaves meanwhile.
 
         Raises:
             OSError: there is no room on disk.
             TooLargeError: it needs more memory or time than is allowed.
             MalformedRequestError: the client left.
         """
-        _require(client)
+        with _TURNS.taken_by(caller):
+            _require(caller.presence)
+            self._write(kind, path, caller.presence)
+
+    def _write(self, kind: str, path: Path, client: Presence) -> None:
         self._spool.seek(0)
         process = confined.start("api.jobs.file_writer", kind, str(path), stdin=self._spool)
         client.watch(process.kill)

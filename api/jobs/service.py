@@ -80,7 +80,7 @@ class JobService:
         options_check = OptionsCheck(settings, rules, WebhookSecrets(settings, keyring))
         self._intake = JobIntake(settings, self._writer, self.capacity, options_check)
         self._preview = JobPreview(settings, options_check)
-        self._threads = JobThreads(settings.max_uploads)
+        self._threads = JobThreads(settings.max_uploads, settings.max_downloads)
         self._slots = UploadSlots(settings.max_uploads)
         self._preview_slots = UploadSlots(PREVIEWS, PREVIEWS_OF_ONE, MANY_PREVIEWS)
         self._uploads = Places(PlaceKind(settings.max_uploads, "uploads are coming in", "MAX_UPLOADS"), keyring)

@@ -17,8 +17,6 @@ from shared.store_errors import name_store_error
 log = get_logger(__name__)
 
 STORE_THREADS = 4
-# Spreadsheets and parquet files that are written at once, each for up to minutes by a process of its own.
-FILE_THREADS = 2
 _NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}  # only parquet files are written to a temporary file
 
 T = TypeVar("T")
@@ -27,12 +25,13 @@ T = TypeVar("T")
 class JobThreads:
     """Runs blocking calls; what they raise becomes one of our errors."""
 
-    def __init__(self, max_uploads: int) -> None:
+    def __init__(self, max_uploads: int, max_downloads: int) -> None:
         # Of those that use the store.
         self.count = STORE_THREADS + max_uploads
         self._short = ThreadPoolExecutor(STORE_THREADS, thread_name_prefix="job-store")
         self._uploads = ThreadPoolExecutor(max_uploads, thread_name_prefix="upload")
-        self._files = ThreadPoolExecutor(FILE_THREADS, thread_name_prefix="result-file")
+        # One for each, since nearly all wait for their turn.
+        self._files = ThreadPoolExecutor(max_downloads, thread_name_prefix="result-file")
         self._store_fault: str | None = None
 
     async def run(self, work: Callable[..., T], *args: Any) -> T:  # noqa: ANN401  the arguments of `work`

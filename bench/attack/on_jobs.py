@@ -74,9 +74,9 @@ def many_columns(target: Target) -> None:
 
 
 def lines_of_no_encoding(target: Target) -> None:
-    """Lines of 4 MB, of Korean whose encoding has to be found out, and of bytes that no encoding has."""
-    files = [("각" * (4 * MIB // 3)).encode(), b"text\n" + b"\xff\xb0" * (2 * MIB - 9)]
-    packed = [gzip.compress((file + b"\n") * 4) for file in files]
+    """Lines of 1 MB, of Korean whose encoding has to be found out, and of bytes that no encoding has."""
+    files = [("각" * (MIB // 3 - 1)).encode(), b"text\n" + b"\xff\xb0" * (MIB // 2 - 9)]
+    packed = [gzip.compress((file + b"\n") * 16) for file in files]
     target.repeat(lambda: [target.post(f"{JOBS}?format=txt", file, "text/plain") for file in packed], threads=4)
 
 

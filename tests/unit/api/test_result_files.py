@@ -12,7 +12,7 @@ import openpyxl
 import pytest
 from pyarrow import parquet
 
-from api.http.caller import Presence
+from api.http.caller import Caller
 from api.jobs import file_writer
 from api.jobs.rendering import JsonLines, Numbered, Table
 from api.jobs.result_files import RowSpool
@@ -44,7 +44,7 @@ def write(job: Job, rows: Iterable[Numbered], kind: str, folder: Path) -> Path:
         rest = iter(rows)
         while group := list(itertools.islice(rest, 100)):
             assert renderer.lines(group) == b""
-        renderer.write_file(kind, path, Presence())
+        renderer.write_file(kind, path, Caller())
     return path
 
 

@@ -45,6 +45,36 @@ def test_one_callers_many_files_keep_another_waiting_for_one_at_most() -> None:
         reader.join(30)
 
 
+def test_two_callers_who_take_turns_keep_no_third_waiting() -> None:
+    turn = FileTurn()
+    order: list[str] = []
+    assert turn.take(Caller("a"))
+    callers = [Caller("a"), Caller("a"), Caller("b"), Caller("b"), Caller("a"), Caller("b")]
+    waiting(turn, callers, order)
+    for count in range(1, 3):
+        turn.give_back()
+        wait_until(lambda count=count: len(order) == count, "the next turn")  # type: ignore[misc]
+    late = Reader(turn, Caller("c"), order)
+    late.start()
+    wait_until(lambda: len(turn._waiting) == len(callers) - 2 + 1, "the third caller's wait")
+    for count in range(3, len(callers) + 2):
+        turn.give_back()
+        wait_until(lambda count=count: len(order) == count, "the next turn")  # type: ignore[misc]
+
+    assert order == ["b", "a", "c", "b", "a", "b", "a"]
+
+
+def test_two_files_at_a_time_are_not_three() -> None:
+    turn = FileTurn(2)
+    order: list[str] = []
+    assert turn.take(Caller("first"))
+    assert turn.take(Caller("second"))
+    waiting(turn, [Caller("third")], order)
+    assert order == []
+    turn.give_back()
+    wait_until(lambda: order == ["third"], "a turn")
+
+
 def test_who_has_left_waits_no_longer_and_has_no_turn() -> None:
     turn = FileTurn()
     order: list[str] = []
