@@ -5,6 +5,7 @@ import csv
 import io
 import unicodedata
 from collections.abc import Iterable, Sequence
+from functools import cache
 from typing import Any, Literal, Protocol
 
 import msgspec
@@ -23,10 +24,6 @@ _encode = msgspec.json.Encoder().encode
 LABEL_SEPARATOR = "|"
 # The full-width signs of a Korean or Japanese keyboard count as the others do.
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
-# What a program may drop before it looks for a formula: blanks, control characters, marks that nobody sees.
-_UNSEEN = "".join(
-    sign for sign in map(chr, range(0x10000)) if sign.isspace() or unicodedata.category(sign) in {"Cc", "Cf"}
-)
 
 
 class Renderer(Protocol):
@@ -214,8 +211,15 @@ def quoting_for(*, is_safe: bool) -> Literal[0, 1]:
     return csv.QUOTE_ALL if is_safe else csv.QUOTE_MINIMAL
 
 
+@cache
+def _unseen() -> str:
+    """What a program may drop before it looks for a formula: blanks, control characters, marks that nobody sees."""
+    signs = map(chr, range(0x10000))
+    return "".join(sign for sign in signs if sign.isspace() or unicodedata.category(sign) in {"Cc", "Cf"})
+
+
 def defused(cell: str) -> str:
     """The cell with an apostrophe before what a spreadsheet would run as a formula."""
-    if cell.startswith(_FORMULA_STARTS) or cell.lstrip(_UNSEEN).startswith(_FORMULA_STARTS):
+    if cell.startswith(_FORMULA_STARTS) or cell.lstrip(_unseen()).startswith(_FORMULA_STARTS):
         return "'" + cell
     return cell

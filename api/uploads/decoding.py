@@ -13,6 +13,7 @@ from api.uploads.encodings import (
     BOMS,
     CP949,
     LONGEST_BOM,
+    LOOKED_AT_CHARS,
     MIN_KOREAN_SHARE,
     UTF8,
     fits_wide,
@@ -25,12 +26,14 @@ from api.uploads.encodings import (
     korean_share,
     strictly,
 )
+from api.uploads.steps import in_steps
 from shared.errors import MalformedRequestError, TooLargeError
 
 SAMPLE_BYTES = 1 << 16
-DECODE_STEP_BYTES = 1 << 16
-# A longer line is cut, and its row an error. Each upload may hold several times that.
+# The row of a longer line is an error. Each upload may hold several times that.
 MAX_LINE_BYTES = 1 << 20
+# What is kept of it to be shown.
+CUT_BYTES = 1 << 13
 # A line that has not ended by then is no row of a file of texts; 1 MB of gzip may unpack to a gigabyte of it.
 MAX_ENDLESS_BYTES = 32 << 20
 # Blank lines make no row, and so no limit on rows: a gigabyte of them would take minutes.
@@ -41,7 +44,7 @@ codecs.register_error(_MARK, lambda error: ("\udcff", error.end))  # type: ignor
 
 
 class CutBytes(bytes):
-    """The beginning of a line or item that is too long, with a line end where a line needs one."""
+    """The first `CUT_BYTES` of a line or item that is too long."""
 
 
 class CutText(str):
@@ -175,7 +178,7 @@ def guess_encoding(sample: list[bytes]) -> str:
     votes = {UTF8: 0, CP949: 0}
     disguised = 0
     for line in sample:
-        if line.isascii():
+        if line.isascii() or isinstance(line, CutBytes):
             continue
         as_utf8, as_cp949 = strictly(line, UTF8), strictly(line, CP949)
         if as_utf8 is None:
@@ -207,11 +210,11 @@ def split_lines(pieces: Iterator[bytes], *, ends_at_cr: bool) -> Iterator[bytes]
             require_an_end(length, "line")
             tail += line[: MAX_LINE_BYTES - len(tail)]
             if is_whole:
-                yield bytes(tail) if length <= MAX_LINE_BYTES else CutBytes(bytes(tail) + b"\n")
+                yield bytes(tail) if length <= MAX_LINE_BYTES else CutBytes(tail[:CUT_BYTES])
                 length = 0
                 tail.clear()
     if tail:
-        yield bytes(tail) if length <= MAX_LINE_BYTES else CutBytes(tail)
+        yield bytes(tail) if length <= MAX_LINE_BYTES else CutBytes(tail[:CUT_BYTES])
 
 
 def require_an_end(length: int, what: str) -> None:
@@ -276,19 +279,14 @@ def _narrowed(pieces: Iterator[bytes], encoding: str) -> Iterator[bytes]:
 
 
 def _less_faulty(line: bytes) -> str:
-    return min((UTF8, CP949), key=lambda encoding: line.decode(encoding, "replace").count("\ufffd"))
+    start = line[:LOOKED_AT_CHARS]
+    return min((UTF8, CP949), key=lambda encoding: start.decode(encoding, "replace").count("\ufffd"))
 
 
 def _escaped(line: bytes, encoding: str) -> str:
-    """The line, with a lone surrogate for each byte that is not in the encoding.
-
-    In steps: where most bytes of 1 MB are wrong, one call would hold the interpreter for a quarter of a second.
-    """
+    """The line, with a lone surrogate for each byte that is not in the encoding."""
     decoder = codecs.getincrementaldecoder(encoding)("surrogateescape")
-    steps = range(0, len(line), DECODE_STEP_BYTES)
-    return "".join([decoder.decode(line[at : at + DECODE_STEP_BYTES]) for at in steps]) + decoder.decode(
-        b"", final=True
-    )
+    return in_steps(decoder.decode, line) + decoder.decode(b"", final=True)
 
 
 def _marked(line: bytes) -> str:

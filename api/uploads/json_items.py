@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import msgspec
 
-from api.uploads.decoding import CutBytes, require_an_end, split_lines, text_lines
+from api.uploads.decoding import CUT_BYTES, CutBytes, require_an_end, split_lines, text_lines
 from shared.errors import MalformedRequestError, TooLargeError
 
 # An array up to here is taken apart at once.
@@ -171,7 +171,7 @@ class _Items:
         self._item += data[: MAX_ITEM_BYTES - len(self._item)]
 
     def _whole(self) -> Iterator[bytes]:
-        item = bytes(self._item).strip() if self._length <= MAX_ITEM_BYTES else CutBytes(self._item)
+        item = bytes(self._item).strip() if self._length <= MAX_ITEM_BYTES else CutBytes(self._item[:CUT_BYTES])
         self._item.clear()
         self._length = self._brackets = 0
         if item:

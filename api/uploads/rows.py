@@ -4,13 +4,12 @@ import msgspec
 
 from api.http.echo import is_unicode
 from api.http.texts import check_text
+from api.uploads.steps import in_steps
 from shared.errors import TextRejectedError
 from shared.jobs.records import Row
 from shared.verdict import Failure
 
 _MAX_RAW_CHARS = 1_000
-# One call for a whole line of lone surrogates would hold the interpreter for a fifth of a second.
-STEP_CHARS = 1 << 16
 _encode = msgspec.json.Encoder().encode
 
 
@@ -42,7 +41,7 @@ def readable(value: object) -> str | None:
         return None
     if is_unicode(value):
         return value
-    return "".join([_replaced(value[at : at + STEP_CHARS]) for at in range(0, len(value), STEP_CHARS)])
+    return in_steps(_replaced, value)
 
 
 def _replaced(part: str) -> str:

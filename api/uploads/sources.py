@@ -10,12 +10,12 @@ import msgspec
 
 from api.uploads.columns import guess_text_name
 from api.uploads.compression import unpacked
-from api.uploads.decoding import Decoded, table_lines
+from api.uploads.decoding import CutText, Decoded, table_lines, too_long
 from api.uploads.extracted import ExtractedTable
 from api.uploads.json_items import is_array, json_items, json_rows
 from api.uploads.objects import ObjectReader
 from api.uploads.options import FORMATS, UploadOptions
-from api.uploads.rows import make_row
+from api.uploads.rows import bad_row, make_row
 from api.uploads.sniffing import peek, true_format
 from api.uploads.tables import TableReader
 from shared.errors import MalformedRequestError, UnsupportedMediaError
@@ -187,7 +187,9 @@ _OPENERS: Mapping[str, Callable[[Iterator[bytes], UploadOptions, Settings], Sour
 
 def _plain_lines(lines: Iterator[str], max_text_chars: int) -> Iterator[Row]:
     for number, line in enumerate(lines, start=1):
-        if line.strip():
+        if isinstance(line, CutText):
+            yield bad_row(number, "text_too_long", too_long(f"line {number}"), line)
+        elif line.strip():
             yield make_row(number, line.rstrip("\r\n"), None, max_text_chars)
 
 

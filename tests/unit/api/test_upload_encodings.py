@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from api.uploads import decoding
+from api.uploads import decoding, steps
 from api.uploads.decoding import Decoded, table_lines
 from api.uploads.encodings import known_encoding
 from api.uploads.options import UploadOptions, parse_options
@@ -200,7 +200,7 @@ def test_to_find_the_encoding_of_a_line_of_megabytes_takes_few_times_its_bytes(l
 
 @pytest.mark.parametrize("encoding", ["cp949", "johab", "cp1252"])
 def test_a_long_line_is_decoded_in_steps_as_it_would_be_at_once(encoding: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(decoding, "DECODE_STEP_BYTES", 7)
+    monkeypatch.setattr(steps, "STEP", 7)
     for seed in range(50):
         noise = random.Random(seed).randbytes(60) + "뷁 똠방".encode("cp949") + b"\xb0"
         assert decoding._escaped(noise, encoding) == noise.decode(encoding, "surrogateescape")

@@ -6,6 +6,7 @@ import msgspec
 import pytest
 
 from api.uploads import rows as rows_module
+from api.uploads import steps
 from api.uploads.columns import MAX_COLUMNS
 from shared.errors import MalformedRequestError
 from tests.unit.api.test_upload_encodings import pieces_of, read
@@ -160,5 +161,5 @@ def test_invalid_unicode_is_replaced_in_steps_as_it_would_be_at_once(monkeypatch
     broken = "가\udcff나🙂\ud83d다" * 20
     at_once = rows_module.readable(broken)
     assert at_once == "가\ufffd나🙂\ufffd다" * 20
-    monkeypatch.setattr(rows_module, "STEP_CHARS", 7)
+    monkeypatch.setattr(steps, "STEP", 7)
     assert rows_module.readable(broken) == at_once

@@ -24,6 +24,7 @@ def read(data: bytes, file_format: str) -> list[Row]:
     [
         ("csv", b"id,page,text\n1,%b,a\n2,b,\xeb\x82\x98\n"),
         ("csv", b'id,page,text\n1,"%b",a\n2,b,\xeb\x82\x98\n'),
+        ("txt", b"%b\n\xeb\x82\x98\n"),
         ("jsonl", b'{"page": "%b", "text": "a"}\n{"text": "\xeb\x82\x98"}\n'),
     ],
 )

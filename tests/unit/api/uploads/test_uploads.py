@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from api.uploads.compression import unpacked
-from api.uploads.decoding import MAX_ENDLESS_BYTES, MAX_LINE_BYTES, Decoded, guess_encoding, split_lines
+from api.uploads.decoding import CUT_BYTES, MAX_ENDLESS_BYTES, Decoded, guess_encoding, split_lines
 from api.uploads.multipart import Form
 from api.uploads.options import UploadOptions, parse_options
 from api.uploads.sources import Source, choose_format, open_file
@@ -148,7 +148,7 @@ def test_plain_lines_end_at_a_line_feed_and_nowhere_else() -> None:
 def test_a_line_without_end_does_not_fill_the_memory() -> None:
     pieces = itertools.chain([b"x" * (1 << 20)] * 20, [b"y\nz\n"])
     lines = list(split_lines(pieces, ends_at_cr=False))
-    assert [len(lines[0]), lines[1]] == [MAX_LINE_BYTES + 1, b"z\n"]
+    assert [len(lines[0]), lines[1]] == [CUT_BYTES, b"z\n"]
 
 
 @pytest.mark.parametrize(
