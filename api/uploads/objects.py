@@ -10,7 +10,7 @@ import msgspec
 from api.http.echo import is_unicode
 from api.http.json_values import require_few_values
 from api.uploads.columns import MAX_COLUMNS, MAX_HEADER_CHARS, find_column, guess_text_name, shown
-from api.uploads.decoding import MAX_LINE_BYTES, CutText, too_long
+from api.uploads.decoding import CUT_BYTES, MAX_LINE_BYTES, CutText, too_long
 from api.uploads.json_items import MAX_ITEM_BYTES, items_of
 from api.uploads.options import UploadOptions
 from api.uploads.rows import bad_row, make_row, readable, undecodable
@@ -75,8 +75,7 @@ class ObjectReader:
     def from_raw(self, items: Iterable[msgspec.Raw | str]) -> Iterator[Row]:
         """One row an item of an array that is already taken apart."""
         for number, item in enumerate(items, start=1):
-            text = item if isinstance(item, str) else bytes(memoryview(item)).decode(errors="surrogateescape")
-            yield self._from_text(number, text, f"item {number}")
+            yield self._from_text(number, item if isinstance(item, str) else _as_text(item), f"item {number}")
 
     def _from_text(self, number: int, text: str, where: str) -> Row:
         if isinstance(text, CutText):
@@ -146,6 +145,13 @@ class ObjectReader:
         if place is not None:
             self.text_column, self._is_settled = names[place], True
         return self.text_column
+
+
+def _as_text(item: msgspec.Raw) -> str:
+    raw = memoryview(item)
+    if len(raw) > MAX_ITEM_BYTES:
+        return CutText(bytes(raw[:CUT_BYTES]).decode(errors="surrogateescape"))
+    return bytes(raw).decode(errors="surrogateescape")
 
 
 def _find(names: list[str], wanted: str | None) -> int | None:

@@ -2,12 +2,13 @@
 
 import json
 
+import msgspec
 import pytest
 
 from api.uploads.decoding import MAX_LINE_BYTES
 from api.uploads.json_items import MAX_ITEM_BYTES
 from api.uploads.options import UploadOptions
-from api.uploads.sources import open_file
+from api.uploads.sources import open_file, open_items
 from shared.jobs.records import Row
 from shared.settings import Settings
 
@@ -66,3 +67,13 @@ def test_an_item_that_is_too_long_is_said_to_be(document: str) -> None:
         f" more than {MAX_ITEM_BYTES:,} bytes; make it shorter, or leave out columns that are not needed"
     }
     assert len(rows) == document.count("%s")
+
+
+def test_an_item_of_a_json_body_has_the_same_limit() -> None:
+    raw = msgspec.Raw(b'"%b"' % (b"x" * MAX_ITEM_BYTES))
+    source = open_items([raw, msgspec.Raw('"나"'.encode())], UploadOptions(), Settings())
+
+    long, good = source.rows
+    assert long.error is not None
+    assert f"item 1 has more than {MAX_ITEM_BYTES:,} bytes" in long.error.message
+    assert good.text == "나"
