@@ -16,8 +16,10 @@ MAX_NAME_CHARS = 60
 JSON_HINT = "send JSON with -H 'Content-Type: application/json'"
 
 
-async def read_json_object(request: Request, max_body_bytes: int, max_values: int = MAX_VALUES) -> dict[str, object]:
-    """The body as a JSON object.
+async def read_json_object(
+    request: Request, max_body_bytes: int, max_values: int = MAX_VALUES, refusal: str | None = None
+) -> dict[str, object]:
+    """The body as a JSON object. `refusal`: what to say of one that is too large, if not the usual.
 
     Raises:
         UnsupportedMediaError: the content type is not JSON, or the coding neither gzip nor deflate.
@@ -28,13 +30,15 @@ async def read_json_object(request: Request, max_body_bytes: int, max_values: in
         MalformedRequestError: not UTF-8, not JSON, or not an object.
     """
     _check_content_type(request)
-    return await parse_json_object(request, max_body_bytes, max_values)
+    return await parse_json_object(request, max_body_bytes, max_values, refusal)
 
 
-async def parse_json_object(request: Request, max_body_bytes: int, max_values: int = MAX_VALUES) -> dict[str, object]:
+async def parse_json_object(
+    request: Request, max_body_bytes: int, max_values: int = MAX_VALUES, refusal: str | None = None
+) -> dict[str, object]:
     """As `read_json_object`, whatever the content type says: other services take JSON under any."""
     try:
-        raw = await read_body(request, max_body_bytes)
+        raw = await read_body(request, max_body_bytes, refusal)
         require_few_values(raw, max_values)
         return _parse_object(raw)
     except ClientDisconnect as error:
@@ -91,25 +95,26 @@ def _check_content_type(request: Request) -> None:
         raise UnsupportedMediaError(f"the body came as {shown}; {JSON_HINT}")
 
 
-async def read_body(request: Request, max_body_bytes: int) -> bytes | bytearray:
+async def read_body(request: Request, max_body_bytes: int, refusal: str | None = None) -> bytes | bytearray:
     """The body, unpacked; it counts as held until `bodies.release`.
 
     Raises:
         TooSlowError, OverloadedError, TooLargeError: as `read_json_object`.
     """
-    refusal = TooLargeError(f"the body is larger than {max_body_bytes:,} bytes (MAX_BODY_BYTES); send it in parts")
+    usual = f"the body is larger than {max_body_bytes:,} bytes (MAX_BODY_BYTES); send it in parts"
+    too_large = TooLargeError(refusal or usual)
     coding = coding_of(request.headers.get("content-encoding", ""))
     unpacker = None if coding is None else Unpacker(coding, max_body_bytes)
     declared = request.headers.get("content-length", "")
     if declared.isdecimal() and int(declared) > max_body_bytes:
-        raise refusal
+        raise too_large
     # One buffer that grows: its memory goes back as a whole, where that of many pieces stays.
     body = bytearray()
     size = 0
     async for part in request.stream():
         size += len(part)
         if size > max_body_bytes:
-            raise refusal
+            raise too_large
         if unpacker is None:
             body += part
         else:

@@ -8,6 +8,7 @@ from typing import Any
 from shared.errors import MalformedRequestError, TooLargeError
 from shared.options import parse_verdict_options
 from shared.policies.nesting import MAX_NESTED, too_many_nested
+from shared.policies.pauses import with_pauses
 from shared.policies.records import DENIED, MAX_NAME_CHARS, AllowedTerm, DeniedTerm, MaskRules, MatchBy, Policy
 from shared.span_options import check_mask_char
 
@@ -31,8 +32,8 @@ def parse_policy(body: Mapping[str, Any], max_entries: int) -> Policy:
         raise TooLargeError(
             f"{len(deny) + len(allow):,} entries in deny and allow; a policy takes {max_entries:,} (MAX_POLICY_ENTRIES)"
         )
-    denied = tuple(dict.fromkeys(_denied(entry, f"deny[{place}]") for place, entry in enumerate(deny)))
-    allowed = tuple(dict.fromkeys(_allowed(entry, f"allow[{place}]") for place, entry in enumerate(allow)))
+    denied = tuple(dict.fromkeys(_denied(entry, f"deny[{place}]") for place, entry in enumerate(with_pauses(deny))))
+    allowed = tuple(dict.fromkeys(_allowed(entry, f"allow[{place}]") for place, entry in enumerate(with_pauses(allow))))
     _require_few_nested([*denied, *allowed])
     return Policy(
         strictness=None if options is None else options.strictness,

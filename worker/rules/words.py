@@ -18,6 +18,7 @@ from bundles.text.hangul import is_syllable, to_keys
 from bundles.text.normalise import CURRENT, normalise_once
 from bundles.text.offsets import trace
 from shared.policies.nesting import too_many_nested
+from shared.policies.pauses import with_pauses
 from shared.policies.records import AllowedTerm, DeniedTerm, MatchBy, Policy
 from shared.verdict import Match
 from worker.rules.edges import Edges, ending_chars
@@ -104,7 +105,7 @@ class Words:
         by_letters: dict[str, list[Entry]] = {}
         by_sign: dict[str, list[Entry]] = {}
         terms: list[DeniedTerm | AllowedTerm] = [*policy.deny, *policy.allow]
-        for entry in map(_entry, terms):
+        for entry in map(_entry, with_pauses(terms)):
             letters = letters_of(entry.term)
             if not letters:
                 by_sign.setdefault(fold(entry.term), []).append(entry)

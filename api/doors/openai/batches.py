@@ -26,6 +26,12 @@ router = APIRouter(route_class=OpenAiRoute, include_in_schema=False)
 
 COMPLETION_WINDOW = "24h"
 MAX_PAGE = 100
+# All that `metadata` may hold, with each character escaped, has half of it.
+MAX_REQUEST_BYTES = 256 * 1024
+_TOO_LARGE = (
+    f"the body is larger than {MAX_REQUEST_BYTES:,} bytes; a batch names its file, and metadata has 16 short entries "
+    "at most"
+)
 
 
 class BatchRequest(msgspec.Struct, forbid_unknown_fields=True):
@@ -54,7 +60,7 @@ class BatchRecord(msgspec.Struct, frozen=True, kw_only=True):
 @router.post("/v1/batches")
 async def create_batch(request: Request, owner: OwnerDep, context: ContextDep) -> dict[str, Any]:
     """Make a job of an input file; a faulty file makes a failed batch that lists its faults."""
-    asked = convert(await read_json_object(request, context.settings.max_body_bytes), BatchRequest)
+    asked = convert(await read_json_object(request, MAX_REQUEST_BYTES, refusal=_TOO_LARGE), BatchRequest)
     if asked.endpoint != ENDPOINT:
         raise MalformedRequestError(f"endpoint must be {ENDPOINT}", param="endpoint")
     if asked.completion_window != COMPLETION_WINDOW:

@@ -221,3 +221,23 @@ def test_a_cancelled_batch_has_the_states_of_a_job(echo_bundle: Path) -> None:
         assert len(rows) == done.request_counts.completed < 2_000
         expiring = [key for key in service.redis().scan_iter("kobert:*") if service.redis().ttl(key) == -1]
         assert not [key for key in expiring if b":files:" in key or b":batches:" in key]
+
+
+def test_a_request_for_a_batch_holds_all_the_metadata_that_is_taken_and_not_megabytes(
+    client: openai.OpenAI, service: Stack
+) -> None:
+    asked = {"input_file_id": upload(client, [line("a", CLEAN)]), "endpoint": "/v1/moderations"}
+
+    def answer(metadata: dict[str, str]) -> httpx.Response:
+        body = json.dumps({**asked, "completion_window": "24h", "metadata": metadata})
+        headers = {**HEADERS, "content-type": "application/json"}
+        return httpx.post(f"{service.url}/v1/batches", content=body, headers=headers)
+
+    most = {f"{place:02}".ljust(64, "🙂"): "🙂" * 512 for place in range(16)}
+    taken = answer(most)
+    assert taken.status_code == 200, taken.text
+    assert taken.json()["metadata"] == most
+
+    refused = answer({"a": "b" * 300_000})
+    assert refused.status_code == 413
+    assert "metadata has 16 short entries at most" in refused.json()["error"]["message"]
