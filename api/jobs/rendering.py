@@ -213,7 +213,7 @@ def quoting_for(*, is_safe: bool) -> Literal[0, 1]:
 
 @cache
 def _unseen() -> str:
-    """What a program may drop before it looks for a formula: blanks, control characters, marks that nobody sees."""
+    """Characters that a program may skip before a formula: spaces, control characters and invisible ones."""
     signs = map(chr, range(0x10000))
     return "".join(sign for sign in signs if sign.isspace() or unicodedata.category(sign) in {"Cc", "Cf"})
 

@@ -122,7 +122,7 @@ class ExtractedTable:
         return [f"column_{place}" for place in range(1, len(first[1]) + 1)]
 
     def _find_header(self, wanted: int) -> Cells | None:
-        """The row of that number; None where there is no row at all."""
+        """The row with this number, or None if the sheet has no rows."""
         last = 0
         for number, cells in self._rows:
             if number == wanted:

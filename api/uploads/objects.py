@@ -10,7 +10,7 @@ import msgspec
 from api.http.echo import is_unicode
 from api.http.json_values import require_few_values
 from api.uploads.columns import MAX_COLUMNS, MAX_HEADER_CHARS, find_column, guess_text_name, shown
-from api.uploads.decoding import CUT_BYTES, MAX_LINE_BYTES, CutText, too_long
+from api.uploads.decoding import CUT_BYTES, CutText, too_long
 from api.uploads.json_items import MAX_ITEM_BYTES, items_of
 from api.uploads.options import UploadOptions
 from api.uploads.rows import bad_row, make_row, readable, undecodable
@@ -50,7 +50,9 @@ class ObjectReader:
     def from_lines(self, lines: Iterable[str]) -> Iterator[Row]:
         """One row a line that is not blank."""
         for number, line in enumerate(lines, start=1):
-            if line.strip():
+            if isinstance(line, CutText):
+                yield bad_row(number, "line_too_long", too_long(f"line {number}"), line)
+            elif line.strip():
                 yield self._from_text(number, line, f"line {number}")
 
     def from_items(self, items: Iterable[str]) -> Iterator[Row]:
@@ -58,10 +60,7 @@ class ObjectReader:
         source = iter(items)
         first, second = next(source, None), next(source, None)
         if first is not None and second is None:
-            if isinstance(first, CutText):
-                yield self._from_text(1, first, "item 1")
-            else:
-                yield from self.from_raw(_unfolded(first.strip()))
+            yield from self.from_raw(_unfolded(first))
             return
         number = 0
         for given in (first, second):
@@ -79,8 +78,7 @@ class ObjectReader:
 
     def _from_text(self, number: int, text: str, where: str) -> Row:
         if isinstance(text, CutText):
-            most = MAX_LINE_BYTES if where.startswith("line") else MAX_ITEM_BYTES
-            return bad_row(number, "line_too_long", too_long(where, most), text)
+            return bad_row(number, "line_too_long", too_long(where, MAX_ITEM_BYTES), text)
         return self._from_whole(number, text, where)
 
     def _from_whole(self, number: int, text: str, where: str) -> Row:
@@ -242,7 +240,7 @@ def _depth(raw: bytes) -> int:
 def _unfolded(document: str) -> Iterator[msgspec.Raw | str]:
     """The items of the one list in a single object; the object itself when it is a row."""
     try:
-        fields = _OBJECT.decode(document.encode())
+        fields = _OBJECT.decode(document.strip().encode())
     except (msgspec.DecodeError, RecursionError, UnicodeEncodeError):
         return iter([document])
     place = guess_text_name(list(fields))
