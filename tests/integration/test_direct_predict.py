@@ -26,7 +26,10 @@ OWN_HEADERS = {"date", "x-request-id", "x-queue-time", "x-tokenization-time", "x
 
 @pytest.fixture(scope="module")
 def stack(echo_bundle: Path) -> Iterator[Stack]:
-    limits: dict[str, Any] = {"api_keys": KEY, "max_text_chars": 50, "max_texts_per_request": 4, "body_timeout_s": 1}
+    limits: dict[str, Any] = {"api_keys": KEY, "max_text_chars": 50, "max_texts_per_request": 4}
+    # Longer than one look at the connections counts at most (`MAX_TICK_S`), so that no stall of the machine between a
+    # head and its body ends the request.
+    limits["body_timeout_s"] = 4
     with (
         tempfile.TemporaryDirectory(prefix="kt-") as folder,
         running_stack(Path(folder), echo_bundle, echo_poison="독", **limits) as running,
