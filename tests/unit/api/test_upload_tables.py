@@ -168,10 +168,44 @@ def test_a_column_that_is_not_there_is_refused_with_those_that_are(wanted: str) 
     assert len(str(caught.value)) < 300
 
 
-@pytest.mark.parametrize(("line", "separator"), [("sep=;", ";"), ("SEP=\t", "\t"), ('"sep=,"', ","), ("sep=|", "|")])
-def test_excels_line_that_names_the_separator_is_followed(line: str, separator: str) -> None:
-    table = f"{line}\r\n번호{separator}댓글\r\n1{separator}좋아요\r\n"
-    assert outcomes(table) == [(3, "좋아요")]
+SAID = [("sep=;", ";"), ("SEP=\t", "\t"), ("sep=\\t", "\t"), ('"sep=,"', ","), ("sep=|;;", "|"), ('sep="', '"')]
+
+
+@pytest.mark.parametrize(("line", "separator"), SAID)
+@pytest.mark.parametrize("codec", ["utf-8-sig", "cp949", "utf-16"])
+@pytest.mark.parametrize("file_format", ["csv", "tsv", "txt"])
+def test_excels_line_is_no_row_and_counts_in_the_numbers_of_lines(
+    line: str, separator: str, codec: str, file_format: str
+) -> None:
+    rows = [["번호", "댓글", "메모"], ["1", "좋아요", "x"], ["2", "별로", "x", "y"], ["3", "네", "x"]]
+    table = "\r\n".join([line, *map(separator.join, rows), ""]).encode(codec)
+    found, source = read(table, file_format)
+    assert [(row.line, row.text) for row in found] == [(3, "좋아요"), (4, None), (5, "네")]
+    assert found[1].error is not None
+    assert found[1].error.message.startswith("line 4 has 4 cells")
+    described = source.describe()
+    assert (described["columns"], described["header_row"]) == (rows[0], 2)
+    unnamed, _ = read(table, file_format, header=False, text_column="2")
+    assert [row.line for row in unnamed] == [2, 3, 4, 5]
+
+
+def test_the_line_with_the_names_is_counted_with_excels_line() -> None:
+    title = "sep=;\n2026년 댓글\n\n번호;댓글\n1;좋아요\n"
+    with pytest.raises(MalformedRequestError, match="say header_row=4"):
+        outcomes(title)
+    assert outcomes(title, header_row=4) == [(5, "좋아요")]
+    with pytest.raises(MalformedRequestError, match="line 1 is the sep= line") as caught:
+        outcomes(title, header_row=1)
+    assert caught.value.param == "header_row"
+    assert outcomes("번호,댓글\n1,sep=;\n") == [(2, "sep=;")]
+    assert outcomes("sep=;\n", "txt", format="txt") == [(1, "sep=;")]
+
+
+@pytest.mark.parametrize("line", ["sep=", "sep=||", '"sep=;;;|"', "SEP=tab,,"])
+def test_a_line_that_should_name_the_separator_and_does_not_is_refused(line: str) -> None:
+    for header_row in (None, 2):
+        with pytest.raises(MalformedRequestError, match="does not say with one character what separates cells"):
+            outcomes(f"{line}\n번호;댓글\n1;좋아요\n", header_row=header_row)
 
 
 @pytest.mark.parametrize("row", ["1,좋아요,", "1,좋아요,,,", "1,좋아요, , "])
