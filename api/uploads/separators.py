@@ -7,7 +7,7 @@ from shared.errors import MalformedRequestError
 
 SEPARATORS = (",", "\t", ";")
 # Excel's own way to say what separates cells: a line before the header.
-_SEPARATOR_LINE = re.compile(r'"?sep=(.|\\t)"?[,;\t]*\s*', re.IGNORECASE)
+_SEPARATOR_LINE = re.compile(r'"?sep=([^"\x00-\x08\x0a-\x1f]|\\t)"?[,;\t]*\s*', re.IGNORECASE)
 # Such a line with more than one character, or none.
 _NO_SEPARATOR = re.compile(r'"?sep=(\S{0,9}?)"?[,;\t]*\s*', re.IGNORECASE)
 # Of a header with more separators none is guessed by its names.
