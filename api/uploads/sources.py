@@ -11,14 +11,15 @@ import msgspec
 from api.uploads.applicable import refuse_options_of_files, require_of_format
 from api.uploads.compression import unpacked
 from api.uploads.decoding import CutText, Decoded, table_lines, too_long
-from api.uploads.excel_text import is_table, read_ahead
 from api.uploads.extracted import ExtractedTable
 from api.uploads.json_items import is_array, json_items, json_rows
+from api.uploads.kakaotalk import KakaoTalkChat, is_chat
 from api.uploads.objects import ObjectReader
 from api.uploads.options import FORMATS, UploadOptions
 from api.uploads.rows import bad_row, make_row
 from api.uploads.sniffing import peek, true_format
 from api.uploads.tables import TableReader
+from api.uploads.text_tables import read_ahead, table_format
 from shared.errors import UnsupportedMediaError
 from shared.jobs.records import Row
 from shared.settings import Settings
@@ -157,9 +158,13 @@ def _open_txt(pieces: Iterator[bytes], options: UploadOptions, settings: Setting
     lines = iter(decoded)
     ahead = read_ahead(lines)
     lines = chain(ahead, lines)
-    if options.format is None and is_table(ahead, options, is_wide=decoded.is_wide):
-        require_of_format(options, "tsv")
-        return _open_table(decoded, lines, options, settings, "tsv")
+    if options.format is None and options.header_row is None and is_chat(ahead):
+        chat = KakaoTalkChat(lines, ahead, options, settings.max_text_chars)
+        return Source(iter(chat), lambda: {**_columns(chat), "format": "txt", "encoding": decoded.encoding})
+    table = table_format(ahead, options, is_wide=decoded.is_wide) if options.format is None else None
+    if table is not None:
+        require_of_format(options, table)
+        return _open_table(decoded, lines, options, settings, table)
     require_of_format(options, "txt")
     rows = _plain_lines(lines, settings.max_text_chars)
     return Source(rows, lambda: {"format": "txt", "encoding": decoded.encoding})
@@ -182,7 +187,7 @@ def _plain_lines(lines: Iterator[str], max_text_chars: int) -> Iterator[Row]:
             yield make_row(number, line.rstrip("\r\n"), None, max_text_chars)
 
 
-def _columns(table: TableReader | ExtractedTable) -> dict[str, Any]:
+def _columns(table: TableReader | ExtractedTable | KakaoTalkChat) -> dict[str, Any]:
     return {
         "columns": table.columns,
         "text_at": table.text_at,

@@ -114,6 +114,8 @@ def test_lost_quotes_in_every_line_take_time_in_proportion_to_the_file() -> None
         "comment_text",
         "REVIEW-BODY",
         "채팅 메시지",
+        "리뷰상세내용",
+        "textOriginal",
         " 댓글 ",
         "상품평",
         "\u1103\u1162\u11ba\u1100\u1173\u11af",
@@ -225,6 +227,42 @@ def test_what_excel_calls_text_is_a_table_with_tabs(codec: str) -> None:
     assert source.describe()["format"] == "tsv"
     lines, _ = read("하나\t탭이 있는 댓글\n둘\n".encode(), "txt")
     assert [row.text for row in lines] == ["하나\t탭이 있는 댓글", "둘"]
+
+
+@pytest.mark.parametrize("cell", ['"강추"합니다', '"', '"열고 안 닫음', '그가 "최고"래', '"가" "나"'])
+def test_quotes_of_a_tsv_that_has_none_around_its_cells_belong_to_the_texts(cell: str) -> None:
+    assert outcomes(f"번호\t댓글\t메모\n1\t{cell}\tx\n2\t좋아요\t\n3\t네\t\n", "tsv") == [
+        (2, cell),
+        (3, "좋아요"),
+        (4, "네"),
+    ]
+    short = outcomes(f'번호\t댓글\t메모\n1\t"가"나\n2\t{cell}\ty\n', "tsv")
+    assert short == [(2, "malformed_csv"), (3, cell)]
+
+
+@pytest.mark.parametrize("separator", [",", ";"])
+def test_a_csv_that_is_called_txt_is_a_table(separator: str) -> None:
+    rows = ["번호,댓글 내용,작성자", '1,"쉼표, 하나\n둘째 줄",홍', "2,ㅅㅂ,김", "3,좋아요,박,너무 많음"]
+    table = "\r\n".join(row if '"' in row else row.replace(",", separator) for row in rows)
+    data = table.replace('1,"', f'1{separator}"').replace('",홍', f'"{separator}홍').encode("cp949")
+    found, source = read(data, "txt")
+    assert [row.text for row in found] == ["쉼표, 하나\n둘째 줄", "ㅅㅂ", None]
+    assert source.describe()["format"] == "csv"
+    assert len(read(data, "txt", format="txt")[0]) == len(rows) + 1
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        ["댓글, 리뷰"],
+        ["댓글, 작성자", "좋아요", "네, 그래요", "별로"],
+        ["좋아요, 또 살게요!", "네, 댓글"],
+        ["안녕, 여러분", "네, 안녕"],
+        ["댓글", "하나", "둘"],
+    ],
+)
+def test_lines_of_text_with_commas_stay_lines(lines: list[str]) -> None:
+    assert [text for _, text in outcomes("\n".join(lines), "txt")] == lines
 
 
 @pytest.mark.parametrize("separator", [";", "\t"])
