@@ -93,9 +93,14 @@ class KakaoTalkChat:
 
 
 def is_chat(ahead: Sequence[str]) -> bool:
-    """Whether the first lines are those of a saved chat: when it was saved, and a message."""
-    head = [line for line in ahead if line.strip()][:_HEAD_LINES]
-    return any(map(_SAVED.match, head)) and _layout(ahead) is not None
+    """Whether the first lines are those of a saved chat: they say when it was saved, or most of them are messages."""
+    pattern = _layout(ahead)
+    filled = [line.rstrip("\r\n") for line in ahead if line.strip()]
+    if pattern is None or any(map(_SAVED.match, filled[:_HEAD_LINES])):
+        return pattern is not None
+    are_messages = [pattern.fullmatch(line) is not None for line in filled]
+    starts_so = are_messages[0] or _DAY_LINE.fullmatch(filled[0]) is not None
+    return starts_so and sum(are_messages) > 1 and 2 * sum(are_messages) > len(filled)
 
 
 def _layout(ahead: Sequence[str]) -> re.Pattern[str] | None:

@@ -93,6 +93,13 @@ def test_each_message_is_a_row_and_its_sender_and_time_are_columns(
     assert (described["format"], described["text_at"]) == ("txt", 3)
 
 
+@pytest.mark.parametrize("start", ["", "--------------- 2026년 11월 26일 목요일 ---------------\n"])
+def test_a_part_of_a_chat_that_was_copied_is_one_too(start: str) -> None:
+    rows, _ = read(f"{start}[홍길동] [오후 3:01] 안녕\n둘째 줄\n[김철수] [오후 3:02] 네\n[이] [오후 3:03] 응".encode(), "txt")
+    assert [row.text for row in rows] == ["안녕\n둘째 줄", "네", "응"]
+    assert msgspec.json.decode(rows[0].fields)[0] == start.strip("-\n ")
+
+
 def test_columns_of_a_chat_are_named_as_those_of_a_table_and_its_lines_can_still_be_had() -> None:
     rows, source = read(COMPUTER.encode(), "txt", text_column="이름", id_column="시각")
     assert (rows[0].text, source.describe()["id_column"]) == ("홍길동", "시각")
@@ -115,7 +122,8 @@ def test_a_message_that_is_too_long_or_cannot_be_read_costs_itself_alone() -> No
 @pytest.mark.parametrize(
     "text",
     [
-        "[홍길동] [오후 3:01] 안녕\n[김철수] [오후 3:02] 네\n",
+        "[홍길동] [오후 3:01] 안녕\n그리고\n또\n[김철수] [오후 3:02] 네\n",
+        "어제 이런 말을 들었습니다\n[홍길동] [오후 3:01] 안녕\n[김철수] [오후 3:02] 네\n",
         "저장한 날짜 : 2026-11-27\n첫 줄\n둘째 줄\n",
         "저장한 날짜가 언제인가요?\n[홍길동] [오후 3:01] 안녕\n",
     ],
