@@ -95,7 +95,8 @@ def test_each_message_is_a_row_and_its_sender_and_time_are_columns(
 
 @pytest.mark.parametrize("start", ["", "--------------- 2026년 11월 26일 목요일 ---------------\n"])
 def test_a_part_of_a_chat_that_was_copied_is_one_too(start: str) -> None:
-    rows, _ = read(f"{start}[홍길동] [오후 3:01] 안녕\n둘째 줄\n[김철수] [오후 3:02] 네\n[이] [오후 3:03] 응".encode(), "txt")
+    messages = "[홍길동] [오후 3:01] 안녕\n둘째 줄\n[김철수] [오후 3:02] 네\n[이] [오후 3:03] 응"
+    rows, _ = read((start + messages).encode(), "txt")
     assert [row.text for row in rows] == ["안녕\n둘째 줄", "네", "응"]
     assert msgspec.json.decode(rows[0].fields)[0] == start.strip("-\n ")
 
