@@ -6,6 +6,12 @@ import gc
 if __name__ == "__main__":
     gc.disable()
 
+from pydantic import BaseModel
+
+# Before FastAPI is imported. Of each model pydantic builds what validates when its class is made: for FastAPI's, which
+# describe an OpenAPI, and ours, which nothing reads but that, it took a tenth of a start. So it waits for the first use.
+BaseModel.model_config["defer_build"] = True
+
 import logging
 import os
 import socket
