@@ -6,12 +6,9 @@ import gc
 if __name__ == "__main__":
     gc.disable()
 
-from pydantic import BaseModel
+import api.late_models  # noqa: F401  before FastAPI
 
-# Before FastAPI is imported. Of each model pydantic builds what validates when its class is made: for FastAPI's, which
-# describe an OpenAPI, and ours, which nothing reads but that, it took a tenth of a start. So it waits for the first use.
-BaseModel.model_config["defer_build"] = True
-
+# isort: split
 import logging
 import os
 import socket

@@ -23,7 +23,7 @@ from shared.settings import Settings
 PRIVATE_UMASK = 0o077
 POLL_S = 0.1
 PROBE_S = 2
-# About as long as a start takes. A store whose disk is full refuses writes until then.
+# When the store is looked at first: about as long as a start takes, which the Redis client would make longer.
 FIRST_LOOK_S = 1.5
 # Shares of SHUTDOWN_TIMEOUT_S: first the API answers what it has, then the workers finish, then the store writes. Each
 # API and worker is told its own, so that it ends by itself before it would be killed.
@@ -200,7 +200,7 @@ def _told_to_stop_in(share: float, settings: Settings, environment: Mapping[str,
 
 
 async def _keep_writable(store: EmbeddedStore) -> None:
-    """Watch the store's disk, from when the service's processes have started: the Redis client takes a tenth of a second."""
+    """Watch the store's disk, once the service's processes have loaded their programs."""
     await asyncio.sleep(FIRST_LOOK_S)
     from cli.store_keeper import StoreKeeper  # noqa: PLC0415
 
