@@ -48,14 +48,25 @@ DOWNLOADING = {"bundles.hub.repository", "bundles.sources.conversion", "bundles.
 @pytest.mark.parametrize(
     ("module", "not_needed"),
     [
+        ("cli.main", DOWNLOADING | {"asyncio", "click", "pydantic", "redis", "fastapi", "celery", "httpx"}),
         ("cli.run", DOWNLOADING | {"asyncio", "pydantic", "redis", "fastapi", "celery", "httpx"}),
         ("cli.start", DOWNLOADING | {"redis", "fastapi", "celery", "httpx"}),
-        ("api.main", DOWNLOADING | {"celery", "kombu", "httpx", "openpyxl", "pyarrow"}),
+        ("api.main", DOWNLOADING | {"celery", "kombu", "httpx", "openpyxl", "pyarrow", "pydantic.v1.main"}),
         ("worker.main", DOWNLOADING | {"httpx", "openpyxl", "pyarrow"}),
     ],
 )
 def test_a_start_loads_nothing_that_the_embedded_model_and_store_do_without(module: str, not_needed: set[str]) -> None:
     assert not modules_after(f"import {module}") & not_needed
+
+
+@pytest.mark.parametrize(
+    "model", ["fastapi.openapi.models.OpenAPI", "api.jobs.schemas.JobOut", "api.policies.schemas.PolicyTrial"]
+)
+def test_the_api_starts_before_its_models_are_built(model: str) -> None:
+    module, _, name = model.rpartition(".")
+    code = f"import sys, api.main, {module} as m; sys.exit(m.{name}.__pydantic_complete__)"
+
+    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0
 
 
 @pytest.mark.parametrize("module", ["api.main", "worker.main"])
