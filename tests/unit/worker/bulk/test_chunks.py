@@ -138,7 +138,7 @@ def test_the_next_texts_of_a_chunk_wait_for_the_model_while_it_reads_the_last_on
     doing.start()
     try:
         assert HeldEngine.entered.wait(10)
-        wait_until(lambda: held.batcher.waiting_texts, "the second text at the model")
+        wait_until(lambda: held.batcher.waiting_texts > 0, "the second text at the model")
         # The others are not tokenised before their turn, however many they are.
         assert held.batcher.waiting_texts == 1
     finally:
