@@ -29,7 +29,7 @@ _KOREAN = (
 )
 _LIKELY = re.compile(
     rf"(?:user|customer|product|raw|original|full)?(?:(?:{_ENGLISH})s?){{1,3}}"
-    rf"|(?:사용자|고객|상품|구매|원본|전체)?(?:{_KOREAN})(?:상세)?(?:내용|본문|텍스트|원문|글|메시지)?"
+    rf"|(?:사용자|고객|상품|구매|원본|전체|주관식|자유|기타|추가)?(?:{_KOREAN})(?:상세)?(?:내용|본문|텍스트|원문|글|메시지)?"
 )
 _BETWEEN_WORDS = re.compile(r"[\s_.:()\[\]\-]+")
 # The only column of a file is its text; but a sentence as its name is rather the first text of a file without a header.

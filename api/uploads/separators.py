@@ -5,7 +5,9 @@ import re
 from api.uploads.columns import guess_text_name
 from shared.errors import MalformedRequestError
 
-SEPARATORS = (",", "\t", ";")
+SEPARATORS = (",", "\t", ";", "|")
+# It stands in names, too; beside another one it separates nothing.
+_RARE = "|"
 # Excel's own way to say what separates cells: a line before the header.
 _SEPARATOR_LINE = re.compile(r'"?sep=([^"\x00-\x08\x0a-\x1f]|\\t)"?[,;\t]*\s*', re.IGNORECASE)
 # Such a line with more than one character, or none.
@@ -38,6 +40,8 @@ def separator_of(header: str, default: str, wanted: str | None) -> str:
     bare = _QUOTED.sub("", header)
     candidates = [default, *(separator for separator in SEPARATORS if separator != default)]
     counted = [separator for separator in candidates if separator in bare]
+    if len(counted) > 1 and default != _RARE:
+        counted = [separator for separator in counted if separator != _RARE]
     for separator in counted:
         if header.count(separator) > MAX_GUESSED_NAMES:
             continue

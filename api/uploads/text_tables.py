@@ -35,7 +35,7 @@ def table_format(ahead: Sequence[str], options: UploadOptions, *, is_wide: bool)
         return None
     if _has_names_below(ahead, options.text_column):
         return "tsv"
-    return "csv" if any(_is_csv(ahead, separator, options.text_column) for separator in ",;") else None
+    return "csv" if any(_is_csv(ahead, separator, options.text_column) for separator in ",;|") else None
 
 
 def _names_tabs(first: str, options: UploadOptions, is_wide: bool) -> bool:  # noqa: FBT001  as its caller has it

@@ -166,6 +166,19 @@ def test_a_text_file_with_a_title_above_its_table_is_read_by_one_click(open_page
     expect(page.get_by_label("열 이름이 있는 줄")).to_have_value("3")
 
 
+def test_a_chat_that_kakaotalk_saved_is_judged_message_by_message(open_page: Open) -> None:
+    messages = [f"[홍길동] [오후 3:0{n}] {text}" for n, text in enumerate(("안녕하세요", CURSE, "네"))]
+    page = open_page("#files")
+    head = ["모임 님과 카카오톡 대화", "저장한 날짜 : 2026-11-27 16:20:11", "", "이영희님이 나갔습니다."]
+    upload(page, "KakaoTalk.txt", "\r\n".join([*head, *messages]).encode("utf-8-sig"))
+    expect(page.locator("table.small th.chosen")).to_have_text("메시지")
+    expect(page.locator("table.small tbody tr")).to_have_count(3)
+    start(page)
+    expect(page.locator("table.results tbody tr")).to_have_count(3)
+    expect(page.locator("table.results tbody tr").nth(1)).to_contain_text("욕설")
+    expect(page.locator("table.results tbody tr").nth(1)).to_contain_text(CURSE)
+
+
 def test_a_table_is_read_from_its_first_line_or_without_names_as_the_moderator_says(open_page: Open) -> None:
     page = open_page("#files")
     upload(page, "표.csv", "번호,댓글\n1,안녕하세요\n2,반갑습니다\n".encode())

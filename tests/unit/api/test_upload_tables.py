@@ -115,6 +115,7 @@ def test_lost_quotes_in_every_line_take_time_in_proportion_to_the_file() -> None
         "REVIEW-BODY",
         "채팅 메시지",
         "리뷰상세내용",
+        "기타 의견",
         "textOriginal",
         " 댓글 ",
         "상품평",
@@ -240,7 +241,7 @@ def test_quotes_of_a_tsv_that_has_none_around_its_cells_belong_to_the_texts(cell
     assert short == [(2, "malformed_csv"), (3, cell)]
 
 
-@pytest.mark.parametrize("separator", [",", ";"])
+@pytest.mark.parametrize("separator", [",", ";", "|"])
 def test_a_csv_that_is_called_txt_is_a_table(separator: str) -> None:
     rows = ["번호,댓글 내용,작성자", '1,"쉼표, 하나\n둘째 줄",홍', "2,ㅅㅂ,김", "3,좋아요,박,너무 많음"]
     table = "\r\n".join(row if '"' in row else row.replace(",", separator) for row in rows)
@@ -255,6 +256,7 @@ def test_a_csv_that_is_called_txt_is_a_table(separator: str) -> None:
     "lines",
     [
         ["댓글, 리뷰"],
+        ["댓글 | 리뷰", "좋아요"],
         ["댓글, 작성자", "좋아요", "네, 그래요", "별로"],
         ["좋아요, 또 살게요!", "네, 댓글"],
         ["안녕, 여러분", "네, 안녕"],
@@ -263,6 +265,14 @@ def test_a_csv_that_is_called_txt_is_a_table(separator: str) -> None:
 )
 def test_lines_of_text_with_commas_stay_lines(lines: list[str]) -> None:
     assert [text for _, text in outcomes("\n".join(lines), "txt")] == lines
+
+
+def test_a_bar_separates_cells_where_nothing_else_does() -> None:
+    assert outcomes("번호|댓글|작성자\n1|쉼표, 하나|홍\n") == [(2, "쉼표, 하나")]
+    with pytest.raises(MalformedRequestError, match="say header_row=2"):
+        outcomes("2026년 11월\n번호|댓글|작성자\n1|좋아요|홍\n2|별로|김\n")
+    assert outcomes("번호,댓글,남|여\n1,좋아요|별로,남\n") == [(2, "좋아요|별로")]
+    assert outcomes("댓글\n좋아요|별로\n") == [(2, "좋아요|별로")]
 
 
 @pytest.mark.parametrize("separator", [";", "\t"])
