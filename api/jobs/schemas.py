@@ -6,6 +6,7 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 from api.http.schemas import EXAMPLE_TEXT, PolicyVersionOut
 from api.jobs.result_files import MEDIA_TYPES
+from api.uploads.applicable import OPTIONS_OF_FILES
 from api.uploads.options import (
     FORMATS,
     MAX_HEADER_ROW,
@@ -112,7 +113,7 @@ class JobDeleted(BaseModel):
     deleted: bool
 
 
-# What each option of an upload may be, in the query, in a form and in a JSON body.
+# What each option of an upload may be, in the query, in a form and, if it is not about a file, in a JSON body.
 JOB_OPTIONS: dict[str, dict[str, Any]] = {
     "text_column": {"type": "string", "description": "the column or field with the text: a name, or a number from 1"},
     "id_column": {"type": "string", "description": "the column or field with your ids: a name, or a number from 1"},
@@ -194,7 +195,7 @@ JOB_REQUEST: dict[str, Any] = {
                     "properties": {
                         "texts": {"type": "array", "items": {"type": "string"}, "minItems": 1},
                         "items": {"type": "array", "items": {"type": "object"}, "minItems": 1},
-                        **JOB_OPTIONS,
+                        **{name: option for name, option in JOB_OPTIONS.items() if name not in OPTIONS_OF_FILES},
                     },
                 },
                 "examples": {
