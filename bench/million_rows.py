@@ -41,7 +41,8 @@ def read_comments(path: Path) -> list[str]:
 
 
 def row(number: int) -> list[str]:
-    comment = f"{COMMENTS[number % len(COMMENTS)]} {number}"
+    # As many digits from the first row to the last: with more of them the model reads more.
+    comment = f"{COMMENTS[number % len(COMMENTS)]} {number:06}"
     if number % 10 == 0:
         comment = f'"{comment}"\n둘째 줄, 쉼표'
     return [str(number), ("자유", "질문", "후기")[number % 3], comment, "=확인" if number % 7 == 0 else ""]
