@@ -60,7 +60,7 @@ def places_of(
     has sentences to read. One that is longer than a window is in windows of its own anyway.
     """
     if length <= windows.tokens:
-        whole = [slice(length)]
+        whole = [slice(0, length)]
     else:
         whole = [slice(own[0], own[-1] + 1) for own in split_windows(range(length), windows.tokens, windows.overlap)]
     sentences = [] if windows.sentence_discount is None else sentences_of(text)

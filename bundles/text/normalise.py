@@ -10,12 +10,13 @@ that would read them again from each of its characters, and no other pattern can
 """
 
 import re
-import unicodedata
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import lru_cache, partial
 
 from bundles.text.composing import compose_unicode
-from bundles.text.hangul import FINALS, INITIALS, VOWELS, from_keys, is_syllable, split_syllable
+from bundles.text.drawn import show
+from bundles.text.hangul import INITIALS, from_keys, is_syllable, split_syllable
 from bundles.text.jamo import join_jamo
 from bundles.text.signs import Rewrites, apply, spell_known, undo_english, undo_signs, undo_spoken
 from bundles.text.substitution import PLAIN_SUB, Normaliser, Step, Sub
@@ -24,46 +25,10 @@ from bundles.text.syllables import KNOWN, RARE_SPELLINGS
 _MAX_PASSES = 8
 _HANGUL = "가-힣"
 
-# Characters that show nothing: fillers, joiners, direction marks, tags, variation selectors, combining marks.
-_INVISIBLE = re.compile(
-    "[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\u3164"
-    "\ufe00-\ufe0f\ufeff\uffa0\ufff9-\ufffb\u0300-\u036f\u0483-\u0489\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff"
-    "\U000e0000-\U000e0fff]"
-)
-_CONTROL: dict[int, str] = dict.fromkeys((*range(0x20), *range(0x7F, 0xA0), 0x2028, 0x2029), " ")
 # Signs and letters of ASCII, and syllables that the vocabulary has: nothing of them is drawn, hidden or to be composed.
 _is_plain = re.compile("[ -~" + "".join(char for char in KNOWN if ord(char) not in RARE_SPELLINGS) + "]*").fullmatch
 _SPACES = re.compile(r"\s{2,}")
 _EDGE_SPACE = re.compile(r"\A\s|\s\Z")  # one: runs of spaces are one by then
-
-
-_JAMO = {
-    **{chr(0x1100 + index): jamo for index, jamo in enumerate(INITIALS)},
-    **{chr(0x1161 + index): jamo for index, jamo in enumerate(VOWELS)},
-    **{chr(0x11A7 + index): jamo for index, jamo in enumerate(FINALS) if jamo},
-}
-
-
-def _plain_form(code: int) -> str | None:
-    """The letter behind a fullwidth, halfwidth, circled or conjoining one."""
-    plain = "".join(_JAMO.get(char, char) for char in unicodedata.normalize("NFKC", chr(code))).strip("()")
-    return plain if plain and plain != chr(code) and len(plain) <= 2 else None
-
-
-_DISGUISED = (
-    *range(0x1100, 0x1200),  # conjoining jamo that NFC left over
-    *range(0x24B6, 0x24EA),  # circled Latin letters
-    *range(0x3200, 0x321F),  # Hangul in parentheses
-    *range(0x3260, 0x327F),  # circled Hangul
-    *range(0xFF01, 0xFFDD),  # fullwidth Latin, halfwidth Hangul
-    *range(0x1D400, 0x1D800),  # mathematical Latin
-)
-_PLAIN = {code: plain for code in _DISGUISED if (plain := _plain_form(code))} | _CONTROL
-_HAS_DISGUISED = re.compile(
-    "[\\x00-\\x1f\\x7f-\\x9f\u1100-\u11ff\u2028\u2029\u24b6-\u24e9\u3200-\u321e\u3260-\u327e\uff01-\uffdc"
-    "\U0001d400-\U0001d7ff]"
-)
-
 _HAS_RARE = re.compile("[" + "".join(map(chr, RARE_SPELLINGS)) + "]")
 
 # Repetition. Digits are left alone: 1000000 is a number.
@@ -71,7 +36,7 @@ _HAS_RUN = re.compile(r"(?s)(.)\1\1")
 _REPEATED_SYLLABLE = re.compile(f"([{_HANGUL}])\\1{{2,}}")
 _REPEATED_OTHER = re.compile(r"([^\W\d]|[^\w\s])\1{3,}")
 # Every branch begins with a letter, which the search looks for first.
-_HAS_STRETCHED = re.compile("|".join(f"{vowel}{vowel}" for vowel in "아애야어에여오우유으이") + "|시[이잇히]|씨[이잇히]")
+_HAS_STRETCHED = re.compile("아아|애애|야야|어어|에에|여여|오오|우우|유유|으으|이이|시[이잇히]|씨[이잇히]")
 _STRETCHED = re.compile(f"([{_HANGUL}])([아애야어에여오우유으이])\\2{{1,2}}(?=[{_HANGUL}])")
 _STRETCHED_CURSE = re.compile("([시씨])[이잇히]+([바발팔벌빨])")
 
@@ -131,9 +96,7 @@ _HAS_SIGN_INSIDE = re.compile(
     f"[^\\s()\\[\\]<>{{}}{_HANGUL}](?<={_SIGN})(?<=[{_HANGUL}].)(?:{_SIGN}){{0,2}}[{_HANGUL}]"
 )
 # What letters set apart by spaces begin with: a syllable alone, and another one that ends a word or a curse.
-_HAS_LONE = re.compile(
-    f"(?<![{_HANGUL}])[{_HANGUL}][ \u3000]{{1,3}}[{_HANGUL}](?:[놈년새련것끼럼아]|(?![{_HANGUL}]))"
-)
+_HAS_LONE = re.compile(f"(?<![{_HANGUL}])[{_HANGUL}][ \u3000]{{1,3}}[{_HANGUL}](?:[놈년새련것끼럼아]|(?![{_HANGUL}]))")
 _PUNCTUATION = frozenset(",./·:;?!~-…")  # what also stands between words: 취미,친구
 _CURSE_PREFIXES = frozenset("개씹존썅야")
 _INNOCENT_AFTER = re.compile(_AFTER_FOOT)
@@ -236,11 +199,6 @@ def _retype_word(match: re.Match[str]) -> str:
     return typed if whole and _TYPED_CURSE.search(typed) else match[0]
 
 
-def _show(text: str, sub: Sub) -> str:
-    text = sub(_INVISIBLE, "", text)
-    return sub(_HAS_DISGUISED, lambda match: _PLAIN.get(ord(match[0]), match[0]), text)
-
-
 def _spell_likely(text: str, sub: Sub) -> str:
     return sub(_HAS_RARE, lambda match: match[0].translate(RARE_SPELLINGS), text) if _HAS_RARE.search(text) else text
 
@@ -256,29 +214,37 @@ def _trim(text: str, sub: Sub) -> str:
     return sub(_EDGE_SPACE, "", text) if text[:1].isspace() or text[-1:].isspace() else text
 
 
-# What a pass does, in order: to a text that has a character beyond ASCII, and then to every text.
-_BEYOND_ASCII_1: tuple[Step, ...] = (compose_unicode, _show, _join_loose, _close_up, _spell_likely)
-_BEYOND_ASCII_2: tuple[Step, ...] = (compose_unicode, _show, undo_signs, _join_loose, _close_up, spell_known)
-# What of these may change a plain text.
-_PLAIN_1: tuple[Step, ...] = (_close_up,)
-_PLAIN_2: tuple[Step, ...] = (undo_spoken, _close_up)
-_ALL_1: tuple[Step, ...] = (_squeeze, _rewrite, _shorten, _trim)
-_ALL_2: tuple[Step, ...] = (_squeeze, _rewrite_with_english, _shorten, _trim)
-_STEPS_1 = (_BEYOND_ASCII_1, _PLAIN_1, _ALL_1)
-_STEPS_2 = (_BEYOND_ASCII_2, _PLAIN_2, _ALL_2)
+@dataclass(frozen=True)
+class _Steps:
+    """What a pass does, in order: to a text beyond ASCII, to a plain one instead of that, and then to every text."""
+
+    beyond_ascii: Sequence[Step]
+    plain: Sequence[Step]
+    every: Sequence[Step]
 
 
-def _once(text: str, steps: tuple[Sequence[Step], ...], sub: Sub) -> str:
-    beyond_ascii, plain, every = steps
+_STEPS_1 = _Steps(
+    beyond_ascii=(compose_unicode, show, _join_loose, _close_up, _spell_likely),
+    plain=(_close_up,),
+    every=(_squeeze, _rewrite, _shorten, _trim),
+)
+_STEPS_2 = _Steps(
+    beyond_ascii=(compose_unicode, show, undo_signs, _join_loose, _close_up, spell_known),
+    plain=(undo_spoken, _close_up),
+    every=(_squeeze, _rewrite_with_english, _shorten, _trim),
+)
+
+
+def _once(text: str, steps: _Steps, sub: Sub) -> str:
     if not text.isascii():
-        for step in plain if _is_plain(text) else beyond_ascii:
+        for step in steps.plain if _is_plain(text) else steps.beyond_ascii:
             text = step(text, sub)
-    for step in every:
+    for step in steps.every:
         text = step(text, sub)
     return text
 
 
-def _repeat(steps: tuple[Sequence[Step], ...], text: str, sub: Sub = PLAIN_SUB) -> str:
+def _repeat(steps: _Steps, text: str, sub: Sub = PLAIN_SUB) -> str:
     for _ in range(_MAX_PASSES):
         rewritten = _once(text, steps, sub)
         if not rewritten or rewritten == text:
