@@ -66,7 +66,7 @@ $(VENV)/.convert-any: $(VENV)/.run
 
 # 3, 4: MODEL (of the environment or of .env) is there and must be converted; a misspelt one ends it before torch comes.
 run: $(VENV)/.run  ## serve on http://127.0.0.1:8000 with the embedded model and store
-	@if [ -z "$$MODEL" ] && ! grep -qs MODEL .env; then exit 0; fi; \
+	@if [ -z "$$MODEL" ] && ! { [ -f .env ] && grep -qs MODEL .env; }; then exit 0; fi; \
 	  $(BIN)/kobert model check >/dev/null || case $$? in \
 		3) $(MAKE) --no-print-directory $(VENV)/.convert ;; \
 		4) $(MAKE) --no-print-directory $(VENV)/.convert-any ;; \

@@ -6,6 +6,9 @@ import gc
 if __name__ == "__main__":
     gc.disable()
 
+import api.late_models  # noqa: F401  before FastAPI
+
+# isort: split
 import logging
 import os
 import socket

@@ -1,4 +1,4 @@
-"""How to use several processors for the passes of the model: where `threads_of_pass` and `MODEL_THREADS` come from.
+"""How to use several processors for the passes of the model: where `MODEL_THREADS` and `PASS_THREADS` come from.
 
     python -m bench.model_threads [--model NAME] [--graph FILE] [--rounds N] [--smoke]
 

@@ -48,7 +48,7 @@ def main() -> None:
     bundle = resolve(settings)
     # A model reads no more than `max_length` tokens at once.
     lengths = [length for length in LENGTHS if length <= bundle.config.max_length]
-    engine = OnnxEngine(bundle, settings.inference_threads())
+    engine = OnnxEngine(bundle, settings.pass_threads)
     medians = measure(engine, 2 if options.smoke else options.passes, lengths, sizes)
     sys.stdout.write("thousand tokens/s  " + "".join(f"{f'x{size}':>8}" for size in sizes) + "\n")
     for length in lengths:

@@ -48,9 +48,8 @@ class EngineAlone:
 
     def __init__(self, settings: Settings) -> None:
         bundle = resolve(settings)
-        threads = settings.inference_threads()
-        self._engine = OnnxEngine(bundle, threads)
-        self._passes = ThreadPoolExecutor(threads)
+        self._engine = OnnxEngine(bundle, settings.pass_threads)
+        self._passes = ThreadPoolExecutor(settings.inference_threads())
         self._tokenizer = BundleTokenizer(bundle, settings.max_windows)
         self._max_batch_tokens = settings.max_batch_tokens
 

@@ -23,6 +23,8 @@ from shared.settings import Settings
 PRIVATE_UMASK = 0o077
 POLL_S = 0.1
 PROBE_S = 2
+# When the store is looked at first: about as long as a start takes, which the Redis client would make longer.
+FIRST_LOOK_S = 1.5
 # Shares of SHUTDOWN_TIMEOUT_S: first the API answers what it has, then the workers finish, then the store writes. Each
 # API and worker is told its own, so that it ends by itself before it would be killed.
 API_SHARE, WORKER_SHARE, STORE_SHARE = 0.4, 0.4, 0.2
@@ -107,16 +109,9 @@ class Service:
         # A turn of the loop, in which they are started.
         await asyncio.sleep(0)
         if self._embedded is not None:
-            self._keep_writable(self._embedded)
+            self._tasks.append(asyncio.create_task(_keep_writable(self._embedded), name="store-keeper"))
         await self._wait_until_ready()
         click.echo(self._ready_message())
-
-    def _keep_writable(self, store: EmbeddedStore) -> None:
-        """Watch the store's disk; the Redis client that this takes is loaded while the children start."""
-        from cli.store_keeper import StoreKeeper  # noqa: PLC0415
-
-        keeper = StoreKeeper(store.url, store.data_dir)
-        self._tasks.append(asyncio.create_task(keeper.keep(), name="store-keeper"))
 
     def _keep(self, children: Iterable[Child]) -> None:
         for child in children:
@@ -202,6 +197,14 @@ def _worker_environment(settings: Settings, environment: Mapping[str, str], numb
 def _told_to_stop_in(share: float, settings: Settings, environment: Mapping[str, str]) -> dict[str, str]:
     """The environment of a child that is killed after this share of SHUTDOWN_TIMEOUT_S."""
     return {**environment, "SHUTDOWN_TIMEOUT_S": str(settings.shutdown_timeout_s * share)}
+
+
+async def _keep_writable(store: EmbeddedStore) -> None:
+    """Watch the store's disk, once the service's processes have loaded their programs."""
+    await asyncio.sleep(FIRST_LOOK_S)
+    from cli.store_keeper import StoreKeeper  # noqa: PLC0415
+
+    await StoreKeeper(store.url, store.data_dir).keep()
 
 
 async def _stop_together(children: Sequence[Child], timeout_s: float) -> None:

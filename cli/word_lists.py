@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 
+from api.uploads.separators import SEPARATORS, said_separator
 from shared.errors import KobertError
 
 TERM_COLUMNS = frozenset(("term", "word", "단어", "금지어", "비속어", "욕설"))
@@ -65,10 +66,22 @@ def _decode(raw: bytes, encoding: str | None) -> str:
 
 
 def _words(text: str) -> list[Word]:
-    rows = [row for row in csv.reader(io.StringIO(text)) if row and not row[0].lstrip().startswith(_COMMENT)]
+    separator, table = _separated(text)
+    read = csv.reader(io.StringIO(table), delimiter=separator)
+    rows = [row for row in read if row and not row[0].lstrip().startswith(_COMMENT)]
     if rows and (columns := _columns(rows[0])):
         return [word for row in rows[1:] if (word := _word(row, columns)).term]
     return [Word(cell.strip()) for row in rows for cell in row if cell.strip()]
+
+
+def _separated(text: str) -> tuple[str, str]:
+    """What separates the cells, and the lines without Excel's `sep=;`. A plain list has commas at most."""
+    first, _, others = text.partition("\n")
+    said = said_separator(first)
+    if said is not None:
+        return said, others
+    header = next((line for line in text.splitlines() if line.strip() and not line.lstrip().startswith(_COMMENT)), "")
+    return next((sign for sign in SEPARATORS if _columns(next(csv.reader([header], delimiter=sign)))), ","), text
 
 
 def _columns(header: Sequence[str]) -> dict[str, int]:

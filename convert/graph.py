@@ -35,14 +35,21 @@ _ACTIVATIONS = {
 
 
 def write_graph(
-    weights: BertWeights, path: Path, *, external_weights: bool = False, scales: Mapping[str, Scale] | None = None
+    weights: BertWeights,
+    path: Path,
+    *,
+    external_weights: bool = False,
+    scales: Mapping[str, Scale] | None = None,
+    every_token: bool = False,
 ) -> list[str]:
     """Write the model to `path`; with `external_weights`, its tensors go to a second file, which can be mapped.
 
-    `scales` are those of the activations that int8 products read; without one, it is worked out for each batch.
+    `scales` are those of the activations that int8 products read; without one, it is worked out for each batch. With
+    `every_token`, the last layer reads all tokens to its end, though the head needs the first one only.
     Returns the names of the activations that products read.
     """
-    builder = GraphBuilder(weights, path.with_name(f"{path.name}.data") if external_weights else None, scales or {})
+    data = path.with_name(f"{path.name}.data") if external_weights else None
+    builder = GraphBuilder(weights, data, scales or {}, every_token=every_token)
     model = builder.build()
     path.write_bytes(model.SerializeToString())
     return builder.dense_inputs
@@ -61,12 +68,15 @@ def feed_forward_inputs(index: int) -> tuple[str, str]:
 class GraphBuilder:
     """Collects nodes and initialisers; each method adds one part of the model and returns the name of its output."""
 
-    def __init__(self, weights: BertWeights, weights_path: Path | None, scales: Mapping[str, Scale]) -> None:
+    def __init__(
+        self, weights: BertWeights, weights_path: Path | None, scales: Mapping[str, Scale], *, every_token: bool
+    ) -> None:
         self.dense_inputs: list[str] = []
         self._weights = weights
         self._shape = weights.shape
         self._weights_path = weights_path
-        self._scales = scales
+        self._scales = dict(scales)
+        self._every_token = every_token
         self._rounded: dict[str, tuple[str, str, str]] = {}
         self._nodes: list[onnx.NodeProto] = []
         self._initialisers: list[onnx.TensorProto] = []
@@ -77,8 +87,10 @@ class GraphBuilder:
         hidden = self._embeddings()
         mask = self._node("Cast", ["attention_mask"], "mask", to=TensorProto.INT32)
         for index, layer in enumerate(self._weights.layers):
-            hidden = self._layer(layer_name(index), layer, hidden, mask)
-        first = self._node("Gather", [hidden, self._constant("first", np.array(0, np.int64))], "cls", axis=1)
+            is_narrow = index == self._shape.layers - 1 and not self._every_token
+            hidden = (self._last_layer if is_narrow else self._layer)(layer_name(index), layer, hidden, mask)
+        # One name either way: scales go by it.
+        first = self._first_token(hidden, "cls") if self._every_token else self._node("Identity", [hidden], "cls")
         operator, domain = _ACTIVATIONS[self._shape.head_activation]
         pooled = self._node(operator, [self._dense("pooler", self._weights.pooler, first)], "pooled", domain=domain)
         logits = self._dense("classifier", self._weights.classifier, pooled)
@@ -117,7 +129,17 @@ class GraphBuilder:
         return self._node("Gather", [self._constant("word_embeddings", table), "input_ids"], "words")
 
     def _layer(self, name: str, layer: Layer, hidden: str, mask: str) -> str:
-        attended = self._attention(f"{name}.attention", layer, hidden, mask)
+        return self._behind_attention(name, layer, self._attention(f"{name}.attention", layer, hidden, mask), hidden)
+
+    def _last_layer(self, name: str, layer: Layer, hidden: str, mask: str) -> str:
+        """`[batch, hidden]`: what the layer says of the first token, which needs no more of the others than their keys
+        and values.
+        """
+        first = self._first_token(hidden, f"{name}.first")
+        attended = self._attention_of_first(f"{name}.attention", layer, first, hidden, mask)
+        return self._behind_attention(name, layer, attended, first)
+
+    def _behind_attention(self, name: str, layer: Layer, attended: str, hidden: str) -> str:
         projected = self._dense(f"{name}.attention_output", layer.attention_output, attended)
         hidden = self._skip_norm(f"{name}.attention_norm", layer.attention_norm, projected, hidden)
         widened = self._activated(f"{name}.intermediate", layer.intermediate, hidden)
@@ -125,6 +147,22 @@ class GraphBuilder:
         if layer.past_factors is not None:
             hidden = self._node("Mul", [hidden, self._constant(f"{name}.factors", layer.past_factors)], f"{name}.past")
         return self._skip_norm(f"{name}.output_norm", layer.output_norm, narrowed, hidden)
+
+    def _first_token(self, value: str, output: str) -> str:
+        """The first of `value`'s tokens, to be rounded as all of them are."""
+        if value in self._scales:
+            self._scales[output] = self._scales[value]
+        return self._node("Gather", [value, self._constant(f"{output}.place", np.array(0, np.int64))], output, axis=1)
+
+    def _attention_of_first(self, name: str, layer: Layer, first: str, hidden: str, mask: str) -> str:
+        axis = self._constant(f"{name}.axis", np.array([1], np.int64))
+        query = self._node("Unsqueeze", [self._dense(f"{name}.query", layer.query, first), axis], f"{name}.queries")
+        key = self._dense(f"{name}.key", layer.key, hidden)
+        value = self._dense(f"{name}.value", layer.value, hidden)
+        inputs = [query, key, value, "", mask]
+        heads = self._shape.heads
+        attended = self._node("MultiHeadAttention", inputs, f"{name}.attended", domain=_MICROSOFT, num_heads=heads)
+        return self._node("Squeeze", [attended, axis], f"{name}.out")
 
     def _attention(self, name: str, layer: Layer, hidden: str, mask: str) -> str:
         self._note_input(hidden)

@@ -76,9 +76,13 @@ class BertClassifier:
         self.end_id: int | None = None
 
     def write_float(self, folder: Path) -> Path:
-        """Write it with every dense layer in float."""
+        """Write it with every dense layer in float.
+
+        Its last layer reads every token, so that a scale covers more than what the first tokens of few texts say.
+        """
         self._float_graph = folder / _FLOAT_FILE
-        self._dense_inputs = write_graph(dequantise(self.read()), self._float_graph, external_weights=True)
+        weights = dequantise(self.read())
+        self._dense_inputs = write_graph(weights, self._float_graph, external_weights=True, every_token=True)
         return self._float_graph
 
     def write_int8(self, path: Path, rows: Rows) -> None:

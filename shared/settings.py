@@ -89,6 +89,7 @@ class Settings(BaseSettings):
     strictness: Level = STANDARD
     thresholds: Thresholds = Field(default_factory=dict)
     model_threads: Annotated[int, Field(ge=0, le=256)] = 0
+    pass_threads: Annotated[int, Field(ge=1, le=256)] = 1
 
     # Limits of a request
     max_text_chars: Annotated[int, Field(ge=1)] = 10_000

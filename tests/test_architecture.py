@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from cli.main import MODULES as COMMAND_MODULES
+from cli.commands import MODULES as COMMAND_MODULES
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = ("api", "bundles", "cli", "convert", "models", "shared", "training", "worker")
@@ -48,14 +48,25 @@ DOWNLOADING = {"bundles.hub.repository", "bundles.sources.conversion", "bundles.
 @pytest.mark.parametrize(
     ("module", "not_needed"),
     [
+        ("cli.main", DOWNLOADING | {"asyncio", "click", "pydantic", "redis", "fastapi", "celery", "httpx"}),
         ("cli.run", DOWNLOADING | {"asyncio", "pydantic", "redis", "fastapi", "celery", "httpx"}),
         ("cli.start", DOWNLOADING | {"redis", "fastapi", "celery", "httpx"}),
-        ("api.main", DOWNLOADING | {"celery", "kombu", "httpx", "openpyxl", "pyarrow"}),
+        ("api.main", DOWNLOADING | {"celery", "kombu", "httpx", "openpyxl", "pyarrow", "pydantic.v1.main"}),
         ("worker.main", DOWNLOADING | {"httpx", "openpyxl", "pyarrow"}),
     ],
 )
 def test_a_start_loads_nothing_that_the_embedded_model_and_store_do_without(module: str, not_needed: set[str]) -> None:
     assert not modules_after(f"import {module}") & not_needed
+
+
+@pytest.mark.parametrize(
+    "model", ["fastapi.openapi.models.OpenAPI", "api.jobs.schemas.JobOut", "api.policies.schemas.PolicyTrial"]
+)
+def test_the_api_starts_before_its_models_are_built(model: str) -> None:
+    module, _, name = model.rpartition(".")
+    code = f"import sys, api.main, {module} as m; sys.exit(m.{name}.__pydantic_complete__)"
+
+    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0
 
 
 @pytest.mark.parametrize("module", ["api.main", "worker.main"])
@@ -82,7 +93,7 @@ def test_onnx_runtime_reports_nothing_to_its_vendor(module: str, tmp_path: Path)
 
 def test_the_command_starts_without_machine_learning() -> None:
     commands = ", ".join(COMMAND_MODULES.values())
-    assert not modules_after(f"import cli.main, {commands}") & set(MACHINE_LEARNING)
+    assert not modules_after(f"import cli.main, cli.commands, {commands}") & set(MACHINE_LEARNING)
 
 
 @pytest.mark.parametrize("package", PACKAGES)

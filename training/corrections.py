@@ -1,13 +1,18 @@
 """Corrections that people made of a running service's answers, as labelled texts: a file of `GET /corrections`."""
 
 import csv
+import io
 import json
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from shared.errors import ModelSourceError
+
+_SEPARATORS = ",;\t"
+_SEPARATOR_LINE = re.compile(r'"?sep=([^"\x00-\x08\x0a-\x1f])"?[,;\t]*\s*', re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -51,15 +56,32 @@ def read_corrections(path: Path) -> Corrections:
 def _rows(path: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
     """The rows with their lines in the file."""
     try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            if path.suffix.lower() == ".csv":
-                reader = csv.DictReader(file)
-                for row in reader:
-                    yield reader.line_num, row
-            else:
-                yield from ((line, _object(raw, path, line)) for line, raw in enumerate(file, start=1) if raw.strip())
+        text = _decoded(path.read_bytes())
+        if path.suffix.lower() == ".csv":
+            yield from _table(text)
+        else:
+            lines = enumerate(io.StringIO(text), start=1)
+            yield from ((line, _object(raw, path, line)) for line, raw in lines if raw.strip())
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise ModelSourceError(f"{path} cannot be read as corrections: {error}") from error
+
+
+def _decoded(raw: bytes) -> str:
+    try:
+        return raw.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return raw.decode("cp949")  # what Excel makes of an export in Korea
+
+
+def _table(text: str) -> Iterator[tuple[int, Mapping[str, Any]]]:
+    """The rows of a csv, also of one that Excel has saved again: with semicolons, tabs or a line that says `sep=;`."""
+    first, _, others = text.partition("\n")
+    said = _SEPARATOR_LINE.fullmatch(first)
+    header = (others if said else text).partition("\n")[0]
+    separator = said[1] if said else max(_SEPARATORS, key=header.count)
+    reader = csv.DictReader(io.StringIO(others if said else text, newline=""), delimiter=separator)
+    for row in reader:
+        yield reader.line_num + (said is not None), row
 
 
 def _object(raw: str, path: Path, line: int) -> Mapping[str, Any]:

@@ -122,10 +122,9 @@ def build_classifier(
         bundle = share_weights(bundle, settings.model_cache_dir)
     judge = Judge(bundle.config, settings.thresholds, settings.strictness)
     tokenizer = BundleTokenizer(bundle, settings.max_windows)
-    threads = settings.inference_threads()
     batcher = MicroBatcher(
-        engine_factory(bundle, threads),
-        threads=threads,
+        engine_factory(bundle, settings.pass_threads),
+        threads=settings.inference_threads(),
         max_batch_tokens=settings.max_batch_tokens,
         max_bulk_batch_tokens=min(settings.max_batch_tokens, settings.max_bulk_batch_tokens),
     )

@@ -11,6 +11,7 @@ from typing import IO
 import msgspec
 
 from api.http.caller import Caller, Presence, current_caller
+from api.http.file_turn import FileTurn
 from api.jobs.file_writer import DISK_FULL, FileHead
 from api.jobs.names import prefix_for, unique
 from api.jobs.optional_columns import optional_cells, optional_columns
@@ -20,7 +21,6 @@ from api.jobs.service import JobService
 from api.jobs.temporary_file import TemporaryFileResponse
 from api.uploads import confined
 from api.uploads.extracted import require_library
-from api.uploads.file_turn import FileTurn
 from shared.errors import MalformedRequestError, StoreUnavailableError, TooLargeError
 from shared.jobs.records import Job
 from shared.verdict import Failure, Outcome

@@ -6,6 +6,7 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 from api.http.schemas import EXAMPLE_TEXT, PolicyVersionOut
 from api.jobs.result_files import MEDIA_TYPES
+from api.uploads.applicable import OPTIONS_OF_FILES
 from api.uploads.options import (
     FORMATS,
     MAX_HEADER_ROW,
@@ -18,6 +19,8 @@ from shared.options import LEVELS, MAX_THRESHOLDS, Level
 from shared.span_options import MASK_CHAR_PATTERN, Offsets
 
 MAX_KEY_CHARS = 255
+MAX_WAIT_S = 60
+MAX_PAGE = 100
 # More than a job can have; keeps what is asked for within the numbers that all clients can write.
 MAX_ROWS = 2**53 - 1
 # Rows that are searched from the end are held in memory.
@@ -112,7 +115,7 @@ class JobDeleted(BaseModel):
     deleted: bool
 
 
-# What each option of an upload may be, in the query, in a form and in a JSON body.
+# What each option of an upload may be, in the query, in a form and, if it is not about a file, in a JSON body.
 JOB_OPTIONS: dict[str, dict[str, Any]] = {
     "text_column": {"type": "string", "description": "the column or field with the text: a name, or a number from 1"},
     "id_column": {"type": "string", "description": "the column or field with your ids: a name, or a number from 1"},
@@ -194,7 +197,7 @@ JOB_REQUEST: dict[str, Any] = {
                     "properties": {
                         "texts": {"type": "array", "items": {"type": "string"}, "minItems": 1},
                         "items": {"type": "array", "items": {"type": "object"}, "minItems": 1},
-                        **JOB_OPTIONS,
+                        **{name: option for name, option in JOB_OPTIONS.items() if name not in OPTIONS_OF_FILES},
                     },
                 },
                 "examples": {
@@ -208,6 +211,23 @@ JOB_REQUEST: dict[str, Any] = {
         },
     },
 }
+
+
+class JobsQuery(BaseModel):
+    """Which page of the jobs."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    limit: Annotated[int, Field(ge=1, le=MAX_PAGE)] = 20
+    after: Annotated[str | None, Field(description="the last id of the page before")] = None
+
+
+class JobQuery(BaseModel):
+    """How long to wait for a job."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    wait: Annotated[float, Field(ge=0, le=MAX_WAIT_S, description="seconds to wait for the end")] = 0.0
 
 
 class ResultsQuery(BaseModel):

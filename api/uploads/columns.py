@@ -17,6 +17,8 @@ _SHOWN_CHARS = 40
 # A file whose text column has one of these names need not say so.
 _USUAL = frozenset(
     {"text", "comment", "comments", "content", "contents", "message", "body", "review", "sentence", "document"}
+    # YouTube's.
+    | {"textoriginal"}
     | {"텍스트", "댓글", "내용", "본문", "문장", "리뷰", "후기", "메시지", "글"}
 )
 # Where none of those is there: names made of such words, written together.
@@ -27,7 +29,7 @@ _KOREAN = (
 )
 _LIKELY = re.compile(
     rf"(?:user|customer|product|raw|original|full)?(?:(?:{_ENGLISH})s?){{1,3}}"
-    rf"|(?:사용자|고객|상품|구매|원본|전체)?(?:{_KOREAN})(?:내용|본문|텍스트|원문|글|메시지)?"
+    rf"|(?:사용자|고객|상품|구매|원본|전체|주관식|자유|기타|추가)?(?:{_KOREAN})(?:상세)?(?:내용|본문|텍스트|원문|글|메시지)?"
 )
 _BETWEEN_WORDS = re.compile(r"[\s_.:()\[\]\-]+")
 # The only column of a file is its text; but a sentence as its name is rather the first text of a file without a header.

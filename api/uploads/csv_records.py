@@ -156,6 +156,9 @@ class CsvRecords:
         if self._reread_lines + lost <= MAX_REREAD_LINES + self._number:
             self._reread_lines += lost
             number = self._drop(1)
+            if self._separator == "\t" and raw.count("\t") == self.width - 1:
+                # Google Sheets writes a tsv without any quotes around cells; those that it has belong to the texts.
+                return Record(number, raw.split("\t"))
             return Record(number, [], f"line {number} {fault}", raw)
         number = self._drop(lost)
         return Record(number, [], f"line {number} {fault}; the lines up to {number + lost - 1} are lost with it", raw)

@@ -10,9 +10,9 @@ from typing import IO
 import msgspec
 
 from api.http.caller import Caller, current_caller
+from api.http.file_turn import FileTurn
 from api.uploads import confined
 from api.uploads.columns import check_columns, find_column, find_text_column
-from api.uploads.file_turn import FileTurn
 from api.uploads.frames import MAX_MEMORY_MESSAGE, Frame
 from api.uploads.options import UploadOptions
 from api.uploads.rows import bad_row, make_row
@@ -122,14 +122,18 @@ class ExtractedTable:
         return [f"column_{place}" for place in range(1, len(first[1]) + 1)]
 
     def _find_header(self, wanted: int) -> Cells | None:
-        """The row with this number, or None if the sheet has no rows."""
-        last = 0
+        """The row with this number, or None if the sheet has no rows.
+
+        It is as wide as headings right above it: a heading that is merged with the cell below it names a column, too.
+        """
+        last, above = 0, list[msgspec.Raw]()
         for number, cells in self._rows:
             if number == wanted:
-                return number, cells
+                are_headings = last == wanted - 1 and sum(map(bool, map(_shown, above))) > 1
+                return number, [*cells, *[_NULL] * (len(above) - len(cells))] if are_headings else cells
             if number > wanted:
                 raise empty_header(wanted)
-            last = number
+            last, above = number, cells
         if last:
             raise no_header(wanted, last)
         return None

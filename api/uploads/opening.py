@@ -72,20 +72,21 @@ class UploadOpener:
             return self._open_form(request, body)
         if request.media_type == JSON and "format" not in request.query:
             return self._open_json(request, body)
-        options = _with_charset(self._check_options(request.query), request.content_type)
+        options = self._check_options(request.query)
         name = options.file_name
         file_format = choose_format(options, name, request.media_type)
-        return Opened(open_file(iter(body), file_format, options, self._settings), file_format, name, lambda: options)
+        source = open_file(iter(body), file_format, options, self._settings, _charset_of(request.content_type))
+        return Opened(source, file_format, name, lambda: options)
 
     def _open_form(self, request: UploadRequest, body: Body) -> Opened:
         form = Form(iter(body), request.content_type)
         form.read_head()
         said_before = dict(form.fields)
-        options = _with_charset(self._check_options({**request.query, **said_before}), form.file_type)
+        options = self._check_options({**request.query, **said_before})
         file_name = form.file_name or options.file_name
         file_format = choose_format(options, file_name, _media_type(form.file_type))
         pieces = _then_check(form, said_before)
-        source = open_file(pieces, file_format, options, self._settings)
+        source = open_file(pieces, file_format, options, self._settings, _charset_of(form.file_type))
 
         def final_options() -> UploadOptions:
             return options if form.fields == said_before else self._check_options({**request.query, **form.fields})
@@ -110,16 +111,13 @@ def _media_type(content_type: str) -> str:
     return content_type.partition(";")[0].strip().lower()
 
 
-def _with_charset(options: UploadOptions, content_type: str) -> UploadOptions:
-    """The options, with the encoding that the content type tells. UTF-8 is what clients say without looking."""
-    charset = parse_options_header(content_type)[1].get("charset", "")
-    if options.encoding is not None or not charset:
-        return options
+def _charset_of(content_type: str) -> str | None:
+    """The encoding that the content type tells. UTF-8 is what clients say without looking."""
     try:
-        encoding = known_encoding(charset)
+        encoding = known_encoding(parse_options_header(content_type)[1].get("charset", ""))
     except MalformedRequestError:
-        return options
-    return options if encoding in {"utf-8", "cp1252"} else msgspec.structs.replace(options, encoding=encoding)
+        return None
+    return None if encoding in {"utf-8", "cp1252"} else encoding
 
 
 def _then_check(form: Form, said_before: Mapping[str, str]) -> Iterator[bytes]:

@@ -8,17 +8,19 @@ from typing import Any
 
 import msgspec
 
-from api.uploads.columns import guess_text_name
+from api.uploads.applicable import refuse_options_of_files, require_of_format
 from api.uploads.compression import unpacked
 from api.uploads.decoding import CutText, Decoded, table_lines, too_long
 from api.uploads.extracted import ExtractedTable
 from api.uploads.json_items import is_array, json_items, json_rows
+from api.uploads.kakaotalk import KakaoTalkChat, is_chat
 from api.uploads.objects import ObjectReader
 from api.uploads.options import FORMATS, UploadOptions
 from api.uploads.rows import bad_row, make_row
 from api.uploads.sniffing import peek, true_format
 from api.uploads.tables import TableReader
-from shared.errors import MalformedRequestError, UnsupportedMediaError
+from api.uploads.text_tables import read_ahead, table_format
+from shared.errors import UnsupportedMediaError
 from shared.jobs.records import Row
 from shared.settings import Settings
 
@@ -43,7 +45,6 @@ _BY_MEDIA_TYPE = {
 _BY_SUFFIX = {".csv": "csv", ".tsv": "tsv", ".tab": "tsv", ".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "json",
               ".txt": "txt", ".xlsx": "xlsx", ".xlsm": "xlsx", ".xls": "xls", ".parquet": "parquet",
               ".pq": "parquet"}  # fmt: skip
-_TABLES = frozenset(("csv", "tsv", "xlsx"))
 
 
 def _nothing() -> None:
@@ -79,8 +80,12 @@ def choose_format(options: UploadOptions, file_name: str | None, media_type: str
     return found
 
 
-def open_file(pieces: Iterator[bytes], file_format: str, options: UploadOptions, settings: Settings) -> Source:
+def open_file(
+    pieces: Iterator[bytes], file_format: str, options: UploadOptions, settings: Settings, charset: str | None = None
+) -> Source:
     """The rows of a file in one of `FORMATS`, packed by gzip or not.
+
+    `charset`: what the file's content type tells; the encoding where the options have none.
 
     Raises:
         MalformedRequestError: the file as a whole cannot be read, now or while iterating.
@@ -88,11 +93,13 @@ def open_file(pieces: Iterator[bytes], file_format: str, options: UploadOptions,
     """
     head, plain = peek(unpacked(pieces, settings.max_job_bytes))
     file_format = true_format(head, file_format, is_said=options.format is not None)
-    if options.sheet is not None and file_format != "xlsx":
-        raise MalformedRequestError(f"sheet= is for xlsx; the file is {file_format}", param="sheet")
-    _require_header(options, file_format)
+    # A file that is called text may be a table.
+    if file_format != "txt" or options.format is not None:
+        require_of_format(options, file_format)
     if file_format in {"xlsx", "parquet"}:
         return _open_extracted(plain, file_format, options, settings)
+    if charset is not None and options.encoding is None:
+        options = msgspec.structs.replace(options, encoding=charset)
     return _OPENERS[file_format](plain, options, settings)
 
 
@@ -100,20 +107,11 @@ def open_items(items: Iterable[msgspec.Raw | str], options: UploadOptions, setti
     """The rows of a JSON body.
 
     Raises:
-        MalformedRequestError: an option is for files of another kind.
+        MalformedRequestError: an option is about a file.
     """
-    _require_header(options, "json")
+    refuse_options_of_files(options)
     objects = ObjectReader(options, settings.max_text_chars)
     return Source(objects.from_raw(items), lambda: _names(objects))
-
-
-def _require_header(options: UploadOptions, file_format: str) -> None:
-    """Refuse `header_row` for what has no such row. A text file may be a table, unless it is said to be none."""
-    is_table = file_format in _TABLES or (file_format == "txt" and options.format is None)
-    if options.header_row is not None and not is_table:
-        raise MalformedRequestError(
-            f"header_row is for csv, tsv and xlsx; the file is {file_format}", param="header_row"
-        )
 
 
 def _open_extracted(pieces: Iterator[bytes], kind: str, options: UploadOptions, settings: Settings) -> Source:
@@ -158,22 +156,18 @@ def _open_json(pieces: Iterator[bytes], options: UploadOptions, settings: Settin
 def _open_txt(pieces: Iterator[bytes], options: UploadOptions, settings: Settings) -> Source:
     decoded = Decoded(pieces, options.encoding)
     lines = iter(decoded)
-    first = next(lines, "")
-    lines = chain([first], lines)
-    if options.format is None and _is_excel_text(first, decoded, options):
-        return _open_table(decoded, lines, options, settings, "tsv")
+    ahead = read_ahead(lines)
+    lines = chain(ahead, lines)
+    if options.format is None and options.header_row is None and is_chat(ahead):
+        chat = KakaoTalkChat(lines, ahead, options, settings.max_text_chars)
+        return Source(iter(chat), lambda: {**_columns(chat), "format": "txt", "encoding": decoded.encoding})
+    table = table_format(ahead, options, is_wide=decoded.is_wide) if options.format is None else None
+    if table is not None:
+        require_of_format(options, table)
+        return _open_table(decoded, lines, options, settings, table)
+    require_of_format(options, "txt")
     rows = _plain_lines(lines, settings.max_text_chars)
     return Source(rows, lambda: {"format": "txt", "encoding": decoded.encoding})
-
-
-def _is_excel_text(first: str, decoded: Decoded, options: UploadOptions) -> bool:
-    """Whether a .txt file is a table with tabs, which Excel calls text and Unicode text."""
-    if options.header_row is not None:
-        return True
-    if "\t" not in first:
-        return False
-    names = [name.strip(' "\r\n') for name in first.split("\t")]
-    return decoded.is_wide or options.text_column is not None or guess_text_name(names) is not None
 
 
 _OPENERS: Mapping[str, Callable[[Iterator[bytes], UploadOptions, Settings], Source]] = {
@@ -193,7 +187,7 @@ def _plain_lines(lines: Iterator[str], max_text_chars: int) -> Iterator[Row]:
             yield make_row(number, line.rstrip("\r\n"), None, max_text_chars)
 
 
-def _columns(table: TableReader | ExtractedTable) -> dict[str, Any]:
+def _columns(table: TableReader | ExtractedTable | KakaoTalkChat) -> dict[str, Any]:
     return {
         "columns": table.columns,
         "text_at": table.text_at,

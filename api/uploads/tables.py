@@ -1,6 +1,5 @@
 """Reads csv and tsv, row by row: quoted cells may hold separators, quotes and line ends."""
 
-import re
 from collections.abc import Iterator
 from itertools import chain
 
@@ -10,30 +9,16 @@ from api.uploads.columns import (
     check_columns,
     find_column,
     find_text_column,
-    guess_text_name,
 )
 from api.uploads.csv_records import MAX_SEPARATORS, CsvRecords, Record
+from api.uploads.header_line import find_header
 from api.uploads.options import UploadOptions
 from api.uploads.rows import bad_row, make_row
-from api.uploads.titles import (
-    ROWS_BEHIND_TITLE,
-    TableRow,
-    empty_header,
-    find_names,
-    may_be_title,
-    no_header,
-    refuse_title,
-)
+from api.uploads.separators import SEPARATORS, separator_of
+from api.uploads.titles import ROWS_BEHIND_TITLE, TableRow, find_names, may_be_title, refuse_title
 from shared.errors import MalformedRequestError, TooLargeError
 from shared.jobs.records import Row
 
-_SEPARATORS = (",", "\t", ";")
-# Excel's own way to say what separates cells: a line before the header.
-_SEPARATOR_LINE = re.compile(r'"?sep=(.)"?[,;\t]*\s*', re.IGNORECASE)
-# Of a header with more separators none is guessed by its names.
-MAX_GUESSED_NAMES = 4_096
-_BLANK = ' \t\r\n,;"'
-_QUOTED = re.compile(r'"[^"]*"')
 # Of the rows behind a title; some have lines that are empty between them.
 _LINES_BEHIND_TITLE = 2 * ROWS_BEHIND_TITLE
 
@@ -48,9 +33,9 @@ class TableReader:
 
     def __init__(self, lines: Iterator[str], options: UploadOptions, *, separator: str, max_text_chars: int) -> None:
         self._max_text_chars = max_text_chars
-        said, first, line = _find_header(lines, options.header_row)
+        said, first, line = find_header(lines, options.header_row)
         self._is_separator_said = said is not None
-        self._separator = said if said is not None else _separator_of(first, separator, options.text_column)
+        self._separator = said if said is not None else separator_of(first, separator, options.text_column)
         self._reader = CsvRecords(chain([first], lines), self._separator, line)
         self._records = iter(self._reader)
         self._pending: list[Record] = []
@@ -110,7 +95,7 @@ class TableReader:
                 break
             lines.append(line)
         is_open = len(first) == 1 and not self._is_separator_said
-        separators = dict.fromkeys((self._separator, *(_SEPARATORS if is_open else ())))
+        separators = dict.fromkeys((self._separator, *(SEPARATORS if is_open else ())))
         read = [self._split(lines, separator) for separator in separators]
         return next((rows for rows in read if find_names(rows) is not None), read[0])
 
@@ -118,43 +103,3 @@ class TableReader:
         records = CsvRecords(iter(lines), separator, self._reader.next_line)
         rows = [TableRow(record.line, record.cells) for record in records if record.fault is None]
         return [row for row in rows if row.filled][:ROWS_BEHIND_TITLE]
-
-
-def _find_header(lines: Iterator[str], wanted: int | None) -> tuple[str | None, str, int]:
-    """What a line says that separates cells, and the line with the names of the columns with its number.
-
-    That is the one wanted, or the first with more than separators, of which Excel leaves some for empty rows.
-
-    Raises:
-        MalformedRequestError: there is no such line, or it is empty.
-    """
-    separator: str | None = None
-    is_above_all = True
-    number = 0
-    for number, line in enumerate(lines, start=1):
-        is_filled = bool(line.strip(_BLANK))
-        said = _SEPARATOR_LINE.fullmatch(line) if is_above_all and is_filled else None
-        is_above_all = is_above_all and not is_filled
-        if number == wanted and not is_filled:
-            raise empty_header(number)
-        if said is not None and number != wanted:
-            separator = said[1]
-        elif is_filled and wanted in {None, number}:
-            return separator, line, number
-    if wanted is not None and number:
-        raise no_header(wanted, number)
-    return separator, "", number
-
-
-def _separator_of(header: str, default: str, wanted: str | None) -> str:
-    """The separator that yields a text column, or most cells: not all that is called csv has commas."""
-    bare = _QUOTED.sub("", header)
-    candidates = [default, *(separator for separator in _SEPARATORS if separator != default)]
-    counted = [separator for separator in candidates if separator in bare]
-    for separator in counted:
-        if header.count(separator) > MAX_GUESSED_NAMES:
-            continue
-        names = [name.strip(' "\r\n') for name in header.split(separator)]
-        if (wanted in names) if wanted is not None else guess_text_name(names) is not None:
-            return separator
-    return counted[0] if default in counted else max(counted, key=bare.count, default=default)

@@ -25,8 +25,13 @@ class TableRow:
 
 
 def may_be_title(names: Sequence[str], wanted: str | None) -> bool:
-    """Whether a first row may be a title, and not the names of columns among which the text's is plain."""
-    return not has_column(names, wanted) if wanted is not None else _is_lone(names) or guess_text_name(names) is None
+    """Whether a first row may be a title, and not the names of columns among which the text's is plain.
+
+    So may one with empty cells, which has the headings of groups of columns.
+    """
+    if wanted is not None:
+        return not has_column(names, wanted)
+    return not all(map(str.strip, names)) or _is_lone(names) or guess_text_name(names) is None
 
 
 def refuse_title(first: TableRow, behind: Sequence[TableRow], wanted: str | None, *, is_grid: bool) -> None:
@@ -39,7 +44,8 @@ def refuse_title(first: TableRow, behind: Sequence[TableRow], wanted: str | None
     """
     is_title = wanted is None and _is_lone(first.cells) and not has_usual_name(first.cells)
     names = find_names(behind)
-    if names is not None and (is_title or _has_text(names.cells, wanted)):
+    is_below = has_text(first.cells, wanted) and not _is_lone(first.cells) and not _are_groups(first, behind)
+    if names is not None and not is_below and (is_title or has_text(names.cells, wanted)):
         raise MalformedRequestError(
             f"line {first.number} is rather a title, and line {names.number} has the names of the columns; if so, say "
             f"header_row={names.number}, else say text_column=NUMBER",
@@ -58,6 +64,11 @@ def find_names(rows: Sequence[TableRow]) -> TableRow | None:
     """The row that plainly has the names of columns; one with a usual name for a text before others."""
     found = [row for place, row in enumerate(rows[:MAX_TITLE_ROWS]) if _has_names(row, rows[place + 1 :])]
     return next((row for row in found if guess_text_name(row.cells) is not None), found[0] if found else None)
+
+
+def has_text(names: Sequence[str], wanted: str | None) -> bool:
+    """Whether the text's column is plain among these names."""
+    return guess_text_name(names) is not None if wanted is None else has_column(names, wanted)
 
 
 def empty_header(number: int) -> MalformedRequestError:
@@ -84,9 +95,10 @@ def _has_names(row: TableRow, behind: Sequence[TableRow]) -> bool:
     return is_table and is_full and all(may_be_name(cell) for cell in row.cells if cell.strip())
 
 
+def _are_groups(first: TableRow, behind: Sequence[TableRow]) -> bool:
+    """Whether more names stand directly below these, which are the headings of groups of columns then."""
+    return bool(behind) and find_names(behind) is behind[0] and behind[0].filled > first.filled
+
+
 def _is_lone(names: Sequence[str]) -> bool:
     return sum(map(bool, map(str.strip, names))) == 1
-
-
-def _has_text(names: Sequence[str], wanted: str | None) -> bool:
-    return guess_text_name(names) is not None if wanted is None else has_column(names, wanted)

@@ -24,7 +24,7 @@ class References:
     def __init__(self) -> None:
         settings = load_settings(model="default")
         self._bundle = resolve(settings)
-        self._engine = OnnxEngine(self._bundle, settings.inference_threads())
+        self._engine = OnnxEngine(self._bundle, settings.pass_threads)
         self._tokenizer = BundleTokenizer(self._bundle, settings.max_windows)
         self._judge = Judge(self._bundle.config, {})
         self._words: dict[str, str] = {}

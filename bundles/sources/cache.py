@@ -22,7 +22,7 @@ from bundles.sources.conversion import ConversionOptions
 from shared.errors import BundleInvalidError
 
 # Part of every key. Raise it when a conversion gives a different bundle for the same source.
-CONVERTER_VERSION = 7
+CONVERTER_VERSION = 8
 _KEY_DIGITS = 16
 _PARTIAL = ".partial-"
 _SECONDS_BEFORE_SAYING_SO = 0.5

@@ -3,6 +3,8 @@
 import csv
 import io
 import json
+import os
+import zipfile
 from pathlib import Path
 
 import httpx
@@ -10,6 +12,7 @@ import openpyxl
 import pytest
 from playwright.sync_api import expect
 
+from api.jobs.preview import MAX_PREVIEW_BYTES
 from tests.browser.test_console import CURSE, Open, start, upload
 from tests.support.stack import Stack
 
@@ -135,6 +138,45 @@ def test_a_title_above_the_names_of_columns_is_seen_and_one_click_reads_below_it
     start(page)
     expect(page.locator("table.results tbody tr")).to_have_count(3)
     expect(page.locator("table.results tbody tr").nth(1)).to_contain_text("파일의 6번째 줄")
+
+
+def test_of_a_workbook_too_large_to_look_into_the_line_with_the_names_can_be_said(open_page: Open) -> None:
+    data = io.BytesIO(sheet([["2026년 11월 댓글 목록"], ["번호", "댓글"], ["1", "안녕하세요"], ["2", CURSE]]))
+    with zipfile.ZipFile(data, "a") as book:
+        # A picture, as reports have them; it has no cells.
+        book.writestr("xl/media/image1.png", os.urandom(MAX_PREVIEW_BYTES))
+    page = open_page("#files")
+    upload(page, "그림이 든 보고서.xlsx", data.getvalue())
+    expect(page.get_by_text("미리 볼 수 없")).to_be_visible()
+    start(page)
+    expect(page.get_by_role("alert")).to_contain_text("열 이름은 2번째 줄에 있는 듯합니다")
+    page.get_by_role("button", name="열 이름이 2번째 줄에 있습니다").click()
+    expect(page.get_by_label("열 이름이 있는 줄")).to_have_value("2")
+    start(page)
+    expect(page.locator("table.results tbody tr")).to_have_count(2)
+
+
+def test_a_text_file_with_a_title_above_its_table_is_read_by_one_click(open_page: Open) -> None:
+    page = open_page("#files")
+    rows = ["11월 댓글\t", "", "번호\t댓글", "1\t안녕하세요", f"2\t{CURSE}", ""]
+    upload(page, "엑셀 텍스트.txt", "\r\n".join(rows).encode("cp949"))
+    expect(page.get_by_role("alert")).to_contain_text("1번째 줄은 제목이고 열 이름은 3번째 줄에 있는 듯합니다")
+    page.get_by_role("button", name="열 이름이 3번째 줄에 있습니다").click()
+    expect(page.locator("table.small td.chosen").first).to_have_text("안녕하세요")
+    expect(page.get_by_label("열 이름이 있는 줄")).to_have_value("3")
+
+
+def test_a_chat_that_kakaotalk_saved_is_judged_message_by_message(open_page: Open) -> None:
+    messages = [f"[홍길동] [오후 3:0{n}] {text}" for n, text in enumerate(("안녕하세요", CURSE, "네"))]
+    page = open_page("#files")
+    head = ["모임 님과 카카오톡 대화", "저장한 날짜 : 2026-11-27 16:20:11", "", "이영희님이 나갔습니다."]
+    upload(page, "KakaoTalk.txt", "\r\n".join([*head, *messages]).encode("utf-8-sig"))
+    expect(page.locator("table.small th.chosen")).to_have_text("메시지")
+    expect(page.locator("table.small tbody tr")).to_have_count(3)
+    start(page)
+    expect(page.locator("table.results tbody tr")).to_have_count(3)
+    expect(page.locator("table.results tbody tr").nth(1)).to_contain_text("욕설")
+    expect(page.locator("table.results tbody tr").nth(1)).to_contain_text(CURSE)
 
 
 def test_a_table_is_read_from_its_first_line_or_without_names_as_the_moderator_says(open_page: Open) -> None:

@@ -6,12 +6,16 @@ import os
 import subprocess
 import sys
 import time
+import uuid
+from collections.abc import Mapping
 from pathlib import Path
 
 import psutil
 import pytest
+from click.testing import CliRunner
 
 from cli.child import Child
+from cli.commands import kobert
 from cli.early import EarlyProcess, early_process
 from tests.support.stack import ROOT, wait_until
 
@@ -51,6 +55,34 @@ def test_one_whose_command_dies_ends_too() -> None:
         held = psutil.Process(int(parent.stdout.readline()))
         parent.kill()
         wait_until(lambda: not held.is_running() or held.status() == psutil.STATUS_ZOMBIE, "the end of the process")
+
+
+def test_the_command_runs_the_api_that_has_begun_and_ends_it_where_it_does_not_start(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    given: list[Mapping[str, EarlyProcess]] = []
+    monkeypatch.setattr("cli.start.start", lambda _, early: given.append(early))
+    with early_process(PROGRAM) as process:
+        assert CliRunner().invoke(kobert, ["run"], obj=process).exit_code == 0
+        assert given[0]["api.main"] is process
+    assert CliRunner().invoke(kobert, ["run"]).exit_code == 0
+    assert given[1]["api.main"].returncode is not None
+
+
+def test_a_wrong_option_leaves_no_process_behind() -> None:
+    mark = {"KOBERT_TEST_MARK": uuid.uuid4().hex}
+    command = [sys.executable, "-m", "cli.main", "run", "--no-such-option"]
+    ended = subprocess.run(command, cwd=ROOT, env={**os.environ, **mark}, capture_output=True, check=False)
+
+    assert ended.returncode == 2
+    assert not [process for process in psutil.process_iter() if _has(process, mark)]
+
+
+def _has(process: psutil.Process, variables: Mapping[str, str]) -> bool:
+    try:
+        return variables.items() <= process.environ().items()
+    except psutil.Error:
+        return False
 
 
 def test_a_program_that_cannot_be_imported_is_a_process_that_ended() -> None:

@@ -44,7 +44,7 @@ def converted_here(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPat
 
 def logits_of(bundle: Bundle) -> np.ndarray:
     rows = [windows[0] for windows in BundleTokenizer(bundle, 8).encode(SENTENCES)]
-    return OnnxEngine(bundle, threads=1).run(rows)
+    return OnnxEngine(bundle, 1).run(rows)
 
 
 def logits_of_torch(model: Any, bundle: Bundle) -> np.ndarray:

@@ -72,7 +72,7 @@ def test_a_table_becomes_a_bundle_on_a_base_from_the_hub(
     assert re.findall(r"^\| (긍정|부정) \| \d\.\d{3} \|", card, re.MULTILINE) == ["긍정", "부정"]
     assert "On 6 texts that were kept apart" in card
     windows = BundleTokenizer(bundle, 8).encode(["정말 좋습니다"])[0]
-    assert OnnxEngine(bundle, threads=1).run(windows).shape == (1, 2)
+    assert OnnxEngine(bundle, 1).run(windows).shape == (1, 2)
 
 
 @pytest.mark.timeout(300)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from click.testing import CliRunner
 
-from cli.main import kobert
+from cli.commands import kobert
 
 _UNSET = {"KOBERT_URL": None, "KOBERT_API_KEY": None, "NO_COLOR": None}
 

@@ -93,7 +93,7 @@ class Served:
     def __init__(self, bundle: Bundle, logits: dict[str, list[Logits]] | None = None) -> None:
         self.config = bundle.config
         self.tokenizer = BundleTokenizer(bundle, max_windows=128)
-        self.engine = OnnxEngine(bundle, threads=1)
+        self.engine = OnnxEngine(bundle, 1)
         self.judge = Judge(bundle.config, {})
         self.logits: dict[str, list[Logits]] = {} if logits is None else logits
 

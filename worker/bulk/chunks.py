@@ -5,7 +5,7 @@ the row. Where that finds none and workers go on dying, the chunk is halved.
 """
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 import structlog
 from redis.exceptions import RedisError
@@ -33,6 +33,8 @@ SLICE_CHARS = 2_048
 STORE_RETRY_S = 0.5
 
 OnStored = Callable[[Sequence[Outcome]], None]
+# What waits for the outcomes of texts that were brought to the model, or why they could not be.
+_Begun = Callable[[], list[Outcome]] | Exception
 
 
 class ChunkWorker:
@@ -123,24 +125,48 @@ class ChunkWorker:
         """An outcome for each row, or None when the worker is stopping or lacks what the store has."""
         outcomes: list[Outcome | None] = [row.error or failed.get(place) for place, row in enumerate(rows)]
         wanted = [index for index, outcome in enumerate(outcomes) if outcome is None]
-        for indices in _slices(wanted, rows):
-            texts = [rows[index].text or "" for index in indices]
-            for index, outcome in zip(indices, self._outcomes(texts, options), strict=True):
+        for indices, found in self._outcomes_of(_slices(wanted, rows), rows, options):
+            for index, outcome in zip(indices, found, strict=True):
                 outcomes[index] = outcome
-            if self._is_stopping() or any(_is_stores_fault(outcomes[index]) for index in indices):
+            if self._is_stopping() or any(map(_is_stores_fault, found)):
                 # The model may have stopped already, or the rules of a policy could not be read: not the text's fault.
                 return None
         return outcomes  # type: ignore[return-value]  # each index was either refused or wanted
 
-    def _outcomes(self, texts: Sequence[str], options: VerdictOptions) -> list[Outcome]:
+    def _outcomes_of(
+        self, slices: Iterable[list[int]], rows: Sequence[Row], options: VerdictOptions
+    ) -> Iterator[tuple[list[int], list[Outcome]]]:
+        """The slices with their outcomes. Each goes to the model before the one ahead of it is waited for.
+
+        So the model threads always have texts to choose from, and none is idle while this thread tokenises.
+        """
+        ahead: tuple[list[int], list[str], _Begun] | None = None
+        for indices in slices:
+            texts = [rows[index].text or "" for index in indices]
+            begun = self._begin(texts, options)
+            if ahead is not None:
+                yield ahead[0], self._end(*ahead[1:], options)
+            ahead = indices, texts, begun
+        if ahead is not None:
+            yield ahead[0], self._end(*ahead[1:], options)
+
+    def _begin(self, texts: Sequence[str], options: VerdictOptions) -> _Begun:
         try:
-            return self._classifier.outcomes_in_order(texts, options)
+            return self._classifier.begin_in_order(texts, options)
         except Exception as error:  # noqa: BLE001  whatever a tokenizer raises must end as a named error of its text
-            log.warning("slice_failed", rows=len(texts), error_type=type(error).__name__)
-            if len(texts) > 1:
-                return [self._outcomes([text], options)[0] for text in texts]
-            message = f"the model failed on this text ({type(error).__name__})"
-            return [Failure(PredictionFailedError.code, message)]
+            return error
+
+    def _end(self, texts: Sequence[str], begun: _Begun, options: VerdictOptions) -> list[Outcome]:
+        if not isinstance(begun, Exception):
+            try:
+                return begun()
+            except Exception as error:  # noqa: BLE001  as above
+                begun = error
+        log.warning("slice_failed", rows=len(texts), error_type=type(begun).__name__)
+        if len(texts) > 1:
+            return [self._end([text], self._begin([text], options), options)[0] for text in texts]
+        message = f"the model failed on this text ({type(begun).__name__})"
+        return [Failure(PredictionFailedError.code, message)]
 
 
 def _is_stores_fault(outcome: Outcome | None) -> bool:

@@ -64,6 +64,31 @@ NOBODY = AskedTexts(None)
 """Whoever waits for the futures themselves."""
 
 
+class TextsRead:
+    """Lets a thread sleep until the model has read all of its texts: it is woken once, not after each pass."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._all_read = threading.Event()
+        self._read = 0
+        self._wanted: int | None = None
+
+    def told(self, futures: Sequence[Hashable]) -> None:
+        """Count futures that have ended."""
+        with self._lock:
+            self._read += len(futures)
+            if self._read == self._wanted:
+                self._all_read.set()
+
+    def wait(self, texts: int) -> None:
+        """Wait until as many have ended in all; called once."""
+        with self._lock:
+            self._wanted = texts
+            if self._read == texts:
+                return
+        self._all_read.wait()
+
+
 def read_alone(batcher: MicroBatcher, waiting: Sequence[Tokenised]) -> list[Submitted]:
     """The text that this thread could read itself, if it is alone in work; it has ended."""
     if len(waiting) != 1:

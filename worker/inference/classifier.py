@@ -2,8 +2,9 @@
 
 import queue
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
+from functools import partial
 from operator import attrgetter
 from typing import Any
 
@@ -15,7 +16,7 @@ from shared.errors import DeadlineExceededError, KobertError
 from shared.messages import Answer, ModelInfo, TextItem
 from shared.options import NO_OPTIONS, VerdictOptions
 from shared.verdict import Details, Outcome, PolicyVersion, Verdict
-from worker.inference.asked import NOBODY, AskedTexts, queue_texts, read_alone
+from worker.inference.asked import NOBODY, AskedTexts, TextsRead, queue_texts, read_alone
 from worker.inference.batcher import MicroBatcher
 from worker.inference.cache import ResultCache
 from worker.inference.cascade import Cascade, NoCascade
@@ -100,9 +101,21 @@ class Classifier:
 
     def outcomes_in_order(self, texts: Sequence[str], options: VerdictOptions = NO_OPTIONS) -> list[Outcome]:
         """The outcomes of bulk texts when all are there; cheaper a text than `answers_as_done`."""
+        return self.begin_in_order(texts, options)()
+
+    def begin_in_order(self, texts: Sequence[str], options: VerdictOptions = NO_OPTIONS) -> Callable[[], list[Outcome]]:
+        """Bring bulk texts to the model; what is returned waits for their outcomes.
+
+        So a caller can bring more before it waits, and the model threads do not run out of texts meanwhile.
+        """
         self.batcher.give_way()
         items = [TextItem(index, text) for index, text in enumerate(texts)]
-        answered, waiting = self._submit(items, Priority.BULK, [options] * len(items))
+        read = TextsRead()
+        answered, waiting = self._submit(items, Priority.BULK, [options] * len(items), AskedTexts(read.told))
+        return partial(self._end_in_order, answered, waiting, read)
+
+    def _end_in_order(self, answered: list[Answer], waiting: list[Submitted], read: TextsRead) -> list[Outcome]:
+        read.wait(len(waiting))
         for text in waiting:
             self._occlude(text)
         answers = [*answered, *map(self._answer, waiting)]

@@ -13,7 +13,7 @@ from operator import attrgetter
 from worker.inference.turns import Window
 
 # A pass costs about as much as these tokens by itself.
-PASS_TOKENS = 16
+PASS_TOKENS = 8
 
 _turn = attrgetter("turn")
 

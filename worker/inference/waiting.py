@@ -20,6 +20,9 @@ SMALL_PASS_TOKENS = 64
 # waits for its end. It costs a token about 6 % more than one of twice the size.
 SHORT_PASS_TOKENS = 128
 LATELY_S = 1.0
+# A bulk pass is so much larger while no interactive text comes: a token costs 5 % less, and nobody waits for its end.
+BULK_ALONE_SHARE = 1.5
+BULK_ALONE_S = 10.0
 
 
 class Priority(IntEnum):
@@ -43,6 +46,7 @@ class WaitingWindows:
         self._newest_caller: int | None = None
         self._caller_changed_at = -math.inf
         self._bulk_due_at: float | None = None
+        self._interactive_at = -math.inf
 
     def __len__(self) -> int:
         """How many windows wait."""
@@ -62,6 +66,7 @@ class WaitingWindows:
         windows = [window for windows in by_text for window in windows]
         self._windows[priority].add(windows)
         if priority is Priority.INTERACTIVE:
+            self._interactive_at = time.monotonic()
             self._count(windows, 1)
             self._note_callers(windows)
         self.texts += len(by_text)
@@ -94,6 +99,8 @@ class WaitingWindows:
                 return min(whole, SMALL_PASS_TOKENS)
             if self._is_crowded_by_one():
                 whole = min(whole, SHORT_PASS_TOKENS)
+        elif time.monotonic() - self._interactive_at > BULK_ALONE_S:
+            whole = min(int(whole * BULK_ALONE_SHARE), max(whole, self._max_tokens[Priority.INTERACTIVE]))
         if not free_threads:
             return whole
         share = math.ceil(self._windows[priority].tokens / (free_threads + 1))

@@ -72,8 +72,14 @@ const sentences = {
     "'열 이름이 있는 줄'에는 엑셀에 보이는 줄 번호를 1에서 {most}까지 적어 주세요. 맨 위의 줄이라면 비워 두면 됩니다.",
   "header=false says that no line has the names of the columns, and header_row which one; say one of them":
     "열 이름이 없다고 하면서 열 이름이 있는 줄을 적었습니다. 둘 가운데 하나만 정해 주세요.",
-  "header_row is for csv, tsv and xlsx; the file is {format}":
-    "{format} 파일에는 열 이름이 있는 줄이 없습니다. '열 이름이 있는 줄'을 비워 주세요.",
+  "{option}= is for {formats}; the file is {format}":
+    "{option} 값은 {formats} 파일에만 씁니다. 이 파일은 {format}이니 비워 주세요.",
+  "{option}= is for {formats}; the file is txt, with a text on each line. If it is a table, say format=csv or format=tsv":
+    "이 txt 파일은 한 줄을 글 하나로 읽으니 {option} 값을 비워 주세요. 표라면 파일 이름의 끝을 .csv나 .tsv로 바꿔서 올려 주세요.",
+  "header_row={row}: line {line} is the sep= line, which a spreadsheet does not show; it counts as a line. Say the number of the line with the names of the columns":
+    "{line}번째 줄은 구분 기호를 정하는 sep= 줄입니다. 엑셀에는 보이지 않지만 한 줄로 세니, 열 이름이 있는 줄의 번호를 다시 적어 주세요.",
+  "the line sep={said} does not say with one character what separates cells; write for example sep=; or delete the line":
+    "sep={said} 줄에는 구분 기호가 한 글자로 있어야 합니다. sep=;처럼 고치거나 그 줄을 지워 주세요.",
   "row {row} holds {text}, an error of the spreadsheet; mend its formula, or delete the row":
     "{row}번째 줄에는 글 대신 엑셀 오류({text})가 있습니다. 수식을 고치거나 그 줄을 지우고 다시 올려 주세요.",
   "row {row} has cells to the right of the header's {width} columns":

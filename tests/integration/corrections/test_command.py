@@ -8,7 +8,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from cli.client import ServiceClient
-from cli.main import kobert as command
+from cli.commands import kobert as command
 from cli.train import _corrections
 from tests.support.corrections import correct
 from tests.support.stack import Stack

@@ -114,6 +114,9 @@ def test_lost_quotes_in_every_line_take_time_in_proportion_to_the_file() -> None
         "comment_text",
         "REVIEW-BODY",
         "채팅 메시지",
+        "리뷰상세내용",
+        "기타 의견",
+        "textOriginal",
         " 댓글 ",
         "상품평",
         "\u1103\u1162\u11ba\u1100\u1173\u11af",
@@ -168,10 +171,44 @@ def test_a_column_that_is_not_there_is_refused_with_those_that_are(wanted: str) 
     assert len(str(caught.value)) < 300
 
 
-@pytest.mark.parametrize(("line", "separator"), [("sep=;", ";"), ("SEP=\t", "\t"), ('"sep=,"', ","), ("sep=|", "|")])
-def test_excels_line_that_names_the_separator_is_followed(line: str, separator: str) -> None:
-    table = f"{line}\r\n번호{separator}댓글\r\n1{separator}좋아요\r\n"
-    assert outcomes(table) == [(3, "좋아요")]
+SAID = [("sep=;", ";"), ("SEP=\t", "\t"), ("sep=\\t", "\t"), ('"sep=,"', ","), ("sep=|;;", "|")]
+
+
+@pytest.mark.parametrize(("line", "separator"), SAID)
+@pytest.mark.parametrize("codec", ["utf-8-sig", "cp949", "utf-16"])
+@pytest.mark.parametrize("file_format", ["csv", "tsv", "txt"])
+def test_excels_line_is_no_row_and_counts_in_the_numbers_of_lines(
+    line: str, separator: str, codec: str, file_format: str
+) -> None:
+    rows = [["번호", "댓글", "메모"], ["1", "좋아요", "x"], ["2", "별로", "x", "y"], ["3", "네", "x"]]
+    table = "\r\n".join([line, *map(separator.join, rows), ""]).encode(codec)
+    found, source = read(table, file_format)
+    assert [(row.line, row.text) for row in found] == [(3, "좋아요"), (4, None), (5, "네")]
+    assert found[1].error is not None
+    assert found[1].error.message.startswith("line 4 has 4 cells")
+    described = source.describe()
+    assert (described["columns"], described["header_row"]) == (rows[0], 2)
+    unnamed, _ = read(table, file_format, header=False, text_column="2")
+    assert [row.line for row in unnamed] == [2, 3, 4, 5]
+
+
+def test_the_line_with_the_names_is_counted_with_excels_line() -> None:
+    title = "sep=;\n2026년 댓글\n\n번호;댓글\n1;좋아요\n"
+    with pytest.raises(MalformedRequestError, match="say header_row=4"):
+        outcomes(title)
+    assert outcomes(title, header_row=4) == [(5, "좋아요")]
+    with pytest.raises(MalformedRequestError, match="line 1 is the sep= line") as caught:
+        outcomes(title, header_row=1)
+    assert caught.value.param == "header_row"
+    assert outcomes("번호,댓글\n1,sep=;\n") == [(2, "sep=;")]
+    assert outcomes("sep=;\n", "txt", format="txt") == [(1, "sep=;")]
+
+
+@pytest.mark.parametrize("line", ["sep=", "sep=\r", 'sep="', "sep=\0", "sep=||", '"sep=;;;|"', "SEP=tab,,"])
+def test_a_line_that_should_name_the_separator_and_does_not_is_refused(line: str) -> None:
+    for header_row in (None, 2):
+        with pytest.raises(MalformedRequestError, match="does not say with one character what separates cells"):
+            outcomes(f"{line}\n번호;댓글\n1;좋아요\n", header_row=header_row)
 
 
 @pytest.mark.parametrize("row", ["1,좋아요,", "1,좋아요,,,", "1,좋아요, , "])
@@ -191,6 +228,51 @@ def test_what_excel_calls_text_is_a_table_with_tabs(codec: str) -> None:
     assert source.describe()["format"] == "tsv"
     lines, _ = read("하나\t탭이 있는 댓글\n둘\n".encode(), "txt")
     assert [row.text for row in lines] == ["하나\t탭이 있는 댓글", "둘"]
+
+
+@pytest.mark.parametrize("cell", ['"강추"합니다', '"', '"열고 안 닫음', '그가 "최고"래', '"가" "나"'])
+def test_quotes_of_a_tsv_that_has_none_around_its_cells_belong_to_the_texts(cell: str) -> None:
+    assert outcomes(f"번호\t댓글\t메모\n1\t{cell}\tx\n2\t좋아요\t\n3\t네\t\n", "tsv") == [
+        (2, cell),
+        (3, "좋아요"),
+        (4, "네"),
+    ]
+    short = outcomes(f'번호\t댓글\t메모\n1\t"가"나\n2\t{cell}\ty\n', "tsv")
+    assert short == [(2, "malformed_csv"), (3, cell)]
+
+
+@pytest.mark.parametrize("separator", [",", ";", "|"])
+def test_a_csv_that_is_called_txt_is_a_table(separator: str) -> None:
+    rows = ["번호,댓글 내용,작성자", '1,"쉼표, 하나\n둘째 줄",홍', "2,ㅅㅂ,김", "3,좋아요,박,너무 많음"]
+    table = "\r\n".join(row if '"' in row else row.replace(",", separator) for row in rows)
+    data = table.replace('1,"', f'1{separator}"').replace('",홍', f'"{separator}홍').encode("cp949")
+    found, source = read(data, "txt")
+    assert [row.text for row in found] == ["쉼표, 하나\n둘째 줄", "ㅅㅂ", None]
+    assert source.describe()["format"] == "csv"
+    assert len(read(data, "txt", format="txt")[0]) == len(rows) + 1
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        ["댓글, 리뷰"],
+        ["댓글 | 리뷰", "좋아요"],
+        ["댓글, 작성자", "좋아요", "네, 그래요", "별로"],
+        ["좋아요, 또 살게요!", "네, 댓글"],
+        ["안녕, 여러분", "네, 안녕"],
+        ["댓글", "하나", "둘"],
+    ],
+)
+def test_lines_of_text_with_commas_stay_lines(lines: list[str]) -> None:
+    assert [text for _, text in outcomes("\n".join(lines), "txt")] == lines
+
+
+def test_a_bar_separates_cells_where_nothing_else_does() -> None:
+    assert outcomes("번호|댓글|작성자\n1|쉼표, 하나|홍\n") == [(2, "쉼표, 하나")]
+    with pytest.raises(MalformedRequestError, match="say header_row=2"):
+        outcomes("2026년 11월\n번호|댓글|작성자\n1|좋아요|홍\n2|별로|김\n")
+    assert outcomes("번호,댓글,남|여\n1,좋아요|별로,남\n") == [(2, "좋아요|별로")]
+    assert outcomes("댓글\n좋아요|별로\n") == [(2, "좋아요|별로")]
 
 
 @pytest.mark.parametrize("separator", [";", "\t"])

@@ -8,7 +8,7 @@ import pytest
 from click.testing import CliRunner
 
 from cli import client
-from cli.main import MODULES, kobert
+from cli.commands import MODULES, kobert
 
 # Commands that need no running service: they work on files, on the store or on a model.
 _LOCAL = {"run", "model", "keys"}

@@ -26,6 +26,22 @@ def test_a_table_says_the_list_the_label_and_how_to_match(tmp_path: Path) -> Non
     ]
 
 
+@pytest.mark.parametrize("start", ["", "sep=;\r\n", "# 목록\n"])
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "cp949"])
+def test_a_table_may_have_semicolons_and_excels_line_that_says_so(tmp_path: Path, start: str, encoding: str) -> None:
+    file = tmp_path / "words.csv"
+    file.write_bytes(f"{start}단어;label\r\n섹스;sexual\r\n가,나;\r\n".encode(encoding))
+    assert read_word_list(file, None) == [Word("섹스", label="sexual"), Word("가,나")]
+    file.write_bytes("label\t단어\nsexual\t섹스\n".encode(encoding))
+    assert read_word_list(file, None) == [Word("섹스", label="sexual")]
+
+
+def test_a_semicolon_in_a_plain_list_belongs_to_its_word(tmp_path: Path) -> None:
+    file = tmp_path / "words.txt"
+    file.write_text("바보;멍청이\nㅡ;ㅡ, 메롱\n")
+    assert read_word_list(file, None) == [Word("바보;멍청이"), Word("ㅡ;ㅡ"), Word("메롱")]
+
+
 def test_a_list_without_words_is_refused(tmp_path: Path) -> None:
     file = tmp_path / "words.txt"
     file.write_text("# nothing\n\n")

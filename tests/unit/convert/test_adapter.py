@@ -71,7 +71,7 @@ def test_an_adapter_is_served_as_the_two_together_answer(tmp_path: Path, name: s
     with torch.no_grad():
         wanted = np.concatenate([model(input_ids=torch.tensor([row])).logits.numpy() for row in rows])
     assert bundle.config.labels == list(NAMES)
-    np.testing.assert_allclose(OnnxEngine(bundle, threads=1).run(rows), wanted, rtol=0, atol=0.4)
+    np.testing.assert_allclose(OnnxEngine(bundle, 1).run(rows), wanted, rtol=0, atol=0.4)
 
 
 @pytest.mark.parametrize("fields", [{}, {"use_rslora": True}, {"r": 2}, {"lora_alpha": 32}])

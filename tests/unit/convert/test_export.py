@@ -96,7 +96,7 @@ def test_a_family_is_served_as_transformers_answers(served: Callable[[str], Serv
     with torch.no_grad():
         expected = np.concatenate([model(input_ids=torch.tensor([row])).logits.numpy() for row in rows])
     np.testing.assert_allclose(logits, expected, rtol=0, atol=1e-4 * max(1, np.abs(expected).max()))
-    in_int8 = OnnxEngine(bundle, threads=1).run(rows)
+    in_int8 = OnnxEngine(bundle, 1).run(rows)
     spread = float(expected.std())
     assert float(np.abs(in_int8 - expected).mean()) < 0.2 * spread
     record = read_record(bundle.path)
@@ -108,7 +108,7 @@ def test_a_family_is_served_as_transformers_answers(served: Callable[[str], Serv
 def test_a_text_answers_the_same_alone_and_padded(served: Callable[[str], Served], model_type: str) -> None:
     bundle = served(model_type).bundle
     rows = [windows[0] for windows in BundleTokenizer(bundle, 8).encode(["짧다", *SAMPLE_TEXTS[:5]])]
-    engine = OnnxEngine(bundle, threads=1)
+    engine = OnnxEngine(bundle, 1)
     alone = np.concatenate([engine.run([row]) for row in rows])
     np.testing.assert_allclose(engine.run(rows), alone, rtol=0, atol=1e-4)
 
@@ -124,7 +124,7 @@ def test_an_adapter_of_a_decoder_is_merged_and_exported(tmp_path: Path) -> None:
     with torch.no_grad():
         wanted = np.concatenate([model(input_ids=torch.tensor([row])).logits.numpy() for row in rows])
     assert bundle.config.labels == list(NAMES)
-    assert float(np.abs(OnnxEngine(bundle, threads=1).run(rows) - wanted).mean()) < 0.2 * float(wanted.std())
+    assert float(np.abs(OnnxEngine(bundle, 1).run(rows) - wanted).mean()) < 0.2 * float(wanted.std())
 
 
 def test_a_tokenizer_that_only_transformers_reads_is_made_by_it(tmp_path: Path) -> None:

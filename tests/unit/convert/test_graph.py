@@ -5,13 +5,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import pytest
 import torch
 from transformers.activations import ACT2FN
 
 from convert.bert import BertWeights, QuantisedMatrix
+from convert.calibration import Activations
 from convert.checkpoint import read_tensors
-from convert.graph import write_graph
+from convert.graph import layer_name, write_graph
 from convert.proofs.rounding import compare
 from convert.quantise import dequantise, quantise, quantise_matrix
 from convert.state_dict import Architecture, to_weights
@@ -43,6 +45,16 @@ def by_graph(weights: BertWeights, folder: Path, ids: np.ndarray, mask: np.ndarr
     write_graph(weights, path)
     answer: np.ndarray = open_session(path).run(["logits"], {"input_ids": ids, "attention_mask": mask})[0]
     return answer
+
+
+def answers(path: Path, names: list[str], ids: np.ndarray, mask: np.ndarray) -> list[np.ndarray]:
+    model = onnx.load(path)
+    model.graph.output.extend(
+        onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, None) for name in names if name != "logits"
+    )
+    onnx.save(model, path)
+    found: list[np.ndarray] = open_session(path).run(names, {"input_ids": ids, "attention_mask": mask})
+    return found
 
 
 @pytest.mark.parametrize("variant", FLOAT_VARIANTS)
@@ -100,6 +112,25 @@ def test_a_quantised_state_dict_is_nearer_its_own_weights_than_torch_is(tmp_path
 
     assert 0 < ours.max() < 0.1
     assert ours.mean() <= torchs.mean()
+
+
+@pytest.mark.parametrize("whose_int8", ["ours", "the checkpoint's"])
+def test_a_last_layer_that_reads_the_first_token_answers_as_one_that_reads_all(tmp_path: Path, whose_int8: str) -> None:
+    model = bert_classifier()
+    weights = to_weights((model if whose_int8 == "ours" else quantised(model)).state_dict(), "model.pt")
+    ids, mask = batch()
+    every, first = tmp_path / "every.onnx", tmp_path / "first.onnx"
+    names = write_graph(dequantise(weights), every, every_token=True)
+    scales = Activations(every, names, ids.tolist()).scales()
+
+    write_graph(quantise(weights), every, scales=scales, every_token=True)
+    write_graph(quantise(weights), first, scales=scales)
+
+    outputs = [f"{layer_name(weights.shape.layers - 1)}.output_norm.out", "logits"]
+    of_every, of_first = (answers(path, outputs, ids, mask) for path in (every, first))
+    assert [len(of_every[0].shape), len(of_first[0].shape)] == [3, 2]
+    np.testing.assert_array_equal(of_first[0], of_every[0][:, 0])
+    np.testing.assert_array_equal(of_first[1], of_every[1])
 
 
 def test_padding_changes_nothing(tmp_path: Path) -> None:

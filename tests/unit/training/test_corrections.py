@@ -29,6 +29,20 @@ def test_an_export_is_read_in_both_formats(tmp_path: Path) -> None:
         assert read_corrections(path).texts == expected
 
 
+@pytest.mark.parametrize("codec", ["utf-8-sig", "cp949"])
+@pytest.mark.parametrize(
+    ("start", "separator"), [("", ","), ("", ";"), ("", "\t"), ("sep=;\r\n", ";"), ("sep=|\r\n", "|")]
+)
+def test_an_export_that_excel_has_saved_again_is_read(tmp_path: Path, start: str, separator: str, codec: str) -> None:
+    rows = [["text", "classification", "policy"], ['"가, 나; 다\r\n라"', "clean", ""], ["마", "hate", ""]]
+    path = tmp_path / "c.csv"
+    path.write_bytes((start + "\r\n".join(map(separator.join, rows))).encode(codec))
+    assert read_corrections(path).texts == [CorrectedText("가, 나; 다\r\n라", "clean"), CorrectedText("마", "hate")]
+    path.write_bytes(f"{start}text{separator}classification\r\n가{separator}clean\r\n나{separator}\r\n".encode(codec))
+    with pytest.raises(ModelSourceError, match=f"line {start.count('=') + 3}: this correction lacks"):
+        read_corrections(path)
+
+
 def test_of_a_text_the_last_word_counts_and_those_of_one_policy_are_left_out(tmp_path: Path) -> None:
     path = written(tmp_path, "c.csv", "text,classification,policy\n가,hate,\n나,clean,board1\n가,clean,\n")
     read = read_corrections(path)

@@ -14,23 +14,18 @@ from worker.inference.engines.protocol import Evidence, Logits
 
 log = get_logger(__name__)
 
-# A pass of a smaller model gains nothing from a second processor: each product is done before another thread has woken.
-# Measured with 4 x 384 (11 MB), 12 x 384 (26 MB) and KoBERT's shape, 12 x 768 (94 MB): docs/performance/path.md.
-LARGE_MODEL_BYTES = 48 * 1024 * 1024
 KNOWN_INPUTS = {"input_ids", "attention_mask", "token_type_ids"}
 
 
 class OnnxEngine:
-    """A session over a bundle's graph, for up to `threads` passes at a time.
-
-    One pass of a large model uses as many processors where they are free.
+    """A session over a bundle's graph, for any number of passes at a time, each on `pass_threads` processors.
 
     Raises:
         BundleInvalidError: the graph cannot be loaded, or needs inputs that a text does not have.
     """
 
-    def __init__(self, bundle: Bundle, threads: int) -> None:
-        self._session = _open_session(bundle, threads_of_pass(bundle.model_path, threads))
+    def __init__(self, bundle: Bundle, pass_threads: int) -> None:
+        self._session = _open_session(bundle, pass_threads)
         self._inputs = {value.name for value in self._session.get_inputs()}
         self.has_evidence = any(value.name == EVIDENCE_OUTPUT for value in self._session.get_outputs())
         self._pad_token_id = bundle.config.pad_token_id
@@ -57,13 +52,6 @@ class OnnxEngine:
         feeds = pad(rows, self._pad_token_id, self._inputs)
         found: list[np.ndarray] = self._session.run(outputs, feeds, self._only_what_is_asked)
         return found
-
-
-def threads_of_pass(path: Path, threads: int) -> int:
-    """How many of the model's `threads` are worth using for one pass."""
-    weights = [path, path.with_name(f"{path.name}.data")]
-    size = sum(part.stat().st_size for part in weights if part.exists())
-    return threads if size >= LARGE_MODEL_BYTES else 1
 
 
 def pad(rows: Sequence[Sequence[int]], pad_token_id: int, inputs: Collection[str]) -> dict[str, np.ndarray]:

@@ -7,6 +7,7 @@ from api.jobs.options import OptionsCheck
 from api.jobs.result_files import MEDIA_TYPES
 from api.jobs.schemas import JOB_OPTIONS, JOB_REQUEST, ResultsQuery
 from api.jobs.webhook_signature import WebhookSecrets
+from api.uploads.applicable import OPTIONS_OF_FILES
 from api.uploads.options import UploadOptions
 from shared.settings import Settings
 from tests.support.job_parts import rules_of_any_model
@@ -18,7 +19,7 @@ def test_openapi_lists_every_option_of_an_upload_and_no_other() -> None:
 
     assert set(JOB_OPTIONS) == set(UploadOptions.__struct_fields__)
     assert set(form) == {*JOB_OPTIONS, "file"}
-    assert set(body) == {*JOB_OPTIONS, "texts", "items"}
+    assert set(body) == {*JOB_OPTIONS, "texts", "items"} - OPTIONS_OF_FILES
 
 
 def test_every_value_that_openapi_offers_is_taken() -> None:

@@ -8,9 +8,9 @@ from contextvars import copy_context
 import pytest
 
 from api.http.caller import SCOPE_KEY, Presence, note_caller
+from api.http.file_turn import FileTurn
 from api.uploads import confined, extracted
 from api.uploads.extracted import ExtractedTable
-from api.uploads.file_turn import FileTurn
 from api.uploads.options import UploadOptions
 from shared.errors import RequestError
 

@@ -147,11 +147,71 @@ def test_a_line_at_fault_is_named_as_the_spreadsheet_shows_it() -> None:
         assert rows[-1].line == 7
 
 
-def test_what_excel_saves_as_text_is_a_table_once_its_names_are_said() -> None:
-    data = "2024년 댓글 목록\n번호\t댓글\n1\t좋아요\n".encode("cp949")
-    rows, source = read(data, "txt", header_row="2")
-    assert [(row.line, row.text) for row in rows] == [(3, "좋아요")]
+@pytest.mark.parametrize("codec", ["cp949", "utf-8", "utf-16"])
+@pytest.mark.parametrize(
+    "above", [["2024년 댓글 목록\t\t"], ["2024년 댓글 목록"], ["", '"제목\n둘째 줄"', "", "작성일: 1/5\t"]]
+)
+def test_a_title_above_what_excel_saves_as_text_is_told_as_above_a_csv(above: list[str], codec: str) -> None:
+    table = "\n".join(["\t".join(row) for row in TABLE])
+    data = "\n".join([*above, table, ""]).encode(codec)
+    names_at = "\n".join(above).count("\n") + 2
+    with pytest.raises(
+        MalformedRequestError, match=f"say header_row={names_at}, else say text_column=NUMBER"
+    ) as caught:
+        read(data, "txt")
+    assert caught.value.param == "header_row"
+    with pytest.raises(MalformedRequestError, match=f"say header_row={names_at}"):
+        read(data, "txt", text_column="작성자")
+
+    rows, source = read(data, "txt", header_row=names_at)
+    assert [(row.line, row.text) for row in rows] == [(names_at + 1, "좋아요"), (names_at + 2, "별로")]
     assert source.describe()["format"] == "tsv"
+    assert len(read(data, "txt", format="txt")[0]) > len(TABLE)
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        ["오늘의 대화", "홍길동\t안녕하세요", "김철수\t네, 반갑습니다!", "홍길동\t댓글"],
+        ["댓글", "이름\t작성일", "홍\t1월"],
+        ["안녕하세요", "하나\t둘\t셋", "내용"],
+        ["안녕하세요", "x" * 40_000, "번호\t댓글", "1\t좋아요"],
+    ],
+)
+def test_lines_of_text_are_no_table_because_some_have_tabs(lines: list[str]) -> None:
+    rows, source = read("\n".join(lines).encode(), "txt")
+    assert source.describe()["format"] == "txt"
+    assert [row.line for row in rows] == list(range(1, len(lines) + 1))
+
+
+GROUPS = [["작성자", "", "", "댓글"], ["번호", "이름", "등급", "내용", "날짜"], ["1", "홍", "새싹", "좋아요", "1/5"]]
+
+
+@pytest.mark.parametrize("write", WRITERS)
+def test_headings_of_groups_above_the_names_of_columns_are_told_and_the_lower_line_is_read(write: Writer) -> None:
+    data, file_format = write([*GROUPS, ["2", "김", "", "별로", "1/6"]])
+    with pytest.raises(MalformedRequestError, match="line 2 has the names of the columns; if so, say header_row=2"):
+        read(data, file_format)
+    rows, source = read(data, file_format, header_row="2")
+    assert [(row.line, row.text) for row in rows] == [(3, "좋아요"), (4, "별로")]
+    assert source.describe()["columns"] == GROUPS[1]
+    # Whoever says the column has seen which line has the names.
+    assert [row.line for row in read(data, file_format, text_column="댓글")[0]] == [2, 3, 4]
+
+
+@pytest.mark.parametrize("write", WRITERS)
+def test_a_column_that_only_the_upper_of_two_header_lines_names_is_kept(write: Writer) -> None:
+    data, file_format = write([["번호", "댓글", "", "작성자"], ["", "내용", "날짜", ""], ["1", "좋아요", "1/5", "홍"]])
+    rows, source = read(data, file_format, header_row="2")
+    assert [row.text for row in rows] == ["좋아요"]
+    named = ["column_1", "내용", "날짜", "column_4"] if file_format == "xlsx" else ["", "내용", "날짜", ""]
+    assert source.describe()["columns"] == named
+
+
+@pytest.mark.parametrize("write", WRITERS)
+def test_a_column_without_a_name_makes_no_group_of_the_others(write: Writer) -> None:
+    rows, _ = read(*write([["", "댓글", "작성자"], ["1", "좋아요", "홍"], ["2", "내용", "김"]]))
+    assert [row.text for row in rows] == ["좋아요", "내용"]
 
 
 @pytest.mark.parametrize(
@@ -188,7 +248,7 @@ def test_what_has_no_names_in_a_line_is_refused() -> None:
             read(data, file_format, header_row="2")
     with pytest.raises(MalformedRequestError, match="the file is txt"):
         read(b"a\nb\n", "txt", format="txt", header_row="1")
-    with pytest.raises(MalformedRequestError, match="the file is json"):
+    with pytest.raises(MalformedRequestError, match="a JSON body with texts or items is none"):
         open_items(["a"], UploadOptions(header_row=2), SETTINGS)
     with pytest.raises(MalformedRequestError, match="say one of them"):
         parse_options({"header": "false", "header_row": "2"})

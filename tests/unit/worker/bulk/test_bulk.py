@@ -1,7 +1,6 @@
 """The bulk runner's hands: chunks that were begun before are taken one at a time."""
 
-import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,30 +11,17 @@ from shared.jobs.ledger import Ledger
 from shared.jobs.packing import pack_rows
 from shared.jobs.records import JobSpec, Row
 from shared.settings import Settings
-from tests.support.echo import EchoEngine
+from tests.support.held_engine import HeldEngine
 from tests.support.job_parts import JobParts
 from tests.support.stack import wait_until
 from tests.support.valkey import running_valkey
 from worker.bulk.runner import BulkRunner
-from worker.inference.engines.protocol import Logits
 from worker.main import build_classifier
 
 pytestmark = pytest.mark.integration
 
 SUSPECTS = 4
 OWNER = "owner"
-
-
-class HeldEngine(EchoEngine):
-    """Computes once it may."""
-
-    may_go = threading.Event()
-    entered = threading.Event()
-
-    def run(self, rows: Sequence[Sequence[int]]) -> Logits:
-        self.entered.set()
-        assert self.may_go.wait(30)
-        return super().run(rows)
 
 
 @pytest.fixture
@@ -59,8 +45,7 @@ def test_of_chunks_that_were_begun_before_a_worker_holds_one_and_is_charged_with
     redis.set(keys.worker("alive"), "here")
     HeldEngine.may_go.set()
     classifier = build_classifier(settings, HeldEngine)
-    HeldEngine.may_go.clear()
-    HeldEngine.entered.clear()
+    HeldEngine.hold()
     runner = BulkRunner(ledger, classifier, settings, "alive", lambda _outcomes: None)
     runner.start()
     try:

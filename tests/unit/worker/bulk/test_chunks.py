@@ -1,3 +1,4 @@
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,7 +17,9 @@ from shared.policies.rules_store import RulesStore
 from shared.settings import Settings
 from shared.verdict import Failure, Outcome, Verdict
 from tests.support.echo import EchoEngine, echo_scores
+from tests.support.held_engine import HeldEngine
 from tests.support.job_parts import JobParts
+from tests.support.stack import wait_until
 from tests.support.valkey import running_valkey
 from worker.bulk.chunks import SLICE_CHARS, ChunkWorker
 from worker.inference.classifier import Classifier
@@ -120,6 +123,32 @@ def test_a_chunk_of_long_texts_is_worked_on_in_slices(redis: Redis, classifier: 
     chunk.do()
     assert len(chunk.outcomes) == 2 * SLICE_CHARS // 1_000
     assert not any(isinstance(outcome, Failure) for outcome in chunk.outcomes)
+
+
+def test_the_next_texts_of_a_chunk_wait_for_the_model_while_it_reads_the_last_ones(
+    redis: Redis, echo_bundle: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("worker.bulk.chunks.SLICE_CHARS", 1)
+    HeldEngine.hold()
+    # A text is as long as a pass.
+    held = build_classifier(Settings(model=str(echo_bundle), model_threads=1, max_batch_tokens=16), HeldEngine)
+    texts = ["가가가가가", "나나나나나", "다다다다다", "라라라라라"]
+    chunk = OneChunk(redis, held, [Row(number, text) for number, text in enumerate(texts)])
+    doing = threading.Thread(target=chunk.do)
+    doing.start()
+    try:
+        assert HeldEngine.entered.wait(10)
+        wait_until(lambda: held.batcher.waiting_texts > 0, "the second text at the model")
+        # The others are not tokenised before their turn, however many they are.
+        assert held.batcher.waiting_texts == 1
+    finally:
+        HeldEngine.may_go.set()
+        doing.join()
+        held.batcher.close()
+
+    assert [outcome.scores for outcome in chunk.outcomes if isinstance(outcome, Verdict)] == list(
+        map(echo_scores, texts)
+    )
 
 
 def test_a_chunk_that_killed_too_many_workers_is_halved(redis: Redis, classifier: Classifier) -> None:

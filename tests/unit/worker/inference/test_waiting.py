@@ -6,6 +6,8 @@ from hypothesis import strategies as st
 
 from worker.inference.turns import TextLoad, Window, windows_of
 from worker.inference.waiting import (
+    BULK_ALONE_S,
+    BULK_ALONE_SHARE,
     LATELY_S,
     MIN_SHARE_TOKENS,
     SHORT_PASS_TOKENS,
@@ -15,6 +17,7 @@ from worker.inference.waiting import (
 )
 
 BUDGETS = {Priority.INTERACTIVE: 256, Priority.BULK: 128}
+BULK_ALONE = int(BUDGETS[Priority.BULK] * BULK_ALONE_SHARE)
 
 
 def texts_of(*lengths: int, caller: int = 1) -> list[list[Window]]:
@@ -86,6 +89,26 @@ def test_passes_of_one_with_many_texts_are_short_only_while_others_come(monkeypa
     assert (alone, beside, next_pass()) == (240, [SMALL_PASS_TOKENS // 20 * 20, 120, 120], 240)
 
 
+def test_passes_of_jobs_are_larger_while_nobody_waits_beside_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 100.0
+    monkeypatch.setattr("worker.inference.waiting.time.monotonic", lambda: now)
+
+    def bulk_passes(budgets: dict[Priority, int]) -> list[int]:
+        nonlocal now
+        waiting = WaitingWindows(budgets)
+        waiting.add(texts_of(*[16] * 40), Priority.BULK)
+        alone = sum(lengths_of(waiting.take(0)))
+        waiting.add(texts_of(16), Priority.INTERACTIVE)
+        waiting.take(0)
+        beside = sum(lengths_of(waiting.take(0)))
+        now += BULK_ALONE_S + 1
+        return [alone, beside, sum(lengths_of(waiting.take(0)))]
+
+    assert bulk_passes(BUDGETS) == [BULK_ALONE, 128, BULK_ALONE]
+    # Never larger than a pass of interactive texts may be.
+    assert bulk_passes({Priority.INTERACTIVE: 128, Priority.BULK: 128}) == [128] * 3
+
+
 def test_a_caller_with_one_text_is_not_read_with_half_a_pass_of_another() -> None:
     waiting = WaitingWindows(BUDGETS)
     waiting.add(texts_of(*[20] * 14, caller=1), Priority.INTERACTIVE)
@@ -126,7 +149,8 @@ def test_whatever_comes_and_goes_each_window_is_taken_once_and_within_the_budget
         assert bool(batch) == (len(added) > len(taken))
         if batch:
             (priority,) = {added[id(window)] for window in batch}
-            assert len(batch) == 1 or max(lengths_of(batch)) * len(batch) <= BUDGETS[priority]
+            most = BULK_ALONE if priority is Priority.BULK else BUDGETS[priority]
+            assert len(batch) == 1 or max(lengths_of(batch)) * len(batch) <= most
             taken.extend(map(id, batch))
 
     kept = []  # so that no id is used twice

@@ -3,7 +3,7 @@
 import threading
 
 from api.http.caller import Caller, Presence
-from api.uploads.file_turn import FileTurn
+from api.http.file_turn import FileTurn
 from tests.support.stack import wait_until
 
 
