@@ -6,7 +6,7 @@
     python -m bench.million_rows --comments FILE      other texts, lines or jsonl: the few that come along pack too well
     python -m bench.million_rows --smoke              a few seconds, to show that it runs
 
-Real comments repeated with their number, among other columns, some with quotes and line feeds. The file is made while
+Real comments repeated, each with a number, among other columns, some with quotes and line feeds. The file is made while
 it is sent and checked while it is received, so this process stays small.
 """
 
@@ -41,8 +41,8 @@ def read_comments(path: Path) -> list[str]:
 
 
 def row(number: int) -> list[str]:
-    # As many digits from the first row to the last: with more of them the model reads more.
-    comment = f"{COMMENTS[number % len(COMMENTS)]} {number:06}"
+    # Numbers of six digits in no order: what the model reads of a number depends on its length and its first digits.
+    comment = f"{COMMENTS[number % len(COMMENTS)]} {100_000 + number * 7_919 % 900_000}"
     if number % 10 == 0:
         comment = f'"{comment}"\n둘째 줄, 쉼표'
     return [str(number), ("자유", "질문", "후기")[number % 3], comment, "=확인" if number % 7 == 0 else ""]

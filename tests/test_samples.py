@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from api.jobs.events import KEEP_ALIVE_S
+from api.jobs.schemas import MAX_WAIT_S
 from api.main import create_app
-from api.routes.jobs import MAX_WAIT_S
 from shared.errors import EXIT_CONFIG
 from shared.listening import BACKLOG
 from shared.settings import Settings

@@ -19,6 +19,8 @@ from shared.options import LEVELS, MAX_THRESHOLDS, Level
 from shared.span_options import MASK_CHAR_PATTERN, Offsets
 
 MAX_KEY_CHARS = 255
+MAX_WAIT_S = 60
+MAX_PAGE = 100
 # More than a job can have; keeps what is asked for within the numbers that all clients can write.
 MAX_ROWS = 2**53 - 1
 # Rows that are searched from the end are held in memory.
@@ -209,6 +211,23 @@ JOB_REQUEST: dict[str, Any] = {
         },
     },
 }
+
+
+class JobsQuery(BaseModel):
+    """Which page of the jobs."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    limit: Annotated[int, Field(ge=1, le=MAX_PAGE)] = 20
+    after: Annotated[str | None, Field(description="the last id of the page before")] = None
+
+
+class JobQuery(BaseModel):
+    """How long to wait for a job."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    wait: Annotated[float, Field(ge=0, le=MAX_WAIT_S, description="seconds to wait for the end")] = 0.0
 
 
 class ResultsQuery(BaseModel):

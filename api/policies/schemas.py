@@ -77,6 +77,14 @@ class PolicyOut(PolicyHeadOut):
     allow: list[AllowedOut]
 
 
+class VersionQuery(BaseModel):
+    """How to show a version of a policy."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    format: Literal["json", "toml"] = "json"
+
+
 class PolicyPage(BaseModel):
     """All policies, by name."""
 

@@ -129,6 +129,15 @@ class ReviewDeleted(BaseModel):
     deleted: bool
 
 
+class DecisionsQuery(BaseModel):
+    """How to show what was decided."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    format: Literal["jsonl", "csv"] = "jsonl"
+    safe: Annotated[bool, Field(description="defuse formulas in csv")] = False
+
+
 DECISIONS_REPLY: dict[str, Any] = {
     "description": "every decision with its row",
     "content": {"application/jsonl": {}, "text/csv": {}},

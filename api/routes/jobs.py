@@ -29,6 +29,8 @@ from api.jobs.schemas import (
     JobDeleted,
     JobOut,
     JobPage,
+    JobQuery,
+    JobsQuery,
     ResultsQuery,
 )
 from api.jobs.view import is_partial, show_job
@@ -39,11 +41,7 @@ from shared.jobs.records import Job
 
 router = APIRouter(tags=["jobs"])
 
-MAX_WAIT_S = 60
-MAX_PAGE = 100
 _TABLES = frozenset(("csv", "tsv", "xlsx", "parquet"))
-
-Wait = Annotated[float, Query(ge=0, le=MAX_WAIT_S, description="seconds to wait for the end")]
 
 
 @router.post(
@@ -104,11 +102,10 @@ async def list_jobs(
     request: Request,
     owner: OwnerDep,
     context: ContextDep,
-    limit: Annotated[int, Query(ge=1, le=MAX_PAGE)] = 20,
-    after: Annotated[str | None, Query(description="the last id of the page before")] = None,
+    query: Annotated[JobsQuery, Query()],
 ) -> Response:
     """A page in OpenAI's form: `data`, `has_more`, `first_id`, `last_id`."""
-    jobs, has_more = await context.jobs.page(owner, limit, after)
+    jobs, has_more = await context.jobs.page(owner, query.limit, query.after)
     page = {
         "object": "list",
         "data": [show_job(job, context.fleet.texts_per_s, root_path_of(request)) for job in jobs],
@@ -125,10 +122,12 @@ async def list_jobs(
     response_model=JobOut,
     responses=schemas.error_replies(401, 403, 404, 422, 429, 503),
 )
-async def get_job(job_id: str, request: Request, owner: OwnerDep, context: ContextDep, wait: Wait = 0.0) -> Response:
+async def get_job(
+    job_id: str, request: Request, owner: OwnerDep, context: ContextDep, query: Annotated[JobQuery, Query()]
+) -> Response:
     """The job object; with `?wait=30` at its end, or as it is after 30 seconds."""
     job = await context.jobs.get(job_id, owner)
-    return _respond(request, await wait_for_end(context.jobs, job, wait), context)
+    return _respond(request, await wait_for_end(context.jobs, job, query.wait), context)
 
 
 @router.get(

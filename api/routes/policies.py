@@ -25,6 +25,7 @@ from api.policies.schemas import (
     PolicyPage,
     PolicyTrial,
     PolicyVersions,
+    VersionQuery,
     show_head,
     show_policy,
 )
@@ -107,11 +108,11 @@ async def get_version(
     version: Annotated[int, Path(ge=1, le=2**53 - 1)],
     principal: WriterDep,
     context: ContextDep,
-    kind: Annotated[str, Query(alias="format", pattern="^(json|toml)$")] = "json",
+    query: Annotated[VersionQuery, Query()],
 ) -> Response:
     """As `PUT /policies/{name}` takes it, which restores it; `format=toml` as POLICIES_FILE has it."""
     head, policy = await context.policies.get_version(name, version)
-    if kind == "toml":
+    if query.format == "toml":
         return Response(as_toml(name, policy), media_type="application/toml; charset=utf-8")
     return _send(_json(show_policy(name, head, policy)), principal, context)
 

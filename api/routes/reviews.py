@@ -16,6 +16,7 @@ from api.reviews.export import as_json_lines, as_table
 from api.reviews.records import Decision
 from api.reviews.schemas import (
     DECISIONS_REPLY,
+    DecisionsQuery,
     DecisionsRequest,
     ItemList,
     ItemOut,
@@ -186,20 +187,15 @@ async def undo_decision(review_id: str, request: Request, owner: OwnerDep, conte
     responses={**schemas.error_replies(401, 403, 404, 422, 503), 200: DECISIONS_REPLY},
 )
 async def list_decisions(
-    review_id: str,
-    owner: OwnerDep,
-    context: ContextDep,
-    kind: Annotated[str, Query(alias="format", pattern="^(jsonl|csv)$")] = "jsonl",
-    *,
-    safe: Annotated[bool, Query(description="defuse formulas in csv")] = False,
+    review_id: str, owner: OwnerDep, context: ContextDep, query: Annotated[DecisionsQuery, Query()]
 ) -> Response:
     """Every decision with its row, who made it and when, as jsonl or csv."""
     head = await context.reviews.get(owner, review_id)
     decisions = await context.reviews.decisions(owner, head)
     items = await context.reviews.items(owner, head, list(decisions))
     decided = [(item, decisions[item.item]) for item in items]
-    if kind == "csv":
-        return Response(as_table(decided, is_safe=safe), media_type="text/csv; charset=utf-8")
+    if query.format == "csv":
+        return Response(as_table(decided, is_safe=query.safe), media_type="text/csv; charset=utf-8")
     return Response(as_json_lines(decided), media_type="application/jsonl; charset=utf-8")
 
 

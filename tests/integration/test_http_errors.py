@@ -123,3 +123,20 @@ def test_so_is_one_in_the_query(stack: Stack, options: dict[str, str]) -> None:
 def test_a_body_that_is_not_json_is_told_where_it_breaks(stack: Stack, body: str, fault: str) -> None:
     answer = httpx.post(f"{stack.url}/predict", content=body.encode(), headers=JSON)
     assert fault in assert_refused(answer, 422)["message"]
+
+
+def test_a_misspelled_parameter_is_named_on_every_route_that_has_some(stack: Stack) -> None:
+    """Doors take what clients of other services send."""
+    described = httpx.get(f"{stack.url}/openapi.json").json()["paths"]
+    ours = [path for path, kinds in described.items() if not path.startswith("/v1") and has_query(kinds.get("get", {}))]
+    assert {"/jobs", "/jobs/{job_id}", "/reviews/{review_id}/decisions"} <= set(ours)
+    for path in ours:
+        address = path.replace("{version}", "1").replace("{", "").replace("}", "")
+        answer = httpx.get(f"{stack.url}{address}", params={"limt": "3"})
+        assert (path, answer.status_code) == (path, 422)
+        assert answer.json()["error"]["param"] == "limt", path
+        assert "there is no such parameter" in answer.json()["error"]["message"]
+
+
+def has_query(operation: dict[str, Any]) -> bool:
+    return any(parameter["in"] == "query" for parameter in operation.get("parameters", []))
