@@ -59,8 +59,10 @@ def places_of(
     `windows.tokens` are without special tokens here. `offsets`: where each token stands in `text`; asked for only if it
     has sentences to read. One that is longer than a window is in windows of its own anyway.
     """
-    cut = split_windows(range(length), windows.tokens, windows.overlap)
-    whole = [slice(own[0], own[-1] + 1) if own else slice(0) for own in cut]
+    if length <= windows.tokens:
+        whole = [slice(0, length)]
+    else:
+        whole = [slice(own[0], own[-1] + 1) for own in split_windows(range(length), windows.tokens, windows.overlap)]
     sentences = [] if windows.sentence_discount is None else sentences_of(text)
     if not sentences:
         return whole, []
@@ -78,6 +80,8 @@ def rows_of(
     """The rows of ids to be read, each between the special tokens `ends`."""
     first, last = ends
     rows = [[*first, *ids[place], *last] for place in whole]
+    if not sentences:
+        return rows
     return [*rows, *(SentenceIds([*first, *ids[place], *last], discount or 0.0) for place in sentences)]
 
 

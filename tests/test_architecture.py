@@ -51,7 +51,7 @@ DOWNLOADING = {"bundles.hub.repository", "bundles.sources.conversion", "bundles.
         ("cli.main", DOWNLOADING | {"asyncio", "click", "pydantic", "redis", "fastapi", "celery", "httpx"}),
         ("cli.run", DOWNLOADING | {"asyncio", "pydantic", "redis", "fastapi", "celery", "httpx"}),
         ("cli.start", DOWNLOADING | {"redis", "fastapi", "celery", "httpx"}),
-        ("api.main", DOWNLOADING | {"celery", "kombu", "httpx", "openpyxl", "pyarrow", "pydantic.v1.main"}),
+        ("api.main", DOWNLOADING | {"celery", "kombu", "httpx", "openpyxl", "pyarrow", "h11", "pydantic.v1.main"}),
         ("worker.main", DOWNLOADING | {"httpx", "openpyxl", "pyarrow"}),
     ],
 )

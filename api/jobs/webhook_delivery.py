@@ -1,7 +1,7 @@
 """Posts one webhook, within one deadline for all of it: name, connection, TLS, request and the head of the answer.
 
 A receiver that sends a byte now and then cannot hold it up, as it could where each read has a time of its own. The body
-of the answer is not read, and redirects are not followed.
+of the answer is not read, and redirects are not followed. Loaded with the first webhook: most services send none.
 """
 
 import asyncio
@@ -11,7 +11,7 @@ from contextlib import AbstractAsyncContextManager
 
 import h11
 
-from api.jobs.webhook_target import WebhookTarget
+from api.jobs.webhook_target import DeliveryError, WebhookTarget
 from shared.errors import MalformedRequestError
 
 MAX_HEAD_BYTES = 32 * 1024
@@ -22,10 +22,6 @@ _OK = range(200, 300)
 
 
 Reach = Callable[[str], AbstractAsyncContextManager[WebhookTarget]]
-
-
-class DeliveryError(Exception):
-    """Raised when a webhook was not taken; its sentence is shown in the job object."""
 
 
 async def deliver(url: str, body: bytes, headers: Mapping[str, str], timeout_s: float, reach: Reach) -> int:

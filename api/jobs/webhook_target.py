@@ -43,6 +43,10 @@ _EMBEDDED = tuple(
 _NOT_PUBLIC = tuple(map(ipaddress.IPv6Network, ("2001::/23", "2001:db8::/32", "3fff::/20", "64:ff9b:1::/48")))
 
 
+class DeliveryError(Exception):
+    """Raised when a webhook was not taken; its sentence is shown in the job object."""
+
+
 @dataclass(frozen=True)
 class WebhookTarget:
     """A checked URL; connect to `ip`, and ask for `host`."""

@@ -10,65 +10,33 @@ that would read them again from each of its characters, and no other pattern can
 """
 
 import re
-import unicodedata
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import lru_cache, partial
 
 from bundles.text.composing import compose_unicode
-from bundles.text.hangul import FINALS, INITIALS, VOWELS, from_keys, is_syllable, split_syllable
+from bundles.text.drawn import show
+from bundles.text.hangul import INITIALS, from_keys, is_syllable, split_syllable
 from bundles.text.jamo import join_jamo
-from bundles.text.signs import Rewrites, apply, spell_known, undo_english, undo_signs
+from bundles.text.signs import Rewrites, apply, spell_known, undo_english, undo_signs, undo_spoken
 from bundles.text.substitution import PLAIN_SUB, Normaliser, Step, Sub
-from bundles.text.syllables import RARE_SPELLINGS
+from bundles.text.syllables import KNOWN, RARE_SPELLINGS
 
 _MAX_PASSES = 8
 _HANGUL = "가-힣"
 
-# Characters that show nothing: fillers, joiners, direction marks, tags, variation selectors, combining marks.
-_INVISIBLE = re.compile(
-    "[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\u3164"
-    "\ufe00-\ufe0f\ufeff\uffa0\ufff9-\ufffb\u0300-\u036f\u0483-\u0489\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff"
-    "\U000e0000-\U000e0fff]"
-)
-_CONTROL: dict[int, str] = dict.fromkeys((*range(0x20), *range(0x7F, 0xA0), 0x2028, 0x2029), " ")
+# Signs and letters of ASCII, and syllables that the vocabulary has: nothing of them is drawn, hidden or to be composed.
+_is_plain = re.compile("[ -~" + "".join(char for char in KNOWN if ord(char) not in RARE_SPELLINGS) + "]*").fullmatch
 _SPACES = re.compile(r"\s{2,}")
 _EDGE_SPACE = re.compile(r"\A\s|\s\Z")  # one: runs of spaces are one by then
-
-
-_JAMO = {
-    **{chr(0x1100 + index): jamo for index, jamo in enumerate(INITIALS)},
-    **{chr(0x1161 + index): jamo for index, jamo in enumerate(VOWELS)},
-    **{chr(0x11A7 + index): jamo for index, jamo in enumerate(FINALS) if jamo},
-}
-
-
-def _plain_form(code: int) -> str | None:
-    """The letter behind a fullwidth, halfwidth, circled or conjoining one."""
-    plain = "".join(_JAMO.get(char, char) for char in unicodedata.normalize("NFKC", chr(code))).strip("()")
-    return plain if plain and plain != chr(code) and len(plain) <= 2 else None
-
-
-_DISGUISED = (
-    *range(0x1100, 0x1200),  # conjoining jamo that NFC left over
-    *range(0x24B6, 0x24EA),  # circled Latin letters
-    *range(0x3200, 0x321F),  # Hangul in parentheses
-    *range(0x3260, 0x327F),  # circled Hangul
-    *range(0xFF01, 0xFFDD),  # fullwidth Latin, halfwidth Hangul
-    *range(0x1D400, 0x1D800),  # mathematical Latin
-)
-_PLAIN = {code: plain for code in _DISGUISED if (plain := _plain_form(code))} | _CONTROL
-_HAS_DISGUISED = re.compile(
-    "[\\x00-\\x1f\\x7f-\\x9f\u1100-\u11ff\u2028\u2029\u24b6-\u24e9\u3200-\u321e\u3260-\u327e\uff01-\uffdc"
-    "\U0001d400-\U0001d7ff]"
-)
-
 _HAS_RARE = re.compile("[" + "".join(map(chr, RARE_SPELLINGS)) + "]")
 
 # Repetition. Digits are left alone: 1000000 is a number.
 _HAS_RUN = re.compile(r"(?s)(.)\1\1")
 _REPEATED_SYLLABLE = re.compile(f"([{_HANGUL}])\\1{{2,}}")
 _REPEATED_OTHER = re.compile(r"([^\W\d]|[^\w\s])\1{3,}")
-_HAS_STRETCHED = re.compile("([아애야어에여오우유으이])\\1|[시씨][이잇히]")
+# Every branch begins with a letter, which the search looks for first.
+_HAS_STRETCHED = re.compile("아아|애애|야야|어어|에에|여여|오오|우우|유유|으으|이이|시[이잇히]|씨[이잇히]")
 _STRETCHED = re.compile(f"([{_HANGUL}])([아애야어에여오우유으이])\\2{{1,2}}(?=[{_HANGUL}])")
 _STRETCHED_CURSE = re.compile("([시씨])[이잇히]+([바발팔벌빨])")
 
@@ -80,6 +48,8 @@ _HAS_LATIN = re.compile(r"[0-9A-Za-z^]")
 _HAS_LATIN_SIGN = re.compile(
     "[A-Za-z^\u017f\u0130\u0131\u212a]|[시씨쉬씹][8\uff18]|1[08\uff10](?:새[끼키]|[알놈년련럼])"
 )
+# How each of the next begins.
+_HAS_STRETCHED_CURSE = re.compile("[시씨조지병][바조오온이시]")
 # A run of one syllable is two long at most here: `_squeeze` goes before.
 _STRETCHED_CURSES: Rewrites = (
     # Of a pattern that begins with a group, the search does not know what its first letter is.
@@ -121,8 +91,12 @@ _SPLIT_LIST = """
 _SPLIT_WORDS = _SPLIT_LIST.split()
 _AFTER_FOOT = "(?![표견전생행명송급달굴상언목효걸음코레품매간사포화자바톱등로람닥다쁘라뀌])"  # 다시, 발표는 ...
 _SIGNS_BETWEEN = re.compile("|".join(f"(?:{word[0]}(?:{_SIGN}){{1,3}}{word[1]})" for word in _SPLIT_WORDS))
-_HAS_SIGN_INSIDE = re.compile(f"[{_HANGUL}](?:{_SIGN}){{1,3}}[{_HANGUL}]")
-_HAS_LONE = re.compile(f"(?<![{_HANGUL}])[{_HANGUL}][ \u3000]")
+# One to three signs between syllables. The search stops only at what may be the first of them.
+_HAS_SIGN_INSIDE = re.compile(
+    f"[^\\s()\\[\\]<>{{}}{_HANGUL}](?<={_SIGN})(?<=[{_HANGUL}].)(?:{_SIGN}){{0,2}}[{_HANGUL}]"
+)
+# What letters set apart by spaces begin with: a syllable alone, and another one that ends a word or a curse.
+_HAS_LONE = re.compile(f"(?<![{_HANGUL}])[{_HANGUL}][ \u3000]{{1,3}}[{_HANGUL}](?:[놈년새련것끼럼아]|(?![{_HANGUL}]))")
 _PUNCTUATION = frozenset(",./·:;?!~-…")  # what also stands between words: 취미,친구
 _CURSE_PREFIXES = frozenset("개씹존썅야")
 _INNOCENT_AFTER = re.compile(_AFTER_FOOT)
@@ -200,15 +174,19 @@ def _drop_signs(match: re.Match[str]) -> str:
     return match[0] if foot or ends_a_word else first + last
 
 
+def _shorten_curses(text: str, sub: Sub) -> str:
+    return apply(_STRETCHED_CURSES, text, sub) if _HAS_STRETCHED_CURSE.search(text) else text
+
+
 def _rewrite(text: str, sub: Sub) -> str:
-    text = apply(_STRETCHED_CURSES, text, sub)
+    text = _shorten_curses(text, sub)
     if _HAS_LATIN.search(text):
         text = sub(_LATIN_WORD, _retype_word, apply(_REWRITES, text, sub))
     return text
 
 
 def _rewrite_with_english(text: str, sub: Sub) -> str:
-    text = apply(_STRETCHED_CURSES, text, sub)
+    text = _shorten_curses(text, sub)
     if _HAS_LATIN.search(text) and _HAS_LATIN_SIGN.search(text):
         text = undo_english(text, sub)
         text = sub(_LATIN_WORD, _retype_word, apply(_REWRITES_2, text, sub))
@@ -221,11 +199,6 @@ def _retype_word(match: re.Match[str]) -> str:
     return typed if whole and _TYPED_CURSE.search(typed) else match[0]
 
 
-def _show(text: str, sub: Sub) -> str:
-    text = sub(_INVISIBLE, "", text)
-    return sub(_HAS_DISGUISED, lambda match: _PLAIN.get(ord(match[0]), match[0]), text)
-
-
 def _spell_likely(text: str, sub: Sub) -> str:
     return sub(_HAS_RARE, lambda match: match[0].translate(RARE_SPELLINGS), text) if _HAS_RARE.search(text) else text
 
@@ -235,29 +208,45 @@ def _join_loose(text: str, sub: Sub) -> str:
 
 
 def _trim(text: str, sub: Sub) -> str:
-    text = sub(_SPACES, " ", text)
+    # Of what is printable, only the space itself is one.
+    if "  " in text or not text.isprintable():
+        text = sub(_SPACES, " ", text)
     return sub(_EDGE_SPACE, "", text) if text[:1].isspace() or text[-1:].isspace() else text
 
 
-# What a pass does, in order: to a text that has a character beyond ASCII, and then to every text.
-_BEYOND_ASCII_1: tuple[Step, ...] = (compose_unicode, _show, _join_loose, _close_up, _spell_likely)
-_BEYOND_ASCII_2: tuple[Step, ...] = (compose_unicode, _show, undo_signs, _join_loose, _close_up, spell_known)
-_ALL_1: tuple[Step, ...] = (_squeeze, _rewrite, _shorten, _trim)
-_ALL_2: tuple[Step, ...] = (_squeeze, _rewrite_with_english, _shorten, _trim)
+@dataclass(frozen=True)
+class _Steps:
+    """What a pass does, in order: to a text beyond ASCII, to a plain one instead of that, and then to every text."""
+
+    beyond_ascii: Sequence[Step]
+    plain: Sequence[Step]
+    every: Sequence[Step]
 
 
-def _once(text: str, beyond_ascii: Sequence[Step], steps: Sequence[Step], sub: Sub) -> str:
+_STEPS_1 = _Steps(
+    beyond_ascii=(compose_unicode, show, _join_loose, _close_up, _spell_likely),
+    plain=(_close_up,),
+    every=(_squeeze, _rewrite, _shorten, _trim),
+)
+_STEPS_2 = _Steps(
+    beyond_ascii=(compose_unicode, show, undo_signs, _join_loose, _close_up, spell_known),
+    plain=(undo_spoken, _close_up),
+    every=(_squeeze, _rewrite_with_english, _shorten, _trim),
+)
+
+
+def _once(text: str, steps: _Steps, sub: Sub) -> str:
     if not text.isascii():
-        for step in beyond_ascii:
+        for step in steps.plain if _is_plain(text) else steps.beyond_ascii:
             text = step(text, sub)
-    for step in steps:
+    for step in steps.every:
         text = step(text, sub)
     return text
 
 
-def _repeat(beyond_ascii: Sequence[Step], steps: Sequence[Step], text: str, sub: Sub = PLAIN_SUB) -> str:
+def _repeat(steps: _Steps, text: str, sub: Sub = PLAIN_SUB) -> str:
     for _ in range(_MAX_PASSES):
-        rewritten = _once(text, beyond_ascii, steps, sub)
+        rewritten = _once(text, steps, sub)
         if not rewritten or rewritten == text:
             break
         text = rewritten
@@ -269,7 +258,7 @@ def normalise(text: str, sub: Sub = PLAIN_SUB) -> str:
 
     `sub` is what substitutes; `bundles.text.offsets` has one that notes what came from where.
     """
-    return _repeat(_BEYOND_ASCII_2, _ALL_2, text, sub)
+    return _repeat(_STEPS_2, text, sub)
 
 
 # What lists, corrections and tokenizer each read normalised is normalised once; a chunk of bulk texts fits in.
@@ -287,7 +276,7 @@ CURRENT = "kobert-2"
 """The version that `normalise` is, and that new bundles name."""
 
 NORMALISERS: dict[str, Normaliser] = {
-    "kobert-1": partial(_repeat, _BEYOND_ASCII_1, _ALL_1),
+    "kobert-1": partial(_repeat, _STEPS_1),
     CURRENT: normalise,
     "nfc": compose_unicode,
 }

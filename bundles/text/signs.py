@@ -102,6 +102,11 @@ def undo_signs(text: str, sub: Sub) -> str:
         text = sub(_MARKED_JAMO, _first_char, text)
         text = sub(_SPACED_JAMO, _first_char, text)
         text = sub(_DOG_INITIALS, "개", text)
+    return undo_spoken(text, sub)
+
+
+def undo_spoken(text: str, sub: Sub) -> str:
+    """Write abuse that is spelt as it sounds in its usual spelling."""
     return apply(_SPOKEN, text, sub) if _HAS_SPOKEN.search(text) else text
 
 

@@ -58,7 +58,7 @@ class Cascade:
     def logits(self, windows: Sequence[Sequence[int]]) -> Logits | None:
         """What to answer with in place of the model's logits; None where the text is not certainly clean."""
         found = None
-        if len(whole_windows(windows)) == 1:
+        if len(windows) == 1 or len(whole_windows(windows)) == 1:
             margin = self._table.certain(windows[0])
             if margin is not None:
                 found = _row(self._table.logits_at(margin))

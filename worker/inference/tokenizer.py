@@ -106,6 +106,8 @@ class BundleTokenizer:
         Raises:
             TextRejectedError: with the number of windows and the setting.
         """
+        if len(windows) <= self._max_windows:
+            return
         whole = len(whole_windows(windows))
         if whole > self._max_windows:
             raise TextRejectedError(

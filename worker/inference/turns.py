@@ -11,8 +11,9 @@ import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, InvalidStateError
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any
 
+import msgspec
 import numpy as np
 
 from bundles.windows import SentenceIds
@@ -23,7 +24,7 @@ from worker.inference.stats import PassTime
 MAX_FLOWS = 1_024
 
 
-class TextLoad(NamedTuple):
+class TextLoad(msgspec.Struct, frozen=True):
     """What a text costs (`shared.cost`), the number of its caller, and whether its evidence is wanted.
 
     Evidence is given only if the engine has any.
@@ -37,7 +38,7 @@ class TextLoad(NamedTuple):
 NO_LOAD = TextLoad()
 
 
-class WindowResult(NamedTuple):
+class WindowResult(msgspec.Struct, frozen=True):
     """Logits `[labels]` of one window, and when its pass ran.
 
     `evidence` is what each of its tokens adds, where the text is to be explained and the engine can tell;
@@ -52,6 +53,8 @@ class WindowResult(NamedTuple):
 
 def rows_of_text(results: Sequence[WindowResult]) -> list[Logits]:
     """The logits of a text's windows; what its sentences say is in the first one, as the highest logits count."""
+    if len(results) == 1:
+        return [results[0].logits]
     whole = [result.logits for result in results if not result.is_sentence]
     for result in results[len(whole) :]:
         whole[0] = np.maximum(whole[0], result.logits)
@@ -86,9 +89,14 @@ class Text:
 
     def end(self) -> None:
         """End as the results of all its windows, or as the error of the first that has one."""
-        in_order = [self.read[place] for place in range(self.windows)]
-        results = [result for result in in_order if isinstance(result, WindowResult)]
-        error = next((result for result in in_order if isinstance(result, Exception)), None)
+        results: list[WindowResult] = []
+        error: Exception | None = None
+        for place in range(self.windows):
+            result = self.read[place]
+            if not isinstance(result, Exception):
+                results.append(result)
+            elif error is None:
+                error = result
         # Who no longer waits has cancelled it.
         with contextlib.suppress(InvalidStateError):
             if error is None:

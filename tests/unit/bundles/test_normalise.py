@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from bundles.text import normalise as steps
 from bundles.text.normalise import CURRENT, NORMALISERS, normalise, normalise_once
+from bundles.text.substitution import PLAIN_SUB
 
 KOREAN = st.text(alphabet="시씨발병신새끼개가나다ㅅㅂㅆㅋㅠㅜㅏㅣㅐㅗ1l8!.*~ \u200bａtlqkfrH", max_size=24)
 
@@ -173,3 +174,50 @@ def test_what_has_numbers_and_no_letters_reads_the_same_without_the_rewrites_of_
         rewritten = normalise(text)
 
     assert normalise(text) == rewritten
+
+
+PLAIN = st.text(alphabet="시씨쓰발바알병신이인새끼색히개뻐큐조온오나지랄아놈년 18c!.,~()^FKfuck|", max_size=16)
+# What is looked for before rewrites are tried, so that most texts pay for one search only.
+GATES = ("_HAS_RUN", "_HAS_STRETCHED", "_HAS_STRETCHED_CURSE", "_HAS_JAMO", "_HAS_LATIN", "_HAS_LONE")
+
+
+@given(PLAIN)
+def test_what_is_left_out_for_a_plain_text_would_not_change_it(text: str) -> None:
+    assert steps._is_plain(text)
+    for version in (steps._STEPS_1, steps._STEPS_2):
+        of_plain = of_any = text
+        for step in version.plain:
+            of_plain = step(of_plain, PLAIN_SUB)
+        for step in version.beyond_ascii:
+            of_any = step(of_any, PLAIN_SUB)
+        assert of_plain == of_any
+
+
+def test_each_character_of_plain_texts_is_left_alone_by_the_steps_that_they_skip() -> None:
+    plain = [char for char in map(chr, range(0x11000)) if steps._is_plain(char)]
+    assert len(plain) > 1_500
+    for char in plain:
+        for step in {*steps._STEPS_1.beyond_ascii, *steps._STEPS_2.beyond_ascii}:
+            assert step(char, PLAIN_SUB) == char
+
+
+@given(
+    st.one_of(PLAIN, KOREAN, st.text(alphabet="가시씨바알조오온나지이랄병인아어발 ..,,_ㆍ\u3000\tx1\n", max_size=12))
+)
+def test_no_search_before_a_rewrite_hides_anything_from_it(text: str) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        for gate in GATES:
+            patch.setattr(steps, gate, re.compile(""))
+        ungated = normalise(text)
+    assert normalise(text) == ungated
+
+
+@given(st.text(alphabet="가시발 ..,,_ㆍx1()ㅡ\n", max_size=12))
+def test_signs_inside_are_found_wherever_they_stand_between_syllables(text: str) -> None:
+    sign = r"(?:[^\s\w()\[\]<>{}]|[_0-9xXlㅡ])"
+    assert bool(steps._HAS_SIGN_INSIDE.search(text)) == bool(re.search(f"[가-힣]{sign}{{1,3}}[가-힣]", text))
+
+
+def test_of_printable_characters_only_the_space_is_one() -> None:
+    spaces = [char for char in map(chr, range(0x110000)) if char.isspace() or re.match(r"\s", char)]
+    assert [char for char in spaces if char.isprintable()] == [" "]

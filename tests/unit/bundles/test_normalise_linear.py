@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from bundles.text import composing, jamo, signs
+from bundles.text import composing, drawn, jamo, signs
 from bundles.text import normalise as module
 from bundles.text.normalise import NORMALISERS, normalise
 
@@ -23,7 +23,13 @@ GRAIN_S = 0.001  # below this, a time says nothing
 
 def _patterns() -> dict[str, re.Pattern[str]]:
     found = {"_too_many_marks": composing._too_many_marks()}
-    for name, value in {**vars(composing), **vars(jamo), **vars(signs), **vars(module)}.items():
+    for name, value in {
+        **vars(composing),
+        **vars(drawn),
+        **vars(jamo),
+        **vars(signs),
+        **vars(module),
+    }.items():
         if isinstance(value, re.Pattern):
             found[name] = value
         elif isinstance(value, tuple) and value and isinstance(value[0], tuple):

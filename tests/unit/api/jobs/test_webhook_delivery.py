@@ -6,8 +6,8 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from api.jobs.webhook_delivery import DeliveryError, deliver
-from api.jobs.webhook_target import WebhookTarget, resolve_webhook
+from api.jobs.webhook_delivery import deliver
+from api.jobs.webhook_target import DeliveryError, WebhookTarget, resolve_webhook
 from shared.settings import Settings
 
 SETTINGS = Settings(webhook_allow_private=True, webhook_timeout_s=20)
