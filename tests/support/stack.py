@@ -29,6 +29,8 @@ CLEAN_ENVIRONMENT = {
     name: value
     for name, value in os.environ.items()
     if name not in {"REDIS_URL", "MODEL", "HOST", "PORT", "WORKERS", "STRICTNESS", "THRESHOLDS", "DATA_DIR", "API_KEYS"}
+    # Of two checkouts side by side, both would run the code of one.
+    and name != "PYTHONPATH"
 }
 
 
