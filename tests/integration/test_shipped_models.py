@@ -12,7 +12,7 @@ import pytest
 from bundles.format import CONFIG_FILE, Bundle, BundleConfig, load_bundle, write_manifest
 from models import embedded_names
 from shared.options import VerdictOptions
-from tests.support.shipped_limits import CHECKS, LIMITS, Check, Served, faults
+from tests.support.shipped_limits import CHECKS, LIMITS, Check, Served, find_fault, has_fault
 from training.data.sets import unseen_sets
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(600)]
@@ -103,7 +103,7 @@ def test_two_swapped_labels_are_noticed(
     bundle = changed_copy(MODELS / name, tmp_path / "swapped", labels=labels)
 
     # The graph is the same file, so its logits need not be worked out again.
-    assert faults(name, Served(bundle, served[name].logits))
+    assert has_fault(name, Served(bundle, served[name].logits))
 
 
 @pytest.mark.parametrize(("threshold", "noticed"), [(0.0, "innocent look-alikes"), (1.0, "disguised curses")])
@@ -112,7 +112,7 @@ def test_a_model_that_flags_everything_or_nothing_is_noticed(
 ) -> None:
     thresholds = dict.fromkeys(served["default"].config.labels, threshold)
     bundle = changed_copy(MODELS / "default", tmp_path / "changed", thresholds=thresholds, strictness={})
-    assert noticed in faults("default", Served(bundle, served["default"].logits))
+    assert find_fault("default", noticed, Served(bundle, served["default"].logits))
 
 
 def test_a_model_without_threats_is_noticed(served: dict[str, Served], tmp_path: Path) -> None:
@@ -120,7 +120,7 @@ def test_a_model_without_threats_is_noticed(served: dict[str, Served], tmp_path:
     renamed = ["harm" if label == "threat" else label for label in served["default"].config.labels]
     calm: dict[str, Any] = {"thresholds": {}, "strictness": {}, "calibration": {}}
     bundle = changed_copy(MODELS / "default", tmp_path / "old", labels=renamed, **calm)
-    assert "label threat" in faults("default", Served(bundle, served["default"].logits))
+    assert find_fault("default", "label threat", Served(bundle, served["default"].logits))
 
 
 def test_the_top_score_is_the_word_and_is_at_least_one_half(served: dict[str, Served]) -> None:
