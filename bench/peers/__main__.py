@@ -1,6 +1,6 @@
 r"""This service beside what a user would pick instead, on one machine, in turns.
 
-    python -m bench.peers --goals    tuned peers, the loads that goals are about, five rounds: 7 minutes
+    python -m bench.peers --goals    tuned peers, the loads that goals are about, five rounds: 11 minutes
     python -m bench.peers            all of them, both styles, all loads, three rounds: 20 minutes
     python -m bench.peers --smoke    some seconds, ours and the two that need no environment of their own
 
