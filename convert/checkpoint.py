@@ -149,10 +149,27 @@ def _refuse_zip_bomb(path: Path, members: list[zipfile.ZipInfo]) -> None:
         )
 
 
+class _BoundedFile:
+    """A file of which no more is read at once than a pickle has: a damaged one asks for 2 ** 60 bytes."""
+
+    def __init__(self, file: Any) -> None:  # noqa: ANN401  a zip member or a file
+        self._file = file
+
+    def read(self, size: int) -> bytes:
+        if size > _MAX_PICKLE_BYTES:
+            raise ValueError(f"{size} bytes are asked for")
+        found: bytes = self._file.read(size)
+        return found
+
+    def readline(self) -> bytes:
+        line: bytes = self._file.readline(_MAX_PICKLE_BYTES)
+        return line
+
+
 def _globals_in_pickle(file: Any) -> Iterator[str]:  # noqa: ANN401  a zip member or a file
     recent: list[str] = []
     memo: dict[int, str] = {}
-    for opcode, argument, _ in pickletools.genops(file):
+    for opcode, argument, _ in pickletools.genops(_BoundedFile(file)):  # type: ignore[arg-type]
         if opcode.name == "GLOBAL":
             yield str(argument).replace(" ", ".")
         elif opcode.name == "STACK_GLOBAL":
