@@ -1,7 +1,7 @@
-"""Has pydantic build its models when they are used first; to be imported before FastAPI.
+"""Makes pydantic build each model on first use. Import this before FastAPI.
 
-Of each model pydantic builds what validates when the class is made. For FastAPI's models of an OpenAPI, and for ours,
-which hardly anything but the OpenAPI is made of, that took a tenth of the API's start.
+By default pydantic builds a model's validator when the class is defined. FastAPI's OpenAPI models and ours are rarely
+used for anything but the OpenAPI, and building them took a tenth of the API's start.
 """
 
 import sys
@@ -11,6 +11,6 @@ from pydantic import BaseModel
 # What every model inherits.
 BaseModel.model_config["defer_build"] = True
 
-# FastAPI loads Pydantic 1 to refuse its models, and takes it that there are none where it is not installed. None is how
-# Python marks a module that cannot be imported.
+# FastAPI imports Pydantic 1 only to refuse its models, and skips that if the import fails. None in sys.modules makes
+# Python raise ImportError.
 sys.modules.setdefault("pydantic.v1", None)  # type: ignore[arg-type]

@@ -150,7 +150,7 @@ def _refuse_zip_bomb(path: Path, members: list[zipfile.ZipInfo]) -> None:
 
 
 class _BoundedFile:
-    """A file of which no more is read at once than a pickle has: a damaged one asks for 2 ** 60 bytes."""
+    """Limits the size of a single read: a damaged pickle may ask for 2 ** 60 bytes."""
 
     def __init__(self, file: Any) -> None:  # noqa: ANN401  a zip member or a file
         self._file = file

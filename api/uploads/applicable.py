@@ -1,4 +1,4 @@
-"""Refuses options that can say nothing about what came: nobody would see that they had no effect."""
+"""Refuses upload options that do not apply to the kind of upload; they would be ignored without an error."""
 
 from api.uploads.options import UploadOptions
 from shared.errors import MalformedRequestError
@@ -6,7 +6,7 @@ from shared.errors import MalformedRequestError
 _TABLES = ("csv", "tsv", "xlsx")
 _TEXT_FILES = ("csv", "tsv", "txt", "jsonl", "json")
 _WITH_FIELDS = ("csv", "tsv", "xlsx", "parquet", "jsonl", "json")
-# Formats that an option is for.
+# The formats that each option applies to.
 _FORMATS = {"sheet": ("xlsx",), "header_row": _TABLES, "encoding": _TEXT_FILES,
             "text_column": _WITH_FIELDS, "id_column": _WITH_FIELDS}  # fmt: skip
 OPTIONS_OF_FILES = frozenset(("format", "encoding", "header", "header_row", "sheet"))
@@ -33,7 +33,7 @@ def require_of_format(options: UploadOptions, file_format: str) -> None:
 
 
 def refuse_options_of_files(options: UploadOptions) -> None:
-    """Refuse what is said about a file where a JSON body has the texts themselves.
+    """Refuse file options for a JSON body, which contains the texts themselves.
 
     Raises:
         MalformedRequestError: names the option.

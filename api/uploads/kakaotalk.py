@@ -1,6 +1,6 @@
-"""Reads a chat that KakaoTalk saved as text: one row per message, apart from its sender and time.
+"""Reads chats that KakaoTalk saved as text: one row per message, with the sender and the time in columns of their own.
 
-Judged with them, `[김철수] [오후 3:02] ㅅㅂ` was clean. On a Mac KakaoTalk saves a csv, which needs nothing of this.
+Classified as one text, `[김철수] [오후 3:02] ㅅㅂ` was clean. KakaoTalk for Mac saves csv, which is read as any csv.
 """
 
 import re

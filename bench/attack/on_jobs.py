@@ -107,7 +107,7 @@ def followers(target: Target) -> None:
 
 
 def unread_results(target: Target) -> None:
-    """100 downloads of a job's results that nobody reads, and 100 of it as xlsx."""
+    """100 clients that download a job's results as csv and read nothing, and 100 as xlsx."""
     job = target.start_job(20_000)
     ask = [get(f"{JOBS}/{job}/results?partial=true&format={kind}") for kind in ("csv", "xlsx")]
     target.hold(100, ask[0] + ask[1])

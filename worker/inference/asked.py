@@ -65,7 +65,7 @@ NOBODY = AskedTexts(None)
 
 
 class TextsRead:
-    """Lets a thread sleep until the model has read all of its texts: it is woken once, not after each pass."""
+    """Wakes a waiting thread once, when the model has read all of its texts, instead of after each pass."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
