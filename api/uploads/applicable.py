@@ -42,5 +42,5 @@ def refuse_options_of_files(options: UploadOptions) -> None:
     name = next((name for name in sorted(OPTIONS_OF_FILES) if getattr(options, name) != getattr(unset, name)), None)
     if name is not None:
         raise MalformedRequestError(
-            f"{name}= is about a file, and a JSON body with texts or items is none; leave it out", param=name
+            f"{name}= applies to an uploaded file only; leave it out for a JSON body with texts or items", param=name
         )

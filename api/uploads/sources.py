@@ -107,7 +107,7 @@ def open_items(items: Iterable[msgspec.Raw | str], options: UploadOptions, setti
     """The rows of a JSON body.
 
     Raises:
-        MalformedRequestError: an option is about a file.
+        MalformedRequestError: an option applies to files only.
     """
     refuse_options_of_files(options)
     objects = ObjectReader(options, settings.max_text_chars)

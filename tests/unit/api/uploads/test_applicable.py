@@ -96,7 +96,7 @@ def test_what_is_said_of_a_file_is_refused_where_a_json_body_has_the_texts(
     given: dict[str, Any], texts: dict[str, Any]
 ) -> None:
     (option,) = given
-    with pytest.raises(MalformedRequestError, match=f"{option}= is about a file, and a JSON body") as caught:
+    with pytest.raises(MalformedRequestError, match=f"{option}= applies to an uploaded file only") as caught:
         opened(json.dumps({**texts, **given}).encode(), "application/json", {})
     assert caught.value.param == option
 
