@@ -108,9 +108,7 @@ NOISE = random.Random(1).randbytes(4096)
 CLAIMS = [bytes((opcode,)) + (1 << 60).to_bytes(8, "little") for opcode in (0x8D, 0x8E, 0x96)]
 
 
-@pytest.mark.parametrize(
-    "content", [b"<html>404</html>", NOISE, bytes(4096), b"PK\x03\x04 and no more", *CLAIMS]
-)
+@pytest.mark.parametrize("content", [b"<html>404</html>", NOISE, bytes(4096), b"PK\x03\x04 and no more", *CLAIMS])
 def test_a_file_of_another_kind_is_refused_by_name(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "model.pt"
     path.write_bytes(content)

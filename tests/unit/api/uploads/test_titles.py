@@ -248,7 +248,7 @@ def test_what_has_no_names_in_a_line_is_refused() -> None:
             read(data, file_format, header_row="2")
     with pytest.raises(MalformedRequestError, match="the file is txt"):
         read(b"a\nb\n", "txt", format="txt", header_row="1")
-    with pytest.raises(MalformedRequestError, match="a JSON body with texts or items is none"):
+    with pytest.raises(MalformedRequestError, match="applies to an uploaded file only"):
         open_items(["a"], UploadOptions(header_row=2), SETTINGS)
     with pytest.raises(MalformedRequestError, match="say one of them"):
         parse_options({"header": "false", "header_row": "2"})
