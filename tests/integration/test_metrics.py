@@ -118,17 +118,20 @@ def test_messages_that_wait_are_counted_with_the_age_of_the_oldest(short_tmp: Pa
     # A heartbeat that outlives the pause, so that the API goes on sending.
     with running_stack(short_tmp, echo_bundle, heartbeat_ttl_s=60) as stack:
         os.kill(stack.workers[0].pid, signal.SIGSTOP)
-        clients = [threading.Thread(target=post, args=(stack, {"text": f"기다리는 댓글 {n}"})) for n in range(3)]
-        for client in clients:
-            client.start()
+        clients: list[threading.Thread] = []
+
+        def waits() -> bool:
+            # The store gives the first message to the worker, which had asked for one. Texts that come together share a
+            # message, so another text is sent until a message is left in the queue.
+            if value(samples(stack.url), "kobert_queue_messages", kind="interactive") == 0:
+                clients.append(threading.Thread(target=post, args=(stack, {"text": f"기다리는 댓글 {len(clients)}"})))
+                clients[-1].start()
+            return value(samples(stack.url), "kobert_queue_oldest_seconds", kind="interactive") > 0.5
+
         try:
-            wait_until(
-                lambda: value(samples(stack.url), "kobert_queue_oldest_seconds", kind="interactive") > 0.5,
-                "a message that waits",
-                timeout_s=20,
-            )
+            wait_until(waits, "a message that waits", timeout_s=20)
             assert value(samples(stack.url), "kobert_queue_messages", kind="interactive") >= 1
-            assert value(samples(stack.url), "kobert_inflight_texts") == 3
+            assert value(samples(stack.url), "kobert_inflight_texts") == len(clients) > 1
         finally:
             os.kill(stack.workers[0].pid, signal.SIGCONT)
         for client in clients:
